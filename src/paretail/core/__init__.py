@@ -1,0 +1,1 @@
+"""What every station stands on: ids, errors, clock, money, random streams, configuration."""
