@@ -1,0 +1,1 @@
+"""Candidates for every user: popular, trending, neighbours, factors and the spectral graph filter."""

@@ -1,0 +1,45 @@
+"""What a retriever is: fitted on a graph, it scores every item for any history, known or new."""
+
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretail.core.config import Config
+from paretail.data.types import History
+from paretail.graph.shopgraph import ShopGraph
+
+Scores = NDArray[np.float32]
+Arrays = dict[str, NDArray[Any]]
+
+
+class Retriever(Protocol):
+    """A model of the table `retrieve.models.MODELS`.
+
+    Fitting reads the graph; scoring reads nothing but the histories given, so a user never seen in training is
+    served like any other, and a new event changes the next answer. A user without history gets finite scores.
+    """
+
+    name: ClassVar[str]
+    config_type: ClassVar[type[Config]]
+
+    @classmethod
+    def fit(cls, graph: ShopGraph, config: Any, seed: int) -> Self:
+        """Learn from the graph under `config` (a `config_type`); same seed, same bytes."""
+        ...
+
+    def score(self, history: History, now_ms: int | None = None) -> Scores:
+        """Return `scores[users, items]`, higher is better, for the users of `history`; dense, so call in blocks.
+
+        `now_ms` is the moment of the answer where time is known, by default the newest event of the fit.
+        """
+        ...
+
+    def arrays(self) -> Arrays:
+        """Return all that scoring needs, as named arrays for a bundle."""
+        ...
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, config: Any) -> Self:
+        """Rebuild from `arrays()`; scores are equal to the last bit."""
+        ...
