@@ -19,8 +19,6 @@ def zone(name: str) -> ZoneInfo:
         close = nearest(name, available_timezones())
         hint = close[close.find("; ") + 2 :] if "; " in close else "see the IANA list of time zones"
         raise ConfigError(
-            Problem(
-                "CONF-04", f"time zone {name!r} is unknown", f"An IANA name; {hint}", "Set [data] timezone"
-            )
+            Problem("CONF-04", f"time zone {name!r} is unknown", f"An IANA name; {hint}", "Set [data] timezone")
         )
     return ZoneInfo(name)

@@ -25,18 +25,30 @@ def atomic_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a new folder beside `path`; on success it becomes `path` (which must not exist), else it is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+    with folder_aside(path.parent) as aside:
+        yield aside
+        settle(aside, path)
+
+
+@contextmanager
+def folder_aside(parent: Path) -> Iterator[Path]:
+    """Yield a new hidden folder in `parent`, to be moved to its place with `settle`; it is removed if it was not."""
+    parent.mkdir(parents=True, exist_ok=True)
+    aside = parent / f".{uuid4().hex[:12]}.part"
     aside.mkdir()
     try:
         yield aside
-        for file in sorted(aside.rglob("*")):
-            flush(file)
-        flush(aside)
-        os.replace(aside, path)
-        flush(path.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def settle(aside: Path, path: Path) -> None:
+    """Flush everything in `aside` to disk and rename it to `path`, which must not exist."""
+    for file in sorted(aside.rglob("*")):
+        flush(file)
+    flush(aside)
+    aside.rename(path)
+    flush(path.parent)
 
 
 def flush(path: Path) -> None:

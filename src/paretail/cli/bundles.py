@@ -1,0 +1,63 @@
+"""`paretail bundles`: list the versions of a bundle, choose one, go back."""
+
+from pathlib import Path
+
+from cyclopts import App
+
+app = App(name="bundles", help="List the versions of a bundle, choose one, or go back to the one before.")
+
+
+@app.command(name="list")
+def list_versions(bundle: Path, *, json: bool = False) -> None:
+    """List the versions of a bundle, oldest first, with their main figure.
+
+    Parameters
+    ----------
+    bundle
+        The bundle's folder.
+    json
+        Print JSON.
+    """
+    from paretail.cli.terminal import out, print_json
+    from paretail.pipeline.bundle import current, describe
+
+    now, rows = current(bundle), describe(bundle)
+    if json:
+        print_json({"current": now, "versions": rows})
+        return
+    for row in rows:
+        mark = "*" if row["version"] == now else " "
+        out.print(f"{mark} {row['version']}  {row['created']}  {row['model']}  {row['figure']}")
+
+
+@app.command
+def use(bundle: Path, version: str) -> None:
+    """Make a version the current one, once every byte of it is verified.
+
+    Parameters
+    ----------
+    bundle
+        The bundle's folder.
+    version
+        A name that `bundles list` shows.
+    """
+    from paretail.cli.terminal import out
+    from paretail.pipeline.bundle import point
+
+    point(bundle, version)
+    out.print(f"{version} is current")
+
+
+@app.command
+def rollback(bundle: Path) -> None:
+    """Make the version before the current one current.
+
+    Parameters
+    ----------
+    bundle
+        The bundle's folder.
+    """
+    from paretail.cli.terminal import out
+    from paretail.pipeline.bundle import rollback as back
+
+    out.print(f"{back(bundle)} is current")

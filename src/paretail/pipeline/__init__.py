@@ -1,0 +1,1 @@
+"""The only package that knows every station: configuration, import, training, bundles, recommending, evaluating."""
