@@ -1,0 +1,114 @@
+"""From the shop's tables to nodes and edges.
+
+A category is named by its whole path (`"Shoes > Men"`), so that two categories may share a word; an item is
+linked to each level of its path, and each level to the one above it. A text column of which most values occur
+once is free text and makes no nodes.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from paretail.core.ids import Vocabulary
+from paretail.data.types import ITEM_COLUMNS, Shop
+from paretail.graph.edges import EdgeSet, Relation
+
+PATH_SEPARATOR = " > "
+#: A categorical value is shared by this many items at least, on average; otherwise the column is free text.
+ITEMS_PER_VALUE = 2.0
+
+Nodes = dict[str, Vocabulary]
+Edges = dict[Relation, EdgeSet]
+
+
+def relations(shop: Shop, users: Vocabulary, items: Vocabulary) -> tuple[Nodes, Edges]:
+    """Return all nodes, and all edges but the events."""
+    nodes: Nodes = {"user": users, "item": items}
+    edges: Edges = {}
+    frame = _items(shop.catalogue.frame, items)
+    for column, (name, verb) in attributes(frame).items():
+        values = _paths(frame) if column == "category" else _values(frame, column)
+        if len(values):
+            nodes[name] = Vocabulary.of(values["value"])
+            edges["item", verb, name] = _edges(values, nodes[name], len(items))
+        if "above" in values.columns:
+            edges |= _parents(values, nodes["category"])
+    return nodes, edges | _friends(shop.links.frame, users)
+
+
+def attributes(frame: pl.DataFrame) -> Mapping[str, tuple[str, str]]:
+    """Return which columns of a catalogue become nodes: column -> (node type, relation)."""
+    known = {"category": ("category", "in"), "brand": ("brand", "of"), "parent_id": ("parent", "variant-of")}
+    found = {column: known[column] for column in known if column in frame.columns}
+    taken = {"user", "item", *(name for name, _ in known.values())}
+    for column, dtype in frame.schema.items():
+        if column not in ITEM_COLUMNS and column != "item" and _categorical(frame[column], dtype):
+            found[column] = (f"{column}_attribute" if column in taken else column, "has")
+    return found
+
+
+def _categorical(column: pl.Series, dtype: pl.DataType) -> bool:
+    if isinstance(dtype, pl.List):
+        return isinstance(dtype.inner, pl.String | pl.Categorical | pl.Enum)
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        return True
+    return dtype == pl.String and column.drop_nulls().n_unique() * ITEMS_PER_VALUE <= column.count()
+
+
+def _items(catalogue: pl.DataFrame, items: Vocabulary) -> pl.DataFrame:
+    """Return the catalogue's rows of known items, with the column `__item`."""
+    rows = pl.Series("__item", items.rows(catalogue["item_id"]))
+    return catalogue.with_columns(rows).filter(pl.col("__item") >= 0)
+
+
+def _values(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Return one row a value an item has: item, value."""
+    values = frame.select(item="__item", value=column)
+    if isinstance(values.schema["value"], pl.List):
+        values = values.explode("value")
+    return values.with_columns(pl.col("value").cast(pl.String)).filter(
+        pl.col("value").is_not_null() & (pl.col("value") != "")
+    )
+
+
+def _paths(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return one row a level of an item's category path: item, value (its path), above (its parent's)."""
+    words = frame.select(item="__item", words=pl.col("category").list.drop_nulls())
+    depth = int(words["words"].list.len().max() or 0)  # type: ignore[arg-type]  # polars types max as any literal
+    levels = [
+        words.filter(pl.col("words").list.len() >= level).select(
+            "item", value=_path(level), above=_path(level - 1) if level > 1 else pl.lit(None, pl.String)
+        )
+        for level in range(1, depth + 1)
+    ]
+    return pl.concat(levels) if levels else pl.DataFrame(schema={"item": pl.Int32, "value": pl.String})
+
+
+def _path(levels: int) -> pl.Expr:
+    return pl.col("words").list.head(levels).list.join(PATH_SEPARATOR)
+
+
+def _edges(values: pl.DataFrame, names: Vocabulary, items: int) -> EdgeSet:
+    return EdgeSet.of(values["item"].to_numpy(), names.rows(values["value"]), (items, len(names)))
+
+
+def _parents(values: pl.DataFrame, categories: Vocabulary) -> Edges:
+    """Link each category to the one above it in its path."""
+    pairs = values.select("value", "above").drop_nulls().unique()
+    if not len(pairs):
+        return {}
+    shape = (len(categories), len(categories))
+    child, parent = categories.rows(pairs["value"]), categories.rows(pairs["above"])
+    return {("category", "within", "category"): EdgeSet.of(child, parent, shape)}
+
+
+def _friends(links: pl.DataFrame, users: Vocabulary) -> Edges:
+    """Link both ends of each friendship."""
+    left, right = users.rows(links["user_id"]), users.rows(links["friend_id"])
+    known = (left >= 0) & (right >= 0) & (left != right)
+    if not known.any():
+        return {}
+    left, right = left[known], right[known]
+    both = EdgeSet.of(np.concatenate([left, right]), np.concatenate([right, left]), (len(users), len(users)))
+    return {("user", "friend", "user"): both}

@@ -1,0 +1,77 @@
+"""ShopGraph: the shop as typed nodes and typed, weighted, optionally timed edges.
+
+User-item events stay whole, with kind and time, in `history`; every other relation is an `EdgeSet`. A view of
+the events as one weighted matrix is made on demand, so that models may weigh kinds and age as they like.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from scipy import sparse
+
+from paretail.core.ids import Vocabulary
+from paretail.data.types import History, Shop
+from paretail.graph import build, store
+from paretail.graph.edges import EdgeSet, Relation
+from paretail.graph.interactions import interactions
+
+
+@dataclass(frozen=True, eq=False)
+class ShopGraph:
+    """Nodes, events and edges of one shop.
+
+    `nodes` maps a node type (`user`, `item`, `category`, `brand`, `parent` and the catalogue's categorical
+    columns) to its ids in row order. `edges` maps (source type, relation, target type) to its edges; a type
+    or relation of which the shop says nothing is absent.
+    """
+
+    nodes: Mapping[str, Vocabulary]
+    history: History
+    edges: Mapping[Relation, EdgeSet]
+
+    @classmethod
+    def build(cls, shop: Shop, users: Vocabulary, items: Vocabulary) -> "ShopGraph":
+        """Build from the shop's tables; rows of users and items outside the vocabularies are left out."""
+        nodes, edges = build.relations(shop, users, items)
+        return cls(nodes, History.of(shop.events, users, items), edges)
+
+    @property
+    def users(self) -> int:
+        """How many users there are, with or without events."""
+        return len(self.nodes["user"])
+
+    @property
+    def items(self) -> int:
+        """How many items there are, with or without events."""
+        return len(self.nodes["item"])
+
+    def interactions(
+        self,
+        weights: Mapping[str, float],
+        half_life_days: float | None = None,
+        now_ms: int | None = None,
+        distinct: bool = True,
+    ) -> sparse.csr_array:
+        """Return the events as float32 [users, items]; see `graph.interactions.interactions`."""
+        return interactions(self.history, self.items, weights, half_life_days, now_ms, distinct)
+
+    def reverse(self, relation: Relation) -> EdgeSet:
+        """Return the edges of `relation` seen from their targets, for example the items of each brand."""
+        return self.edges[relation].reverse()
+
+    def with_history(self, history: History) -> "ShopGraph":
+        """Return the same graph with other events, for example the training part of a split."""
+        return replace(self, history=history)
+
+    def save(self, folder: Path) -> None:
+        """Write the graph to the new folder `folder`, whole or not at all."""
+        store.write(folder, self.nodes, self.history, self.edges)
+
+    @classmethod
+    def load(cls, folder: Path, mmap: bool = True) -> "ShopGraph":
+        """Read a graph that `save` wrote; with `mmap` the arrays stay on disk until they are touched.
+
+        Raises DataError (GRAPH-01) where the folder is not a graph that this program can read.
+        """
+        return cls(*store.read(folder, mmap))
