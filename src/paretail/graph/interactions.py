@@ -37,7 +37,9 @@ def interactions(
     kept = weight > 0
     if not kept.all():
         history, weight = history.where(kept), weight[kept]
-    indptr = history.indptr.astype(np.int32 if len(weight) < 2**31 else np.int64)  # halves scipy's indices
+    indptr = history.indptr
+    if len(weight) < 2**31:
+        indptr = indptr.astype(np.int32)  # halves the memory of scipy's indices
     pairs = sparse.csr_array((weight, history.item_idx, indptr), shape=(history.users, items))
     pairs.sort_indices()
     return _merged(pairs, distinct)
