@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from paretail.core.clock import DAY_MS
 from paretail.core.errors import DataError, Problem
 from paretail.core.ids import Rows
-from paretail.data.held import Held, Mask, Mode, had, held_from, kind_row, pair_keys
+from paretail.data.held import Held, Mask, Mode, among, had, held_from, kind_row, pair_keys
 from paretail.data.types import History
 
 _NEVER: Final = np.iinfo(np.int64).max
@@ -146,21 +146,21 @@ def _keep_before(
     """Mark the events strictly before each user's held-out event that do not belong to a forgotten pair."""
     cut = np.full(history.users, _NEVER)
     cut[history.user_idx[asked]] = history.ts_ms[asked]
-    forgotten = had(history, target, forget) & np.isin(keys, keys[asked])
+    forgotten = had(history, target, forget) & among(keys, keys[asked])
     return (history.ts_ms < cut[history.user_idx]) & ~forgotten
 
 
 def _held(history: History, asked: NDArray[np.int64], target: str, keys: NDArray[np.int64]) -> Held:
     firsts = _askable(history, target, "target", keys)
     user = history.user_idx[asked]
-    return Held.of(user, history.item_idx[asked], history.users, ~np.isin(asked, firsts))
+    return Held.of(user, history.item_idx[asked], history.users, ~among(asked, firsts))
 
 
 def _of_pairs(history: History, held: Held, target: str, mode: Mode) -> Mask:
     """Mark the events of held-out pairs that count under `mode`."""
     width = 1 + int(max(history.item_idx.max(initial=0), held.item_idx.max(initial=0)))
     keys = pair_keys(history.user_idx, history.item_idx, width)
-    return had(history, target, mode) & np.isin(keys, pair_keys(held.user_idx, held.item_idx, width))
+    return had(history, target, mode) & among(keys, pair_keys(held.user_idx, held.item_idx, width))
 
 
 def _needs(what: str, instead: str) -> Problem:
