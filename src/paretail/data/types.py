@@ -120,9 +120,7 @@ class History:
     time: Time
 
     @classmethod
-    def of(
-        cls, events: Events, users: Vocabulary, items: Vocabulary, kinds: Sequence[str] | None = None
-    ) -> Self:
+    def of(cls, events: Events, users: Vocabulary, items: Vocabulary, kinds: Sequence[str] | None = None) -> Self:
         """Index `events`; rows of a user or item outside the vocabularies, or of a kind outside `kinds`, are left out.
 
         `kinds` defaults to those that occur, sorted.
@@ -163,7 +161,7 @@ class History:
         starts, counts = self.indptr[rows], np.diff(self.indptr)[rows]
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         pick = np.repeat(starts - indptr[:-1], counts) + np.arange(indptr[-1])
-        return replace(self._picked(pick), indptr=indptr)
+        return self.picked(pick, indptr)
 
     def where(self, keep: NDArray[np.bool_]) -> Self:
         """Return the same users with only the events where `keep[events]`."""

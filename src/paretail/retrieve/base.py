@@ -1,16 +1,26 @@
 """What a retriever is: fitted on a graph, it scores every item for any history, known or new."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paretail.core.config import Config
+from paretail.data.held import Mode
 from paretail.data.types import History
 from paretail.graph.shopgraph import ShopGraph
 
 Scores = NDArray[np.float32]
 Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the shop asks: which kind of event to predict, and whether items may come back (repeat purchases)."""
+
+    target: str
+    repeat: bool
 
 
 class Retriever(Protocol):
@@ -28,10 +38,11 @@ class Retriever(Protocol):
         """Learn from the graph under `config` (a `config_type`); same seed, same bytes."""
         ...
 
-    def score(self, history: History, now_ms: int | None = None) -> Scores:
+    def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
         """Return `scores[users, items]`, higher is better, for the users of `history`; dense, so call in blocks.
 
-        `now_ms` is the moment of the answer where time is known, by default the newest event of the fit.
+        `now_ms` is the moment of the answer where time is known, by default the newest event of the fit. `mode`
+        says which of a user's items will be left out of the list, for models that answer each question apart.
         """
         ...
 

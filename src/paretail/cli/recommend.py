@@ -1,0 +1,50 @@
+"""`paretail recommend`: lists for users, to a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def recommend(
+    *,
+    bundle: Path,
+    users: str = "all",
+    out: Path,
+    k: Annotated[int, Parameter(name=["-k", "--k"])] = 20,
+    exclude: str | None = None,
+    history: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Write the best items for users: user_id, rank (1, 2, 3 ...), item_id, score.
+
+    Parameters
+    ----------
+    bundle
+        The trained bundle.
+    users
+        `all` (training events and users file), a file of ids (Parquet, CSV, or a line an id), or one id.
+    out
+        The file to write, Parquet or CSV by its ending.
+    k
+        Length of each list.
+    exclude
+        Kinds whose items in a user's history are not recommended again, with commas; `all` or `none`. By default
+        the target, or none where repeat purchases are wanted.
+    history
+        Events of users, known or new, that the bundle has not seen; same columns and words as in training.
+    json
+        Print a summary as JSON.
+    """
+    from paretail.cli.terminal import out as console
+    from paretail.cli.terminal import print_json, progress
+    from paretail.pipeline.recommend import recommend_to_file
+
+    kinds = None if exclude is None else [word.strip() for word in exclude.split(",")]
+    with progress() as tell:
+        told = recommend_to_file(bundle, users, out, k=k, exclude=kinds, history=history, progress=tell)
+    if json:
+        print_json(told)
+    else:
+        cold = f", {told['cold']:,} of them without history" if told["cold"] else ""
+        console.print(f"{told['users']:,} users{cold}: {told['rows']:,} rows in {out} (model {told['version']})")

@@ -1,0 +1,75 @@
+"""Lists for many users from a bundle to a file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from paretail.core.errors import Problem, UsageError
+from paretail.core.files import atomic_file
+from paretail.core.progress import Progress, silent
+from paretail.data.types import History
+from paretail.pipeline.holdout import read_events
+from paretail.pipeline.idlist import read_ids
+from paretail.pipeline.recommender import Recommender, frame
+
+#: How many items one list may hold.
+MOST_ITEMS = 1000
+
+
+def recommend_to_file(
+    bundle: Path,
+    users: str,
+    out: Path,
+    *,
+    k: int = 20,
+    exclude: Sequence[str] | None = None,
+    history: Path | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Write `user_id, rank, item_id, score` for the `users` meant; return what was done, for people and machines."""
+    check_k(k)
+    recommender = Recommender.load(bundle)
+    user_ids = read_ids(users, "user_id", recommender.users.ids.rename("user_id"))
+    histories = recommender.history_of(user_ids)
+    if history is not None:
+        events = read_events(history, recommender.manifest.config)
+        histories = joined(histories, recommender.history_from(events, user_ids))
+    lists = recommender.recommend(histories, k, exclude, progress=progress)
+    rows = frame(lists, user_ids, recommender.items)
+    write_table(rows, out)
+    cold = int(np.sum(np.diff(histories.indptr) == 0))
+    return {"version": recommender.version, "users": len(user_ids), "cold": cold, "rows": rows.height, "file": str(out)}
+
+
+def joined(first: History, second: History) -> History:
+    """Return the events of the same users in two histories as one, the oldest first."""
+    user = np.concatenate([first.user_idx, second.user_idx])
+    ts_ms = np.concatenate([first.ts_ms, second.ts_ms])
+    order = np.lexsort((ts_ms, user))  # stable: with equal times the events of `second` come after
+    return History(
+        first.indptr + second.indptr,
+        np.concatenate([first.item_idx, second.item_idx])[order],
+        np.concatenate([first.kind, second.kind])[order],
+        ts_ms[order],
+        np.concatenate([first.quantity, second.quantity])[order],
+        first.kinds,
+        first.time,
+    )
+
+
+def check_k(k: int) -> None:
+    """Raise UsageError for a length that no list has."""
+    if not 1 <= k <= MOST_ITEMS:
+        raise UsageError(Problem("CLI-05", f"-k {k}", f"A length from 1 to {MOST_ITEMS}", "Correct -k"))
+
+
+def write_table(rows: pl.DataFrame, out: Path) -> None:
+    """Write a table as Parquet or CSV by the file's ending, whole or not at all."""
+    if out.suffix not in {".parquet", ".csv"}:
+        found = f"--out {out} ends in {out.suffix or 'nothing'}"
+        raise UsageError(Problem("CLI-06", found, "Expected .parquet or .csv", "Rename the output"))
+    with atomic_file(out) as aside:
+        rows.write_parquet(aside) if out.suffix == ".parquet" else rows.write_csv(aside)

@@ -1,0 +1,197 @@
+"""Recommender: a bundle loaded into memory, answering for known and unknown users alike."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from paretail.core.errors import Problem, UsageError, nearest
+from paretail.core.ids import Rows, Vocabulary
+from paretail.core.progress import Progress, silent
+from paretail.data.held import Mode
+from paretail.data.kinds import NOT_TARGETS, TARGETS
+from paretail.data.types import Candidates, Events, History, Reason
+from paretail.pipeline import reasons
+from paretail.pipeline.bundle import Bundle
+from paretail.retrieve.associate import Associations
+from paretail.retrieve.base import Retriever
+from paretail.retrieve.models import model
+from paretail.retrieve.topk import top_k
+
+#: Users are scored in blocks of about this many scores (float32), to bound memory: 256 MiB.
+SCORES_PER_BLOCK = 64 << 20
+
+
+class Recommender:
+    """What a bundle knows: vocabularies, histories, the model, associations; read-only, safe to share by threads."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.version = bundle.version
+        self.manifest = bundle.manifest
+        facts = bundle.manifest.facts
+        self.target: str = facts["target"]
+        self.repeat: bool = facts["repeat"]
+        self.catalogue, self.user_table = bundle.tables["items"], bundle.tables["users"]
+        self.users, self.items = Vocabulary(self.user_table["user_id"]), Vocabulary(self.catalogue["item_id"])
+        self.history = _history(bundle.arrays["history"], facts)
+        model_type = model(facts["model"])
+        self.model: Retriever = model_type.from_arrays(
+            dict(bundle.arrays["model"]), model_type.config_type.parse(facts["settings"], "the bundle")
+        )
+        self.associations = Associations.from_arrays(dict(bundle.arrays["associations"]))
+
+    @classmethod
+    def load(cls, root: Path, version: str | None = None) -> Self:
+        """Load the current (or the named) version of a bundle; raises BundleError where it is damaged."""
+        return cls(Bundle.load(root, version))
+
+    def history_of(self, user_ids: pl.Series) -> History:
+        """Return the stored histories of `user_ids`; a user that the bundle does not know has an empty one."""
+        rows = self.users.rows(user_ids)
+        return self._with_nobody.of_users(np.where(rows < 0, self.history.users, rows))
+
+    def history_from(self, events: Events, user_ids: pl.Series) -> History:
+        """Return the histories that `events` tell of `user_ids`, events of unknown items left out."""
+        return History.of(events, Vocabulary(user_ids), self.items, self.history.kinds)
+
+    def excluded_kinds(self, exclude: Sequence[str] | None) -> tuple[str, ...]:
+        """Return the kinds that `--exclude` means; by default the target, or none where repeats are wanted.
+
+        `all` is every kind of the history, `none` is none. Raises UsageError for a word that is no kind here.
+        """
+        kinds = self.history.kinds
+        if exclude is None:
+            return () if self.repeat else (self.target,)
+        if list(exclude) in (["all"], ["none"]):
+            return kinds if exclude[0] == "all" else ()
+        unknown = [word for word in exclude if word not in self.words]
+        if unknown:
+            expected = f"Expected `all`, `none` or {nearest(unknown[0], self.words)}"
+            raise UsageError(Problem("CLI-04", f"{unknown[0]!r} is no kind of event here", expected, "Correct exclude"))
+        return tuple(self.words[word] for word in exclude)
+
+    def mode(self, excluded: Sequence[str]) -> Mode:
+        """Return the question that leaving out these kinds asks."""
+        if self.target not in excluded:
+            return "none"
+        done = set(self.history.kinds) - set(NOT_TARGETS)
+        return "all" if done <= set(excluded) else "target"
+
+    def recommend(
+        self,
+        history: History,
+        k: int = 20,
+        exclude: Sequence[str] | None = None,
+        now_ms: int | None = None,
+        progress: Progress = silent,
+    ) -> Candidates:
+        """Return the best `k` items for each user of `history`, without those of the kinds in `exclude`."""
+        excluded = self.excluded_kinds(exclude)
+        mode, hidden = self.mode(excluded), history.where(self._is_kind(history, excluded))
+        block = max(1, SCORES_PER_BLOCK // max(1, len(self.items)))
+        parts = []
+        for start in range(0, history.users, block):
+            rows = np.arange(start, min(start + block, history.users))
+            scores = self.model.score(history.of_users(rows), now_ms, mode)
+            parts.append(top_k(scores, k, _items_of(hidden.of_users(rows), len(self.items))))
+            progress("Scoring", rows[-1] / history.users)
+        if not parts:
+            return Candidates(np.empty((0, k), np.int32), np.empty((0, k), np.float32))
+        return Candidates(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]))
+
+    def explain(self, history: History, rows: Rows, exclude: Sequence[str] | None = None) -> list[Reason]:
+        """Return why each item of `rows` is in the list of the one user of `history`."""
+        mode = self.mode(self.excluded_kinds(exclude))
+        return reasons.explain(
+            history, rows, reasons.shares(self.model, history, rows, mode), self.evidence, self.target
+        )
+
+    def in_words(self, reason: Reason) -> str:
+        """Return a reason as one sentence, items called by their titles where there are any."""
+        return reasons.in_words(reason, self.target, self.names)
+
+    def similar(self, item_ids: pl.Series, relation: str, k: int = 20) -> pl.DataFrame:
+        """Return `item_id, rank, similar_item_id, score, support, confidence, lift` for the items known."""
+        rows = self.items.rows(item_ids)
+        found = self.associations.top(rows[rows >= 0], relation, k)
+        return found.select(
+            item_id=self.items.names(found["item_idx"].to_numpy()),
+            rank=pl.col("rank"),
+            similar_item_id=self.items.names(found["other_idx"].to_numpy()),
+            score=pl.col("score"), support=pl.col("support"), confidence=pl.col("confidence"), lift=pl.col("lift"),
+        )  # fmt: skip
+
+    @cached_property
+    def words(self) -> dict[str, str]:
+        """The words that an event's kind may be told in: the shop's and ours."""
+        return {**self.manifest.facts["words"], **{kind: kind for kind in self.history.kinds}}
+
+    @property
+    def weakest(self) -> str:
+        """The kind that an item of a session counts as, where nothing else is said of it."""
+        done = [kind for kind in self.history.kinds if kind not in NOT_TARGETS]
+        return next((kind for kind in reversed(TARGETS) if kind in done), done[0])
+
+    @cached_property
+    def names(self) -> pl.Series:
+        """What a person calls each item: its title, else its id."""
+        titled = "title" in self.catalogue.columns
+        return self.catalogue.select(pl.coalesce("title", "item_id") if titled else pl.col("item_id")).to_series()
+
+    @cached_property
+    def evidence(self) -> reasons.Evidence:
+        """Who had what, for the counts in reasons."""
+        return reasons.Evidence(self.history, len(self.items))
+
+    @cached_property
+    def _with_nobody(self) -> History:
+        """The histories with one empty user at the end, whom unknown ids are."""
+        return replace(self.history, indptr=np.append(self.history.indptr, self.history.indptr[-1]))
+
+    @staticmethod
+    def _is_kind(history: History, kinds: Sequence[str]) -> NDArray[np.bool_]:
+        numbers = [number for number, kind in enumerate(history.kinds) if kind in kinds]
+        return np.isin(history.kind, numbers)
+
+
+def frame(candidates: Candidates, user_ids: pl.Series, items: Vocabulary) -> pl.DataFrame:
+    """Return the lists as `user_id, rank, item_id, score`, one row an item, rank 1 first."""
+    user, place = np.nonzero(candidates.item_idx >= 0)
+    rows: Rows = candidates.item_idx[user, place]
+    return pl.DataFrame(
+        {
+            "user_id": user_ids.gather(pl.Series(user)),
+            "rank": (place + 1).astype(np.int32),
+            "item_id": items.names(rows),
+            "score": candidates.scores[user, place],
+        }
+    )
+
+
+def _items_of(history: History, items: int) -> sparse.csr_array:
+    """Return the items of each user's events as a matrix with sorted columns."""
+    ones = np.ones(len(history.item_idx), np.int8)
+    matrix = sparse.csr_array((ones, history.item_idx, history.indptr), (history.users, items))
+    matrix.sum_duplicates()
+    return matrix
+
+
+def history_arrays(history: History) -> dict[str, NDArray[Any]]:
+    """Return the arrays that a bundle keeps of a history."""
+    return {
+        "indptr": history.indptr,
+        "item_idx": history.item_idx,
+        "kind": history.kind,
+        "ts_ms": history.ts_ms,
+        "quantity": history.quantity,
+    }
+
+
+def _history(arrays: Any, facts: dict[str, Any]) -> History:
+    return History(**arrays, kinds=tuple(facts["kinds"]), time=facts["time"])
