@@ -5,7 +5,9 @@
 
 Run it with the oldest Python that we support: its newest versions are the ones that every later Python can
 use too. Then run `--check` with the others; it installs nothing, takes wheels only, and names what is missing
-(it leaves torch out, whose standard Linux build would fetch gigabytes to answer). torch is written without its local label (`+cpu`), so that any build of that version satisfies the pin; the
+(it leaves torch out, whose standard Linux build would fetch gigabytes to answer).
+
+torch is written without its local label (`+cpu`), so that any build of that version satisfies the pin; the
 CUDA packages of the standard Linux build are pinned by torch itself.
 """
 

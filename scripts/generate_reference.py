@@ -1,0 +1,125 @@
+"""Write docs/reference: the command line, shop.toml, the tables of named things, and the error codes.
+
+python scripts/generate_reference.py            # write the pages
+python scripts/generate_reference.py --check    # fail when a page differs from what the code says
+"""
+
+import inspect
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import reference_config
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ROOT / "docs" / "reference"
+NOTE = "<!-- Written by scripts/generate_reference.py; `make docs` writes it anew. -->\n\n"
+#: heading -> where the dict is, and what an entry is for
+TABLES = {
+    "Models": ("paretail.retrieve.models", "MODELS", 'A name for `[model] name = "..."`.'),
+    "Sources": ("paretail.data.sources", "SOURCES", "A name for `format`, where the file's ending does not say it."),
+    "Checks": ("paretail.data.checks", "CHECKS", "What `paretail check` looks at, and `train` before it starts."),
+    "Metrics": ("paretail.evaluate", "METRICS", "What `paretail evaluate` reports."),
+}
+
+
+def pages() -> dict[str, str]:
+    """Return the name and the text of every generated page."""
+    made = {
+        "cli.md": _command_line(),
+        "config.md": _config(),
+        "tables.md": _tables(),
+        "errors.md": _errors(),
+    }
+    return {name: NOTE + re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n" for name, text in made.items()}
+
+
+def _command_line() -> str:
+    from paretail.cli import app
+
+    return app.generate_docs(output_format="markdown", recursive=True)
+
+
+def _config() -> str:
+    from paretail.pipeline.config import ShopConfig
+
+    opening = (
+        "# shop.toml\n\nThe one configuration file, in TOML; `paretail init` writes it with comments. Paths are "
+        "relative to it. A key that is not here is an error that names the nearest one.\n\n"
+    )
+    return opening + "\n".join([*reference_config.sections(ShopConfig), *_model_settings()])
+
+
+def _model_settings() -> Iterator[str]:
+    for name, model in table("Models").items():
+        config = model.config_type
+        yield (
+            f'## `[model.settings]` of `"{name}"`\n\n{reference_config.summary(config)}\n\n'
+            f"{reference_config.settings(config)}\n"
+        )
+
+
+def table(heading: str) -> Mapping[str, Any]:
+    """Return one of the dicts that new things are entered in."""
+    module, name, _ = TABLES[heading]
+    entries: Mapping[str, Any] = getattr(import_module(module), name)
+    return entries
+
+
+def _tables() -> str:
+    parts = ["# Tables\n\nEach named thing is one file and one line in a table of the code."]
+    for heading, (module, name, purpose) in TABLES.items():
+        parts.append(f"## {heading}\n\n{purpose} The table is `{module}.{name}`.")
+        parts += [f"### `{entry}`\n\n{text}" for entry, text in told(table(heading)).items()]
+    return "\n\n".join(parts)
+
+
+def told(entries: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the code says about each entry: its file's opening where it has a file of its own."""
+    sharing = Counter(inspect.getmodule(entry) for entry in entries.values())
+    texts = {}
+    for name, entry in entries.items():
+        module = inspect.getmodule(entry)
+        text = inspect.getdoc(module if sharing[module] == 1 else entry)
+        if not text:
+            raise SystemExit(f"{name}: neither its file nor {entry} has a docstring")
+        texts[name] = text
+    return texts
+
+
+def sections_of(page: Path) -> dict[str, str]:
+    """Return the text under each heading of the second level."""
+    parts = re.split(r"^## +(.+?) *$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _errors() -> str:
+    rows = []
+    for code, text in sorted(sections_of(ROOT / "docs" / "errors.md").items()):
+        opening = " ".join(text.strip().split("\n\n")[0].split())
+        sentence = re.split(r"(?<=[.:])\s", opening)[0].rstrip(":.")
+        rows.append(f"| [{code}](../errors.md#{code.lower()}) | {sentence.replace('|', chr(92) + '|')} |")
+    return "\n".join(["# Error codes\n", "| code | what it means |", "|---|---|", *rows])
+
+
+def main() -> None:
+    """Write the pages, or say which are stale."""
+    made = pages()
+    if sys.argv[1:] == ["--check"]:
+        stale = [n for n, text in made.items() if not (PAGES / n).exists() or (PAGES / n).read_text() != text]
+        if extra := sorted({page.name for page in PAGES.glob("*.md")} - set(made)):
+            sys.exit(f"docs/reference: {', '.join(extra)} are not generated")
+        if stale:
+            sys.exit(f"docs/reference: {', '.join(stale)} differ from the code. Run: make docs")
+        return
+    PAGES.mkdir(parents=True, exist_ok=True)
+    for name, text in made.items():
+        (PAGES / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
