@@ -1,6 +1,7 @@
 """Recommender: a bundle loaded into memory, answering for known and unknown users alike."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -51,13 +52,25 @@ class Recommender:
         """Load the current (or the named) version of a bundle; raises BundleError where it is damaged."""
         return cls(Bundle.load(root, version))
 
+    def with_model(self, other: Retriever) -> Self:
+        """Return the same recommender with another model, for comparisons."""
+        twin = copy(self)
+        twin.model = other
+        return twin
+
     def history_of(self, user_ids: pl.Series) -> History:
         """Return the stored histories of `user_ids`; a user that the bundle does not know has an empty one."""
         rows = self.users.rows(user_ids)
         return self._with_nobody.of_users(np.where(rows < 0, self.history.users, rows))
 
     def history_from(self, events: Events, user_ids: pl.Series) -> History:
-        """Return the histories that `events` tell of `user_ids`, events of unknown items left out."""
+        """Return the histories that `events` tell of `user_ids`, events of unknown items left out.
+
+        Events that have no time, told to a bundle that has, count as newer than all that it knows.
+        """
+        if events.time == "none" and self.history.time != "none":
+            newest = int(self.history.ts_ms.max(initial=0))
+            events = Events(events.frame.with_columns(ts_ms=pl.lit(newest, pl.Int64)), self.history.time)
         return History.of(events, Vocabulary(user_ids), self.items, self.history.kinds)
 
     def excluded_kinds(self, exclude: Sequence[str] | None) -> tuple[str, ...]:

@@ -1,0 +1,45 @@
+"""`paretail evaluate`: how good a bundle is on events that it has not seen."""
+
+from pathlib import Path
+
+
+def evaluate(
+    *,
+    bundle: Path,
+    holdout: Path,
+    k: list[int] | None = None,
+    exclude: str | None = None,
+    against: str = "popular",
+    json: bool = False,
+) -> None:
+    """Measure a bundle on held-out events, beside baselines fitted on the same history.
+
+    Parameters
+    ----------
+    bundle
+        The trained bundle.
+    holdout
+        Events after training, with the columns and words of the training events.
+    k
+        Lengths of lists to measure at; default 10 and 20.
+    exclude
+        As for `recommend`; held-out pairs that the user had before under these kinds are not asked for.
+    against
+        Baselines, with commas, such as popular,als,mf; `none` for no baseline.
+    json
+        Print every metric and segment as JSON.
+    """
+    from dataclasses import asdict
+
+    from paretail.cli import tables
+    from paretail.cli.terminal import out, print_json, progress
+    from paretail.pipeline.evaluate import evaluate_bundle
+
+    kinds = None if exclude is None else [word.strip() for word in exclude.split(",")]
+    rivals = [] if against == "none" else [name.strip() for name in against.split(",")]
+    with progress() as tell:
+        found = evaluate_bundle(bundle, holdout, ks=k or (10, 20), exclude=kinds, against=rivals, progress=tell)
+    if json:
+        print_json(asdict(found))
+    else:
+        tables.evaluation(out, found)

@@ -1,0 +1,52 @@
+"""Tables for people: what was trained, how good it is."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from paretail.evaluate.report import Report, Row
+from paretail.pipeline.evaluate import Evaluation
+from paretail.pipeline.train import Trained
+
+#: Metric -> heading, in the order of the table.
+HEADINGS = {
+    "recall": "Recall", "ndcg": "NDCG", "hr": "HR", "mrr": "MRR", "map": "MAP", "catalogue_coverage": "coverage",
+    "diversity": "diversity", "novelty": "novelty",
+}  # fmt: skip
+
+
+def evaluation(console: Console, found: Evaluation) -> None:
+    """Print one line a model and length of list, with 95 % intervals for the main figures."""
+    console.print(f"{found.users:,} users, {found.pairs:,} held-out {found.target} pairs, full ranking")
+    console.print(f"(model {found.version}; 95 % bootstrap intervals over users)")
+    shown = [name for name in HEADINGS if any(_row(report, name) for report in found.reports.values())]
+    table = Table("model", "k", *(HEADINGS[name] for name in shown))
+    for name, report in found.reports.items():
+        for k in sorted({row.k for row in report.rows}):
+            table.add_row(name, str(k), *(_cell(_row(report, metric, k), metric) for metric in shown))
+    console.print(table)
+
+
+def trained(console: Console, done: Trained, out: Path) -> None:
+    """Print what was trained on what, the choice made and why."""
+    facts = done.facts
+    console.print(f"{facts['events']:,} events of {facts['users']:,} users with {facts['items']:,} items")
+    again = "may come back" if facts["repeat"] else "do not come back"
+    console.print(f"Target: {facts['target']}; items that a user already had {again}")
+    for remark in done.choice.remarks:
+        console.print(f"  {remark}")
+    console.print(f"Published {done.version} in {out} (model {facts['model']}; {facts['figure'] or 'not validated'})")
+
+
+def _row(report: Report, metric: str, k: int | None = None) -> Row | None:
+    rows = [row for row in report.rows if row.metric == metric and row.segment == "all" and row.mean is not None]
+    return next((row for row in rows if k is None or row.k == k), None)
+
+
+def _cell(row: Row | None, metric: str) -> str:
+    if row is None or row.mean is None:
+        return "-"
+    if metric in {"recall", "ndcg", "hr"} and row.low is not None and row.high is not None:
+        return f"{row.mean:.4f} [dim]±{(row.high - row.low) / 2:.4f}[/dim]"
+    return f"{row.mean:.4f}" if row.mean < 10 else f"{row.mean:.1f}"
