@@ -10,6 +10,7 @@ from typing import Any
 import console
 import generate_reference
 import pytest
+import result_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -86,6 +87,12 @@ def test_shell_commands_stand_in_blocks_that_run(page: Path) -> None:
 def test_links_outside_the_site_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8"))
     assert not [link for link in links if not (ROOT / link).exists()]
+
+
+@pytest.mark.parametrize("page", result_tables.PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_tables_of_results_say_what_the_results_say(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert result_tables.filled(text) == text, "run: python benchmarks/run.py --tables"
 
 
 def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:

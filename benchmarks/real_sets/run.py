@@ -1,0 +1,144 @@
+"""Accuracy and cost on real shops: the command line trains and recommends, a script that shares no code scores.
+
+    PARETAIL_DATA=... PARETAIL_JUDGE=.../score_lists.py python benchmarks/real_sets/run.py [SET ...]
+        [--models spectral popular als mf] [--seeds 0 1 2] [--budget 10m] [--out FOLDER]
+
+For every set: `paretail init` writes shop.toml, `[model] name` is set, then `paretail train` and one
+`paretail recommend` a protocol, each a process of its own under the meter. No command is ever given holdout.parquet but
+the scorer. Without PARETAIL_JUDGE, `paretail evaluate` scores.
+
+A figure is the mean over seeds; its standard error is that over users (the judge's), and `spread` the largest
+difference between seeds.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import harness  # noqa: E402  # a benchmark is a script: the harness lies one folder up
+from sets import PUBLISHED, SETS, Protocol, Set  # noqa: E402
+
+JUDGE = os.environ.get("PARETAIL_JUDGE")
+FIXED = ("popular",)  # models without randomness: one seed is enough
+
+
+def main() -> None:
+    """Run the sets and models that are asked for, and record each set's rows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="*", choices=[*SETS, []], default=list(SETS))
+    parser.add_argument("--models", nargs="+", default=["spectral", "popular", "als", "mf"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--budget", default="10m")
+    parser.add_argument("--out", type=Path, help="keep shop.toml, bundles and lists here")
+    asked = parser.parse_args()
+    data = Path(os.environ.get("PARETAIL_DATA", ""))
+    for name in asked.sets:
+        if not (data / name / "events.parquet").exists():
+            print(f"{name}: skipped, PARETAIL_DATA does not hold it")
+            continue
+        about = harness.circumstances() | {"seeds": asked.seeds, "budget": asked.budget, "scored_by": _scorer()}
+        with tempfile.TemporaryDirectory() as folder:
+            work = (asked.out or Path(folder)).resolve() / name
+            work.mkdir(parents=True, exist_ok=True)
+            rows = [row for model in asked.models for row in _model(model, name, (data / name).resolve(), work, asked)]
+        harness.record(HERE, name, about, rows + PUBLISHED.get(name, []))
+
+
+def _scorer() -> str:
+    return Path(JUDGE).name if JUDGE else "paretail evaluate"
+
+
+def _model(model: str, name: str, data: Path, work: Path, asked: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the rows of one model: one a protocol, over all seeds."""
+    shop = SETS[name]
+    config = _configure(model, shop, data, work)
+    seeds = asked.seeds[:1] if model in FIXED else asked.seeds
+    found: dict[str, list[dict[str, Any]]] = {}
+    for seed in seeds:
+        bundle = work / f"{model}-{seed}"
+        train = ["train", "--config", str(config), "--out", str(bundle), "--seed", str(seed), "--budget", asked.budget]
+        trained = harness.meter([harness.PARETAIL, *train], work)
+        for protocol in shop.protocols:
+            lists = work / f"{model}-{seed}-{protocol.name or 'all'}.parquet"
+            recommended = harness.meter([harness.PARETAIL, *_recommend(bundle, protocol, data, lists)], work)
+            scores = _score(bundle, lists, protocol, data)
+            print(
+                f"{name} {protocol.name} {model} seed {seed}: {scores} {trained.cost()} {recommended.cost()}",
+                flush=True,
+            )
+            found.setdefault(protocol.name, []).append(
+                {"scores": scores, "train": trained.cost(), "recommend": recommended.cost()}
+            )
+    return [_row(model, protocol, runs) for protocol, runs in found.items()]
+
+
+def _configure(model: str, shop: Set, data: Path, work: Path) -> Path:
+    """Write shop.toml by `paretail init`, and set in it what only the benchmark knows."""
+    config = work / f"{model}.toml"
+    tables = [part for table in shop.tables for part in (f"--{table}", str(data / f"{table}.parquet"))]
+    kinds = [part for kind in shop.kinds for part in ("--kind", kind)]
+    harness.meter([harness.PARETAIL, "init", *tables, *kinds, "--out", str(config)], work)
+    document = tomlkit.parse(config.read_text(encoding="utf-8"))
+    for section, settings in {**shop.settings, "model": {"name": model}}.items():
+        document.setdefault(section, tomlkit.table()).update(settings)
+    config.write_text(tomlkit.dumps(document), encoding="utf-8")
+    return config
+
+
+def _recommend(bundle: Path, protocol: Protocol, data: Path, lists: Path) -> list[str]:
+    users = str(data / protocol.users) if protocol.users else "all"
+    asked = ["--users", users, "-k", str(max(protocol.ks)), "--exclude", protocol.exclude]
+    return ["recommend", "--bundle", str(bundle), *asked, "--out", str(lists)]
+
+
+def _score(bundle: Path, lists: Path, protocol: Protocol, data: Path) -> dict[str, dict[str, float]]:
+    """Return each metric of the protocol with its standard error over users."""
+    if JUDGE:
+        command = [sys.executable, JUDGE, str(lists), str(data), "--k", *map(str, protocol.ks)]
+        command += ["--mask-events", protocol.mask]
+        command += ["--users", str(data / protocol.users)] if protocol.users else []
+        told = _json(command)
+        return {name: {"mean": told[name], "se": told[f"{name}_se"]} for name in protocol.metrics}
+    command = [harness.PARETAIL, "evaluate", "--bundle", str(bundle), "--holdout", str(data / "holdout.parquet")]
+    told = _json([*command, "--exclude", protocol.exclude, "--against", "none", "--json"])
+    return {name: {"mean": told["metrics"][name]} for name in protocol.metrics}
+
+
+def _json(command: list[str]) -> dict[str, Any]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def _row(model: str, protocol: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the mean over seeds of what the runs scored and took."""
+    metrics = {}
+    for name in runs[0]["scores"]:
+        means = [run["scores"][name]["mean"] for run in runs]
+        errors = [run["scores"][name].get("se", 0.0) for run in runs]
+        metrics[name] = {
+            "mean": round(sum(means) / len(means), 5),
+            "se": round(sum(errors) / len(errors), 5),
+            "spread": round(max(means) - min(means), 5),
+        }
+    costs = {
+        step: {key: round(sum(run[step][key] for run in runs) / len(runs), 2) for key in runs[0][step]}
+        for step in ("train", "recommend")
+    }
+    row = {"model": model, "protocol": protocol, "seeds": len(runs), "ours": model == "spectral"}
+    return {**row, "metrics": metrics, **costs}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""The sets: which files, what the shop's words mean, what is asked of each, and what others published."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A question to a bundle and how its answer is scored."""
+
+    exclude: str
+    mask: str
+    metrics: tuple[str, ...]
+    ks: tuple[int, ...] = (10, 20)
+    name: str = ""
+    users: str | None = None
+
+
+@dataclass(frozen=True)
+class Set:
+    """One shop: its tables, its words, the settings that its files cannot tell, and the questions."""
+
+    protocols: tuple[Protocol, ...]
+    tables: tuple[str, ...] = ("events",)
+    kinds: tuple[str, ...] = ()
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+RECALL = ("recall@20", "ndcg@20")
+HIT = ("hr@10", "ndcg@10")
+
+SETS = {
+    "gowalla": Set((Protocol("all", "all", RECALL),)),
+    "retailrocket": Set((Protocol("all", "all", HIT),), kinds=("buy=purchase",)),
+    "tmall": Set(
+        (
+            Protocol("purchase", "buy", HIT, name="A: bought items masked"),
+            Protocol("all", "all", HIT, name="B: all history masked"),
+        ),
+        kinds=("buy=purchase",),
+    ),
+    # ts gives the order of a user's purchases and nothing else (see the set's notes).
+    "beauty": Set(
+        (Protocol("all", "all", HIT),),
+        tables=("events", "items"),
+        kinds=("buy=purchase",),
+        settings={"data": {"time": "order"}},
+    ),
+    "online_retail": Set(
+        (Protocol("none", "none", RECALL, users="events.parquet"),),
+        tables=("events", "items", "users"),
+        kinds=("buy=purchase",),
+    ),
+    "lastfm": Set((Protocol("all", "all", RECALL),), tables=("events", "items", "links")),
+}
+
+
+def _published(model: str, source: str, **metrics: float) -> dict[str, Any]:
+    named = {name.replace("_at_", "@"): {"mean": value} for name, value in metrics.items()}
+    return {"model": model, "protocol": "published", "source": source, "metrics": named}
+
+
+PUBLISHED = {
+    "gowalla": [
+        _published("LightGCN", "arXiv 2002.02126, table 4", recall_at_20=0.1830, ndcg_at_20=0.1554),
+        _published("LightGCN", "reczoo/BARS, gowalla_m1", recall_at_20=0.1820, ndcg_at_20=0.1547),
+    ]
+}
