@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,12 @@ TABLES = {
     "Models": ("paretail.retrieve.models", "MODELS", 'A name for `[model] name = "..."`.'),
     "Sources": ("paretail.data.sources", "SOURCES", "A name for `format`, where the file's ending does not say it."),
     "Checks": ("paretail.data.checks", "CHECKS", "What `paretail check` looks at, and `train` before it starts."),
-    "Metrics": ("paretail.evaluate", "METRICS", "What `paretail evaluate` reports."),
+    "Metrics": ("paretail.evaluate.metrics", "METRICS", "What `paretail evaluate` reports, the mean over users."),
+    "Metrics of the catalogue": (
+        "paretail.evaluate.catalogue",
+        "CATALOGUE_METRICS",
+        "What `paretail evaluate` reports of all lists together.",
+    ),
 }
 
 
@@ -80,15 +86,31 @@ def _tables() -> str:
 
 def told(entries: Mapping[str, Any]) -> dict[str, str]:
     """Return what the code says about each entry: its file's opening where it has a file of its own."""
-    sharing = Counter(inspect.getmodule(entry) for entry in entries.values())
+    sources = {name: _source(entry) for name, entry in entries.items()}
+    sharing = Counter(source.__module__ for source in sources.values())
     texts = {}
-    for name, entry in entries.items():
-        module = inspect.getmodule(entry)
-        text = inspect.getdoc(module if sharing[module] == 1 else entry)
-        if not text:
-            raise SystemExit(f"{name}: neither its file nor {entry} has a docstring")
-        texts[name] = text
+    for name, source in sources.items():
+        matters = getattr(entries[name], "consequence", None)
+        parts = [inspect.getdoc(source), matters and f"Why it matters: {matters[:1].lower()}{matters[1:]}"]
+        if sharing[source.__module__] == 1:
+            parts.insert(0, inspect.getdoc(sys.modules[source.__module__]))
+        if not any(parts):
+            raise SystemExit(f"{name}: neither its file nor {source} has a docstring")
+        texts[name] = re.sub(r"<(?=[a-zA-Z/!])", "&lt;", "\n\n".join(filter(None, dict.fromkeys(parts))))
     return texts
+
+
+def _source(entry: Any) -> Any:
+    """Return the class or function that an entry stands for, seen through a check and a plain adapter."""
+    function = getattr(entry, "run", entry)
+    if inspect.isclass(function) or inspect.getdoc(function):
+        return function
+    names = function.__code__.co_names
+    for module, name in pairwise(names):
+        called = getattr(function.__globals__.get(module), name, None)
+        if inspect.isfunction(called) and called.__module__.startswith("paretail."):
+            return called
+    return function
 
 
 def sections_of(page: Path) -> dict[str, str]:
