@@ -16,8 +16,8 @@ def as_attribute(column: pl.Series) -> pl.Series:
     """
     if isinstance(column.dtype, pl.List | pl.Array):
         inner = column.dtype.inner
-        column = column.cast(pl.List(inner))  # type: ignore[arg-type]
-        return column.cast(pl.List(pl.Float32 if pl.Series(dtype=inner).dtype.is_float() else pl.String))
+        numbers = pl.Series(dtype=inner).dtype.is_float()
+        return column.cast(pl.List(inner)).cast(pl.List(pl.Float32 if numbers else pl.String))
     if isinstance(column.dtype, pl.Struct):
         return column.struct.json_encode()
     if column.dtype != pl.String:

@@ -55,7 +55,7 @@ def as_flag(column: pl.Series) -> pl.Series:
 
 
 def as_path(column: pl.Series) -> pl.Series:
-    """Return a list of categories, widest first, from a list or from text such as `Home > Kitchen` or `Home|Kitchen`."""
+    """Return a list of categories, widest first, from a list or text such as `Home > Kitchen` or `Home|Kitchen`."""
     if isinstance(column.dtype, pl.List):
         return column.cast(pl.List(pl.String))
     text = as_text(column).str.replace_all(r"\s*[>|]\s*", ">").str.strip_chars(">")

@@ -1,6 +1,6 @@
 """Items, users and links: the shop's rows in our columns, with its own attributes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
@@ -44,7 +44,7 @@ def _item_cells(
     cells: dict[str, pl.Series], columns: Columns, source: Source[Any], config: DataConfig
 ) -> tuple[dict[str, pl.Series], dict[str, pl.Series]]:
     """Return the mapped cells, and the raw ones of those that can be unreadable."""
-    readers = {
+    readers: Mapping[str, Callable[[pl.Series], pl.Series]] = {
         "parent_id": as_id, "title": as_text, "brand": as_text, "category": as_path, "in_stock": as_flag,
         "margin": lambda column: as_number(column, source.decimal),
         "created": lambda column: _created(column, source, config),

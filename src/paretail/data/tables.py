@@ -14,7 +14,8 @@ class Tables:
     """What a check sees.
 
     `events` has EVENT_COLUMNS, `word`, `currency`, FILE and LINE; `items`, `users` and `links` their columns with
-    FILE and LINE (vectors as lists still). `bad[table]` holds the rows that go to the quarantine, with `fault`.
+    FILE and LINE (vectors as lists still). `bad[table]` holds the rows that go to the quarantine, with `fault`;
+    `broken[table]` the lines that were no row at all, with `reason`.
     """
 
     config: DataConfig
@@ -23,6 +24,7 @@ class Tables:
     users: pl.DataFrame
     links: pl.DataFrame
     bad: Mapping[Table, pl.DataFrame]
+    broken: Mapping[Table, pl.DataFrame]
     time: Time
     now_ms: int
 
@@ -33,7 +35,7 @@ class Tables:
 
     def rows(self, table: Table) -> int:
         """Return how many rows of a table were not left out by a rule."""
-        return self.good(table).height + self.bad[table].height
+        return self.good(table).height + self.bad[table].height + self.broken[table].height
 
     def faulty(self, table: Table, *faults: str) -> pl.DataFrame:
         """Return the quarantined rows of a table with one of these faults."""

@@ -166,12 +166,13 @@ class History:
     def where(self, keep: NDArray[np.bool_]) -> Self:
         """Return the same users with only the events where `keep[events]`."""
         kept = np.concatenate([[0], np.cumsum(keep)])
-        return replace(self._picked(np.flatnonzero(keep)), indptr=kept[self.indptr].astype(np.int64))
+        return self.picked(np.flatnonzero(keep), kept[self.indptr])
 
-    def _picked(self, pick: NDArray[np.integer]) -> Self:
+    def picked(self, pick: NDArray[np.integer], indptr: NDArray[np.integer]) -> Self:
+        """Return the events `pick` as the histories of the users that `indptr` bounds."""
         return replace(
-            self, item_idx=self.item_idx[pick], kind=self.kind[pick], ts_ms=self.ts_ms[pick],
-            quantity=self.quantity[pick],
+            self, indptr=indptr.astype(np.int64), item_idx=self.item_idx[pick], kind=self.kind[pick],
+            ts_ms=self.ts_ms[pick], quantity=self.quantity[pick],
         )  # fmt: skip
 
 

@@ -14,14 +14,14 @@ def products(record: Record) -> list[Record]:
     variants = _listed(record.get("hasVariant"))
     if not variants:
         return [_flat(record)]
-    shared = {key: record[key] for key in ("name", "brand", "category", "offers") if key in record}
+    shared: Record = {key: record[key] for key in ("name", "brand", "category", "offers") if key in record}
     group = record.get("productGroupID") or record.get("sku") or record.get("@id")
     return [_flat({"inProductGroupWithID": group, **shared, **variant}) for variant in variants]
 
 
 def _flat(product: Record) -> Record:
-    offer = next(iter(_listed(product.get("offers"))), {})
-    offer = offer if isinstance(offer, dict) else {}
+    first = next(iter(_listed(product.get("offers"))), None)
+    offer: Record = first if isinstance(first, dict) else {}
     rest = {key: value for key, value in product.items() if key not in _TAKEN and _is_plain(value)}
     return {
         "item_id": _text(product.get("sku") or product.get("productID") or product.get("@id")),
