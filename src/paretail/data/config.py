@@ -65,7 +65,7 @@ class Source(Config, Generic[ColumnsOf]):
 
 
 def _as_sources(value: Any) -> Any:
-    listed = value if isinstance(value, list) else [value]
+    listed = value if isinstance(value, list | tuple) else [value]
     return tuple({"path": entry} if isinstance(entry, str) else entry for entry in listed)
 
 

@@ -16,7 +16,7 @@ SUMMARY = "summary.json"
 
 
 def write_quarantine(bad: Mapping[Table, pl.DataFrame], raws: Mapping[Table, Sequence[Raw]], folder: Path) -> None:
-    """Write a CSV (reason, file, line, row as JSON) for each table with bad rows, and a summary; replace an older one."""
+    """Write a CSV (reason, file, line, row as JSON) a table with bad rows, and a summary; replaces an older one."""
     rows = {table: quarantined(bad[table], raws[table]) for table in bad}
     with folder_aside(folder.parent) as aside:
         for table, frame in rows.items():

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
-from paretail.core.errors import Problem, Severity
+from paretail.core.errors import Problem
 from paretail.data.config import Table
 from paretail.data.sources.raw import FILE
+
+Status = Literal["pass", "warn", "fail"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class CheckResult:
     problems: tuple[Problem, ...] = ()
 
     @property
-    def status(self) -> Severity | str:
+    def status(self) -> Status:
         """`fail`, `warn` or `pass`."""
         found = {problem.severity for problem in self.problems}
         return "fail" if "fail" in found else "warn" if found else "pass"
@@ -50,6 +52,12 @@ class ImportReport:
     accounts: tuple[Account, ...]
     checks: tuple[CheckResult, ...]
     value: Mapping[str, int]
+
+    @property
+    def status(self) -> Status:
+        """`fail` where one check fails, else `warn` where one warns, else `pass`."""
+        found = {check.status for check in self.checks}
+        return "fail" if "fail" in found else "warn" if "warn" in found else "pass"
 
     def total(self, table: Table) -> Account:
         """Return the account of a table over all its files."""
