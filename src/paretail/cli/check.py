@@ -47,7 +47,7 @@ def check(
 
 def show(report: "ImportReport") -> None:
     """Print the verdict of every check, then what becomes of the rows."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from paretail.cli.terminal import out
 
@@ -57,7 +57,7 @@ def show(report: "ImportReport") -> None:
             out.print(f"      {problem}", soft_wrap=True, markup=False)
         if result.problems:
             out.print(f"      Consequence: {result.consequence}", soft_wrap=True, markup=False, style="dim")
-    table = Table("table", "file", "rows read", "imported", "in quarantine", "excluded by rule", box=None)
+    table = Table("table", Column("file", overflow="fold"), "read", "imported", "in quarantine", "excluded", box=None)
     for account in report.accounts:
         numbers = (account.read, account.imported)
         table.add_row(

@@ -59,11 +59,6 @@ def init(
     places: dict[Table, list[str]] = {
         "events": events, "items": items or [], "users": users or [], "links": links or [],
     }  # fmt: skip
-        "events": events,
-        "items": items or [],
-        "users": users or [],
-        "links": links or [],
-    }
     with progress() as tell:
         draft = look(places, kind or [], preset, query, out, tell)
     with atomic_file(out) as aside:

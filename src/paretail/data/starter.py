@@ -1,6 +1,7 @@
 """The first shop.toml: what was guessed, why, and what else could stand there."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -84,10 +85,11 @@ def _columns(table: Table, guess: Guess) -> str:
 def _kinds(draft: Draft) -> str:
     lines = [
         "[data.kinds]  # your word = our kind",
-        f'# ours: {", ".join(STANDARD)}; a kind of your own: word = {{ weight = 0.5 }}; left out: word = "{IGNORED}"',
+        f"# ours: {', '.join(STANDARD)}",
+        f'# a kind of your own: word = {{ weight = 0.5 }}; rows to leave out: word = "{IGNORED}"',
     ]
     for word, value in draft.told.items():
-        lines.append(f"{_text(word)} = {_text(value) if isinstance(value, str) else _weight(value)}  # as you said")
+        lines.append(f"{_key(word)} = {_text(value) if isinstance(value, str) else _weight(value)}  # as you said")
     for word, (n, kind) in draft.behaviour.words.items():
         if word not in draft.told and (draft.preset is None or kind != IGNORED):
             lines.append(_line(word, n, kind))
@@ -96,10 +98,10 @@ def _kinds(draft: Draft) -> str:
 
 def _line(word: str, n: int, kind: str | None) -> str:
     if kind is None:
-        return f'# {_text(word)} = "..."  # {n:,} events {MARK}what does this word mean?'
+        return f'# {_key(word)} = "..."  # {n:,} events {MARK}what does this word mean?'
     if kind in STANDARD:
-        return f"{_text(word)} = {_text(kind)}  # {n:,} events"
-    return f"{_text(word)} = {_weight(1.0)}  # {n:,} events; a kind of your own"
+        return f"{_key(word)} = {_text(kind)}  # {n:,} events"
+    return f"{_key(word)} = {_weight(1.0)}  # {n:,} events; a kind of your own"
 
 
 def _rates(draft: Draft) -> str:
@@ -140,3 +142,7 @@ def _weight(weight: float) -> str:
 
 def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def _key(word: str) -> str:
+    return word if re.fullmatch(r"[A-Za-z0-9_-]+", word) else _text(word)
