@@ -48,15 +48,15 @@ clean:
 	rm -rf $(VENV) site demo-shop .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(BIN)/python:
-	@python=$$(sh scripts/find_python.sh) && echo "Setting up $(VENV) with $$python" && "$$python" -m venv $(VENV)
+$(BIN)/pip:  # comes last, so that a set-up that was interrupted is done again
+	@python=$$(sh scripts/find_python.sh) && echo "Setting up $(VENV) with $$python" && "$$python" -m venv --clear $(VENV)
 
-$(BASE): $(BIN)/python $(PINS)
+$(BASE): $(BIN)/pip $(PINS)
 	@echo "Installing paretail into $(VENV) (once; about a minute)"
 	@$(PIP) --editable .
 	@touch $@
 
-$(DEV): $(BIN)/python $(PINS)
+$(DEV): $(BIN)/pip $(PINS)
 	@echo "Installing paretail and its development tools into $(VENV) (once; a minute or two)"
 	@$(PIP) --editable ".[dev,faiss,postgres]"
 	@touch $(BASE) $@
