@@ -64,9 +64,10 @@ def _accuracy(results: Results) -> str:
 
 
 def _costs(row: Mapping[str, Any]) -> list[str]:
-    train, lists = row.get("train"), row.get("recommend")
+    train, given, lists = row.get("train"), row.get("train_settings_given"), row.get("recommend")
+    once = f" (settings given: {given['wall_s']:.0f} s)" if given else ""
     return [
-        f"{train['wall_s']:.0f} s" if train else "",
+        f"{train['wall_s']:.0f} s{once}" if train else "",
         f"{train['peak_rss_mib'] / 1024:.1f} GiB" if train else "",
         f"{lists['wall_s']:.0f} s" if lists else "",
     ]

@@ -1,6 +1,6 @@
 """The sets: which files, what the shop's words mean, what is asked of each, and what others published."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -18,12 +18,11 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Set:
-    """One shop: its tables, its words, the settings that its files cannot tell, and the questions."""
+    """One shop: its tables, what `paretail init` cannot know of its words, and the questions."""
 
     protocols: tuple[Protocol, ...]
     tables: tuple[str, ...] = ("events",)
     kinds: tuple[str, ...] = ()
-    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 RECALL = ("recall@20", "ndcg@20")
@@ -39,19 +38,13 @@ SETS = {
         ),
         kinds=("buy=purchase",),
     ),
-    # ts gives the order of a user's purchases and nothing else (see the set's notes).
-    "beauty": Set(
-        (Protocol("all", "all", HIT),),
-        tables=("events", "items"),
-        kinds=("buy=purchase",),
-        settings={"data": {"time": "order"}},
-    ),
+    "beauty": Set((Protocol("all", "all", HIT),), tables=("events", "items"), kinds=("buy=purchase",)),
     "online_retail": Set(
         (Protocol("none", "none", RECALL, users="events.parquet"),),
         tables=("events", "items", "users"),
         kinds=("buy=purchase",),
     ),
-    "lastfm": Set((Protocol("all", "all", RECALL),), tables=("events", "items", "links")),
+    "lastfm": Set((Protocol("all", "all", RECALL),), tables=("events", "items", "links"), kinds=("listen",)),
 }
 
 

@@ -1,0 +1,84 @@
+"""The benchmarks' meter, record and tables: what a run costs is seen, and what is recorded is what is shown."""
+
+import json
+import sys
+from pathlib import Path
+
+import harness
+import pytest
+import result_tables
+
+HELD = "x = bytearray(80 * 2**20)"
+ABOUT = {
+    "commit": "abc", "date": "2026-11-22T10:00:00+00:00", "python": "3.11.7", "load_at_start": [0.5, 0.4, 0.3],
+    "machine": {"cpu": "A", "cores": 2, "memory_gib": 24.0},
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory of descendants is read from /proc")
+def test_memory_of_a_process_and_its_child_counts_together(tmp_path: Path) -> None:
+    child = f"import time; {HELD}; time.sleep(0.4)"
+    used = harness.meter([sys.executable, "-c", f"import subprocess, sys; {HELD}; "
+                          f"subprocess.run([sys.executable, '-c', {child!r}], check=True)"], tmp_path)  # fmt: skip
+    assert used.peak_rss_mib > 160
+    assert used.wall_s > 0.4
+    assert used.cpu_s > 0
+
+
+def test_the_peak_of_a_process_too_short_to_sample_is_exact(tmp_path: Path) -> None:
+    used = harness.meter([sys.executable, "-c", f"{HELD}; print('done')"], tmp_path, every_s=0.5)
+    assert used.peak_rss_mib > 80
+    assert used.printed == "done\n"
+
+
+def test_a_command_that_fails_stops_the_benchmark_and_says_why(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"exit code 3\n.*no such shop"):
+        harness.meter(
+            [sys.executable, "-c", "import sys; print('no such shop', file=sys.stderr); sys.exit(3)"], tmp_path
+        )
+
+
+def test_a_part_replaces_its_older_results_and_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(harness, "ROOT", tmp_path)
+    for part, value in (("one", 1), ("two", 2), ("one", 3)):
+        harness.record(tmp_path, part, ABOUT, [{"value": value}])
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert {part: run["rows"] for part, run in results.items()} == {"one": [{"value": 3}], "two": [{"value": 2}]}
+    assert results["one"]["commit"] == "abc"
+
+
+def test_a_marked_table_is_written_anew_and_the_text_around_it_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(result_tables, "HERE", tmp_path)
+    monkeypatch.setattr(harness, "ROOT", tmp_path)
+    (tmp_path / "speed").mkdir()
+    harness.record(
+        tmp_path / "speed", "csv", ABOUT, [{"events": 1000, "wall_s": 1.25}, {"events": 2000, "wall_s": 2.0}]
+    )
+    page = (
+        "Before.\n<!-- results: speed -->\nold\n<!-- /results -->\nAfter.\n<!-- results: none -->\n<!-- /results -->\n"
+    )
+    filled = result_tables.filled(page)
+    assert "| csv | 1000 | 1.25 |\n| csv | 2000 | 2 |" in filled
+    assert "2026-11-22, commit abc, 2 cores of A" in filled
+    assert "old" not in filled
+    assert filled.startswith("Before.\n")
+    assert filled.endswith("After.\n<!-- results: none -->\n<!-- /results -->\n")
+    assert result_tables.filled(filled) == filled
+
+
+def test_accuracy_shows_each_model_with_its_errors_and_costs() -> None:
+    metrics = {"recall@20": {"mean": 0.1933, "se": 0.0011}, "ndcg@20": {"mean": 0.1609, "se": 0.0009}}
+    cost = {"wall_s": 41.3, "cpu_s": 60.0, "peak_rss_mib": 2048}
+    ours = {"model": "spectral", "protocol": "", "ours": True, "metrics": metrics, "train": cost, "recommend": cost,
+            "train_settings_given": cost | {"wall_s": 11.2}}  # fmt: skip
+    told = {"model": "LightGCN", "protocol": "published", "metrics": {"recall@20": {"mean": 0.183}}}
+    table = result_tables.SHAPES["real_sets"]({"gowalla": {**ABOUT, "rows": [ours, told]}})
+    assert (
+        "| **spectral** | Recall@20 / NDCG@20 | .1933 ± .0011 / .1609 ± .0009 | 41 s (settings given: 11 s) | 2.0 GiB | 41 s |"
+        in table
+    )
+    assert "| published | LightGCN | Recall@20 | .1830 |  |  |  |" in table
