@@ -77,8 +77,6 @@ def test_accuracy_shows_each_model_with_its_errors_and_costs() -> None:
             "train_settings_given": cost | {"wall_s": 11.2}}  # fmt: skip
     told = {"model": "LightGCN", "protocol": "published", "metrics": {"recall@20": {"mean": 0.183}}}
     table = result_tables.SHAPES["real_sets"]({"gowalla": {**ABOUT, "rows": [ours, told]}})
-    assert (
-        "| **spectral** | Recall@20 / NDCG@20 | .1933 ± .0011 / .1609 ± .0009 | 41 s (settings given: 11 s) | 2.0 GiB | 41 s |"
-        in table
-    )
+    ours_line = "| **spectral** | Recall@20 / NDCG@20 | .1933 ± .0011 / .1609 ± .0009 | 41 s (settings given: 11 s) |"
+    assert f"{ours_line} 2.0 GiB | 41 s |" in table
     assert "| published | LightGCN | Recall@20 | .1830 |  |  |  |" in table
