@@ -71,7 +71,7 @@ def is_given(column: pl.Series) -> pl.Series:
 
 def first_unreadable(given: Mapping[str, pl.Series], read: Mapping[str, pl.Series], height: int) -> pl.Series:
     """Return the name of the first cell of each row that is given and yet could not be read, null where none is."""
-    first = pl.Series("unreadable", [None], dtype=pl.String).new_from_index(0, height)
+    first = pl.Series("_unreadable", [None], dtype=pl.String).new_from_index(0, height)
     for field, column in given.items():
         if read[field].null_count():
             lost = read[field].is_null() & is_given(column) & first.is_null()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from paretail.core.errors import ConfigError, Problem
 from paretail.data.cells import as_number, as_text, is_given
 from paretail.data.config import DataConfig, Exclude, Table
 from paretail.data.resolve import Columns
@@ -14,7 +15,7 @@ def excluded(frame: pl.DataFrame, rules: Sequence[tuple[str, Exclude]], decimal:
 
     `rules` are pairs of the column in `frame` and the rule.
     """
-    taken = pl.Series("excluded", [None] * frame.height, pl.String)
+    taken = pl.Series("_excluded", [None] * frame.height, pl.String)
     for column, rule in rules:
         holds = _holds(frame[column], rule, decimal).fill_null(False) & taken.is_null()
         taken = taken.set(holds, rule.name)
@@ -36,10 +37,18 @@ def _holds(cells: pl.Series, rule: Exclude, decimal: str) -> pl.Series:
     if rule.missing:
         return ~is_given(cells)
     if rule.matches is not None:
-        return as_text(cells).str.contains(rule.matches)
+        return _found(as_text(cells), rule)
     if isinstance(rule.equals, str):
         return as_text(cells) == rule.equals
     number = as_number(cells, decimal)
     if rule.equals is not None:
         return number == float(rule.equals)
     return number < rule.below if rule.below is not None else number > float(rule.above or 0)
+
+
+def _found(text: pl.Series, rule: Exclude) -> pl.Series:
+    try:
+        return text.str.contains(str(rule.matches))
+    except pl.exceptions.PolarsError as error:
+        found = f"[data.exclude] {rule.name}: {rule.matches!r} is no regular expression"
+        raise ConfigError(Problem("CONF-09", found, str(error).splitlines()[0], "Correct `matches`")) from None

@@ -64,6 +64,7 @@ def _by_precedence(sources: Sequence[Source[Any]]) -> list[Source[Any]]:
 
 
 def _part(table: Table, source: Source[Any], config: DataConfig, base: Path) -> tuple[Raw, Mapped]:
+    source = _with_preset(table, source, config)
     raw = read(source, base)
     unnest = preset_of(source, config).unnest
     if unnest is not None and table == "events":
@@ -71,6 +72,12 @@ def _part(table: Table, source: Source[Any], config: DataConfig, base: Path) -> 
     mapped = map_events(raw.frame, source, config) if table == "events" else map_table(table, raw.frame, source, config)
     frame = with_mapped_ids(mapped.frame, source, base)
     return raw, Mapped(frame, mapped.problems, mapped.lacking, mapped.unit)
+
+
+def _with_preset(table: Table, source: Source[Any], config: DataConfig) -> Source[Any]:
+    """Give a source the preset of `[data]` where it has none; schema.org describes items alone."""
+    preset = source.preset or config.preset
+    return source.model_copy(update={"preset": None if preset == "schema_org" and table != "items" else preset})
 
 
 def _problems(parts: Sequence[tuple[Raw, Mapped]], complete: bool) -> list[Problem]:
@@ -107,7 +114,7 @@ def _rules_without_column(config: DataConfig, parts: dict[Table, list[tuple[Raw,
 
 def _table(table: Table, parts: Sequence[tuple[Raw, Mapped]], config: DataConfig, time: Time, now: int) -> Joined:
     frames = [
-        mapped.frame.with_columns(part=pl.lit(number, pl.UInt16)).with_row_index("row")
+        mapped.frame.with_columns(_part=pl.lit(number, pl.UInt16)).with_row_index("_row")
         for number, (_, mapped) in enumerate(parts)
     ]
     frame = pl.concat(frames, how="diagonal_relaxed") if frames else _nothing(table)
@@ -121,17 +128,19 @@ def _table(table: Table, parts: Sequence[tuple[Raw, Mapped]], config: DataConfig
 
 def _faults(table: Table, frame: pl.DataFrame, latest_ms: int) -> pl.Series:
     """Judge the rows that no rule leaves out."""
-    looked_at = pl.col("excluded").is_null()
+    looked_at = pl.col("_excluded").is_null()
     key = {"events": ["event_id", "item_id"], "links": []}.get(table, list(IDS.get(table, ())))
     again = pl.lit(False)
     if key and (table != "events" or frame["event_id"].count()):
         given = looked_at & pl.col(key[0]).is_not_null()
         again = given & ~pl.when(given).then(pl.struct(key)).is_first_distinct()
-    judged = frame.with_columns(duplicate=again, latest_ms=pl.lit(latest_ms, pl.Int64))
+    judged = frame.with_columns(_duplicate=again, latest_ms=pl.lit(latest_ms, pl.Int64))
     fault = faults(SCHEMAS[table], judged)
-    return fault.set(frame["excluded"].is_not_null(), None).alias("fault")
+    return fault.set(frame["_excluded"].is_not_null(), None).alias("_fault")
 
 
 def _nothing(table: Table) -> pl.DataFrame:
-    text = ("part", "row", *IDS.get(table, ()), "excluded", LINE, "currency")
-    return pl.DataFrame(schema={**dict.fromkeys(text, pl.String()), FILE: pl.Categorical()})
+    text = dict.fromkeys((*IDS.get(table, ()), "_excluded", "currency", "_unreadable"), pl.String())
+    return pl.DataFrame(
+        schema={"_part": pl.UInt16(), "_row": pl.UInt32(), LINE: pl.Int64(), FILE: pl.Categorical(), **text}
+    )

@@ -21,7 +21,7 @@ from paretail.data.types import EVENT_COLUMNS, ITEM_COLUMNS, Catalogue, Events, 
 from paretail.data.value import totals
 
 #: Columns of the import's own, which do not go on.
-OURS = ("part", "row", "currency", "unreadable", "excluded", "duplicate", "fault", "word", FILE, LINE)
+OURS = ("_part", "_row", "currency", "_unreadable", "_excluded", "_duplicate", "_fault", "word", FILE, LINE)
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,10 @@ def examine(config: DataConfig, base: Path, *, progress: Progress = silent, now:
     now = now_ms() if now is None else now
     joined, time = gather(config, base, now, progress)
     progress("Checking", 0.7)
-    good = {table: part.frame.filter(pl.col("excluded").is_null() & pl.col("fault").is_null())
+    good = {table: part.frame.filter(pl.col("_excluded").is_null() & pl.col("_fault").is_null())
             for table, part in joined.items()}  # fmt: skip
     bad: dict[Table, pl.DataFrame] = {
-        table: part.frame.filter(pl.col("fault").is_not_null()) for table, part in joined.items()
+        table: part.frame.filter(pl.col("_fault").is_not_null()) for table, part in joined.items()
     }
     broken = {table: part.broken for table, part in joined.items()}
     tables = Tables(config, good["events"], good["items"], good["users"], good["links"], bad, broken, time, now)

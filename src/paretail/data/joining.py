@@ -46,28 +46,28 @@ def mark_joined(table: Table, frame: pl.DataFrame, clock: bool) -> pl.DataFrame:
     """Mark as `excluded` what a source before this one holds already; `part` numbers the sources by precedence."""
     if table == "links":
         return _mark_pairs(frame)
-    if frame["part"].n_unique() < 2:
+    if frame["_part"].n_unique() < 2:
         return frame
     for key in KEYS[table]:
         if "ts_ms" in key and not clock:
             continue
-        counts = pl.all_horizontal(pl.col(name).is_not_null() for name in key) & pl.col("excluded").is_null()
-        first = pl.when(counts).then(pl.col("part")).min().over(key)
-        again = counts & (pl.col("part") > first)
-        frame = frame.with_columns(excluded=pl.when(again).then(pl.lit(TWICE)).otherwise("excluded"))
+        counts = pl.all_horizontal(pl.col(name).is_not_null() for name in key) & pl.col("_excluded").is_null()
+        first = pl.when(counts).then(pl.col("_part")).min().over(key)
+        again = counts & (pl.col("_part") > first)
+        frame = frame.with_columns(_excluded=pl.when(again).then(pl.lit(TWICE)).otherwise("_excluded"))
     return frame
 
 
 def mark_duplicates(frame: pl.DataFrame) -> pl.DataFrame:
     """Mark as `excluded` every event that equals an earlier one in all of our columns."""
-    counts = pl.col("excluded").is_null()
-    again = counts & ~pl.struct(*EVENT_COLUMNS, "excluded").is_first_distinct()
-    return frame.with_columns(excluded=pl.when(again).then(pl.lit("drop_duplicates")).otherwise("excluded"))
+    counts = pl.col("_excluded").is_null()
+    again = counts & ~pl.struct(*EVENT_COLUMNS, "_excluded").is_first_distinct()
+    return frame.with_columns(_excluded=pl.when(again).then(pl.lit("drop_duplicates")).otherwise("_excluded"))
 
 
 def _mark_pairs(frame: pl.DataFrame) -> pl.DataFrame:
     """A link has no direction, so that (a, b) and (b, a) are one."""
     pair = pl.struct(pl.min_horizontal("user_id", "friend_id"), b=pl.max_horizontal("user_id", "friend_id"))
-    whole = pl.col("user_id").is_not_null() & pl.col("friend_id").is_not_null() & pl.col("excluded").is_null()
+    whole = pl.col("user_id").is_not_null() & pl.col("friend_id").is_not_null() & pl.col("_excluded").is_null()
     again = whole & ~pl.when(whole).then(pair).is_first_distinct()
-    return frame.with_columns(excluded=pl.when(again).then(pl.lit(PAIR_TWICE)).otherwise("excluded"))
+    return frame.with_columns(_excluded=pl.when(again).then(pl.lit(PAIR_TWICE)).otherwise("_excluded"))

@@ -16,11 +16,11 @@ from paretail.data.resolve import Columns
 from paretail.data.sources.raw import FILE, LINE
 from paretail.data.times import as_ts_ms, unit_of
 from paretail.data.types import EVENT_COLUMNS
-from paretail.data.words import IGNORED, kind_of
+from paretail.data.words import IGNORED, kind_of, unknown_meanings
 
 #: Beside EVENT_COLUMNS: the shop's word, its currency, which cell could not be read, the rule that leaves the row out.
 EXTRA: Mapping[str, pl.DataType] = {
-    "word": pl.String(), "currency": pl.String(), "unreadable": pl.String(), "excluded": pl.String(),
+    "word": pl.String(), "currency": pl.String(), "_unreadable": pl.String(), "_excluded": pl.String(),
     FILE: pl.Categorical(), LINE: pl.Int64(),
 }  # fmt: skip
 IDS = ("user_id", "item_id", "event_id", "order_id", "request_id")
@@ -61,10 +61,15 @@ def map_events(raw: pl.DataFrame, source: Source[EventColumns], config: DataConf
         cells["ts_ms"] = raw[LINE]
     cells["word"] = _words(columns, source, config)
     cells["kind"] = kind_of(cells["word"], source, config)
-    cells["unreadable"] = first_unreadable(numbers, cells, raw.height)
+    cells["_unreadable"] = first_unreadable(numbers, cells, raw.height)
     frame = _whole(raw, cells)
     left_out = _left_out(frame, excluded(raw, rules_for("events", columns, config), source.decimal), config)
-    return Mapped(left_out, (*columns.problems, *_absent(columns, source, config), *problems), columns.lacking, unit)
+    return Mapped(
+        left_out,
+        (*columns.problems, *_absent(columns, source, config), *unknown_meanings(source, config), *problems),
+        columns.lacking,
+        unit,
+    )
 
 
 def _unit(columns: Columns, source: Source[EventColumns], config: DataConfig) -> tuple[Unit, list[Problem]]:
@@ -119,18 +124,19 @@ def _whole(raw: pl.DataFrame, cells: Mapping[str, pl.Series]) -> pl.DataFrame:
 
 
 def _left_out(frame: pl.DataFrame, by_rule: pl.Series, config: DataConfig) -> pl.DataFrame:
-    """Apply the rules that have a switch of their own, after the named ones."""
-    frame = frame.with_columns(by_rule.alias("excluded"))
+    """Apply the rules that have a switch of their own, after the named ones; refunds carry no sign."""
+    frame = frame.with_columns(by_rule.alias("_excluded"))
     tests = {"kind = ignore": pl.col("kind") == IGNORED}
     if config.drop_negative_price:
         tests["drop_negative_price"] = pl.col("price_minor") < 0
     if config.drop_negative_quantity:
         tests["drop_negative_quantity"] = pl.col("quantity") < 0
     for name, test in tests.items():
-        takes = pl.col("excluded").is_null() & test.fill_null(False)
-        frame = frame.with_columns(excluded=pl.when(takes).then(pl.lit(name)).otherwise("excluded"))
+        takes = pl.col("_excluded").is_null() & test.fill_null(False)
+        frame = frame.with_columns(_excluded=pl.when(takes).then(pl.lit(name)).otherwise("_excluded"))
+    back = pl.col("kind") == "refund"
     if config.negative_quantity_is_refund:
-        back = (pl.col("quantity") < 0).fill_null(False)
-        kind = pl.when(back).then(pl.lit("refund")).otherwise("kind")
-        frame = frame.with_columns(kind=kind, quantity=pl.col("quantity").abs())
-    return frame
+        back = back | (pl.col("quantity") < 0).fill_null(False)
+    kind = pl.when(back).then(pl.lit("refund")).otherwise("kind")
+    size = [pl.when(back).then(pl.col(name).abs()).otherwise(name).alias(name) for name in ("quantity", "price_minor")]
+    return frame.with_columns(kind.alias("kind"), *size)

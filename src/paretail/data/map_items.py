@@ -17,7 +17,7 @@ from paretail.data.sources.raw import FILE, LINE
 from paretail.data.times import as_ts_ms, unit_of
 
 #: Beside the table's own columns.
-EXTRA = ("currency", "unreadable", "excluded", FILE, LINE)
+EXTRA = ("currency", "_unreadable", "_excluded", FILE, LINE)
 IDS: Mapping[Table, tuple[str, ...]] = {"items": ("item_id",), "users": ("user_id",), "links": ("user_id", "friend_id")}
 
 

@@ -31,7 +31,7 @@ def write_quarantine(bad: Mapping[Table, pl.DataFrame], raws: Mapping[Table, Seq
 
 def quarantined(bad: pl.DataFrame, raws: Sequence[Raw]) -> pl.DataFrame:
     """Return reason, file, line and row of every bad row of one table."""
-    parts = [_of_part(bad.filter(pl.col("part") == number), raw) for number, raw in enumerate(raws)]
+    parts = [_of_part(bad.filter(pl.col("_part") == number), raw) for number, raw in enumerate(raws)]
     broken = [raw.broken.select("reason", file=pl.col(FILE).cast(pl.String), line=LINE, row="row") for raw in raws]
     return pl.concat([*parts, *broken])
 
@@ -44,5 +44,5 @@ def _of_part(bad: pl.DataFrame, raw: Raw) -> pl.DataFrame:
     text = rows.with_columns(pl.col(pl.Categorical, pl.Decimal, pl.Binary).cast(pl.String))
     encoded = text.select(row=pl.struct(pl.all()).struct.json_encode())["row"]
     return pl.DataFrame(
-        {"reason": bad["fault"], "file": bad[FILE].cast(pl.String), "line": bad[LINE], "row": encoded}, schema
+        {"reason": bad["_fault"], "file": bad[FILE].cast(pl.String), "line": bad[LINE], "row": encoded}, schema
     )

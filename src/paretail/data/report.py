@@ -76,17 +76,17 @@ class ImportReport:
 def accounts(table: Table, frame: pl.DataFrame, broken: pl.DataFrame) -> list[Account]:
     """Count one table by file; `frame` has FILE, `fault` and `excluded`, `broken` FILE and `reason`."""
     bad = pl.concat([
-        frame.filter(pl.col("fault").is_not_null()).select(pl.col(FILE).cast(pl.String), reason="fault"),
+        frame.filter(pl.col("_fault").is_not_null()).select(pl.col(FILE).cast(pl.String), reason="_fault"),
         broken.select(pl.col(FILE).cast(pl.String), "reason"),
     ])  # fmt: skip
-    out = frame.filter(pl.col("excluded").is_not_null()).select(pl.col(FILE).cast(pl.String), reason="excluded")
-    read = {**_by_file(frame), **{file: 0 for file in bad[FILE].unique() if file not in _by_file(frame)}}
+    out = frame.filter(pl.col("_excluded").is_not_null()).select(pl.col(FILE).cast(pl.String), reason="_excluded")
+    read = dict.fromkeys(broken[FILE].cast(pl.String).unique(), 0) | _by_file(frame)
     found = []
     for file, rows in sorted(read.items()):
         quarantined, left_out = _reasons(bad, file), _reasons(out, file)
         unreadable = broken.filter(pl.col(FILE).cast(pl.String) == file).height
         imported = frame.filter(
-            (pl.col(FILE) == file) & pl.col("fault").is_null() & pl.col("excluded").is_null()
+            (pl.col(FILE) == file) & pl.col("_fault").is_null() & pl.col("_excluded").is_null()
         ).height
         found.append(Account(table, file, rows + unreadable, imported, quarantined, left_out))
     return found

@@ -63,8 +63,8 @@ class Columns:
         return [name for name in wanted if reach(self.frame, name) is not None]
 
     def _customary(self, field: str, known: Mapping[str, tuple[str, ...]]) -> list[str]:
-        if field in known:
-            return [name for name in known[field] if reach(self.frame, name) is not None]
+        if found := [name for name in known.get(field, ()) if reach(self.frame, name) is not None]:
+            return found
         return [name for name in (field, *ALSO.get(field, ())) if name in self.frame.columns][:1]
 
     def _absent(self, field: str, name: str) -> Problem:

@@ -26,6 +26,9 @@ FAULTS: Mapping[str, str] = {
     "first_of_its_id": "duplicate_id",
 }
 
+#: Columns of the import's own that a row is judged by, `_unreadable` and `_duplicate` in the frame.
+MARKS = ("unreadable", "duplicate")
+
 
 class EventRow(dy.Schema):
     """One event; `latest_ms` is the time after which an event lies in the future."""
@@ -106,8 +109,9 @@ class LinkRow(dy.Schema):
 def faults(schema: type[dy.Schema], frame: pl.DataFrame) -> pl.Series:
     """Return for each row the name of the first rule that it breaks, null where it breaks none.
 
-    A column of the schema that `frame` lacks counts as null.
+    A column of the schema that `frame` lacks counts as null; its own marks carry an underscore there.
     """
+    frame = frame.select(pl.all().exclude(MARKS), *(pl.col(f"_{mark}").alias(mark) for mark in MARKS))
     wanted = {name: column.dtype for name, column in schema.columns().items()}
     lacking = [pl.lit(None, dtype).alias(name) for name, dtype in wanted.items() if name not in frame.columns]
     whole = frame.with_columns(lacking).select(pl.col(name).cast(dtype) for name, dtype in wanted.items())

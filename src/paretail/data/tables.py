@@ -39,4 +39,4 @@ class Tables:
 
     def faulty(self, table: Table, *faults: str) -> pl.DataFrame:
         """Return the quarantined rows of a table with one of these faults."""
-        return self.bad[table].filter(pl.col("fault").is_in(faults))
+        return self.bad[table].filter(pl.col("_fault").is_in(faults))

@@ -5,11 +5,12 @@ from typing import Any
 
 import polars as pl
 
+from paretail.core.errors import Problem, nearest
 from paretail.data.config import IGNORED, DataConfig, Kind, Source
 from paretail.data.kinds import STANDARD, SYNONYMS
 from paretail.data.presets import preset_of
 
-__all__ = ["IGNORED", "kind_of", "known_words"]
+__all__ = ["IGNORED", "kind_of", "known_words", "unknown_meanings"]
 
 
 def kind_of(words: pl.Series, source: Source[Any], config: DataConfig) -> pl.Series:
@@ -24,6 +25,16 @@ def known_words(source: Source[Any], config: DataConfig) -> Mapping[str, str]:
     """Return word -> kind as told: by the preset, by `[data.kinds]`, by the source, the last counting most."""
     declared = {word: word if isinstance(kind, Kind) else kind for word, kind in config.kinds.items()}
     return {**preset_of(source, config).kinds, **declared, **source.kinds}
+
+
+def unknown_meanings(source: Source[Any], config: DataConfig) -> list[Problem]:
+    """Return a problem for each word that the source's own table turns into a kind that does not exist."""
+    known = (*STANDARD, IGNORED, *config.weights)
+    return [
+        Problem("DATA-14", f"{source.label}: kinds.{word} = {kind!r}", f"Expected {nearest(kind, known)}", "Correct it")
+        for word, kind in source.kinds.items()
+        if kind not in known
+    ]
 
 
 def _kind(word: str, told: Mapping[str, str]) -> str | None:

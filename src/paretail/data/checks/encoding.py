@@ -9,7 +9,7 @@ from paretail.data.tables import Tables
 
 #: U+FFFD stands where bytes were no text; the rest is UTF-8 read as Latin-1 or Windows-1252 (é as Ã©, ' as â€™).
 DAMAGE = "\ufffd|[ÃÂ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€"
-OURS = ("_file", "fault", "excluded", "unreadable", "currency", "word", "kind")
+OURS = ("_file", "_fault", "_excluded", "_unreadable", "currency", "word", "kind")
 
 
 def check(tables: Tables) -> list[Problem]:

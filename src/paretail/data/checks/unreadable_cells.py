@@ -20,7 +20,7 @@ def _cells(tables: Tables, table: Table) -> list[Problem]:
     bad, found = tables.faulty(table, "unreadable"), []
     if not bad.height:
         return []
-    for name, rows in sorted(bad.with_columns(pl.col("unreadable").fill_null("quantity")).group_by("unreadable")):
+    for name, rows in sorted(bad.with_columns(pl.col("_unreadable").fill_null("quantity")).group_by("_unreadable")):
         text = f"{table}: {share(rows.height, tables.rows(table))} cells of {name[0]} cannot be read ({place(rows)})"
         do = "See the quarantine for the rows; set decimal, time, time_format or the right column"
         severity = over_limit(tables, table, rows.height)

@@ -30,8 +30,9 @@ PRESETS: Mapping[str, Preset] = {
     "schema_org": Preset(),  # the reader of JSON flattens it to our names
     "recbole": Preset({"links": {"user_id": ("source_id", "user_id"), "friend_id": ("target_id", "friend_id")}}),
 }
+_NONE = Preset()
 
 
 def preset_of(source: Source[Any], config: DataConfig) -> Preset:
     """Return the preset of a source, that of `[data]`, or one that says nothing."""
-    return PRESETS.get(source.preset or config.preset or "", Preset())
+    return PRESETS.get(source.preset or config.preset or "", _NONE)

@@ -1,5 +1,6 @@
 """PostgreSQL: the rows of a query, streamed through a server-side cursor."""
 
+import json
 import os
 import re
 from typing import Any
@@ -59,7 +60,7 @@ def _as_text(row: list[Any], text: list[int]) -> list[Any]:
     """Turn what polars has no type for (numeric, uuid, jsonb) into text."""
     for n in text:
         if row[n] is not None and not isinstance(row[n], str):
-            row[n] = str(row[n])
+            row[n] = json.dumps(row[n], default=str) if isinstance(row[n], dict | list) else str(row[n])
     return row
 
 
