@@ -98,21 +98,38 @@ def random_pairs(
     *,
     share: float | None = None,
     forget: Mode = "target",
+    drop: Mode = "target",
+    most_users: int | None = None,
 ) -> Split:
     """Hold out target pairs at random: one a user, or each with probability `share`; for shops without time.
 
-    Only users with two or more distinct target items are asked, and each keeps at least one of them. No repeats
-    are possible under the default `forget`. Where time exists, this leaks a user's own future: prefer the others.
+    Only users with two or more distinct target items are asked, and each keeps at least one of them; given
+    `most_users`, no more than so many of them. Under drop="all" a pair that occurs under another kind too is no
+    question. No repeats are possible under the default `forget`. Where time exists, this leaks a user's own future:
+    prefer the others.
     """
     user, keys = history.user_idx, _keys(history)
     pairs = _askable(history, target, "target", keys)  # the first event of each target pair
+    has = np.bincount(user[pairs], minlength=history.users)
+    if drop == "all":
+        others = keys[history.kind != kind_row(history, target)]
+        pairs = pairs[~np.isin(keys[pairs], others)]
     owner, counts = user[pairs], np.bincount(user[pairs], minlength=history.users)
     order = np.lexsort((rng.random(len(pairs)), owner))  # shuffled within each user
     place = np.arange(len(pairs)) - (np.cumsum(counts) - counts)[owner]
     wanted = np.ones(history.users, dtype=np.int64) if share is None else rng.binomial(counts, share)
-    asked = np.sort(pairs[order][place < np.minimum(wanted, counts - 1)[owner]])
+    wanted[~_some(np.flatnonzero((counts > 0) & (has > 1)), history.users, most_users, rng)] = 0
+    asked = np.sort(pairs[order][place < np.minimum(wanted, has - 1)[owner]])
     held = Held.of(user[asked], history.item_idx[asked], history.users)
     return Split(history.where(~_of_pairs(history, held, target, forget)), held, target)
+
+
+def _some(candidates: NDArray[np.int64], users: int, most: int | None, rng: np.random.Generator) -> Mask:
+    """Mark at most `most` of the candidate users, drawn at random."""
+    chosen = np.zeros(users, dtype=bool)
+    few = most is not None and len(candidates) > most
+    chosen[rng.choice(candidates, most, replace=False) if few else candidates] = True
+    return chosen
 
 
 def _keys(history: History) -> NDArray[np.int64]:

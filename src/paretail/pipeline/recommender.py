@@ -190,7 +190,8 @@ def frame(candidates: Candidates, user_ids: pl.Series, items: Vocabulary) -> pl.
 def _items_of(history: History, items: int) -> sparse.csr_array:
     """Return the items of each user's events as a matrix with sorted columns."""
     ones = np.ones(len(history.item_idx), np.int8)
-    matrix = sparse.csr_array((ones, history.item_idx, history.indptr), (history.users, items))
+    cells = (ones, history.item_idx, history.indptr)
+    matrix = sparse.csr_array(cells, (history.users, items), copy=True)  # summing sorts in place
     matrix.sum_duplicates()
     return matrix
 

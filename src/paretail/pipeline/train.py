@@ -93,7 +93,8 @@ def question_of(history: History, config: ShopConfig) -> Question:
         do = "Map the shop's words in [data.kinds], or set [goal] target"
         raise DataError(Problem("DATA-40", f"no event of the target kind {target!r}", expected, do))
     repeat = config.goal.repeat
-    return Question(target, repeats(history, target) > REPEAT_SHARE if repeat == "auto" else repeat)
+    comes_back = repeats(history, target) > REPEAT_SHARE if repeat == "auto" else repeat
+    return Question(target, comes_back, tuple(possible), config.data.weights)
 
 
 def repeats(history: History, target: str) -> float:

@@ -1,6 +1,7 @@
 """What a retriever is: fitted on a graph, it scores every item for any history, known or new."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -17,10 +18,16 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Question:
-    """What the shop asks: which kind of event to predict, and whether items may come back (repeat purchases)."""
+    """What the shop asks: which kind of event to predict, and whether items may come back (repeat purchases).
+
+    `wishes` are the kinds of the log that show a wish (not impressions, not refunds); `weights` those of kinds that
+    the shop declared.
+    """
 
     target: str
     repeat: bool
+    wishes: tuple[str, ...]
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 class Retriever(Protocol):

@@ -45,7 +45,7 @@ def _top_k(scores, indptr, indices, item_idx, best):  # type: ignore[no-untyped-
     for user in prange(len(scores)):
         excluded = indices[indptr[user] : indptr[user + 1]]
         _fill(scores[user], excluded, item_idx[user], best[user])
-        _sort(item_idx[user], best[user])
+        sort_best_first(item_idx[user], best[user])
 
 
 @njit(cache=True)
@@ -57,8 +57,7 @@ def _fill(row, excluded, items, best):  # type: ignore[no-untyped-def]
             continue
         for item in range(start, start + len(run)):
             if row[item] > best[0] and not _within(excluded, item):
-                best[0], items[0] = row[item], item
-                _sink(items, best, 0, len(best))
+                replace_worst(items, best, item, row[item])
 
 
 @njit(cache=True)
@@ -101,7 +100,15 @@ def _sink(items, best, at, size):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _sort(items, best):  # type: ignore[no-untyped-def]
+def replace_worst(items, best, item, score):  # type: ignore[no-untyped-def]
+    """Put `item` in place of the heap's worst where it ranks above it; equal scores rank the lower row first."""
+    if score > best[0] or (score == best[0] and items[0] > item):
+        best[0], items[0] = score, item
+        _sink(items, best, 0, len(best))
+
+
+@njit(cache=True)
+def sort_best_first(items, best):  # type: ignore[no-untyped-def]
     """Turn the heap into a list, best first."""
     for size in range(len(best) - 1, 0, -1):
         best[0], best[size] = best[size], best[0]

@@ -1,0 +1,203 @@
+"""Blend: training-free signals on the user-item graph, mixed by weights that are learned on held-out events.
+
+    score(u, i) = sum_s theta_s log(1 + kappa x_s(u, i)),   x_s = profile_s(u) M_s / mean of its 50 best   (theta_s >= 0)
+
+Each signal is a profile of the history times a matrix fitted in closed form (`retrieve/signals`): co-occurrence,
+transitions in order and time, low-pass spectral filters, a ridge, attributes, the user's own items, popularity. Only
+theta and kappa are learned, for each mode apart (`retrieve/mixing.py`), on a split that copies the question: for
+`all` every event of a held-out pair leaves the history first, so that the mix learns to discover and not to remind.
+
+Sources: those of the signals; the mix follows L. Rokach et al., stacking of recommenders, as in J. Sill et al.,
+"Feature-weighted linear stacking", 2009, arXiv:0911.0460. Deviations: constant weights, a listwise loss.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+from pydantic import Field
+from scipy import sparse
+
+from paretail.core.config import Config
+from paretail.core.progress import Progress
+from paretail.core.rng import rng_for
+from paretail.data.held import Mode, had
+from paretail.data.splits import Split
+from paretail.data.types import History
+from paretail.graph.shopgraph import ShopGraph
+from paretail.retrieve import mixing
+from paretail.retrieve.base import Arrays, Question, Scores
+from paretail.retrieve.choose import Choice
+from paretail.retrieve.normalise import add_shaped
+from paretail.retrieve.question import held_out
+from paretail.retrieve.signals import Setting, build, signals_of
+from paretail.retrieve.signals.ground import Ground
+from paretail.retrieve.signals.matrix import Matrix, matrix_from
+from paretail.retrieve.signals.profiles import Scene, profile
+
+#: How strong a wish each kind shows in the union of kinds; a declared kind has its own weight.
+KIND_WEIGHTS: Final = {"purchase": 1.0, "cart": 0.6, "favourite": 0.6, "click": 0.3, "view": 0.3}
+#: Lists are judged at this length while weights are learned.
+JUDGED_AT: Final = 20
+#: Users asked while weights are learned.
+MOST_ASKED: Final = 2000
+
+
+class Mix(Config):
+    """The weights of one mode."""
+
+    theta: dict[str, float] = Field(description="Weight of each signal, `matrix|profile`.")
+    kappa: float = Field(1.0, ge=0, description="Shape log(1 + kappa x) of each signal; 0 leaves it as it is.")
+
+
+#: Where there are too few events to learn from.
+PRIOR: Final = Mix(theta={"co target|all": 1.0, "low pass|all": 0.5, "pop target|anyone": 0.3})
+
+
+class BlendConfig(Config):
+    """Settings of the blend; `choose` finds those that are not given."""
+
+    target: str = Field("purchase", description="The kind to predict.")
+    kind_weights: dict[str, float] = Field(
+        default_factory=lambda: dict(KIND_WEIGHTS), description="How strong a wish each kind shows.",
+    )  # fmt: skip
+    modes: dict[Mode, Mix] = Field(
+        default_factory=lambda: {"target": PRIOR}, description="The weights of each mode that is answered apart.",
+    )  # fmt: skip
+
+    def mix(self, mode: Mode) -> Mix:
+        """Return the weights of a mode, those of another one where it has none of its own."""
+        return self.modes.get(mode) or next(iter(self.modes.values()))
+
+
+class Blend:
+    """The fitted matrices and how to mix them; see the module."""
+
+    name: ClassVar[str] = "blend"
+    config_type: ClassVar[type[Config]] = BlendConfig
+
+    def __init__(self, config: BlendConfig, scene: Scene, matrices: Mapping[str, Matrix]) -> None:
+        self.config, self.scene, self.matrices = config, scene, matrices
+
+    @classmethod
+    def fit(cls, graph: ShopGraph, config: Any, seed: int) -> Self:
+        """Fit the matrices that any mode uses."""
+        ground = ground_of(graph, config, graph.history, seed)
+        names = {signal.split("|")[0] for mix in config.modes.values() for signal in mix.theta}
+        return cls(config, ground.scene, build(ground, dict.fromkeys(sorted(names))))
+
+    def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
+        """Mix the signals; a user without history gets popularity, or zeros where the mix has none of it."""
+        mix, scene = self.config.mix(mode), self._at(now_ms)
+        left_out = items_had(history, self.config.target, mode, scene.items)
+        total = np.zeros((history.users, scene.items), np.float32)
+        for signal, theta in mix.theta.items():
+            add_shaped(total, self._signal(signal, history, scene), left_out, theta, mix.kappa)
+        return total
+
+    def arrays(self) -> Arrays:
+        """Return the matrices' arrays and the scene."""
+        scene = self.scene
+        numbers = np.array([scene.items, scene.now_ms, scene.first_day, scene.days], np.int64)
+        of_matrices = {f"{name}/{key}": value for name, matrix in self.matrices.items()
+                       for key, value in matrix.arrays().items()}  # fmt: skip
+        return {"scene": numbers, **of_matrices}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, config: Any) -> Self:
+        """Rebuild from arrays."""
+        items, now_ms, first_day, days = (int(number) for number in arrays["scene"])
+        parts: dict[str, Arrays] = {}
+        for key, value in arrays.items():
+            name, slash, part = key.rpartition("/")
+            if slash:
+                parts.setdefault(name, {})[part] = value
+        matrices = {name: matrix_from(part) for name, part in parts.items()}
+        return cls(config, Scene(items, config.kind_weights, now_ms, first_day, days), matrices)
+
+    @classmethod
+    def choose(
+        cls, graph: ShopGraph, question: Question, given: dict[str, Any], seed: int, seconds: float, progress: Progress
+    ) -> Choice:
+        """Learn the weights of each mode that can be asked on a split of the graph's events.
+
+        A mode that `given` sets is left as it is. `seconds` bounds how many users are asked.
+        """
+        weights = {**KIND_WEIGHTS, **question.weights}
+        config = BlendConfig.parse({"target": question.target, "kind_weights": weights} | given, "[model.settings]")
+        modes, remarks, metrics, figure = dict(config.modes) if "modes" in given else {}, [], {}, ""
+        for mode in modes_to_learn(graph.history, question):
+            if mode in modes:
+                continue
+            progress(f"Learning weights ({mode})")
+            split = held_out(graph.history, question.target, mode, MOST_ASKED, rng_for(f"retrieve/choose/{mode}", seed))
+            learned = learn(graph, config, split, mode, seed)
+            modes[mode] = PRIOR if learned is None else Mix(theta=learned.theta, kappa=learned.kappa)
+            remarks.append(_remark(mode, learned, split))
+            if learned is not None:
+                metrics[mode] = {"ndcg": learned.ndcg, "standard_error": learned.standard_error,
+                                 "k": JUDGED_AT, "questions": learned.questions}  # fmt: skip
+                figure = figure or f"NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.standard_error:.4f}"
+        return Choice(config.model_copy(update={"modes": modes}), metrics, tuple(remarks), figure)
+
+    def _at(self, now_ms: int | None) -> Scene:
+        if now_ms is None:
+            return self.scene
+        return Scene(self.scene.items, self.scene.weights, now_ms, self.scene.first_day, self.scene.days)
+
+    def _signal(self, signal: str, history: History, scene: Scene) -> Scores:
+        matrix, _, name = signal.partition("|")
+        return self.matrices[matrix].apply(profile(name)(history, scene))
+
+
+def learn(graph: ShopGraph, config: BlendConfig, split: Split, mode: Mode, seed: int) -> mixing.Learned | None:
+    """Fit every signal of the setting on the split's training part, and learn weights on its held-out pairs."""
+    ground = ground_of(graph, config, split.train, seed)
+    setting = Setting.of(ground, mode)
+    matrices = build(ground, signals_of(setting))
+    signals = [f"{name}|{profile}" for name, profiles in signals_of(setting).items() for profile in profiles]
+    fitted = Blend(config, ground.scene, matrices)
+    asked = np.flatnonzero(split.held.counts)
+    lists = []
+    for rows in mixing.blocks(len(asked), ground.items, len(signals)):
+        history = split.train.of_users(asked[rows])
+        left_out = items_had(history, config.target, mode, ground.items)
+        scores = {signal: fitted._signal(signal, history, ground.scene) for signal in signals}
+        lists.append(mixing.propose(scores, left_out, split.held.of_users(asked[rows])))
+    return mixing.learn(mixing.together(lists), signals, JUDGED_AT, seed) if lists else None
+
+
+def ground_of(graph: ShopGraph, config: BlendConfig, history: History, seed: int) -> Ground:
+    """Return what signals are fitted on."""
+    return Ground(history, graph.items, config.target, config.kind_weights, attributes_of(graph), seed)
+
+
+def attributes_of(graph: ShopGraph) -> sparse.csr_array | None:
+    """Return `[items, labels]`: all categorical attributes of the catalogue side by side, None without any."""
+    parts = [edges.matrix() for (source, _, target), edges in sorted(graph.edges.items())
+             if source == "item" and target not in ("user", "item")]  # fmt: skip
+    return sparse.csr_array(sparse.hstack(parts, format="csr")) if parts else None
+
+
+def modes_to_learn(history: History, question: Question) -> tuple[Mode, ...]:
+    """Return the modes that are different questions here, the default one first."""
+    kinds = [kind for kind in history.kinds if kind in question.wishes]
+    modes: tuple[Mode, ...] = ("target", "all") if len(kinds) > 1 else ("target",)
+    return ("none", *modes) if question.repeat else modes
+
+
+def items_had(history: History, target: str, mode: Mode, items: int) -> sparse.csr_array:
+    """Return the items that a list leaves out under `mode`."""
+    events = history.where(had(history, target, mode))
+    cells = (np.ones(len(events.item_idx), np.int8), events.item_idx, events.indptr)
+    matrix = sparse.csr_array(cells, (history.users, items), copy=True)  # summing sorts in place
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _remark(mode: Mode, learned: mixing.Learned | None, split: Split) -> str:
+    asked = int((split.held.counts > 0).sum())
+    if learned is None:
+        return f"{mode}: too few events to learn weights ({asked} users to ask); using co-occurrence and popularity"
+    parts = ", ".join(f"{signal} {theta:.2f}" for signal, theta in learned.theta.items())
+    return f"{mode}: NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.standard_error:.4f} ({asked} users): {parts}"

@@ -1,0 +1,71 @@
+"""Signals on one scale: each user's scores divided by the mean of the best 50, then log(1 + kappa x).
+
+Sums of co-occurrences, probabilities and decayed counts have no common unit; a user's own best scores are one.
+"""
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+from scipy import sparse
+
+#: How many of a user's best scores make the unit.
+BEST = 50
+
+Dense = NDArray[np.float32]
+
+
+def to_units(scores: Dense, left_out: sparse.csr_array) -> Dense:
+    """Divide each row of `scores[users, items]`, in place, by the mean of its BEST best; left-out items become 0."""
+    _to_units(scores, left_out.indptr, left_out.indices)
+    return scores
+
+
+def add_shaped(total: Dense, scores: Dense, left_out: sparse.csr_array, theta: float, kappa: float) -> None:
+    """Add theta log(1 + kappa x) (theta x for kappa = 0) of the scores in units to `total`, in place."""
+    _add_shaped(total, to_units(scores, left_out), np.float32(theta), np.float32(kappa))
+
+
+@njit(parallel=True, cache=True)
+def _to_units(scores, indptr, indices):  # type: ignore[no-untyped-def]
+    for user in prange(len(scores)):
+        row = scores[user]
+        for place in range(indptr[user], indptr[user + 1]):
+            row[indices[place]] = 0.0
+        unit = _mean_of_best(row)
+        if unit > 0:
+            scale = np.float32(1.0) / unit
+            for item in range(len(row)):
+                row[item] *= scale
+
+
+@njit(cache=True)
+def _mean_of_best(row):  # type: ignore[no-untyped-def]
+    """Keep the BEST largest positive values in a heap, the least at 0."""
+    heap = np.zeros(BEST, np.float32)
+    for item in range(len(row)):
+        value = row[item]
+        if value <= heap[0]:
+            continue
+        at = 0
+        while True:
+            child = 2 * at + 1
+            if child >= BEST:
+                break
+            if child + 1 < BEST and heap[child + 1] < heap[child]:
+                child += 1
+            if heap[child] >= value:
+                break
+            heap[at] = heap[child]
+            at = child
+        heap[at] = value
+    return heap.sum() / np.float32(BEST)
+
+
+@njit(parallel=True, cache=True)
+def _add_shaped(total, scores, theta, kappa):  # type: ignore[no-untyped-def]
+    for user in prange(len(scores)):
+        row, cells = scores[user], total[user]
+        for item in range(len(row)):
+            value = row[item]
+            if value > 0:
+                cells[item] += theta * (np.log1p(kappa * value) if kappa > 0 else value)

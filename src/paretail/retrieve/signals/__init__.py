@@ -1,0 +1,148 @@
+"""Signals: each says of every item how much a history speaks for it, as a profile times a matrix.
+
+A signal is named `matrix|profile`. Which signals a shop has follows from what its events tell: kinds, time, orders,
+attributes, size. Which of them count, and how much, is learned on a split of the events (`retrieve/models/blend.py`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import numpy as np
+
+from paretail.data.held import Mode
+from paretail.retrieve.signals import attributes, cooccurrence, nearness, own, popularity, ridge, spectral
+from paretail.retrieve.signals.ground import Ground
+from paretail.retrieve.signals.matrix import Matrix
+
+#: From this share of target events that share user and moment with another on, moments are orders.
+BASKET_SHARE: Final = 0.3
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a shop's events tell, and the question asked."""
+
+    kinds: tuple[str, ...]
+    ordered: bool
+    timed: bool
+    baskets: bool
+    attributes: bool
+    small: bool
+    mode: Mode
+
+    @classmethod
+    def of(cls, ground: Ground, mode: Mode) -> "Setting":
+        """Read the setting off the ground."""
+        return cls(ground.kinds, ground.ordered, ground.timed, has_baskets(ground), ground.attributes is not None,
+                   ridge.applies(ground), mode)  # fmt: skip
+
+    @property
+    def several(self) -> bool:
+        """Whether there are kinds beside the target."""
+        return len(self.kinds) > 1
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the order of single events means something: not within the lines of an order."""
+        return self.ordered and not self.baskets
+
+    @property
+    def clocked(self) -> bool:
+        """Whether minutes between events mean something."""
+        return self.timed and not self.baskets
+
+    @property
+    def main(self) -> tuple[str, ...]:
+        """The profiles of a whole history."""
+        return ("short", "all") if self.in_order else ("all",)
+
+    @property
+    def by_kind(self) -> tuple[str, ...]:
+        """The profile of each kind apart, where there are several."""
+        return tuple(f"kind {kind}" for kind in self.kinds) if self.several else ()
+
+
+@dataclass(frozen=True)
+class Family:
+    """A matrix, and the profiles that it is multiplied with in a setting (none: it is left out)."""
+
+    build: Callable[[Ground], Matrix]
+    profiles: Callable[[Setting], tuple[str, ...]]
+
+
+def _anyone(when: Callable[[Setting], bool]) -> Callable[[Setting], tuple[str, ...]]:
+    return lambda at: ("anyone",) if when(at) else ()
+
+
+#: The matrices by name; those of one kind of event (`own KIND rate`) are made by `family`.
+FAMILIES: Final[dict[str, Family]] = {
+    "co target": Family(cooccurrence.to_target, lambda at: (*at.main, *at.by_kind)),
+    "co all": Family(cooccurrence.to_all, lambda at: (*at.main, *at.by_kind) if at.several else ()),
+    "co soft": Family(cooccurrence.softened, lambda at: () if at.several else at.main[:1]),
+    "co recent": Family(cooccurrence.to_recent, lambda at: ("all",) if at.timed else ()),
+    "after 1": Family(partial(nearness.after, tau_events=1.0), lambda at: ("short", "last") if at.in_order else ()),
+    "after 3": Family(partial(nearness.after, tau_events=3.0), lambda at: ("short", "last") if at.in_order else ()),
+    "near 2m": Family(partial(nearness.around, tau_minutes=2), lambda at: ("all",) if at.clocked else ()),
+    "near 10m": Family(
+        partial(nearness.around, tau_minutes=10), lambda at: ("all", *at.by_kind) if at.clocked else ()
+    ),
+    "near 1h": Family(partial(nearness.around, tau_minutes=60), lambda at: ("all",) if at.clocked else ()),
+    "near 1d": Family(partial(nearness.around, tau_minutes=1440), lambda at: ("all",) if at.clocked else ()),
+    "before 1d": Family(partial(nearness.before, tau_days=1.0), lambda at: ("all",) if at.clocked else ()),
+    "basket": Family(nearness.basket, lambda at: ("all", "recent") if at.baskets else ()),
+    "low pass": Family(spectral.low_pass, lambda at: at.main),
+    "regress": Family(spectral.regress, lambda at: at.main if at.several else ()),
+    "ease": Family(ridge.ease, lambda at: ("all",) if at.small else ()),
+    "alike": Family(attributes.alike, lambda at: at.main[:1] if at.attributes else ()),
+    "own": Family(own.same, lambda at: _own_profiles(at)),
+    "own demand": Family(own.in_demand, lambda at: ("age 60",) if at.mode == "none" and at.timed else ()),
+    "pop target": Family(popularity.of_target, _anyone(lambda at: True)),
+    "pop all": Family(popularity.of_all, _anyone(lambda at: at.several)),
+    "pop 7d": Family(partial(popularity.lately, tau_days=7.0), _anyone(lambda at: at.timed)),
+    "pop 30d": Family(partial(popularity.lately, tau_days=30.0), _anyone(lambda at: at.timed)),
+    "pop day": Family(popularity.by_day, lambda at: ("then",) if at.clocked else ()),
+}
+
+
+def family(name: str) -> Family:
+    """Return the family of a matrix's name."""
+    if name.startswith("own ") and name.endswith(" rate"):
+        kind = name.removeprefix("own ").removesuffix(" rate")
+        return Family(partial(own.converting, kind=kind), lambda at: (f"kind {kind}",))
+    return FAMILIES[name]
+
+
+def signals_of(at: Setting) -> dict[str, tuple[str, ...]]:
+    """Return the matrices of a setting, each with its profiles."""
+    found = {name: family.profiles(at) for name, family in FAMILIES.items()}
+    if at.mode == "target":
+        found |= {f"own {kind} rate": (f"kind {kind}",) for kind in at.kinds[1:]}
+    return {name: profiles for name, profiles in found.items() if profiles}
+
+
+def build(ground: Ground, names: Mapping[str, object]) -> dict[str, Matrix]:
+    """Fit the named matrices."""
+    return {name: family(name).build(ground) for name in names}
+
+
+def has_baskets(ground: Ground) -> bool:
+    """Say whether target events come as orders of several lines: same user, same moment."""
+    if not ground.timed:
+        return False
+    history = ground.history
+    target = history.where(history.kind == history.kinds.index(ground.target))
+    user, ts_ms = target.user_idx, target.ts_ms  # a user's events are in order of time
+    same = (user[1:] == user[:-1]) & (ts_ms[1:] == ts_ms[:-1])
+    together = np.zeros(len(user) + 1, bool)
+    together[1:-1] = same
+    return bool((together[1:] | together[:-1]).mean() > BASKET_SHARE) if len(user) else False
+
+
+def _own_profiles(at: Setting) -> tuple[str, ...]:
+    if at.mode == "target":
+        return at.by_kind[1:]
+    if at.mode == "none":
+        return ("times", *(("age 60", "age 120", "age 240", "fading") if at.timed else ()), *at.by_kind[1:])
+    return ()

@@ -1,0 +1,25 @@
+"""Attributes: items that share what the catalogue says of them, weighted by how rare it is (cosine of idf vectors).
+
+a_i = (idf of attribute x if item i carries it), idf = log(items / carriers); W[i, j] = a_i . a_j / (|a_i| |a_j|).
+Source: G. Salton, C. Buckley, "Term-weighting approaches in automatic text retrieval", 1988,
+doi:10.1016/0306-4573(88)90021-0. Deviation: binary term frequency; rows pruned.
+"""
+
+import numpy as np
+from scipy import sparse
+
+from paretail.retrieve.signals.cooccurrence import MOST
+from paretail.retrieve.signals.ground import Ground, powered, scaled_columns, scaled_rows, totals, transposed
+from paretail.retrieve.signals.matrix import Matrix, Sparse
+from paretail.retrieve.sparse import pruned_product
+
+
+def alike(ground: Ground) -> Matrix:
+    """From an item to those that share its attributes."""
+    marks = ground.attributes
+    assert marks is not None
+    idf = np.log(ground.items / np.maximum(totals(marks, 0), 1))
+    weighed = scaled_columns(sparse.csr_array(marks, dtype=np.float32), idf.astype(np.float32))
+    norm = np.sqrt(totals(sparse.csr_array(weighed.multiply(weighed)), 1))
+    unit = scaled_rows(weighed, powered(norm, -1.0))
+    return Sparse(pruned_product(unit, transposed(unit), np.ones(ground.items, np.float32), MOST))
