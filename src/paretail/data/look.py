@@ -27,6 +27,9 @@ def look(
     progress: Progress,
 ) -> Draft:  # fmt: skip
     """Read what `places` name (relative to the working folder) and draft the file `out`."""
+    if not places["events"]:
+        do = "Name a file, folder, glob or postgresql:// address"
+        raise UsageError(Problem("CLI-02", "--events names nothing", "Expected the event log", do))
     words = dict(_told(entry) for entry in told)
     config = _config(words, preset)
     guesses: dict[Table, Guess] = {}

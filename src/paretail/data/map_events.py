@@ -46,30 +46,34 @@ def map_events(raw: pl.DataFrame, source: Source[EventColumns], config: DataConf
     """Map one source; `raw` has one row an event and item already."""
     columns = Columns(raw, "events", source, config)
     unit, problems = _unit(columns, source, config)
+    cells, given = _cells(columns, unit, source, config)
+    cells["word"] = _words(columns, source, config)
+    cells["kind"] = kind_of(cells["word"], source, config)
+    cells["_unreadable"] = first_unreadable(given, cells, raw.height)
+    frame = _whole(raw, cells)
+    left_out = _left_out(frame, excluded(raw, rules_for("events", columns, config), source.decimal), config)
+    problems += [*columns.problems, *_absent(columns, source, config), *unknown_meanings(source, config)]
+    return Mapped(left_out, tuple(problems), columns.lacking, unit)
+
+
+def _cells(
+    columns: Columns, unit: Unit, source: Source[EventColumns], config: DataConfig
+) -> tuple[dict[str, pl.Series], dict[str, pl.Series]]:
+    """Return the mapped cells, and the raw ones of those that can be unreadable."""
     cells = {field: as_id(column) for field in IDS if (column := columns.get(field)) is not None}
-    numbers = {field: column for field in NUMBERS if (column := columns.get(field)) is not None}
+    given = {field: column for field in NUMBERS if (column := columns.get(field)) is not None}
     cells |= {
-        field: as_number(column, source.decimal).cast(NUMBERS[field], strict=False) for field, column in numbers.items()
+        field: as_number(column, source.decimal).cast(NUMBERS[field], strict=False) for field, column in given.items()
     }
     if (price := columns.get("price")) is not None:
         cells["currency"], cells["price_minor"] = price_minor(price, columns.get("currency"), source, config)
-        numbers["price_minor"] = price.set(without_rate(cells["currency"], config), None)
+        given["price_minor"] = price.set(without_rate(cells["currency"], config), None)
     if unit != "none" and (ts := columns.get("ts")) is not None:
         cells["ts_ms"] = as_ts_ms(ts, unit, config.timezone, source.time_format or config.time_format)
-        numbers["ts_ms"] = ts
+        given["ts_ms"] = ts
     elif unit == "order":
-        cells["ts_ms"] = raw[LINE]
-    cells["word"] = _words(columns, source, config)
-    cells["kind"] = kind_of(cells["word"], source, config)
-    cells["_unreadable"] = first_unreadable(numbers, cells, raw.height)
-    frame = _whole(raw, cells)
-    left_out = _left_out(frame, excluded(raw, rules_for("events", columns, config), source.decimal), config)
-    return Mapped(
-        left_out,
-        (*columns.problems, *_absent(columns, source, config), *unknown_meanings(source, config), *problems),
-        columns.lacking,
-        unit,
-    )
+        cells["ts_ms"] = columns.frame[LINE]
+    return cells, given
 
 
 def _unit(columns: Columns, source: Source[EventColumns], config: DataConfig) -> tuple[Unit, list[Problem]]:

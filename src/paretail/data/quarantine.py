@@ -40,7 +40,7 @@ def _of_part(bad: pl.DataFrame, raw: Raw) -> pl.DataFrame:
     schema = {"reason": pl.String(), "file": pl.String(), "line": pl.Int64(), "row": pl.String()}
     if not bad.height:
         return pl.DataFrame(schema=schema)
-    rows = raw.frame[bad["row"].cast(pl.Int64)].drop(FILE, LINE)
+    rows = raw.frame[bad["_row"].cast(pl.Int64)].drop(FILE, LINE)
     text = rows.with_columns(pl.col(pl.Categorical, pl.Decimal, pl.Binary).cast(pl.String))
     encoded = text.select(row=pl.struct(pl.all()).struct.json_encode())["row"]
     return pl.DataFrame(

@@ -8,13 +8,13 @@ from paretail.data.tables import Tables
 
 #: Events that people make one at a time; the lines of an order and the items of a page share one moment.
 BY_HAND_NOT = ("impression", "purchase", "refund")
-A_MINUTE, A_DAY = 60, 2000
+A_MINUTE, A_DAY = 40, 2000
 #: Without a clock: so many times the 99th percentile, and at least so many.
 TIMES_USUAL, AT_LEAST = 20, 1000
 
 
 def check(tables: Tables) -> list[Problem]:
-    """Warn of users with over 60 moments a minute or 2,000 events a day; without a clock of extreme totals."""
+    """Warn of users with over 40 moments a minute or 2,000 events a day; without a clock of extreme totals."""
     acts = tables.events.lazy().filter(~pl.col("kind").is_in(BY_HAND_NOT))
     suspects = _by_rate(acts) if tables.time == "clock" else _by_total(acts)
     if not suspects.height:
