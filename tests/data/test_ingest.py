@@ -114,6 +114,9 @@ def test_times_say_what_they_are_or_must_be_told(looked_at: Look) -> None:
         looked_at([event(ts=TS)])
     with pytest.raises(DataError, match="DATA-08"):
         looked_at([event()], time="seconds")
+    with pytest.raises(DataError) as caught:
+        looked_at([event()], columns={"events": {"ts": "when"}})
+    assert [problem.code for problem in caught.value.problems] == ["DATA-08"]
 
 
 def test_named_rules_take_rows_in_their_order(looked_at: Look) -> None:

@@ -84,7 +84,7 @@ def test_what_the_user_says_of_words_counts(drafted: Callable[..., Draft]) -> No
     kinds = parsed(draft)["data"]["kinds"]
     assert kinds == {"a": "purchase", "b": {"weight": 0.5}, "c": {"weight": 1.0}, "d e": "ignore", "view": "view"}
     assert todo(draft) == []
-    with pytest.raises(UsageError, match=r"did you mean 'purchase'.*CLI-03"):
+    with pytest.raises(UsageError, match=r"did you mean 'purchase'.*CLI-13"):
         drafted({"events.csv": log}, "a=purchse")
 
 
@@ -134,7 +134,7 @@ def test_recbole_files_are_understood(drafted: Callable[..., Draft], tmp_path: P
 
 
 def test_a_database_needs_a_query() -> None:
-    with pytest.raises(UsageError, match="CLI-02"):
+    with pytest.raises(UsageError, match="CLI-12"):
         look({"events": ["postgresql://x/y"]}, [], None, None, Path("shop.toml"), silent)
 
 

@@ -75,4 +75,4 @@ def _refuse_overwriting(out: Path, force: bool) -> None:
 
     if out.exists() and not force:
         found = f"{out} is there already"
-        raise UsageError(Problem("CLI-01", found, "Expected a new file", "Name another with --out, or add --force"))
+        raise UsageError(Problem("CLI-11", found, "Expected a new file", "Name another with --out, or add --force"))

@@ -29,7 +29,7 @@ def look(
     """Read what `places` name (relative to the working folder) and draft the file `out`."""
     if not places["events"]:
         do = "Name a file, folder, glob or postgresql:// address"
-        raise UsageError(Problem("CLI-02", "--events names nothing", "Expected the event log", do))
+        raise UsageError(Problem("CLI-12", "--events names nothing", "Expected the event log", do))
     words = dict(_told(entry) for entry in told)
     config = _config(words, preset)
     guesses: dict[Table, Guess] = {}
@@ -77,7 +77,7 @@ def _source(path: str, preset: Preset | None, query: str | None) -> Source[Event
         return Source[EventColumns](path=path, preset=preset)
     if query is None:
         expected, do = "A database needs a query", 'Add --query "select ..."'
-        raise UsageError(Problem("CLI-02", "--events is an address", expected, do))
+        raise UsageError(Problem("CLI-12", "--events is an address", expected, do))
     return Source[EventColumns](url=path, query=query, preset=preset)
 
 
@@ -99,7 +99,7 @@ def _told(entry: str) -> tuple[str, str | float]:
             return word, meaning
         expected = f"Expected {nearest(meaning, (*STANDARD, IGNORED))}, or a weight for a kind of your own"
         found = f"--kind {entry}: {meaning!r} is no kind"
-        raise UsageError(Problem("CLI-03", found, expected, "Correct it")) from None
+        raise UsageError(Problem("CLI-13", found, expected, "Correct it")) from None
     return word, weight
 
 

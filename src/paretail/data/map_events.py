@@ -79,10 +79,11 @@ def _cells(
 def _unit(columns: Columns, source: Source[EventColumns], config: DataConfig) -> tuple[Unit, list[Problem]]:
     unit = source.time or config.time
     ts = columns.get("ts")
-    if unit in ("none", "order") or (ts is None and unit is None):
+    named = getattr(source.columns, "ts", None) or config.columns.events.ts
+    if unit in ("none", "order") or (ts is None and unit is None and named is None):
         return unit or "none", []
     if ts is None:
-        found = f"{columns.where}: no column for the time, and time = {unit!r}"
+        found = f"{columns.where}: no column {named or 'ts'!r} for the time, and time = {unit!r}"
         do = 'Name it in [data.columns.events] ts, or set [data] time = "none"'
         return "none", [Problem("DATA-08", found, "Expected a column of times", do)]
     unit = unit or preset_of(source, config).time

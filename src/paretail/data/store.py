@@ -50,7 +50,7 @@ def check_free(folder: Path, force: bool) -> None:
     if not folder.exists() or (force and ours):
         return
     do = "Add --force to replace that import" if ours else "Name another folder with --out"
-    raise UsageError(Problem("CLI-01", f"{folder} is there already", "Expected a new folder", do))
+    raise UsageError(Problem("CLI-11", f"{folder} is there already", "Expected a new folder", do))
 
 
 def read_shop(folder: Path) -> Shop:

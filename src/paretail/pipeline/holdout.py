@@ -12,7 +12,9 @@ from paretail.data.types import EVENT_COLUMNS, Events
 
 #: Checks that speak of a whole log; a few new events cannot satisfy them, nor need they.
 NO_TIME = "DATA-08"
-OF_A_WHOLE_LOG = frozenset({"few_events", "missing_day", "kind_order", "orphaned_orders", "unlisted_items"})
+OF_A_WHOLE_LOG = frozenset(
+    {"too_few_events", "missing_days", "target_without_lead", "orphaned_orders", "items_not_in_catalogue"}
+)
 
 
 def read_events(path: Path, config: dict[str, Any]) -> Events:
