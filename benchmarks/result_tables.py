@@ -43,7 +43,15 @@ def _plain(results: Results) -> str:
     """Return every row as it is: one column a figure."""
     rows = [{"part": part, **row} for part, run in results.items() for row in run["rows"]]
     heads = list(dict.fromkeys(head for row in rows for head in row))
-    return _markdown(heads, [[_figure(row.get(head, "")) for head in heads] for row in rows])
+    return _markdown([*map(_named, heads)], [[_figure(row.get(head, "")) for head in heads] for row in rows])
+
+
+def _named(key: str) -> str:
+    """Return `peak_rss_mib` as `peak rss (MiB)`."""
+    for ending, unit in (("_s", "s"), ("_mib", "MiB")):
+        if key.endswith(ending):
+            return f"{key.removesuffix(ending).replace('_', ' ')} ({unit})"
+    return key.replace("_", " ")
 
 
 def _accuracy(results: Results) -> str:
@@ -78,7 +86,7 @@ def _share(value: float) -> str:
 
 
 def _figure(value: Any) -> str:
-    return f"{value:,.2f}".removesuffix(".00") if isinstance(value, float) else str(value)
+    return f"{value:,.2f}".removesuffix(".00") if isinstance(value, float | int) else str(value)
 
 
 def _circumstances(results: Results) -> str:

@@ -62,7 +62,7 @@ def test_a_marked_table_is_written_anew_and_the_text_around_it_stays(
         "Before.\n<!-- results: speed -->\nold\n<!-- /results -->\nAfter.\n<!-- results: none -->\n<!-- /results -->\n"
     )
     filled = result_tables.filled(page)
-    assert "| csv | 1000 | 1.25 |\n| csv | 2000 | 2 |" in filled
+    assert "| part | events | wall (s) |\n| --- | --- | --- |\n| csv | 1,000 | 1.25 |\n| csv | 2,000 | 2 |" in filled
     assert "2026-11-22, commit abc, 2 cores of A" in filled
     assert "old" not in filled
     assert filled.startswith("Before.\n")

@@ -1,7 +1,7 @@
 """Accuracy and cost on real shops: the command line trains and recommends, a script that shares no code scores.
 
     PARETAIL_DATA=... PARETAIL_JUDGE=.../score_lists.py python benchmarks/real_sets/run.py [SET ...]
-        [--models spectral popular als mf] [--seeds 0 1 2] [--budget 10m] [--out FOLDER]
+        [--models NAME ...] [--seeds 0 1 2] [--budget 10m] [--out FOLDER]
 
 For every set: `paretail init` writes shop.toml, `[model] name` is set, then `paretail train` and one
 `paretail recommend` a protocol, each a process of its own under the meter. No command is ever given holdout.parquet but
@@ -27,8 +27,10 @@ sys.path.insert(0, str(HERE.parent))
 import harness  # noqa: E402  # a benchmark is a script: the harness lies one folder up
 from sets import PUBLISHED, SETS, Protocol, Set  # noqa: E402
 
+from paretail.pipeline.config import ModelConfig  # noqa: E402
+
 JUDGE = os.environ.get("PARETAIL_JUDGE")
-OURS = "spectral"
+OURS = ModelConfig().name  # what a shop gets that names no model
 FIXED = ("popular",)  # models without randomness: one seed is enough
 
 
