@@ -34,8 +34,8 @@ def read(source: Source[Any], base: Path, limit: int | None = None) -> Raw:
 
 def _one(file: Path, source: Source[Any], base: Path, limit: int | None) -> Raw:
     raw = _reader(source.format or format_of(file))(str(file), source, limit)
-    inside = base.resolve() in file.resolve().parents
-    label = str(file.resolve().relative_to(base.resolve())) if inside else str(file)
+    inside = base.absolute() in file.absolute().parents
+    label = str(file.absolute().relative_to(base.absolute())) if inside else str(file)
     return Raw(*(placed(frame, label) for frame in (raw.frame, raw.broken)))
 
 
