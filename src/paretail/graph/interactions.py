@@ -6,7 +6,8 @@ The exponential forgetting factor is that of Y. Ding, X. Li, "Time weight collab
 doi:10.1145/1099554.1099689. Deviations: weights by kind; the maximum over a pair's events as the default.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,16 @@ from scipy import sparse
 from paretail.core.clock import DAY_MS
 from paretail.core.errors import DataError, Problem
 from paretail.data.types import History
+
+#: How strong a wish a kind shows, where nothing better is known; a declared kind counts 1.
+STRENGTH: Final[Mapping[str, float]] = {
+    "purchase": 1.0, "cart": 0.6, "favourite": 0.6, "click": 0.3, "view": 0.3, "impression": 0.0, "refund": 0.0,
+}  # fmt: skip
+
+
+def kind_weights(kinds: Iterable[str], given: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Return `given`, or the STRENGTH of each kind where nothing is given."""
+    return dict(given) if given is not None else {kind: STRENGTH.get(kind, 1.0) for kind in kinds}
 
 
 def interactions(
@@ -60,21 +71,22 @@ def event_weights(
 
 def decay(history: History, half_life_days: float, now_ms: int | None = None) -> NDArray[np.float32]:
     """Return 2^(-age / half-life) of each event, in (0, 1]."""
-    if history.time != "clock":
-        raise DataError(
-            Problem(
-                "GRAPH-02",
-                f"a half-life of {half_life_days} days was asked for, but the events have "
-                f"{'only an order' if history.time == 'order' else 'no time'}",
-                "Forgetting by age needs clock time",
-                'Map a time column ([data] time = "seconds" or "milliseconds"), or leave the half-life out',
-            )
-        )
+    needs_clock(history, f"a half-life of {half_life_days} days")
     if not len(history.ts_ms):
         return np.ones(0, np.float32)
     newest = int(history.ts_ms.max()) if now_ms is None else now_ms
     age_days = np.maximum(newest - history.ts_ms, 0) / DAY_MS
     return np.exp2(-age_days / half_life_days).astype(np.float32)
+
+
+def needs_clock(history: History, what: str) -> None:
+    """Raise DataError (GRAPH-02) where `what` needs clock time and the events have none."""
+    if history.time == "clock":
+        return
+    have = "only an order" if history.time == "order" else "no time"
+    found = f"{what} was asked for, but the events have {have}"
+    do = 'Map a time column ([data] time = "seconds" or "milliseconds"), or leave the setting out'
+    raise DataError(Problem("GRAPH-02", found, "Age needs clock time", do))
 
 
 def _merged(pairs: sparse.csr_array, distinct: bool) -> sparse.csr_array:

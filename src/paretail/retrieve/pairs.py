@@ -62,8 +62,7 @@ def neighbours(
     shared, score = np.zeros((items, most), np.float32), np.zeros((items, most), np.float32)
     if most:
         _neighbours(
-            holders.indptr, holders.indices, holders.data,
-            transactions.indptr, transactions.indices, transactions.data,
+            *_parts(holders), *_parts(transactions),
             sizes(transactions, measure), CODES[measure], float(transactions.shape[0]), shrinkage, least,
             other, shared, score,
         )  # fmt: skip
@@ -77,6 +76,11 @@ def sizes(transactions: sparse.csr_array, measure: Measure) -> NDArray[np.float6
     return np.sqrt(counts) if measure == "cosine" else counts.astype(np.float64)
 
 
+def _parts(matrix: sparse.csr_array) -> tuple[NDArray[np.int64], Rows, NDArray[np.float32]]:
+    """Return indptr, indices and data in one type each, so that the kernel compiles once."""
+    return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data.astype(np.float32)
+
+
 @njit(parallel=True, cache=True)
 def _neighbours(hp, hi, hx, tp, ti, tx, size, code, total, shrinkage, least, other, shared, score):  # type: ignore[no-untyped-def]
     items = len(size)
@@ -86,16 +90,17 @@ def _neighbours(hp, hi, hx, tp, ti, tx, size, code, total, shrinkage, least, oth
         for item in range(chunk, items, chunks):  # interleaved: neighbouring rows differ in cost
             count = _gather(hp[item], hp[item + 1], hi, hx, tp, ti, tx, cells, touched)
             cells[item] = 0.0
+            others, best = other[item], score[item]
             for place in range(count):
                 j = touched[place]
                 if cells[j] > 0 and cells[j] >= least:
-                    value = _measure(code, cells[j], size[item], size[j], total, shrinkage)
-                    if value > 0:
-                        replace_worst(other[item], score[item], j, np.float32(value))
-            sort_best_first(other[item], score[item])
-            for place in range(len(other[item])):
-                if other[item, place] >= 0:
-                    shared[item, place] = cells[other[item, place]]
+                    value = np.float32(_measure(code, cells[j], size[item], size[j], total, shrinkage))
+                    if value > 0 and value >= best[0]:
+                        replace_worst(others, best, j, value)
+            sort_best_first(others, best)
+            for place in range(len(others)):
+                if others[place] >= 0:
+                    shared[item, place] = cells[others[place]]
             for place in range(count):
                 cells[touched[place]] = 0.0
 
