@@ -123,7 +123,7 @@ def _errors() -> str:
     rows = []
     for code, text in sorted(sections_of(ROOT / "docs" / "errors.md").items()):
         opening = " ".join(text.strip().split("\n\n")[0].split())
-        sentence = re.split(r"(?<=[.:])\s", opening)[0].rstrip(":.")
+        sentence = re.split(r"(?<=\.)\s(?=[A-Z])", opening)[0].rstrip(":.")
         rows.append(f"| [{code}](../errors.md#{code.lower()}) | {sentence.replace('|', chr(92) + '|')} |")
     return "\n".join(["# Error codes\n", "| code | what it means |", "|---|---|", *rows])
 
