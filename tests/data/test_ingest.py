@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretail.core.errors import DataError
+from paretail.core.errors import DataError, UsageError
 from paretail.data.config import DataConfig
 from paretail.data.ingest import Examined, examine, ingest
 from paretail.data.types import EVENT_COLUMNS
@@ -123,21 +123,32 @@ def test_named_rules_take_rows_in_their_order(looked_at: Look) -> None:
     rows = [
         event(status="cancelled", price=1.0), event(user=None, status="ok", price=1.0), event("u", "FEE9", price=1.0),
         event(price=0.0), event(price=5000.0), event(price=-1.0), event(quantity=-1.0, price=1.0), event(price=2.0),
-        event(n=3, price=2.0),
+        event(n=3, price=2.0), event(price=2.0, test=True),
     ]  # fmt: skip
     rules = [
         {"name": "cancelled", "column": "status", "equals": "cancelled"},
         {"name": "nobody", "column": "user_id", "missing": True},
         {"name": "fees", "column": "item_id", "matches": "^FEE"},
         {"name": "three", "column": "n", "equals": 3},
+        {"name": "test", "column": "test", "equals": True},
         {"name": "dear", "column": "price", "above": 4000.0},
         {"name": "free", "column": "price", "equals": 0},
     ]
     found = looked_at(rows, exclude=rules, drop_negative_price=True, drop_negative_quantity=True)
     (account,) = found.report.accounts
-    names = ["cancelled", "nobody", "fees", "three", "dear", "free", "drop_negative_price", "drop_negative_quantity"]
+    names = [
+        "cancelled",
+        "nobody",
+        "fees",
+        "three",
+        "test",
+        "dear",
+        "free",
+        "drop_negative_price",
+        "drop_negative_quantity",
+    ]
     assert account.excluded == dict.fromkeys(names, 1)
-    assert (account.read, account.imported, account.quarantined) == (9, 1, {})
+    assert (account.read, account.imported, account.quarantined) == (10, 1, {})
 
 
 def test_a_rule_on_a_column_that_is_not_there_is_refused(looked_at: Look) -> None:
@@ -169,6 +180,29 @@ def test_items_keep_what_the_shop_knows_of_them(looked_at: Look) -> None:
     }  # fmt: skip
     assert frame.schema["emb"] == pl.Array(pl.Float32, 2)
     assert frame.schema["tags"] == pl.List(pl.String)
+
+
+def test_an_attribute_with_a_name_that_is_taken_is_kept(looked_at: Look) -> None:
+    items = [{"item_id": "i", "name": "Knife", "title": "Mr"}]
+    frame = looked_at([event()], items=items, columns={"items": {"title": "name"}}).tables.items
+    assert frame.select("title", "own_title").rows() == [("Knife", "Mr")]
+
+
+def test_files_with_ids_of_several_types_are_one_source(tmp_path: Path) -> None:
+    for n, ids in enumerate(([7, 8], [7.0, None], ["7", "x"])):
+        frame = pl.DataFrame({"user_id": ids, "item_id": "i", "event": "view"})
+        frame.write_parquet(tmp_path / f"{n}.parquet")
+    found = examine(DataConfig.parse({"events": ["0.parquet", "1.parquet", "2.parquet"]}), tmp_path)
+    assert found.tables.events["user_id"].to_list() == ["7", "8", "7", "7", "x"]
+    pl.DataFrame({"user_id": [[1]], "item_id": "i", "event": "view"}).write_parquet(tmp_path / "3.parquet")
+    with pytest.raises(DataError, match="DATA-02"):
+        examine(DataConfig.parse({"events": "*.parquet"}), tmp_path)
+
+
+def test_a_folder_of_another_is_never_replaced_by_a_quarantine(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("user_id,item_id,event\n" + "".join(f"u{n % 3},i{n % 5},view\n" for n in range(30)))
+    with pytest.raises(UsageError, match="CLI-11"):
+        ingest(DataConfig.parse({"events": "e.csv"}), tmp_path, quarantine=tmp_path)
 
 
 def test_sources_join_with_id_maps_and_precedence(tmp_path: Path) -> None:

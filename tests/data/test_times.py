@@ -20,6 +20,7 @@ NOON_MS = int(datetime(2024, 6, 1, 12, tzinfo=UTC).timestamp() * 1000)
         ([NOON_MS // 1000], "seconds"),
         ([NOON_MS], "milliseconds"),
         ([NOON_MS * 1000], "microseconds"),
+        ([NOON_MS * 1_000_000], "nanoseconds"),
         ([str(NOON_MS // 1000)], "seconds"),
         ([NOON_MS / 1000], "seconds"),
         ([f"{NOON_MS / 1000:.1f}"], "seconds"),
@@ -73,6 +74,7 @@ def test_orders_stay_as_they_are_and_garbage_is_null() -> None:
     assert as_ts_ms(pl.Series([3, 1, 2]), "order", "UTC").to_list() == [3, 1, 2]
     assert as_ts_ms(pl.Series(["3", "x", None]), "order", "UTC").to_list() == [3, None, None]
     assert as_ts_ms(pl.Series(["soon"]), "datetime", "UTC").to_list() == [None]
+    assert as_ts_ms(pl.Series([2**62, 5]), "seconds", "UTC").to_list() == [None, 5000]
 
 
 def test_small_numbers_look_like_an_order_and_words_like_nothing() -> None:

@@ -47,6 +47,7 @@ def check(
 
 def show(report: "ImportReport") -> None:
     """Print the verdict of every check, then what becomes of the rows."""
+    from rich.markup import escape
     from rich.table import Column, Table
 
     from paretail.cli.terminal import out
@@ -61,8 +62,8 @@ def show(report: "ImportReport") -> None:
     for account in report.accounts:
         numbers = (account.read, account.imported)
         table.add_row(
-            account.table, account.file, *(f"{n:,}" for n in numbers), _listed(account.quarantined),
-            _listed(account.excluded),
+            account.table, escape(account.file), *(f"{n:,}" for n in numbers), _listed(account.quarantined),
+            escape(_listed(account.excluded)),
         )  # fmt: skip
     out.print()
     out.print(table)

@@ -13,7 +13,7 @@ from paretail.data.kinds import STANDARD
 
 Table = Literal["events", "items", "users", "links"]
 TABLES: tuple[Table, ...] = ("events", "items", "users", "links")
-Unit = Literal["seconds", "milliseconds", "microseconds", "datetime", "order", "none"]
+Unit = Literal["seconds", "milliseconds", "microseconds", "nanoseconds", "datetime", "order", "none"]
 #: In `[data.kinds]`: rows with this word are left out.
 IGNORED = "ignore"
 Preset = Literal["ga4", "schema_org", "recbole"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from paretail.core.errors import ConfigError, Problem
-from paretail.data.cells import as_number, as_text, is_given
+from paretail.data.cells import as_flag, as_number, as_text, is_given
 from paretail.data.config import DataConfig, Exclude, Table
 from paretail.data.resolve import Columns
 
@@ -38,6 +38,8 @@ def _holds(cells: pl.Series, rule: Exclude, decimal: str) -> pl.Series:
         return ~is_given(cells)
     if rule.matches is not None:
         return _found(as_text(cells), rule)
+    if isinstance(rule.equals, bool):
+        return as_flag(cells) == rule.equals
     if isinstance(rule.equals, str):
         return as_text(cells) == rule.equals
     number = as_number(cells, decimal)

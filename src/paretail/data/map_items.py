@@ -30,7 +30,7 @@ def map_table(table: Table, raw: pl.DataFrame, source: Source[Any], config: Data
     given: dict[str, pl.Series] = {}
     if table == "items":
         cells, given = _item_cells(cells, columns, source, config)
-    cells |= {name: as_attribute(raw[name]) for name in columns.rest() if name not in cells and table != "links"}
+    cells |= {_free(name, cells): as_attribute(raw[name]) for name in columns.rest() if table != "links"}
     frame = pl.DataFrame([column.alias(name) for name, column in cells.items()])
     lost = first_unreadable(given, cells, raw.height)
     rules = excluded(raw, rules_for(table, columns, config), source.decimal)
@@ -64,6 +64,11 @@ def _item_cells(
 def _created(column: pl.Series, source: Source[Any], config: DataConfig) -> pl.Series:
     unit = source.time or unit_of(column.head(10_000)) or "datetime"
     return as_ts_ms(column, unit, config.timezone, source.time_format or config.time_format)
+
+
+def _free(name: str, taken: Mapping[str, pl.Series]) -> str:
+    """Return the name of an attribute; one that another column of the shop has taken gets `own_` before it."""
+    return f"own_{name}" if name in taken else name
 
 
 def _absent(field: str, table: Table, columns: Columns) -> Problem:

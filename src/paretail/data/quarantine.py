@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from paretail.core.errors import Problem, UsageError
 from paretail.core.files import folder_aside, settle
 from paretail.data.config import Table
 from paretail.data.sources.raw import FILE, LINE, Raw
@@ -17,6 +18,9 @@ SUMMARY = "summary.json"
 
 def write_quarantine(bad: Mapping[Table, pl.DataFrame], raws: Mapping[Table, Sequence[Raw]], folder: Path) -> None:
     """Write a CSV (reason, file, line, row as JSON) a table with bad rows, and a summary; replaces an older one."""
+    if folder.exists() and not (folder / SUMMARY).is_file():
+        found = f"{folder} is there already and holds no quarantine"
+        raise UsageError(Problem("CLI-11", found, "Expected a new folder", "Name another"))
     rows = {table: quarantined(bad[table], raws[table]) for table in bad}
     with folder_aside(folder.parent) as aside:
         for table, frame in rows.items():

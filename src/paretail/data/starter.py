@@ -10,7 +10,7 @@ from paretail.data.guess import Behaviour, Guess
 from paretail.data.kinds import STANDARD, strongest
 
 MARK = "# <-- COMPLETE THIS: "
-UNITS = '"seconds", "milliseconds", "microseconds", "datetime", "order" (only what came first) or "none"'
+UNITS = '"seconds", "milliseconds", "microseconds", "nanoseconds", "datetime", "order" (only what came first) or "none"'
 
 
 @dataclass(frozen=True)

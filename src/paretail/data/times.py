@@ -5,7 +5,10 @@ import polars as pl
 from paretail.data.cells import as_text
 from paretail.data.config import Unit
 
-PER_MS = {"seconds": 1000, "milliseconds": 1}
+#: Milliseconds in one unit, and units in one millisecond; larger counts are no time.
+MS_OF = {"seconds": 1000, "milliseconds": 1}
+PER_MS = {"microseconds": 1000, "nanoseconds": 1_000_000}
+LARGEST = 9_000_000_000_000_000
 ZONED = r"(?:Z|[+-]\d{2}:?\d{2}|UTC)$"
 FORMATS = ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M")
 HOUR_MS = 3_600_000
@@ -22,11 +25,10 @@ def as_ts_ms(column: pl.Series, unit: Unit, timezone: str, time_format: str | No
     if unit == "datetime":
         return _of_datetime(_parsed(as_text(column), time_format), timezone)
     if column.dtype.is_integer():
-        whole = column.cast(pl.Int64)
-        return whole // 1000 if unit == "microseconds" else whole * PER_MS.get(unit, 1)
+        whole = column.cast(pl.Int64, strict=False) // PER_MS.get(unit, 1)
+        return whole.set(whole.abs() > LARGEST, None) * MS_OF.get(unit, 1)
     number = (column if column.dtype.is_numeric() else as_text(column)).cast(pl.Float64, strict=False).fill_nan(None)
-    scale = 0.001 if unit == "microseconds" else PER_MS.get(unit, 1)
-    return (number * scale).round().cast(pl.Int64, strict=False)
+    return (number * MS_OF.get(unit, 1) / PER_MS.get(unit, 1)).round().cast(pl.Int64, strict=False)
 
 
 def unit_of(column: pl.Series) -> Unit | None:
@@ -40,8 +42,13 @@ def unit_of(column: pl.Series) -> Unit | None:
 
 
 def _unit_of_size(middle: float) -> Unit:
-    """1990 is 6.3e8 in seconds, 6.3e11 in milliseconds and 6.3e14 in microseconds."""
-    for unit, start in (("microseconds", 6.3e14), ("milliseconds", 6.3e11), ("seconds", 6.3e8)):
+    """1990 is 6.3e8 in seconds, and a thousand times that in each finer unit."""
+    for unit, start in (
+        ("nanoseconds", 6.3e17),
+        ("microseconds", 6.3e14),
+        ("milliseconds", 6.3e11),
+        ("seconds", 6.3e8),
+    ):
         if start <= middle < 6.3 * start:
             return unit  # type: ignore[return-value]
     return "order"

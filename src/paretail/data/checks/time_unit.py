@@ -11,6 +11,9 @@ from paretail.data.tables import Tables
 
 EARLIEST_MS = int(datetime(1995, 1, 1, tzinfo=UTC).timestamp() * 1000)
 
+#: Milliseconds in one unit.
+SCALES = {"seconds": 1000.0, "milliseconds": 1.0, "microseconds": 1e-3, "nanoseconds": 1e-6}
+
 
 def check(tables: Tables) -> list[Problem]:
     """Fail where the middle of all times lies before 1995 or after next year."""
@@ -26,9 +29,8 @@ def check(tables: Tables) -> list[Problem]:
 
 
 def _advice(middle: float, tables: Tables) -> str:
-    told = {"seconds": 1000.0, "milliseconds": 1.0, "microseconds": 0.001}.get(tables.config.time or "", 1.0)
-    fitting = [unit for unit, scale in (("seconds", 1000.0), ("milliseconds", 1.0), ("microseconds", 0.001))
-               if _plausible(middle / told * scale, tables.now_ms)]  # fmt: skip
+    read = SCALES.get(tables.config.time or "", 1.0)
+    fitting = [unit for unit, scale in SCALES.items() if _plausible(middle / read * scale, tables.now_ms)]
     return f'Set [data] time = "{fitting[0] if fitting else "order"}"'
 
 

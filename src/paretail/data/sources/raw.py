@@ -37,7 +37,11 @@ def together(parts: Sequence[Raw]) -> Raw:
     """Join the rows of several files; a column that one of them lacks is null there."""
     if len(parts) == 1:
         return parts[0]
-    frame = pl.concat([part.frame for part in parts], how="diagonal_relaxed")
+    try:
+        frame = pl.concat([part.frame for part in parts], how="diagonal_relaxed")
+    except pl.exceptions.PolarsError as error:
+        files = f"{len(parts)} files of one source"
+        raise unreadable(files, "columns of one type throughout", error) from None
     return Raw(frame, pl.concat([part.broken for part in parts]))
 
 
