@@ -55,7 +55,7 @@ def _data(draft: Draft) -> str:
         lines.append(f"kind = {_text(draft.kind)}  # there is no column of words: every row counts as this")
     column = draft.guesses["events"].columns.get("ts")
     if draft.preset != "ga4":
-        why = f"what the numbers in {_text(column)} look like" if column else "there is no column of times"
+        why = f"what {_text(column)} looks like" if column else "there is no column of times"
         lines += [f"# What the times mean ({why}): {UNITS}", f"time = {_text(draft.behaviour.unit)}"]
     lines.append('timezone = "UTC"  # of the shop\'s days, and of times that name no zone, as "Europe/Berlin"')
     currency = draft.behaviour.currencies[0] if draft.behaviour.currencies else "EUR"

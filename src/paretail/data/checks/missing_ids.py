@@ -17,10 +17,10 @@ def check(tables: Tables) -> list[Problem]:
 
 
 def _of(tables: Tables, table: Table, column: str) -> list[Problem]:
-    rule = f'[[data.exclude]] name = "no {column}", table = "{table}", column = "{column}", missing = true'
+    rule = f'exclude = [{{ name = "no {column}", table = "{table}", column = "{column}", missing = true }}]'
     return quarantined(
         tables, table, f"missing_{column}", "CHECK-02", what=f"have no {column}",
-        expected=f"Every row of {table} needs one", do=f"Fill it, or leave the rows out on purpose: {rule}",
+        expected=f"Every row of {table} needs one", do=f"Fill it, or leave the rows out on purpose: [data] {rule}",
     )  # fmt: skip
 
 
