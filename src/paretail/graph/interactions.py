@@ -51,7 +51,7 @@ def interactions(
     indptr = history.indptr
     if len(weight) < 2**31:
         indptr = indptr.astype(np.int32)  # halves the memory of scipy's indices
-    pairs = sparse.csr_array((weight, history.item_idx, indptr), shape=(history.users, items))
+    pairs = sparse.csr_array((weight, history.item_idx.copy(), indptr), shape=(history.users, items))  # sorts in place
     pairs.sort_indices()
     return _merged(pairs, distinct)
 

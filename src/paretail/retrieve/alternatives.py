@@ -75,10 +75,17 @@ def _reordered(found: Neighbours, score: NDArray[np.float32], most: int) -> Neig
 def _count_both(indptr, indices, a, b, both):  # type: ignore[no-untyped-def]
     """Count for each pair of rows the columns that both hold; columns ascending."""
     for pair in prange(len(a)):
-        left, left_end = indptr[a[pair]], indptr[a[pair] + 1]
-        right, right_end = indptr[b[pair]], indptr[b[pair] + 1]
-        while left < left_end and right < right_end:
-            both[pair] += indices[left] == indices[right]
-            step = indices[left] <= indices[right]
-            right += indices[left] >= indices[right]
-            left += step
+        both[pair] = _shared(
+            indices[indptr[a[pair]] : indptr[a[pair] + 1]], indices[indptr[b[pair]] : indptr[b[pair] + 1]]
+        )
+
+
+@njit(cache=True)
+def _shared(left, right):  # type: ignore[no-untyped-def]
+    count = at = other = 0
+    while at < len(left) and other < len(right):
+        difference = left[at] - right[other]
+        count += difference == 0
+        at += difference <= 0
+        other += difference >= 0
+    return count

@@ -52,9 +52,12 @@ def neighbours(
     """Return the `most` others with the greatest positive `measure` for each item of `transactions[rows, items]`.
 
     Pairs that share less than `least` are left out. Equal scores go to the lower row first. `jaccard` and
-    `surprise` read weights as counts, so give 0 and 1. Cost: the sum of squared transaction sizes; memory: the
+    `surprise` count, whatever the weights. Cost: the sum of squared transaction sizes; memory: the
     result and one row of items a thread.
     """
+    if measure != "cosine":
+        ones = np.ones(transactions.nnz, np.float32)
+        transactions = sparse.csr_array((ones, transactions.indices, transactions.indptr), shape=transactions.shape)
     holders = sparse.csr_array(transactions.T.tocsr())
     items = holders.shape[0]
     most = min(most, max(items - 1, 0))
@@ -90,19 +93,35 @@ def _neighbours(hp, hi, hx, tp, ti, tx, size, code, total, shrinkage, least, oth
         for item in range(chunk, items, chunks):  # interleaved: neighbouring rows differ in cost
             count = _gather(hp[item], hp[item + 1], hi, hx, tp, ti, tx, cells, touched)
             cells[item] = 0.0
-            others, best = other[item], score[item]
-            for place in range(count):
-                j = touched[place]
-                if cells[j] > 0 and cells[j] >= least:
-                    value = np.float32(_measure(code, cells[j], size[item], size[j], total, shrinkage))
-                    if value > 0 and value >= best[0]:
-                        replace_worst(others, best, j, value)
-            sort_best_first(others, best)
-            for place in range(len(others)):
-                if others[place] >= 0:
-                    shared[item, place] = cells[others[place]]
-            for place in range(count):
-                cells[touched[place]] = 0.0
+            _choose(
+                item,
+                touched[:count],
+                cells,
+                size,
+                code,
+                total,
+                shrinkage,
+                least,
+                other[item],
+                shared[item],
+                score[item],
+            )
+
+
+@njit(cache=True)
+def _choose(item, touched, cells, size, code, total, shrinkage, least, other, shared, best):  # type: ignore[no-untyped-def]
+    """Keep the best of the touched cells, and clear them all."""
+    for j in touched:
+        if cells[j] > 0 and cells[j] >= least:
+            value = np.float32(_measure(code, cells[j], size[item], size[j], total, shrinkage))
+            if value > 0 and value >= best[0]:
+                replace_worst(other, best, j, value)
+    sort_best_first(other, best)
+    for place in range(len(other)):
+        if other[place] >= 0:
+            shared[place] = cells[other[place]]
+    for j in touched:
+        cells[j] = 0.0
 
 
 @njit(cache=True)

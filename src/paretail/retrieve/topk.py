@@ -43,9 +43,13 @@ def _excluded(exclude: sparse.csr_array | None, users: int) -> tuple[NDArray[np.
 @njit(parallel=True, cache=True)
 def _top_k(scores, indptr, indices, item_idx, best):  # type: ignore[no-untyped-def]
     for user in prange(len(scores)):
-        excluded = indices[indptr[user] : indptr[user + 1]]
-        _fill(scores[user], excluded, item_idx[user], best[user])
-        sort_best_first(item_idx[user], best[user])
+        _top_k_of_one(scores[user], indices[indptr[user] : indptr[user + 1]], item_idx[user], best[user])
+
+
+@njit(cache=True)
+def _top_k_of_one(row, excluded, items, best):  # type: ignore[no-untyped-def]
+    _fill(row, excluded, items, best)
+    sort_best_first(items, best)
 
 
 @njit(cache=True)

@@ -10,7 +10,7 @@ hold-out of gowalla; the library's own (α = 1, λ = 0.01) reach two thirds of t
 """
 
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
@@ -21,12 +21,21 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from paretail.core.config import Config
+from paretail.core.progress import Progress
 from paretail.core.rng import rng_for
 from paretail.data.held import Mode
 from paretail.data.types import History
 from paretail.graph.interactions import interactions, kind_weights
 from paretail.graph.shopgraph import ShopGraph
-from paretail.retrieve.base import Arrays, Scores
+from paretail.retrieve.base import Arrays, Question, Scores
+from paretail.retrieve.choose import Choice
+from paretail.retrieve.tune import tune
+
+#: What `choose` tries, one after the other.
+STEPS: Final[tuple[dict[str, Any], ...]] = (
+    {"alpha": 10.0}, {"dim": 64}, {"dim": 32}, {"dim": 256}, {"weight_decay": 30.0}, {"alpha": 3.0}, {"alpha": 100.0},
+    {"weight_decay": 3.0}, {"alpha": 1.0}, {"dim": 16},
+)  # fmt: skip
 
 
 class AlsConfig(Config):
@@ -57,11 +66,11 @@ class Als:
         if not pairs.nnz:
             return cls(np.zeros((graph.items, config.dim), np.float32), config)
         confidence = sparse.csr_matrix((1 + config.alpha * pairs.data, pairs.indices, pairs.indptr), shape=pairs.shape)
-        solver = AlternatingLeastSquares(
-            factors=config.dim, regularization=config.weight_decay, alpha=1.0, iterations=config.epochs,
-            random_state=int(rng_for("retrieve/als", seed).integers(2**31)), num_threads=0,
-        )  # fmt: skip
         with threadpool_limits(1, "blas"):  # the library runs one user a thread; BLAS threads would fight over cores
+            solver = AlternatingLeastSquares(
+                factors=config.dim, regularization=config.weight_decay, alpha=1.0, iterations=config.epochs,
+                random_state=int(rng_for("retrieve/als", seed).integers(2**31)), num_threads=0,
+            )  # fmt: skip
             solver.fit(confidence, show_progress=False)
         Y = np.ascontiguousarray(solver.item_factors, np.float32)
         Y[np.bincount(pairs.indices, minlength=graph.items) == 0] = 0
@@ -71,9 +80,8 @@ class Als:
         """Return x[users, dim] from the users' events alone; zeros without history."""
         profile = interactions(history, len(self.Y), kind_weights(history.kinds, self.config.weights))
         x = np.zeros((history.users, self.Y.shape[1]))
-        with threadpool_limits(1, "blas"):
-            _fold_in(self.Y, self._solved, self._gram, profile.indptr, profile.indices,
-                     self.config.alpha * profile.data.astype(np.float64), x)  # fmt: skip
+        extra = self.config.alpha * profile.data.astype(np.float64)
+        _fold_in(self.Y, self._solved, self._gram, profile.indptr, profile.indices, extra, x)
         return x.astype(np.float32)
 
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
@@ -88,6 +96,13 @@ class Als:
     def from_arrays(cls, arrays: Arrays, config: Any) -> Self:
         """Rebuild from arrays."""
         return cls(arrays["Y"], config)
+
+    @classmethod
+    def choose(
+        cls, graph: ShopGraph, question: Question, given: dict[str, Any], seed: int, seconds: float, progress: Progress
+    ) -> Choice:
+        """Try STEPS on a split of the events, within `seconds`."""
+        return tune(cls, graph, question, given, STEPS, seed, seconds, progress)
 
     @cached_property
     def _gram(self) -> NDArray[np.float64]:
@@ -105,20 +120,70 @@ class Als:
 def _fold_in(Y, Z, G, indptr, indices, extra, x):  # type: ignore[no-untyped-def]
     """Solve equation 4 for each user in the smaller of two spaces: that of the user's items, or that of the vectors.
 
-    With D = C - I (`extra`): (G + YᵀDY)⁻¹ Yᵀc = Zᵀ t where (D⁻¹ + Y Zᵀ) t = D⁻¹ c.
+    With D = C - I (`extra`): (G + YᵀDY)⁻¹ Yᵀc = Zᵀ t where (D⁻¹ + Y Zᵀ) t = D⁻¹ c. Plain loops: numba's own linear
+    algebra takes 15 s to compile.
     """
     for user in prange(len(x)):
-        items = indices[indptr[user] : indptr[user + 1]]
-        D = extra[indptr[user] : indptr[user + 1]]
-        if len(items) == 0:
-            continue
-        mine = Y[items].astype(np.float64)
-        if len(items) <= Y.shape[1]:
-            solved = Z[items]
-            K = mine @ solved.T
-            for place in range(len(items)):
-                K[place, place] += 1.0 / D[place]
-            x[user] = np.linalg.solve(K, (1.0 + D) / D) @ solved
-        else:
-            A = G + (mine.T * D) @ mine
-            x[user] = np.linalg.solve(A, (1.0 + D) @ mine)
+        begin, end = indptr[user], indptr[user + 1]
+        _fold_in_one(Y, Z, G, indices[begin:end], extra[begin:end], x[user])
+
+
+@njit(cache=True)
+def _fold_in_one(Y, Z, G, items, D, x_u):  # type: ignore[no-untyped-def]
+    if len(items) <= Y.shape[1]:
+        K, t = _among_items(Y, Z, items, D)
+        _solve(K, t)
+        for a in range(len(items)):
+            for f in range(len(x_u)):
+                x_u[f] += t[a] * Z[items[a], f]
+    else:
+        A = _among_vectors(Y, G, items, D, x_u)
+        _solve(A, x_u)
+
+
+@njit(cache=True)
+def _among_items(Y, Z, items, D):  # type: ignore[no-untyped-def]
+    """Return D⁻¹ + Y Zᵀ over the user's items, and D⁻¹ c."""
+    size = len(items)
+    K, t = np.empty((size, size)), np.empty(size)
+    for a in range(size):
+        for b in range(a + 1):
+            K[a, b] = 0.0
+            for f in range(Y.shape[1]):
+                K[a, b] += Y[items[a], f] * Z[items[b], f]
+        K[a, a] += 1.0 / D[a]
+        t[a] = (1.0 + D[a]) / D[a]
+    return K, t
+
+
+@njit(cache=True)
+def _among_vectors(Y, G, items, D, x_u):  # type: ignore[no-untyped-def]
+    """Return G + YᵀDY, and leave Yᵀc in `x_u`."""
+    A = G.copy()
+    for a in range(len(items)):
+        y = Y[items[a]]
+        for f in range(len(y)):
+            x_u[f] += (1.0 + D[a]) * y[f]
+            for g in range(f + 1):
+                A[f, g] += D[a] * y[f] * y[g]
+    return A
+
+
+@njit(cache=True)
+def _solve(A, b):  # type: ignore[no-untyped-def]
+    """Solve A x = b in place by Cholesky; A is positive definite, and only its lower triangle is read."""
+    size = len(b)
+    for i in range(size):
+        for j in range(i + 1):
+            total = A[i, j]
+            for k in range(j):
+                total -= A[i, k] * A[j, k]
+            A[i, j] = np.sqrt(total) if i == j else total / A[j, j]
+    for i in range(size):
+        for k in range(i):
+            b[i] -= A[i, k] * b[k]
+        b[i] /= A[i, i]
+    for i in range(size - 1, -1, -1):
+        for k in range(i + 1, size):
+            b[i] -= A[k, i] * b[k]
+        b[i] /= A[i, i]

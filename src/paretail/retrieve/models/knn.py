@@ -8,7 +8,7 @@ doi:10.1145/963770.963776; measures in `retrieve/pairs.py`. Deviations: rows of 
 symmetric normalisation of graph filters; damping 0 is the paper); weights by kind; optional forgetting by age.
 """
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,22 @@ from pydantic import Field
 from scipy import sparse
 
 from paretail.core.config import Config
+from paretail.core.progress import Progress
 from paretail.data.held import Mode
 from paretail.data.types import History
 from paretail.graph.interactions import interactions, kind_weights
 from paretail.graph.shopgraph import ShopGraph
-from paretail.retrieve.base import Arrays, Scores
+from paretail.retrieve.base import Arrays, Question, Scores
+from paretail.retrieve.choose import Choice
 from paretail.retrieve.pairs import Measure, neighbours
 from paretail.retrieve.sparse import spread
+from paretail.retrieve.tune import tune
+
+#: What `choose` tries, one after the other.
+STEPS: Final[tuple[dict[str, Any], ...]] = (
+    {"damping": 0.0}, {"shrinkage": 1.0}, {"shrinkage": 10.0}, {"measure": "jaccard"}, {"neighbours": 50},
+    {"neighbours": 1000},
+)  # fmt: skip
 
 
 class KnnConfig(Config):
@@ -81,6 +90,13 @@ class Knn:
         items = len(arrays["indptr"]) - 1
         similar = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(items, items))
         return cls(similar, int(arrays["newest_ms"][0]), config)
+
+    @classmethod
+    def choose(
+        cls, graph: ShopGraph, question: Question, given: dict[str, Any], seed: int, seconds: float, progress: Progress
+    ) -> Choice:
+        """Try STEPS on a split of the events, within `seconds`."""
+        return tune(cls, graph, question, given, STEPS, seed, seconds, progress)
 
 
 def damped(pairs: sparse.csr_array, damping: float) -> NDArray[np.float32]:

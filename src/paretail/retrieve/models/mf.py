@@ -17,7 +17,7 @@ Deviations:
 4. Weights of kinds scale the gradient of a pair.
 """
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numba import njit
@@ -27,19 +27,29 @@ from scipy import sparse
 
 from paretail.core.config import Config
 from paretail.core.errors import ConfigError, Problem
+from paretail.core.progress import Progress
 from paretail.core.rng import rng_for
 from paretail.data.held import Mode
 from paretail.data.types import History
 from paretail.graph.interactions import interactions, kind_weights
 from paretail.graph.shopgraph import ShopGraph
-from paretail.retrieve.base import Arrays, Scores
+from paretail.retrieve.base import Arrays, Question, Scores
+from paretail.retrieve.choose import Choice
 from paretail.retrieve.sparse import gather
+from paretail.retrieve.tune import tune
 
 Vectors = NDArray[np.float32]
 #: The step at the end of training, as a share of `lr`.
 LAST_STEP = 0.05
 #: Draws until an item that the user never had is found; a user who had nearly all items trains on what comes.
 DRAWS = 20
+
+
+#: What `choose` tries, one after the other.
+STEPS: Final[tuple[dict[str, Any], ...]] = (
+    {"epochs": 24}, {"weight_decay": 0.03}, {"dim": 64}, {"weight_decay": 0.06}, {"lr": 0.1}, {"negatives": 4},
+    {"dim": 32}, {"weight_decay": 0.005}, {"epochs": 48}, {"negatives": 1}, {"lr": 0.4}, {"dim": 256},
+)  # fmt: skip
 
 
 class MfConfig(Config):
@@ -53,7 +63,11 @@ class MfConfig(Config):
     weight_decay: float = Field(0.015, ge=0, description="λ, the pull of the vectors towards zero.")
     bias_decay: float = Field(0.01, ge=0, description="The pull of the items' biases towards zero.")
     epochs: int = Field(12, ge=1, description="Passes over all pairs.")
-    negatives: int = Field(32, ge=1, description="Items drawn for each pair, of which the highest scored is used.")
+    negatives: int | None = Field(
+        None, ge=1,
+        description="Items drawn for each pair, of which the highest scored is used; by default one for each thousand "
+        "items of the shop, 1 to 32, so that the one used ranks near the thousandth.",
+    )  # fmt: skip
 
 
 class Mf:
@@ -93,6 +107,13 @@ class Mf:
         """Rebuild from arrays."""
         return cls(arrays["Q"], arrays["b"], arrays["A"], config)
 
+    @classmethod
+    def choose(
+        cls, graph: ShopGraph, question: Question, given: dict[str, Any], seed: int, seconds: float, progress: Progress
+    ) -> Choice:
+        """Try STEPS on a split of the events, within `seconds`."""
+        return tune(cls, graph, question, given, STEPS, seed, seconds, progress)
+
 
 def _profile(pairs: sparse.csr_array, Q: Vectors) -> Vectors:
     """Return [z_u; 1] of each user; z is 0 without history."""
@@ -116,12 +137,13 @@ def _descend(pairs: sparse.csr_array, config: MfConfig, seed: int) -> tuple[Vect
     b = np.zeros(items, np.float32)
     Q[np.bincount(pairs.indices, minlength=items) == 0] = 0  # an item without events is nobody's taste
     user = np.repeat(np.arange(users, dtype=np.int32), np.diff(pairs.indptr))
+    negatives = config.negatives or min(max(items // 1000, 1), 32)
     weight = pairs.data / max(pairs.data.max(initial=0), np.float32(1e-12))
     for epoch in range(config.epochs):
         step = config.lr * (1 - (1 - LAST_STEP) * epoch / config.epochs)
         _epoch(
             P, Q, b, user, pairs.indptr.astype(np.int64), pairs.indices, weight, rng.permutation(pairs.nnz),
-            np.float32(step), np.float32(config.weight_decay), np.float32(config.bias_decay), config.negatives,
+            np.float32(step), np.float32(config.weight_decay), np.float32(config.bias_decay), negatives,
             rng.integers(1, 2**63, dtype=np.uint64),
         )  # fmt: skip
     return P, Q, b
