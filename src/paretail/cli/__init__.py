@@ -13,21 +13,21 @@ app = App(
     version=__version__,
     help="The self-hosted recommender that an online shop can steer.",
 )
-#: verb -> the function that does it
+#: verb -> the function that does it, and what `paretail --help` says of it without importing it
 VERBS = {
-    "init": "paretail.cli.init:init",
-    "check": "paretail.cli.check:check",
-    "import": "paretail.cli.import_:import_",
-    "train": "paretail.cli.train:train",
-    "recommend": "paretail.cli.recommend:recommend",
-    "similar": "paretail.cli.similar:similar",
-    "evaluate": "paretail.cli.evaluate:evaluate",
-    "serve": "paretail.cli.serve:serve",
-    "bundles": "paretail.cli.bundles:app",
-    "demo": "paretail.cli.demo:demo",
+    "init": ("paretail.cli.init:init", "Look at the shop's files and write a first shop.toml."),
+    "check": ("paretail.cli.check:check", "Check the health of the data."),
+    "import": ("paretail.cli.import_:import_", "Check the data and write them as one clean folder."),
+    "train": ("paretail.cli.train:train", "Learn from the data and publish a bundle."),
+    "recommend": ("paretail.cli.recommend:recommend", "Write the best items for users."),
+    "similar": ("paretail.cli.similar:similar", "Write the items that go with items."),
+    "evaluate": ("paretail.cli.evaluate:evaluate", "Measure a bundle on events that it has not seen."),
+    "serve": ("paretail.cli.serve:serve", "Answer over HTTP."),
+    "bundles": ("paretail.cli.bundles:app", "List the versions of a bundle, choose one, or go back."),
+    "demo": ("paretail.cli.demo:demo", "From a demo shop's files to an answer over HTTP."),
 }
-for _verb, _function in VERBS.items():
-    app.command(_function, name=_verb)
+for _verb, (_function, _about) in VERBS.items():
+    app.command(_function, name=_verb, help=_about)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

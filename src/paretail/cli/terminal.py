@@ -12,7 +12,8 @@ from rich.progress import Progress as Bars
 
 from paretail.core.progress import Progress
 
-out = Console(highlight=False)
+#: Where nobody watches, lines are as wide as the widest table of ours.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False)
 
 

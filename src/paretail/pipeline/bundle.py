@@ -153,7 +153,7 @@ def rollback(root: Path) -> str:
 
 def _write_files(draft: Draft, folder: Path) -> None:
     for name, group in draft.arrays.items():
-        save_file({key: np.ascontiguousarray(value) for key, value in group.items()}, folder / f"{name}.safetensors")
+        save_file({key: np.asarray(value, order="C") for key, value in group.items()}, folder / f"{name}.safetensors")
     for name, table in draft.tables.items():
         table.write_ipc(folder / f"{name}.arrow", compression="zstd")
 

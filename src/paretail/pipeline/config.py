@@ -38,9 +38,9 @@ class TrainConfig(Config):
 
 
 class ModelConfig(Config):
-    """`[model]`: the retriever; `spectral` unless you compare."""
+    """`[model]`: the retriever; `blend` unless you compare."""
 
-    name: str = Field("spectral", description="A name of the model table, or `their_module:TheirModel`.")
+    name: str = Field("blend", description="A name of the model table, or `their_module:TheirModel`.")
     settings: dict[str, Any] = Field(
         default_factory=dict, description="Settings of that model; those given are not searched for.",
     )  # fmt: skip

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from scipy import sparse
 
 from paretail.core.errors import DataError, Problem
 from paretail.core.ids import Vocabulary
@@ -100,7 +101,8 @@ def _context(recommender: Recommender, histories: History, items: int) -> Contex
     mine = Context.of(histories, items)
     categories = labels(Catalogue(recommender.catalogue), recommender.items)
     if categories is not None:
-        categories.resize((items, categories.shape[1]))
+        new = sparse.csr_array((items - categories.shape[0], categories.shape[1]), dtype=np.float32)
+        categories = sparse.csr_array(sparse.vstack([categories, new], format="csr"))
     return Context(mine.had, everyone.users_with, everyone.users, everyone.new_item, categories)
 
 

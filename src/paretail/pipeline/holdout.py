@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from paretail.core.errors import DataError
 from paretail.data.config import DataConfig
 from paretail.data.ingest import Examined, examine

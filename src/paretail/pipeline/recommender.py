@@ -5,6 +5,7 @@ from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any, Self
 
 import numpy as np
@@ -27,6 +28,9 @@ from paretail.retrieve.topk import top_k
 
 #: Users are scored in blocks of about this many scores (float32), to bound memory: 256 MiB.
 SCORES_PER_BLOCK = 64 << 20
+
+#: numba's parallel kernels use all cores and, under its portable threading layer, bear one caller at a time.
+_one_at_a_time = Lock()
 
 
 class Recommender:
@@ -108,11 +112,12 @@ class Recommender:
         excluded = self.excluded_kinds(exclude)
         mode, hidden = self.mode(excluded), history.where(self._is_kind(history, excluded))
         block = max(1, SCORES_PER_BLOCK // max(1, len(self.items)))
-        parts = []
+        parts: list[tuple[Rows, NDArray[np.float32]]] = []
         for start in range(0, history.users, block):
             rows = np.arange(start, min(start + block, history.users))
-            scores = self.model.score(history.of_users(rows), now_ms, mode)
-            parts.append(top_k(scores, k, _items_of(hidden.of_users(rows), len(self.items))))
+            with _one_at_a_time:
+                scores = self.model.score(history.of_users(rows), now_ms, mode)
+                parts.append(top_k(scores, k, _items_of(hidden.of_users(rows), len(self.items))))
             progress("Scoring", rows[-1] / history.users)
         if not parts:
             return Candidates(np.empty((0, k), np.int32), np.empty((0, k), np.float32))

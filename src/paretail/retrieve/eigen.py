@@ -51,10 +51,10 @@ def eigenpairs(matrix: sparse.csr_array, rank: int, iterations: int, rng: np.ran
 def _orthonormal(columns: Dense) -> Dense:
     values, vectors = np.linalg.eigh((columns.T @ columns).astype(np.float64))
     kept = values > max(values[-1], 1e-30) * 1e-9
-    return columns @ (vectors[:, kept] / np.sqrt(values[kept])).astype(np.float32)
+    return np.asarray(columns @ (vectors[:, kept] / np.sqrt(values[kept])), np.float32)
 
 
 def _signed(vectors: Dense) -> Dense:
     """Make the largest entry of each vector positive, so that equal inputs give equal signs everywhere."""
     at = np.abs(vectors).argmax(axis=0)
-    return vectors * np.sign(vectors[at, np.arange(vectors.shape[1])])
+    return np.asarray(vectors * np.sign(vectors[at, np.arange(vectors.shape[1])]), np.float32)

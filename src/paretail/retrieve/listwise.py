@@ -2,7 +2,7 @@
 
 For each question q with candidates C(q), features x and wanted items P(q), minimise
 
-    - mean_q sum_{i in P(q)} log( e^{theta.x_i} / sum_{j in C(q)} e^{theta.x_j} ) / sqrt(|P(q)|)  +  l2 |theta - prior|^2 / 2
+    - mean_q sum_{i in P(q)} log( e^{theta.x_i} / sum_{j in C(q)} e^{theta.x_j} ) / sqrt(|P(q)|) + l2 |theta|^2 / 2
 
 over theta >= 0. Source: Z. Cao et al., "Learning to rank: from pairwise approach to listwise approach", 2007,
 doi:10.1145/1273496.1273513 (top-one probability). Deviations: several wanted items share one list; a question weighs
@@ -52,8 +52,17 @@ class Lists:
         return Lists(features, self.wanted, self.indptr, self.asked)
 
 
-def fit(lists: Lists, l2: float, columns: NDArray[np.integer] | None = None, iterations: int = 60) -> Theta:
-    """Return theta[signals]; signals outside `columns` get 0. Zeros where no question can be solved."""
+def fit(
+    lists: Lists,
+    l2: float,
+    columns: NDArray[np.integer] | None = None,
+    start: Theta | None = None,
+    iterations: int = 60,
+) -> Theta:
+    """Return theta[signals]; signals outside `columns` get 0. Zeros where no question can be solved.
+
+    `start` is where the search begins, by default 0.3 for all.
+    """
     theta = np.zeros(lists.features.shape[1])
     columns = np.arange(len(theta)) if columns is None else columns
     lists = lists.of(lists.solvable)
@@ -75,9 +84,9 @@ def fit(lists: Lists, l2: float, columns: NDArray[np.integer] | None = None, ite
         gradient = -(slope @ features).astype(np.float64) / len(counts) + l2 * at
         return -float((weight * gain).sum()) / len(counts) + l2 * float(at @ at) / 2, gradient
 
-    start = np.full(len(columns), 0.3)
+    begin = np.full(len(columns), 0.3) if start is None else start[columns]
     bounds = [(0.0, None)] * len(columns)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": iterations})
+    found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": iterations})
     theta[columns] = found.x
     return theta
 

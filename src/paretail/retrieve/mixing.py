@@ -101,24 +101,23 @@ def _fewer(lists: Lists, half: listwise.Bools, k: int) -> tuple[Theta, np.ndarra
     """Leave out faint signals at once, then the faintest one by one while that costs less than half an error."""
     theta = listwise.fit(lists, L2)
     columns = np.flatnonzero(theta > FAINT * theta.max())
-    value = _crossed(lists, half, columns, k)
+    value = _crossed(lists, half, columns, k, theta)
     while len(columns) > 1:
-        theta = listwise.fit(lists, L2, columns)
         fewer = columns[columns != columns[np.argmin(theta[columns])]]
-        rival = _crossed(lists, half, fewer, k)
+        rival = _crossed(lists, half, fewer, k, theta)
         change = rival - value
         if change.mean() < -0.5 * change.std() / np.sqrt(len(change)):
             break
-        columns, value = fewer, rival
-    return listwise.fit(lists, L2, columns), value
+        columns, value, theta = fewer, rival, listwise.fit(lists, L2, fewer, theta)
+    return listwise.fit(lists, L2, columns, theta), value
 
 
-def _crossed(lists: Lists, half: listwise.Bools, columns: np.ndarray, k: int) -> np.ndarray:
+def _crossed(lists: Lists, half: listwise.Bools, columns: np.ndarray, k: int, start: Theta | None = None) -> np.ndarray:
     """NDCG of each question under weights learned on the other half."""
     value = np.zeros(len(lists))
     for part in (half, ~half):
         asked = lists.of(part)
-        value[part] = listwise.ndcg(asked, listwise.fit(lists.of(~part), L2, columns), k)
+        value[part] = listwise.ndcg(asked, listwise.fit(lists.of(~part), L2, columns, start), k)
     return value
 
 

@@ -11,9 +11,12 @@ from scipy import sparse
 Dense = NDArray[np.float32]
 
 
-def spread(left: sparse.csr_array, right: sparse.csr_array) -> Dense:
-    """Return `left @ right` as a dense float32 array; scipy's sparse result and `toarray` take several times longer."""
-    out = np.zeros((left.shape[0], right.shape[1]), np.float32)
+def spread(left: sparse.csr_array, right: sparse.csr_array, out: Dense | None = None) -> Dense:
+    """Return `left @ right` as a dense float32 array, added to `out` where that is given.
+
+    scipy's sparse result and `toarray` take several times longer.
+    """
+    out = np.zeros((left.shape[0], right.shape[1]), np.float32) if out is None else out
     _spread(left.indptr, left.indices, left.data, right.indptr, right.indices, right.data, out)
     return out
 
@@ -123,12 +126,3 @@ def _keep(row, found, strength, columns, values):  # type: ignore[no-untyped-def
         columns[count], values[count] = found[place], value
         count += 1
     return count
-
-
-def pruned_dense(dense: Dense, most: int) -> sparse.csr_array:
-    """Return the `most` largest positive entries of each row of `dense`, columns ascending."""
-    rows, columns = dense.shape
-    if columns > most:
-        cut = np.partition(dense, columns - most, axis=1)[:, columns - most]
-        dense = np.where(dense >= cut[:, None], dense, 0)
-    return sparse.csr_array(np.maximum(dense, 0).reshape(rows, columns))

@@ -1,38 +1,38 @@
-"""Run the service under granian, on this machine's own address only."""
+"""Run the service under granian, in this process, on this machine's own address only."""
 
-import os
+import asyncio
+import signal
 import socket
 from pathlib import Path
 
+import polars as pl
 from fastapi import FastAPI
 from granian.constants import Interfaces
-from granian.server import Server
+from granian.server.embed import Server
 
 from paretail.core.errors import Problem, UsageError
-from paretail.pipeline.bundle import Bundle
 from paretail.pipeline.recommender import Recommender
 from paretail.serve.app import create_app
 
-#: The worker process finds its bundle here.
-BUNDLE = "PARETAIL_BUNDLE"
 ADDRESS = "127.0.0.1"
 
 
 def run(bundle: Path, port: int) -> None:
-    """Serve `bundle` until interrupted; raises BundleError or UsageError before it listens, where it could not."""
-    Bundle.load(bundle)
+    """Serve `bundle` until SIGINT or SIGTERM; raises BundleError or UsageError where it cannot, before it listens."""
     _refuse_taken(port)
-    os.environ[BUNDLE] = str(bundle)
-    print(f"paretail serves {bundle} on http://{ADDRESS}:{port} (docs: /docs). Ctrl-C stops it.", flush=True)
-    Server(
-        "paretail.serve.run:application", address=ADDRESS, port=port, interface=Interfaces.ASGI, factory=True,
-        log_access=False,
-    ).serve()  # fmt: skip
+    recommender = Recommender.load(bundle)
+    recommender.recommend(recommender.history_of(pl.Series("user_id", ["nobody"])))  # compiled before the first answer
+    app = create_app(recommender)
+    print(f"paretail serves {bundle} on http://{ADDRESS}:{port} (its pages: /docs). Ctrl-C stops it.", flush=True)
+    asyncio.run(_serve(app, port))
 
 
-def application() -> FastAPI:
-    """Return the application of the bundle that the environment names; called in the worker process."""
-    return create_app(Recommender.load(Path(os.environ[BUNDLE])))
+async def _serve(app: FastAPI, port: int) -> None:
+    server = Server(app, address=ADDRESS, port=port, interface=Interfaces.ASGI, log_enabled=False)
+    loop = asyncio.get_running_loop()
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(stop, server.stop)
+    await server.serve()
 
 
 def _refuse_taken(port: int) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from paretail.data.held import Mode
-from paretail.retrieve.signals import attributes, cooccurrence, nearness, own, popularity, ridge, spectral
+from paretail.retrieve.signals import attributes, cooccurrence, nearness, own, popularity, spectral
 from paretail.retrieve.signals.ground import Ground
 from paretail.retrieve.signals.matrix import Matrix
 
@@ -29,14 +29,13 @@ class Setting:
     timed: bool
     baskets: bool
     attributes: bool
-    small: bool
     mode: Mode
 
     @classmethod
     def of(cls, ground: Ground, mode: Mode) -> "Setting":
         """Read the setting off the ground."""
-        return cls(ground.kinds, ground.ordered, ground.timed, has_baskets(ground), ground.attributes is not None,
-                   ridge.applies(ground), mode)  # fmt: skip
+        has_attributes = ground.attributes is not None
+        return cls(ground.kinds, ground.ordered, ground.timed, has_baskets(ground), has_attributes, mode)
 
     @property
     def several(self) -> bool:
@@ -85,16 +84,15 @@ FAMILIES: Final[dict[str, Family]] = {
     "after 1": Family(partial(nearness.after, tau_events=1.0), lambda at: ("short", "last") if at.in_order else ()),
     "after 3": Family(partial(nearness.after, tau_events=3.0), lambda at: ("short", "last") if at.in_order else ()),
     "near 2m": Family(partial(nearness.around, tau_minutes=2), lambda at: ("all",) if at.clocked else ()),
-    "near 10m": Family(
-        partial(nearness.around, tau_minutes=10), lambda at: ("all", *at.by_kind) if at.clocked else ()
-    ),
+    "near 10m": Family(partial(nearness.around, tau_minutes=10), lambda at: ("all", *at.by_kind) if at.clocked else ()),
     "near 1h": Family(partial(nearness.around, tau_minutes=60), lambda at: ("all",) if at.clocked else ()),
     "near 1d": Family(partial(nearness.around, tau_minutes=1440), lambda at: ("all",) if at.clocked else ()),
     "before 1d": Family(partial(nearness.before, tau_days=1.0), lambda at: ("all",) if at.clocked else ()),
     "basket": Family(nearness.basket, lambda at: ("all", "recent") if at.baskets else ()),
     "low pass": Family(spectral.low_pass, lambda at: at.main),
     "regress": Family(spectral.regress, lambda at: at.main if at.several else ()),
-    "ease": Family(ridge.ease, lambda at: ("all",) if at.small else ()),
+    "plateau": Family(spectral.plateau, lambda at: at.main[-1:]),
+    "ridge": Family(spectral.ridge, lambda at: at.main[-1:]),
     "alike": Family(attributes.alike, lambda at: at.main[:1] if at.attributes else ()),
     "own": Family(own.same, lambda at: _own_profiles(at)),
     "own demand": Family(own.in_demand, lambda at: ("age 60",) if at.mode == "none" and at.timed else ()),

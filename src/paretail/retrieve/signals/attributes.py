@@ -19,7 +19,7 @@ def alike(ground: Ground) -> Matrix:
     marks = ground.attributes
     assert marks is not None
     idf = np.log(ground.items / np.maximum(totals(marks, 0), 1))
-    weighed = scaled_columns(sparse.csr_array(marks, dtype=np.float32), idf.astype(np.float32))
+    weighed = scaled_columns(marks, idf.astype(np.float32))
     norm = np.sqrt(totals(sparse.csr_array(weighed.multiply(weighed)), 1))
     unit = scaled_rows(weighed, powered(norm, -1.0))
     return Sparse(pruned_product(unit, transposed(unit), np.ones(ground.items, np.float32), MOST))

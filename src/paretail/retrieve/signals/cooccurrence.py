@@ -58,5 +58,3 @@ def _product(
     right = scaled_rows(capped(wanted, rng), powered(of_user, -p))
     left = scaled_rows(left, powered(of_item, -b))
     return Sparse(pruned_product(left, right, powered(of_wanted, -c), MOST, s))
-
-

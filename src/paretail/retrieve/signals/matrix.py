@@ -53,17 +53,45 @@ class LowRank:
 
     def apply(self, profile: sparse.csr_array) -> Dense:
         """Multiply by one side after the other."""
-        scores = gather(profile, self.left) @ self.right
-        return np.maximum(scores, 0, out=scores)
+        return _cut(gather(profile, self.left) @ self.right)
 
     def arrays(self) -> Arrays:
         """Return both sides."""
         return {"left": self.left, "right": self.right}
 
 
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """Near neighbours exactly and the rest smoothly: a sparse and a low-rank part, added before scores are cut to 0."""
+
+    near: Sparse
+    smooth: LowRank
+
+    def apply(self, profile: sparse.csr_array) -> Dense:
+        """Multiply by both."""
+        scores = gather(profile, self.smooth.left) @ self.smooth.right
+        return _cut(spread(profile, self.near.entries, scores))
+
+    def arrays(self) -> Arrays:
+        """Return the arrays of both parts."""
+        return {**self.near.arrays(), **self.smooth.arrays()}
+
+
 def matrix_from(arrays: Arrays) -> Matrix:
     """Rebuild what `arrays()` returned."""
-    if "left" in arrays:
-        return LowRank(arrays["left"], arrays["right"])
-    shape = tuple(int(size) for size in arrays["shape"])
-    return Sparse(sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape))
+    smooth = LowRank(arrays["left"], arrays["right"]) if "left" in arrays else None
+    near = Sparse(_csr(arrays)) if "data" in arrays else None
+    found = Sum(near, smooth) if near and smooth else near or smooth
+    assert found is not None
+    return found
+
+
+def _cut(scores: Dense) -> Dense:
+    """Cut negative scores to 0, in place."""
+    np.maximum(scores, 0, out=scores)
+    return scores
+
+
+def _csr(arrays: Arrays) -> sparse.csr_array:
+    shape = (int(arrays["shape"][0]), int(arrays["shape"][1]))
+    return sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape)

@@ -75,7 +75,7 @@ def _matrix(
     near = sparse.csr_array((weights, columns, indptr), (len(counted), ground.items))
     events = np.arange(len(counted) + 1)
     of_event = sparse.csr_array((np.ones(len(counted), np.float32), item, events), (len(counted), ground.items))
-    of_item = np.bincount(item, totals(near, 1), ground.items)
+    of_item = np.bincount(item, totals(near, 1), ground.items).astype(np.float32)
     left = scaled_rows(transposed(of_event), powered(of_item, -b))
     return Sparse(pruned_product(left, near, powered(totals(near, 0), -c), MOST, s))
 

@@ -101,7 +101,7 @@ def then(history: History, scene: Scene) -> sparse.csr_array:
 def times(history: History, scene: Scene) -> sparse.csr_array:
     """Each item counts log(1 + the number of moments at which the user did something with it)."""
     once = _moments(history)
-    counts = _sum(once, scene, (kind_weights(once, scene)[once.kind] > 0))
+    counts = _sum(once, scene, (kind_weights(once, scene)[once.kind] > 0).astype(np.float32))
     counts.data = np.log1p(counts.data)
     return counts
 
@@ -170,4 +170,5 @@ def _distinct(history: History, scene: Scene, weight_of: NDArray[np.float32]) ->
     once = np.unique(key)
     pair, kind = once // len(history.kinds), once % len(history.kinds)
     cells = (weight_of[kind], (pair // scene.items, pair % scene.items))
-    return sparse.csr_array(cells, (history.users, scene.items), dtype=np.float32)
+    summed: sparse.csr_array = sparse.coo_array(cells, (history.users, scene.items)).tocsr()
+    return summed
