@@ -41,7 +41,7 @@ docs: $(DEV)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "site/index.html"
 
-bench: $(BASE)
+bench: $(DEV)
 	@$(BIN)/python benchmarks/run.py $(NAME)
 
 clean:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "numba", "scipy", "implicit", "dataframely", "polars", "fastapi", "granian", "sqlalchemy", "faiss")
-EXTRAS = ("torch", "faiss", "sqlalchemy", "psycopg", "hypothesis", "pytest", "httpx")
+HEAVY = ("torch", "numba", "scipy", "implicit", "dataframely", "polars", "fastapi", "granian", "psycopg", "faiss")
+EXTRAS = ("torch", "faiss", "psycopg", "tomlkit", "hypothesis", "pytest", "httpx")
 VERBS = ([], ["train"], ["recommend"], ["bundles"])
 
 
