@@ -12,6 +12,7 @@ Sources: those of the signals; the mix follows L. Rokach et al., stacking of rec
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -41,6 +42,8 @@ KIND_WEIGHTS: Final = {"purchase": 1.0, "cart": 0.6, "favourite": 0.6, "click": 
 JUDGED_AT: Final = 20
 #: Users asked while weights are learned.
 MOST_ASKED: Final = 2000
+FEWEST_ASKED: Final = 200
+ASKED_A_SECOND: Final = 30
 
 
 class Mix(Config):
@@ -126,32 +129,28 @@ class Blend:
     ) -> Choice:
         """Learn the weights of each mode that can be asked on a split of the graph's events.
 
-        A mode that `given` sets is left as it is. `seconds` bounds how many users are asked.
+        A mode that `given` sets is left as it is. `seconds` bounds how many users are asked (ASKED_A_SECOND), so
+        that equal budgets give equal weights on a slow machine and on a fast one.
         """
         weights = {**KIND_WEIGHTS, **question.weights}
         config = BlendConfig.parse({"target": question.target, "kind_weights": weights} | given, "[model.settings]")
         modes = dict(config.modes) if "modes" in given else {}
-        remarks: list[str] = []
-        metrics: dict[str, Any] = {}
-        figure = ""
-        untimed = graph.history.time == "none" and len(question.wishes) == 1
-        for mode in modes_to_learn(graph.history, question):
-            if mode in modes:
-                continue
-            if untimed:
-                modes[mode] = UNTIMED
-                remarks.append(f"{mode}: one kind of event without time; the published filter is used as it is")
-                continue
-            progress(f"Learning weights ({mode})")
-            split = held_out(graph.history, question.target, mode, MOST_ASKED, rng_for(f"retrieve/choose/{mode}", seed))
+        wanted = [mode for mode in modes_to_learn(graph.history, question) if mode not in modes]
+        if graph.history.time == "none" and len(question.wishes) == 1:
+            config = config.model_copy(update={"modes": modes | dict.fromkeys(wanted, UNTIMED)})
+            return Choice(config, remarks=("one kind of event without time: the published filter is used as it is",))
+        asked = max(FEWEST_ASKED, min(MOST_ASKED, round(seconds * ASKED_A_SECOND)))
+        remarks, metrics, figures = [], {}, []
+        for mode in wanted:
+            progress(f"Learning weights ({mode})", len(remarks) / len(wanted))
+            split = held_out(graph.history, question.target, mode, asked, rng_for(f"retrieve/choose/{mode}", seed))
             learned = learn(graph, config, split, mode, seed)
             modes[mode] = PRIOR if learned is None else Mix(theta=learned.theta, kappa=learned.kappa)
             remarks.append(_remark(mode, learned, split))
             if learned is not None:
-                metrics[mode] = {"ndcg": learned.ndcg, "standard_error": learned.standard_error,
-                                 "k": JUDGED_AT, "questions": learned.questions}  # fmt: skip
-                figure = figure or f"NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.standard_error:.4f}"
-        return Choice(config.model_copy(update={"modes": modes}), metrics, tuple(remarks), figure)
+                metrics[str(mode)] = {"k": JUDGED_AT, **asdict(learned)}
+                figures.append(f"NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.standard_error:.4f}")
+        return Choice(config.model_copy(update={"modes": modes}), metrics, tuple(remarks), next(iter(figures), ""))
 
     def _at(self, now_ms: int | None) -> Scene:
         if now_ms is None:
