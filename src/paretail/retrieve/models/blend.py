@@ -140,7 +140,9 @@ class Blend:
             config = config.model_copy(update={"modes": modes | dict.fromkeys(wanted, UNTIMED)})
             return Choice(config, remarks=("one kind of event without time: the published filter is used as it is",))
         asked = max(FEWEST_ASKED, min(MOST_ASKED, round(seconds * ASKED_A_SECOND)))
-        remarks, metrics, figures = [], {}, []
+        remarks: list[str] = []
+        metrics: dict[str, Any] = {}
+        figures: list[str] = []
         for mode in wanted:
             progress(f"Learning weights ({mode})", len(remarks) / len(wanted))
             split = held_out(graph.history, question.target, mode, asked, rng_for(f"retrieve/choose/{mode}", seed))
