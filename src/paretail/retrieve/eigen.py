@@ -27,10 +27,12 @@ class Eigenpairs:
 
 
 def eigenpairs(matrix: sparse.csr_array, rank: int, iterations: int, rng: np.random.Generator) -> Eigenpairs:
-    """Return the leading eigenpairs of `matrix.T @ matrix`; fewer where its rank is lower.
+    """Return the leading eigenpairs of `matrix.T @ matrix`; fewer where its rank is lower, none of an empty matrix.
 
     Cost: 2 (iterations + 1) sparse products with rank + OVERSAMPLE columns. The work happens on the shorter side.
     """
+    if not matrix.nnz:
+        return Eigenpairs(np.zeros((matrix.shape[1], 0), np.float32), np.zeros(0))
     wide = matrix.shape[0] <= matrix.shape[1]
     a = matrix if wide else transposed(matrix)
     at = transposed(a)

@@ -80,7 +80,10 @@ def together(parts: list[Lists]) -> Lists:
 
 
 def learn(lists: Lists, names: list[str], k: int, seed: int) -> Learned | None:
-    """Return the weights of the signals `names` for NDCG@k, or None where too few questions can be solved."""
+    """Return the weights of the signals `names` for NDCG@k.
+
+    None where too few questions can be solved, or no signal tells wanted items from the rest.
+    """
     if lists.solvable.sum() < FEWEST:
         return None
     half = rng_for("retrieve/mixing", seed).integers(0, 2, len(lists)).astype(bool)
@@ -92,6 +95,8 @@ def learn(lists: Lists, names: list[str], k: int, seed: int) -> Learned | None:
         if _better(rival, value):
             kappa, value = other, rival
     theta, value = _fewer(shaped[kappa], half, k)
+    if not theta.any():
+        return None
     error = float(value.std() / np.sqrt(len(value)))
     kept = {names[place]: round(float(theta[place]), 4) for place in np.argsort(-theta, kind="stable") if theta[place]}
     return Learned(kept, kappa, float(value.mean()), error, len(lists))

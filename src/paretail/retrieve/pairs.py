@@ -131,10 +131,13 @@ def _gather(start, stop, hi, hx, tp, ti, tx, cells, touched):  # type: ignore[no
     for a in range(start, stop):
         transaction = hi[a]
         for b in range(tp[transaction], tp[transaction + 1]):
+            part = hx[a] * tx[b]
+            if part <= 0.0:  # too small for float32: a cell that stays 0 would be touched again
+                continue
             if cells[ti[b]] == 0.0:
                 touched[count] = ti[b]
                 count += 1
-            cells[ti[b]] += hx[a] * tx[b]
+            cells[ti[b]] += part
     return count
 
 

@@ -22,9 +22,9 @@ def held_out(history: History, target: str, mode: Mode, most_users: int, rng: np
     time; `all` the same where nothing else had been done with it: those pairs alone where ENOUGH_USERS have one, else
     all pairs, every event of which is forgotten.
     """
-    if mode == "none" and history.time == "clock":
-        days = (int(history.ts_ms.max(initial=0)) - int(history.ts_ms.min(initial=0))) / DAY_MS
-        return by_time(history, target, last_days=min(WINDOW_DAYS, WINDOW_SHARE * days))
+    if mode == "none" and history.time == "clock" and len(history.ts_ms):
+        days = int(np.ptp(history.ts_ms)) / DAY_MS
+        return _fewer(by_time(history, target, last_days=min(WINDOW_DAYS, WINDOW_SHARE * days)), most_users, rng)
     if mode == "all":
         untouched = _newest_or_random(history, target, mode, "all", most_users, rng)
         if (untouched.held.counts > 0).sum() >= ENOUGH_USERS:
@@ -32,9 +32,19 @@ def held_out(history: History, target: str, mode: Mode, most_users: int, rng: np
     return _newest_or_random(history, target, mode, "none" if mode == "none" else "target", most_users, rng)
 
 
+def _fewer(split: Split, most: int, rng: np.random.Generator) -> Split:
+    """Ask at most `most` users, drawn at random."""
+    asked = np.flatnonzero(split.held.counts)
+    if len(asked) <= most:
+        return split
+    chosen = rng.choice(asked, most, replace=False)
+    return Split(split.train, split.held.where(np.isin(split.held.user_idx, chosen)), split.target)
+
+
 def _newest_or_random(
     history: History, target: str, mode: Mode, drop: Mode, most: int, rng: np.random.Generator
 ) -> Split:
     if history.time == "none":
-        return random_pairs(history, target, rng, forget=mode, drop=drop, most_users=most)
+        forget: Mode = "target" if mode == "none" else mode  # without time an answer that stays is given away
+        return random_pairs(history, target, rng, forget=forget, drop=drop, most_users=most)
     return leave_last(history, target, forget=mode, drop=drop, most_users=most, rng=rng)

@@ -1,6 +1,7 @@
 """Sparse kernels that scipy lacks: products of rows into dense scores, item-to-item products, pruning; parallel by row.
 
 Every kernel sums each output cell in one thread in a fixed order, so results do not depend on the number of threads.
+Shapes that do not fit raise ValueError: a kernel would read beyond its arrays.
 """
 
 import numpy as np
@@ -16,6 +17,7 @@ def spread(left: sparse.csr_array, right: sparse.csr_array, out: Dense | None = 
 
     scipy's sparse result and `toarray` take several times longer.
     """
+    _check_fit(left, right)
     out = np.zeros((left.shape[0], right.shape[1]), np.float32) if out is None else out
     _spread(left.indptr, left.indices, left.data, right.indptr, right.indices, right.data, out)
     return out
@@ -23,6 +25,7 @@ def spread(left: sparse.csr_array, right: sparse.csr_array, out: Dense | None = 
 
 def gather(left: sparse.csr_array, right: Dense) -> Dense:
     """Return `left @ right` for a dense `right[rows, dim]`."""
+    _check_fit(left, right)
     out = np.zeros((left.shape[0], right.shape[1]), np.float32)
     _gather(left.indptr, left.indices, left.data, np.ascontiguousarray(right), out)
     return out
@@ -36,6 +39,7 @@ def pruned_product(
     Entries must not be negative. Equal entries go to the lower column. Memory is bounded by the result, not by the
     product; columns of each row ascend.
     """
+    _check_fit(left, right)
     rows, most = left.shape[0], min(most, right.shape[1])
     columns, values = np.empty((rows, most), np.int32), np.empty((rows, most), np.float32)
     counts = np.zeros(rows, np.int64)
@@ -46,6 +50,11 @@ def pruned_product(
     kept = np.arange(most) < counts[:, None]
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return sparse.csr_array((values[kept], columns[kept], indptr), (rows, right.shape[1]))
+
+
+def _check_fit(left: sparse.csr_array, right: sparse.csr_array | Dense) -> None:
+    if left.shape[1] != right.shape[0]:
+        raise ValueError(f"{left.shape} and {right.shape} cannot be multiplied")
 
 
 @njit(parallel=True, cache=True)
@@ -92,11 +101,13 @@ def _row(row, lp, li, lx, rp, ri, rx, cells, touched):  # type: ignore[no-untype
     for a in range(lp[row], lp[row + 1]):
         weight, middle = lx[a], li[a]
         for b in range(rp[middle], rp[middle + 1]):
-            column = ri[b]
+            column, part = ri[b], weight * rx[b]
+            if part <= 0.0:  # a zero that is stored, or a product too small for float32
+                continue
             if cells[column] == 0.0:
                 touched[count] = column
                 count += 1
-            cells[column] += weight * rx[b]
+            cells[column] += part
     return count
 
 

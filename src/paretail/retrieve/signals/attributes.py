@@ -17,8 +17,9 @@ from paretail.retrieve.sparse import pruned_product
 def alike(ground: Ground) -> Matrix:
     """From an item to those that share its attributes."""
     marks = ground.attributes
-    assert marks is not None
-    idf = np.log(ground.items / np.maximum(totals(marks, 0), 1))
+    if marks is None:
+        marks = sparse.csr_array(np.zeros((ground.items, 0), np.float32))
+    idf = np.log(max(ground.items, 1) / np.maximum(totals(marks, 0), 1))
     weighed = scaled_columns(marks, idf.astype(np.float32))
     norm = np.sqrt(totals(sparse.csr_array(weighed.multiply(weighed)), 1))
     unit = scaled_rows(weighed, powered(norm, -1.0))

@@ -31,9 +31,10 @@ class Ground:
     def scene(self) -> Scene:
         """The moment of the newest event, and the days of the log."""
         ts_ms = self.history.ts_ms
-        now, first = int(ts_ms.max(initial=0)), int(ts_ms.min(initial=0)) // DAY_MS
-        days = now // DAY_MS - first + 1 if self.history.time == "clock" else 1
-        return Scene(self.items, self.weights, now, first, int(days))
+        if not self.timed or not len(ts_ms):
+            return Scene(self.items, self.weights, int(ts_ms.max(initial=0)))
+        now, first = int(ts_ms.max()), int(ts_ms.min()) // DAY_MS
+        return Scene(self.items, self.weights, now, first, now // DAY_MS - first + 1)
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:

@@ -52,9 +52,11 @@ def before(ground: Ground, tau_days: float) -> Matrix:
 def basket(ground: Ground) -> Matrix:
     """From an item to what the same user bought in the same moment (the lines of one order)."""
     target = ground.history.where(ground.history.kind == ground.history.kinds.index(ground.target))
-    once, number = np.unique(np.stack([target.user_idx.astype(np.int64), target.ts_ms]), axis=1, return_inverse=True)
-    ones = np.ones(len(number), np.float32)
-    lines = sparse.csr_array((ones, (number.ravel(), target.item_idx)), (once.shape[1], ground.items))
+    user, ts_ms = target.user_idx, target.ts_ms  # a user's events are in order of time
+    new = np.ones(len(user), np.int64)
+    new[1:] = (user[1:] != user[:-1]) | (ts_ms[1:] != ts_ms[:-1])
+    cells = (np.ones(len(user), np.float32), (np.cumsum(new) - 1, target.item_idx))
+    lines = sparse.csr_array(cells, (int(new.sum()), ground.items))
     lines.data[:] = 1.0
     size, of_item = totals(lines, 1), totals(lines, 0)
     left = scaled_rows(transposed(lines), powered(of_item, -0.5))

@@ -126,6 +126,15 @@ def profile(name: str) -> Profile:
     return decayed(float(name.removeprefix("age "))) if name.startswith("age ") else PROFILES[name]
 
 
+def wished(history: History, weights: Mapping[str, float]) -> History:
+    """Return the history without the events of kinds of weight 0: what was shown, what was taken back.
+
+    They are no wishes, and must not make the events before them look older either.
+    """
+    shows = np.array([weights.get(kind, 0.0) > 0 for kind in history.kinds], bool)
+    return history if shows.all() else history.where(shows[history.kind])
+
+
 def kind_weights(history: History, scene: Scene) -> NDArray[np.float32]:
     """Return the weight of each of the history's kinds, 0 for kinds that show no wish."""
     return np.array([scene.weights.get(kind, 0.0) for kind in history.kinds], np.float32)

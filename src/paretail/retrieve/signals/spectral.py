@@ -50,7 +50,7 @@ def plateau(ground: Ground) -> Matrix:
     pairs = eigenpairs(normalised(union), PLATEAU_RANK, PLATEAU_ITERATIONS, rng_for("retrieve/plateau", ground.seed))
     around = 2 * np.minimum(pairs.values, 1) - 1
     response = 0.5 + 0.5 * np.sign(around) * np.abs(around) ** FLATNESS
-    slope = np.float32(response[-1] / pairs.values[-1])
+    slope = np.float32(response[-1] / pairs.values[-1] if len(response) else 0.0)
     had = scaled_rows(transposed(union), slope * powered(of_item, -SHIFT - 0.5))
     near = pruned_product(had, scaled_rows(union, powered(of_user, -1.0)), powered(of_item, SHIFT - 0.5), MOST)
     beyond = (response + IDEAL - slope * pairs.values).astype(np.float32)
