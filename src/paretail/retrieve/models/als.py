@@ -57,7 +57,10 @@ class Als:
     config_type: ClassVar[type[Config]] = AlsConfig
 
     def __init__(self, Y: NDArray[np.float32], config: AlsConfig) -> None:
-        self.Y, self.config = Y, config
+        self.Y: NDArray[np.float32] = np.require(
+            Y, np.float32, ["C", "W"]
+        )  # numba compiles once more for read-only arrays
+        self.config = config
 
     @classmethod
     def fit(cls, graph: ShopGraph, config: Any, seed: int) -> Self:

@@ -77,7 +77,8 @@ class Mf:
     config_type: ClassVar[type[Config]] = MfConfig
 
     def __init__(self, Q: Vectors, b: Vectors, A: Vectors, config: MfConfig) -> None:
-        self.Q, self.b, self.A, self.config = Q, b, A, config
+        self.Q: Vectors = np.require(Q, np.float32, ["C", "W"])  # numba compiles once more for read-only arrays
+        self.b, self.A, self.config = b, A, config
 
     @classmethod
     def fit(cls, graph: ShopGraph, config: Any, seed: int) -> Self:

@@ -1,0 +1,173 @@
+"""What every entry of MODELS promises; an entry without a band of its oracle share fails."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from paretail.core.config import Config
+from paretail.core.progress import silent
+from paretail.data.types import Catalogue, Events, History, Shop, Time
+from paretail.graph.shopgraph import ShopGraph
+from paretail.retrieve.base import Question, Retriever
+from paretail.retrieve.choose import choose
+from paretail.retrieve.models import MODELS
+from paretail.sim.planted import Planted, planted
+
+QUESTION = Question("purchase", False, ("purchase",))
+#: Settings that suit 200 items; a model without an entry chooses for itself.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "popular": {},
+    "trending": {},
+    "knn": {},
+    "als": {"dim": 8, "alpha": 1.0},
+    "mf": {"dim": 16, "negatives": 1, "epochs": 60, "weight_decay": 0.03},
+}
+#: The share of the oracle's NDCG@10 that each model reaches on the planted world: at least and at most.
+BANDS = {
+    "popular": (0.15, 0.35),
+    "trending": (0.15, 0.35),
+    "knn": (0.85, 0.95),
+    "als": (0.90, 1.0),
+    "mf": (0.90, 1.0),
+    "blend": (0.88, 1.0),
+}
+#: Everyone gets the same list from these.
+NOT_PERSONAL = {"popular", "trending"}
+#: How alike scores are after items are renamed: rows start from other random numbers.
+ALIKE = {"als": 0.98, "mf": 0.90}
+
+
+@cache
+def world() -> Planted:
+    return planted()
+
+
+def graph_of(shop: Shop) -> ShopGraph:
+    return ShopGraph.build(shop, shop.user_vocabulary(), shop.item_vocabulary())
+
+
+@cache
+def graph() -> ShopGraph:
+    return graph_of(world().shop)
+
+
+@cache
+def config(name: str) -> Config:
+    model = MODELS[name]
+    if name in SETTINGS:
+        return model.config_type.parse(SETTINGS[name])
+    return choose(model, graph(), QUESTION, {}, 0, 60.0, silent).config
+
+
+@cache
+def fitted(name: str) -> Retriever:
+    return MODELS[name].fit(graph(), config(name), 0)
+
+
+def told(*items: int, time: Time = "clock") -> History:
+    """One user with purchases of these items, a day apart."""
+    return History(
+        indptr=np.array([0, len(items)]), item_idx=np.array(items, np.int32), kind=np.zeros(len(items), np.uint8),
+        ts_ms=1_760_000_000_000 + 86_400_000 * np.arange(len(items)), quantity=np.ones(len(items), np.float32),
+        kinds=("purchase",), time=time,
+    )  # fmt: skip
+
+
+pytestmark = pytest.mark.parametrize("name", MODELS)
+
+
+def test_share_of_the_oracle(name: str) -> None:
+    assert name in BANDS, "record the band of the new model in BANDS"
+    least, most = BANDS[name]
+    assert least <= world().oracle_share(fitted(name).score(graph().history)) <= most
+
+
+def test_same_seed_same_bytes(name: str) -> None:
+    again = MODELS[name].fit(graph(), config(name), 0).arrays()
+    first = fitted(name).arrays()
+    assert list(again) == list(first)
+    assert all(again[key].tobytes() == first[key].tobytes() for key in first)
+
+
+def test_renamed_items_keep_their_scores(name: str) -> None:
+    shop, rng = world().shop, np.random.default_rng(1)
+    items = shop.item_vocabulary()
+    order = rng.permutation(len(items))
+    new = {old: f"i{place:06d}" for old, place in zip(items.ids.to_list(), order, strict=True)}
+    rename = pl.col("item_id").replace_strict(new)
+    renamed = replace(
+        shop,
+        events=Events(shop.events.frame.with_columns(rename), shop.events.time),
+        catalogue=Catalogue(shop.catalogue.frame.with_columns(rename)),
+    )
+    other = graph_of(renamed)
+    before = fitted(name).score(graph().history.of_users(np.arange(100)))
+    after = MODELS[name].fit(other, config(name), 0).score(other.history.of_users(np.arange(100)))[:, order]
+    alike = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(before, after, strict=True)])
+    assert alike >= ALIKE.get(name, 0.9999)
+
+
+def test_save_and_load_to_the_last_bit(name: str) -> None:
+    model = fitted(name)
+    arrays = {key: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape) for key, a in model.arrays().items()}
+    told_again = type(config(name)).model_validate_json(config(name).model_dump_json())
+    loaded = type(model).from_arrays(arrays, told_again)
+    some = graph().history.of_users(np.arange(20))
+    assert np.array_equal(loaded.score(some), model.score(some))
+
+
+def test_scores_follow_from_the_users_own_events(name: str) -> None:
+    history = graph().history
+    together = fitted(name).score(history.of_users(np.arange(50)))
+    alone = np.concatenate([fitted(name).score(history.of_users(np.array([user]))) for user in range(50)])
+    assert together.shape == (50, graph().items)
+    assert together.dtype == np.float32
+    np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-5)
+
+
+def test_a_new_event_changes_the_answer(name: str) -> None:
+    before, after = (fitted(name).score(history) for history in (told(3, 50), told(3, 50, 120)))
+    assert np.array_equal(before, after) == (name in NOT_PERSONAL)
+
+
+@pytest.mark.parametrize("time", ["clock", "order", "none"])
+def test_unknown_and_empty_users_get_finite_scores(name: str, time: Time) -> None:
+    nobody, someone = told(time=time), told(7, 8, time=time)
+    assert np.isfinite(fitted(name).score(nobody)).all()
+    assert np.isfinite(fitted(name).score(someone)).all()
+    assert np.isfinite(fitted(name).score(someone, now_ms=1_900_000_000_000)).all()
+    assert np.isfinite(fitted(name).score(replace(someone, kinds=("tasted",)))).all()
+    assert fitted(name).score(nobody.of_users(np.array([], np.int64))).shape == (0, graph().items)
+
+
+@pytest.mark.parametrize("time", ["clock", "order", "none"])
+def test_fits_whatever_the_events_know_of_time(name: str, time: Time) -> None:
+    stamps = np.zeros_like(graph().history.ts_ms) if time == "none" else graph().history.ts_ms
+    other = graph().with_history(replace(graph().history, time=time, ts_ms=stamps))
+    model = MODELS[name].fit(other, config(name), 0)
+    assert np.isfinite(model.score(other.history.of_users(np.arange(5)))).all()
+
+
+def test_a_shop_of_one_event_and_a_cold_item(name: str) -> None:
+    one = graph().with_history(told(5).of_users(np.zeros(1, np.int64)))
+    scores = MODELS[name].fit(one, config(name), 0).score(told(5))
+    assert scores.shape == (1, graph().items)
+    assert np.isfinite(scores).all()
+
+
+def test_a_shop_without_events(name: str) -> None:
+    model = MODELS[name].fit(graph().with_history(told()), config(name), 0)
+    assert np.isfinite(model.score(told(1))).all()
+
+
+def test_the_table_the_class_and_the_page_agree(name: str) -> None:
+    assert MODELS[name].name == name
+    page = Path(__file__).parents[2] / "docs" / "models" / f"{name}.md"
+    assert page.exists(), "one page of docs for each model"
+    for field in MODELS[name].config_type.model_fields.values():
+        assert field.description

@@ -1,0 +1,26 @@
+"""From a name to a retriever: the table, a class of one's own, and what a wrong name says."""
+
+import pytest
+
+from paretail.core.errors import ConfigError
+from paretail.retrieve.models import MODELS, model
+from paretail.retrieve.models.knn import Knn
+
+
+def test_a_name_of_the_table() -> None:
+    assert model("knn") is Knn is MODELS["knn"]
+
+
+def test_a_class_of_ones_own() -> None:
+    assert model("paretail.retrieve.models.knn:Knn") is Knn
+
+
+def test_an_unknown_name_says_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"did you mean 'popular'.*RETR-01"):
+        model("populer")
+
+
+@pytest.mark.parametrize("name", ["no_such_module:Model", "json:Model", "json:JSONDecoder", ":Model"])
+def test_a_class_that_cannot_be_used(name: str) -> None:
+    with pytest.raises(ConfigError, match="RETR-02"):
+        model(name)
