@@ -150,7 +150,7 @@ def _descend(pairs: sparse.csr_array, config: MfConfig, seed: int) -> tuple[Vect
     return P, Q, b
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _epoch(P, Q, b, user, indptr, indices, weight, order, lr, decay, bias_decay, negatives, state):  # type: ignore[no-untyped-def]
     dim = P.shape[1]
     for pair in order:

@@ -2,8 +2,9 @@
 
     score(i) = sum over users of the greatest w(kind) 2^(-age / half-life)
 
-The half-life is chosen by what it would have foretold: the newest tenth of the time span is kept back, and the
-half-life whose popularity gives its events the greatest likelihood wins; "no forgetting" is among the choices.
+The half-life is chosen by what it would have foretold: the newest week (at most a tenth of the time span) is kept
+back, and the half-life whose popularity gives its events the greatest likelihood wins; "no forgetting" is among the
+choices.
 
 Source: exponential forgetting as in Y. Ding, X. Li, CIKM 2005, doi:10.1145/1099554.1099689. Deviations: applied to
 popularity instead of a user's profile; the likelihood mixes in 5 % of a uniform choice so that new items have a
@@ -29,7 +30,8 @@ from paretail.retrieve.topk import top_k
 
 #: Half-lives tried, in days; None forgets nothing.
 HALF_LIVES: Final = (1.0, 3.0, 7.0, 14.0, 30.0, 60.0, 120.0, None)
-#: The newest part of the time span, which the half-lives have to foretell.
+#: What the half-lives have to foretell: so many of the newest days, and at most this part of the time span.
+FORETOLD_DAYS: Final = 7.0
 FORETOLD: Final = 0.1
 UNIFORM: Final = 0.05
 
@@ -98,7 +100,7 @@ class Trending:
 def best_half_life(history: History, items: int, weights: dict[str, float]) -> float | None:
     """Return the half-life whose popularity foretells the newest events best; None where forgetting does not help."""
     oldest, newest = int(history.ts_ms.min(initial=0)), int(history.ts_ms.max(initial=0))
-    cut = newest - FORETOLD * (newest - oldest)
+    cut = newest - min(FORETOLD_DAYS * DAY_MS, FORETOLD * (newest - oldest))
     before, after = history.where(history.ts_ms < cut), history.where(history.ts_ms >= cut)
     if newest - oldest < DAY_MS or not len(before.item_idx):
         return None
