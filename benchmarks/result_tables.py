@@ -27,16 +27,18 @@ def filled(page: str) -> str:
     """Return a page with each marked table as its results say; a mark without results keeps what it has."""
 
     def fill(found: re.Match[str]) -> str:
-        file = HERE / found["name"] / "results.json"
-        return f"{found[1]}\n{table(found['name'])}\n{found[3]}" if file.exists() else found[0]
+        folder, _ = SHAPES.get(found["name"], (found["name"], _plain))
+        there = (HERE / folder / "results.json").exists()
+        return f"{found[1]}\n{table(found['name'])}\n{found[3]}" if there else found[0]
 
     return MARKS.sub(fill, page)
 
 
 def table(name: str) -> str:
-    """Return the table of one benchmark, and below it the circumstances of its runs."""
-    results: Results = json.loads((HERE / name / "results.json").read_text(encoding="utf-8"))
-    return f"{SHAPES.get(name, _plain)(results)}\n\n{_circumstances(results)}\n"
+    """Return the table of one mark, and below it the circumstances of the runs."""
+    folder, shape = SHAPES.get(name, (name, _plain))
+    results: Results = json.loads((HERE / folder / "results.json").read_text(encoding="utf-8"))
+    return f"{shape(results)}\n\n{_circumstances(results)}\n"
 
 
 def _plain(results: Results) -> str:
@@ -65,10 +67,39 @@ def _accuracy(results: Results) -> str:
                                 for f in figures.values())  # fmt: skip
             lines.append([
                 part, row.get("protocol", ""), f"**{row['model']}**" if row.get("ours") else row["model"],
-                " / ".join(figures).replace("recall", "Recall").replace("ndcg", "NDCG").replace("hr@", "HR@"), values,
+                _names(row), values,
                 *_costs(row),
             ])  # fmt: skip
     return _markdown(heads, lines)
+
+
+def _summary(results: Results) -> str:
+    """Return one line a set and protocol: our figures, those of the baselines, and published ones."""
+    rows = [(part, row) for part, run in results.items() for row in run["rows"]]
+    measured = [row for _, row in rows if row["protocol"] != "published"]
+    rivals = list(dict.fromkeys(row["model"] for row in measured if not row.get("ours")))
+    lines = []
+    for part, ours in rows:
+        if not ours.get("ours"):
+            continue
+        asked = [row for other, row in rows if other == part]
+        beside = {row["model"]: row for row in asked if row["protocol"] == ours["protocol"]}
+        published = [row for row in asked if row["protocol"] == "published"]
+        lines.append([
+            f"{part} {ours['protocol']}".strip(), _names(ours), f"**{_means(ours)}**",
+            *(_means(beside[rival]) if rival in beside else "" for rival in rivals),
+            "; ".join(f"{row['model']} {_means(row)}" for row in published), *_costs(ours)[:2],
+        ])  # fmt: skip
+    return _markdown(["set", "figures", "paretail", *rivals, "published", "train", "memory"], lines)
+
+
+def _names(row: Mapping[str, Any]) -> str:
+    joined = " / ".join(row["metrics"])
+    return joined.replace("recall", "Recall").replace("ndcg", "NDCG").replace("hr@", "HR@")
+
+
+def _means(row: Mapping[str, Any]) -> str:
+    return " / ".join(_share(figure["mean"]) for figure in row["metrics"].values())
 
 
 def _costs(row: Mapping[str, Any]) -> list[str]:
@@ -105,5 +136,8 @@ def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-#: benchmarks whose rows are not plain
-SHAPES: dict[str, Callable[[Results], str]] = {"real_sets": _accuracy}
+#: marks whose tables are not plain: the benchmark that they show, and how
+SHAPES: dict[str, tuple[str, Callable[[Results], str]]] = {
+    "real_sets": ("real_sets", _accuracy),
+    "summary": ("real_sets", _summary),
+}

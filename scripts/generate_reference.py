@@ -80,8 +80,14 @@ def _tables() -> str:
     parts = ["# Tables\n\nEach named thing is one file and one line in a table of the code."]
     for heading, (module, name, purpose) in TABLES.items():
         parts.append(f"## {heading}\n\n{purpose} The table is `{module}.{name}`.")
-        parts += [f"### `{entry}`\n\n{text}" for entry, text in told(table(heading)).items()]
+        parts += [f"### `{entry}`\n\n{text}{_page(heading, entry)}" for entry, text in told(table(heading)).items()]
     return "\n\n".join(parts)
+
+
+def _page(heading: str, entry: str) -> str:
+    """Return the link to an entry's own page, where it has one."""
+    page = Path(heading.lower()) / f"{entry}.md"
+    return f"\n\nMore: [{entry}](../{page})." if (ROOT / "docs" / page).exists() else ""
 
 
 def told(entries: Mapping[str, Any]) -> dict[str, str]:
