@@ -9,9 +9,9 @@ import numpy as np
 from scipy import sparse
 
 from paretail.retrieve.signals.cooccurrence import MOST
-from paretail.retrieve.signals.ground import Ground, powered, scaled_columns, scaled_rows, totals, transposed
+from paretail.retrieve.signals.ground import Ground, powered, scaled_columns, scaled_rows, totals
 from paretail.retrieve.signals.matrix import Matrix, Sparse
-from paretail.retrieve.sparse import pruned_product
+from paretail.retrieve.sparse import pruned_product, transposed
 
 
 def alike(ground: Ground) -> Matrix:

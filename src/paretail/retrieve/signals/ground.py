@@ -90,11 +90,6 @@ def scaled_columns(matrix: sparse.csr_array, scale: NDArray[np.float32]) -> spar
     return sparse.csr_array((matrix.data * scale[matrix.indices], matrix.indices, matrix.indptr), matrix.shape)
 
 
-def transposed(matrix: sparse.csr_array) -> sparse.csr_array:
-    """Return the transpose in CSR."""
-    return sparse.csr_array(matrix.T.tocsr())
-
-
 def capped(matrix: sparse.csr_array, rng: np.random.Generator, most: int = MOST_ITEMS_OF_A_USER) -> sparse.csr_array:
     """Keep the largest `most` entries of each row, equal ones drawn at random."""
     counts = np.diff(matrix.indptr)

@@ -20,10 +20,10 @@ from scipy import sparse
 
 from paretail.core.clock import DAY_MS
 from paretail.retrieve.signals.cooccurrence import MOST
-from paretail.retrieve.signals.ground import Ground, powered, scaled_rows, totals, transposed
+from paretail.retrieve.signals.ground import Ground, powered, scaled_rows, totals
 from paretail.retrieve.signals.matrix import Matrix, Sparse
 from paretail.retrieve.signals.profiles import kind_weights
-from paretail.retrieve.sparse import pruned_product
+from paretail.retrieve.sparse import pruned_product, transposed
 
 #: Pairs further apart than this many events are not looked at.
 REACH: Final = 30

@@ -28,9 +28,9 @@ from scipy import sparse
 from paretail.core.rng import rng_for
 from paretail.retrieve.eigen import Eigenpairs, eigenpairs
 from paretail.retrieve.signals.cooccurrence import MOST
-from paretail.retrieve.signals.ground import Ground, powered, scaled_columns, scaled_rows, totals, transposed
+from paretail.retrieve.signals.ground import Ground, powered, scaled_columns, scaled_rows, totals
 from paretail.retrieve.signals.matrix import Dense, LowRank, Matrix, Sparse, Sum
-from paretail.retrieve.sparse import gather, pruned_product
+from paretail.retrieve.sparse import gather, pruned_product, transposed
 
 RANK: Final = 256
 ITERATIONS: Final = 2
