@@ -11,6 +11,9 @@ from scipy import sparse
 #: How many of a user's best scores make the unit.
 BEST = 50
 
+#: A score that no signal gives: it orders items for which nothing speaks, after all others.
+FAINT = np.float32(1e-6)
+
 Dense = NDArray[np.float32]
 
 
@@ -23,6 +26,14 @@ def to_units(scores: Dense, left_out: sparse.csr_array) -> Dense:
 def add_shaped(total: Dense, scores: Dense, left_out: sparse.csr_array, theta: float, kappa: float) -> None:
     """Add theta log(1 + kappa x) (theta x for kappa = 0) of the scores in units to `total`, in place."""
     _add_shaped(total, to_units(scores, left_out), np.float32(theta), np.float32(kappa))
+
+
+def fill(total: Dense, floor: NDArray[np.float32], enough: int) -> None:
+    """Give items without a score that of `floor[items]`, in place, in rows with fewer than `enough` scores above 0.
+
+    In an empty row as it is; below other scores only to order what they leave equal.
+    """
+    _fill(total, floor, enough, FAINT)
 
 
 @njit(parallel=True, cache=True)
@@ -69,3 +80,19 @@ def _add_shaped(total, scores, theta, kappa):  # type: ignore[no-untyped-def]
             value = row[item]
             if value > 0:
                 cells[item] += theta * (np.log1p(kappa * value) if kappa > 0 else value)
+
+
+@njit(parallel=True, cache=True)
+def _fill(total, floor, enough, faint):  # type: ignore[no-untyped-def]
+    for user in prange(len(total)):
+        row, found = total[user], 0
+        for item in range(len(row)):
+            if row[item] > 0:
+                found += 1
+                if found == enough:
+                    break
+        if found < enough:
+            scale = faint if found else np.float32(1.0)
+            for item in range(len(row)):
+                if row[item] <= 0:
+                    row[item] = scale * floor[item]

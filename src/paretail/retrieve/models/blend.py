@@ -16,6 +16,7 @@ from dataclasses import asdict
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
@@ -29,7 +30,7 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve import mixing
 from paretail.retrieve.base import Arrays, Question, Scores
 from paretail.retrieve.choose import Choice
-from paretail.retrieve.normalise import add_shaped
+from paretail.retrieve.normalise import add_shaped, fill
 from paretail.retrieve.question import held_out
 from paretail.retrieve.signals import Setting, build, signals_of
 from paretail.retrieve.signals.ground import Ground
@@ -44,6 +45,10 @@ JUDGED_AT: Final = 20
 MOST_ASKED: Final = 2000
 FEWEST_ASKED: Final = 200
 ASKED_A_SECOND: Final = 30
+#: The popularity that fills lists where the mix has nothing to say: with time, and without.
+FLOORS: Final = ("pop 30d", "pop target")
+#: With so many items scored nothing needs to be filled: no list is longer.
+ENOUGH: Final = 1000
 
 
 class Mix(Config):
@@ -92,15 +97,17 @@ class Blend:
         """Fit the matrices that any mode uses."""
         ground = ground_of(graph, config, graph.history, seed)
         names = {signal.split("|")[0] for mix in config.modes.values() for signal in mix.theta}
+        names.add(FLOORS[0] if ground.timed else FLOORS[1])
         return cls(config, ground.scene, build(ground, dict.fromkeys(sorted(names))))
 
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
-        """Mix the signals; a user without history gets popularity, or zeros where the mix has none of it."""
+        """Mix the signals; a user without history gets popularity, and so do items for which nothing speaks, last."""
         mix, scene = self.config.mix(mode), self._at(now_ms)
         left_out = items_had(history, self.config.target, mode, scene.items)
         total = np.zeros((history.users, scene.items), np.float32)
         for signal, theta in mix.theta.items():
             add_shaped(total, self._signal(signal, history, scene), left_out, theta, mix.kappa)
+        fill(total, self._floor(), ENOUGH)
         return total
 
     def arrays(self) -> Arrays:
@@ -158,6 +165,12 @@ class Blend:
         if now_ms is None:
             return self.scene
         return Scene(self.scene.items, self.scene.weights, now_ms, self.scene.first_day, self.scene.days)
+
+    def _floor(self) -> NDArray[np.float32]:
+        """Return the popularity of each item, 1 for the most popular."""
+        matrix = self.matrices[next(name for name in FLOORS if name in self.matrices)]
+        popularity = matrix.apply(sparse.csr_array(np.ones((1, 1), np.float32)))[0]
+        return np.asarray(popularity / max(float(popularity.max()), 1e-30), np.float32)
 
     def _signal(self, signal: str, history: History, scene: Scene) -> Scores:
         matrix, _, name = signal.partition("|")
