@@ -1,6 +1,12 @@
 """`paretail train`: from the shop's files to a bundle."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paretail.core.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from paretail.pipeline.config import TrainConfig
 
 
 def train(*, config: Path, out: Path, seed: int | None = None, budget: str | None = None, json: bool = False) -> None:
@@ -22,14 +28,22 @@ def train(*, config: Path, out: Path, seed: int | None = None, budget: str | Non
     from paretail.cli import tables
     from paretail.cli.terminal import out as console
     from paretail.cli.terminal import print_json, progress
-    from paretail.pipeline.config import load_config, seconds
+    from paretail.pipeline.config import load_config
     from paretail.pipeline.train import train as run
 
     shop = load_config(config)
-    limit = None if budget is None else seconds(budget)
+    shop = shop.model_copy(update={"train": _overridden(shop.train, seed, budget)})
     with progress() as tell:
-        trained = run(shop, config.parent, out, seed=seed, budget_seconds=limit, progress=tell)
+        trained = run(shop, config.parent, out, progress=tell)
     if json:
         print_json({"version": trained.version, "facts": trained.facts, "metrics": trained.choice.metrics})
         return
     tables.trained(console, trained, out)
+
+
+def _overridden(settings: "TrainConfig", seed: int | None, budget: str | None) -> "TrainConfig":
+    given = {name: value for name, value in (("seed", seed), ("budget", budget)) if value is not None}
+    try:
+        return type(settings).parse(settings.model_dump() | given, "the command line")
+    except ConfigError as error:
+        raise UsageError(error.problems) from None

@@ -32,7 +32,7 @@ def _problem(cls: type[BaseModel], detail: Any, where: str) -> Problem:
     if detail["type"] == "missing":
         return Problem("CONF-02", f"{place} is missing", "This setting has no default", "Add it")
     found = f"{place} = {detail['input']!r}"
-    return Problem("CONF-03", found, f"Expected: {detail['msg']}", "Correct the value")
+    return Problem("CONF-03", found, f"Expected: {detail['msg'].removeprefix('Value error, ')}", "Correct the value")
 
 
 def _keys(cls: type[BaseModel], path: list[str]) -> list[str]:

@@ -83,7 +83,7 @@ class Draft:
 
 def publish(draft: Draft, root: Path) -> str:
     """Write the draft as a new version below `root` and make it current; return its name. All or nothing."""
-    _refuse_foreign(root)
+    refuse_foreign(root)
     created = now_ms()
     with folder_aside(root / "versions") as aside:
         _write_files(draft, aside)
@@ -95,6 +95,13 @@ def publish(draft: Draft, root: Path) -> str:
         settle(aside, root / "versions" / version)
     point(root, version)
     return version
+
+
+def refuse_foreign(root: Path) -> None:
+    """Raise BundleError where `root` holds something that is no bundle."""
+    if root.is_file() or (root.is_dir() and any(root.iterdir()) and not (root / "versions").is_dir()):
+        expected = "A new folder, or a bundle"
+        raise BundleError(Problem("BNDL-06", f"{root} holds something else", expected, "Choose another --out"))
 
 
 def versions(root: Path) -> list[str]:
@@ -197,12 +204,6 @@ def _digest(file: Path) -> str:
 def _damaged(file: Path, why: str) -> BundleError:
     do = "Go back with: paretail bundles rollback, or train again"
     return BundleError(Problem("BNDL-02", f"{file} is damaged: {why}", "Expected the file as it was published", do))
-
-
-def _refuse_foreign(root: Path) -> None:
-    if root.is_file() or (root.is_dir() and any(root.iterdir()) and not (root / "versions").is_dir()):
-        expected = "A new folder, or a bundle"
-        raise BundleError(Problem("BNDL-06", f"{root} holds something else", expected, "Choose another --out"))
 
 
 def _is_version(path: Path) -> bool:

@@ -5,11 +5,13 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from paretail.core.config import Config
 from paretail.core.errors import ConfigError, Problem
 from paretail.data.config import DataConfig
+
+_DURATION = re.compile(r"\d+(\.\d+)?[smh]", re.ASCII)
 
 
 class GoalConfig(Config):
@@ -29,12 +31,19 @@ class TrainConfig(Config):
     """`[train]`: how much effort, and which random streams."""
 
     seed: int = Field(0, ge=0, description="Seed of every random stream; the same seed gives the same bundle.")
-    budget: str = Field("10m", pattern=r"^\d+(\.\d+)?[smh]$", description="Time that choosing settings may take.")
+    budget: str = Field("10m", description="Time that choosing settings may take, such as 90s, 10m or 2h.")
+
+    @field_validator("budget")
+    @classmethod
+    def _is_duration(cls, budget: str) -> str:
+        if not _DURATION.fullmatch(budget):
+            raise ValueError("a number with s, m or h, such as 90s, 10m or 2h")
+        return budget
 
     @property
     def budget_seconds(self) -> float:
         """The budget in seconds."""
-        return seconds(self.budget)
+        return float(self.budget[:-1]) * {"s": 1, "m": 60, "h": 3600}[self.budget[-1]]
 
 
 class ModelConfig(Config):
@@ -67,20 +76,11 @@ def load_config(path: Path) -> ShopConfig:
     """Read and check shop.toml; raises ConfigError with every problem found. Its paths are relative to its folder."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         expected = "Expected a configuration file (TOML)"
         do = f"Write one with: paretail init --events EVENTS --out {path.name}"
-        raise ConfigError(Problem("CONF-05", f"{path} does not exist", expected, do)) from None
+        raise ConfigError(Problem("CONF-05", f"{path} is no file", expected, do)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         found = f"{path.name} is not valid TOML: {error}"
         raise ConfigError(Problem("CONF-06", found, "Expected UTF-8 TOML", "Correct that line")) from None
     return ShopConfig.parse(values, where=path.name)
-
-
-def seconds(text: str) -> float:
-    """Return `90s`, `10m` or `2h` in seconds; raises ConfigError for anything else."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
-    if not match:
-        expected = "A number with s, m or h, such as 90s, 10m or 2h"
-        raise ConfigError(Problem("CONF-07", f"budget {text!r} is no duration", expected, "Correct the budget"))
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from paretail.core.errors import DataError, Problem, nearest
 from paretail.core.progress import Progress, silent
@@ -14,16 +15,18 @@ from paretail.data.ingest import ingest
 from paretail.data.kinds import NOT_TARGETS, strongest
 from paretail.data.types import History, Shop
 from paretail.graph.shopgraph import ShopGraph
-from paretail.pipeline.bundle import Draft, publish
-from paretail.pipeline.config import ShopConfig
+from paretail.pipeline.bundle import Draft, publish, refuse_foreign
+from paretail.pipeline.config import ModelConfig, ShopConfig
 from paretail.pipeline.recommender import history_arrays
 from paretail.retrieve.associate import Associations
-from paretail.retrieve.base import Question
+from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.choose import Choice, choose
 from paretail.retrieve.models import model
 
 #: Above this share of repeats among the newest fifth of target events, `repeat = "auto"` lets items come back.
 REPEAT_SHARE = 0.15
+#: With fewer events BLAS threads wait for each other longer than they work (15,000 events: 17 s of CPU, alone 8 s).
+FEW_EVENTS = 200_000
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,11 @@ def train(config: ShopConfig, base: Path, out: Path, *, seed: int | None = None,
           progress: Progress = silent) -> Trained:  # fmt: skip
     """Import the shop's files (relative to `base`), choose settings on a split of the events, fit, publish to `out`.
 
-    `seed` and `budget_seconds` override `[train]`. Raises ConfigError, DataError; nothing is published then.
+    `seed` and `budget_seconds` override `[train]`. Raises ConfigError, DataError, BundleError; what can be refused
+    without the data is refused before they are read, and nothing is published then.
     """
+    refuse_foreign(out)
+    _check_model(config.model)
     progress("Importing")
     shop = ingest(config.data, base, quarantine=out.parent / "quarantine", progress=progress).shop
     return train_shop(shop, config, out, seed=seed, budget_seconds=budget_seconds, progress=progress)
@@ -50,37 +56,50 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
                budget_seconds: float | None = None, progress: Progress = silent) -> Trained:  # fmt: skip
     """Train on a shop in memory; as `train` otherwise."""
     seed = config.train.seed if seed is None else seed
-    users, items = shop.user_vocabulary(), shop.item_vocabulary()
+    seconds = config.train.budget_seconds if budget_seconds is None else budget_seconds
     progress("Building the graph")
-    graph = ShopGraph.build(shop, users, items)
+    graph = ShopGraph.build(shop, shop.user_vocabulary(), shop.item_vocabulary())
     question = question_of(graph.history, config)
-    model_type = model(config.model.name)
+    with threadpool_limits(1 if len(graph.history.item_idx) < FEW_EVENTS else None, "blas"):
+        choice, fitted = _fit(graph, question, config.model, seed, seconds, progress)
+    facts = _facts(graph, question, config, choice, seed)
+    progress("Counting associations")
+    arrays = {
+        "model": fitted.arrays(),
+        "history": history_arrays(graph.history),
+        "associations": Associations.build(shop, graph).arrays(),
+    }
+    tables = {"items": _rows(graph.nodes["item"].ids, shop.catalogue.frame),
+              "users": _rows(graph.nodes["user"].ids, shop.users.frame)}  # fmt: skip
+    told = fingerprint(graph.history, graph.nodes["user"].ids, graph.nodes["item"].ids)
+    progress("Publishing")
+    draft = Draft(config.model_dump(mode="json"), told, choice.metrics, facts, arrays, tables)
+    return Trained(publish(draft, out), choice, facts)
+
+
+def _fit(graph: ShopGraph, question: Question, config: ModelConfig, seed: int, seconds: float,
+         progress: Progress) -> tuple[Choice, Retriever]:  # fmt: skip
     progress("Choosing settings")
-    limit = config.train.budget_seconds if budget_seconds is None else budget_seconds
-    choice = choose(model_type, graph, question, config.model.settings, seed, limit, progress)
+    model_type = model(config.name)
+    choice = choose(model_type, graph, question, config.settings, seed, seconds, progress)
     progress("Fitting")
-    fitted = model_type.fit(graph, choice.config, seed)
-    facts = {
+    return choice, model_type.fit(graph, choice.config, seed)
+
+
+def _check_model(config: ModelConfig) -> None:
+    """Raise ConfigError for a model or a setting of it that does not exist."""
+    model(config.name).config_type.parse(config.settings, "[model.settings]")
+
+
+def _facts(graph: ShopGraph, question: Question, config: ShopConfig, choice: Choice, seed: int) -> dict[str, Any]:
+    """Return what a bundle tells of itself and needs to be used."""
+    history = graph.history
+    return {
         "model": config.model.name, "settings": choice.config.model_dump(mode="json"), "target": question.target,
-        "repeat": question.repeat, "kinds": list(graph.history.kinds), "time": graph.history.time, "seed": seed,
-        "words": words(config), "users": len(users), "items": len(items), "events": len(graph.history.item_idx),
+        "repeat": question.repeat, "kinds": list(history.kinds), "time": history.time, "seed": seed,
+        "words": words(config), "users": graph.users, "items": graph.items, "events": len(history.item_idx),
         "figure": choice.figure,
     }  # fmt: skip
-    progress("Counting associations")
-    draft = Draft(
-        config=config.model_dump(mode="json"),
-        data_fingerprint=fingerprint(graph.history, users.ids, items.ids),
-        metrics=choice.metrics,
-        facts=facts,
-        arrays={
-            "model": fitted.arrays(),
-            "history": history_arrays(graph.history),
-            "associations": Associations.build(shop, graph).arrays(),
-        },
-        tables={"items": _rows(items.ids, shop.catalogue.frame), "users": _rows(users.ids, shop.users.frame)},
-    )
-    progress("Publishing")
-    return Trained(publish(draft, out), choice, facts)
 
 
 def question_of(history: History, config: ShopConfig) -> Question:
