@@ -1,0 +1,133 @@
+"""Held-out questions: each mode asks what it will be asked, at every kind of time."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from paretail.core.rng import rng_for
+from paretail.data.held import Mode, pair_keys
+from paretail.data.splits import Split
+from paretail.data.types import History, Time
+from paretail.retrieve import question
+from paretail.retrieve.question import held_out
+
+from .histories import KINDS, copy_of, history_of, random_history
+
+ITEMS = 12
+MODES: tuple[Mode, ...] = ("none", "target", "all")
+TIMES: tuple[Time, ...] = ("clock", "order", "none")
+CASES = list(product(MODES, TIMES))
+
+
+def log(time: Time, users: int = 60, seed: int = 3) -> History:
+    return random_history(np.random.default_rng(seed), users, ITEMS, 20, time)
+
+
+def split_of(history: History, mode: Mode, most_users: int = 1000) -> Split:
+    return held_out(history, "purchase", mode, most_users, rng_for("test", 0))
+
+
+def keys(user: np.ndarray, item: np.ndarray) -> set[int]:
+    return set(pair_keys(user, item, ITEMS).tolist())
+
+
+def pairs(history: History, kind: str | None = None) -> set[int]:
+    events = history if kind is None else history.where(history.kind == KINDS.index(kind))
+    return keys(events.user_idx, events.item_idx)
+
+
+@pytest.mark.parametrize(("mode", "time"), CASES)
+def test_what_is_held_out_was_wanted_and_is_not_given_away(mode: Mode, time: Time) -> None:
+    history = log(time)
+    before = copy_of(history)
+    split = split_of(history, mode)
+    held = keys(split.held.user_idx, split.held.item_idx)
+    assert held
+    assert held <= pairs(history, "purchase")
+    if mode == "all":
+        assert not held & pairs(split.train)
+    elif mode == "target" or time == "none":
+        assert not held & pairs(split.train, "purchase")
+    assert split.train.users == split.held.users == history.users
+    assert copy_of(history) == before
+
+
+@pytest.mark.parametrize("time", ["clock", "order"])
+def test_repeats_are_asked_where_items_may_come_back(time: Time) -> None:
+    split = split_of(log(time), "none")
+    assert split.held.repeat.any()
+    assert not split.held.repeat.all()
+    assert not split_of(log(time), "target").held.repeat.any()
+
+
+@pytest.mark.parametrize(("mode", "time"), CASES)
+def test_no_more_users_than_wanted_are_asked(mode: Mode, time: Time) -> None:
+    history = log(time)
+    everyone, few = split_of(history, mode), split_of(history, mode, most_users=7)
+    asked = few.held.counts > 0
+    assert asked.sum() == 7
+    assert (everyone.held.counts[asked] > 0).all()
+    again = split_of(history, mode, most_users=7)
+    assert again.held.item_idx.tobytes() == few.held.item_idx.tobytes()
+    assert copy_of(again.train) == copy_of(few.train)
+    if (mode, time) == ("none", "clock"):  # one cut for all: what comes after it is nobody's to learn from
+        assert copy_of(few.train) == copy_of(everyone.train)
+        return
+    others = np.flatnonzero(~asked)
+    assert copy_of(few.train.of_users(others)) == copy_of(history.of_users(others))
+
+
+@pytest.mark.parametrize("mode", ["target", "all"])
+@pytest.mark.parametrize("time", ["clock", "order"])
+def test_only_the_past_of_a_held_out_event_stays(mode: Mode, time: Time) -> None:
+    history = log(time)
+    split = split_of(history, mode)
+    for user in np.flatnonzero(split.held.counts):
+        mine = history.of_users(np.array([user]))
+        wanted = (mine.item_idx == split.held.item_idx[split.held.indptr[user]]) & (mine.kind == KINDS.index("purchase"))
+        stays = split.train.of_users(np.array([user]))
+        assert len(stays.ts_ms)
+        assert stays.ts_ms.max() < mine.ts_ms[wanted].max()
+
+
+@pytest.mark.parametrize(("days", "window"), [(20, 4), (100, 20), (400, 30)])
+def test_the_window_of_repeat_purchases_fits_the_log(days: int, window: int) -> None:
+    """The last 30 days, or the last fifth of a shorter log, which still leaves something to learn from."""
+    history = history_of([[("purchase", day % ITEMS, day) for day in range(days + 1)]])
+    split = split_of(history, "none")
+    learnt = np.unique(history.ts_ms).size - window - 1
+    assert len(split.train.ts_ms) == learnt
+    late = {day % ITEMS for day in range(days - window, days + 1)}
+    assert split.held.item_idx.tolist() == sorted(late)
+
+
+def natives_and_others(natives: int) -> History:
+    """Users 0.. buy item 1 out of the blue, the rest viewed it before; all of them bought item 0 first."""
+    blue = [("purchase", 0, 0), ("view", 2, 1), ("purchase", 1, 2)]
+    seen = [("purchase", 0, 0), ("view", 1, 1), ("view", 2, 1), ("purchase", 1, 2)]
+    return history_of([blue] * natives + [seen] * 5)
+
+
+def test_where_enough_users_took_something_out_of_the_blue_they_alone_are_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(question, "ENOUGH_USERS", 6)
+    assert split_of(natives_and_others(6), "all").held.counts.tolist() == [1] * 6 + [0] * 5
+
+
+def test_otherwise_all_are_asked_and_what_gave_the_answer_away_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(question, "ENOUGH_USERS", 6)
+    split = split_of(natives_and_others(5), "all")
+    assert split.held.counts.tolist() == [1] * 10
+    assert split.held.item_idx.tolist() == [1] * 10
+    assert split.train.item_idx.tolist() == [0, 2] * 10
+
+
+@pytest.mark.parametrize(("mode", "time"), CASES)
+def test_logs_that_leave_nothing_to_ask(mode: Mode, time: Time) -> None:
+    """No user, users without events, one event each, all at one moment."""
+    for did in ([], [[], []], [[("purchase", 1, 0)], [("view", 2, 0)]], [[("purchase", 0, 5), ("purchase", 1, 5)]] * 2):
+        split = split_of(history_of(did, time), mode)
+        assert split.held.users == split.train.users == len(did)
+        assert np.isin(split.held.item_idx, [0, 1]).all()
