@@ -85,7 +85,9 @@ def test_only_the_past_of_a_held_out_event_stays(mode: Mode, time: Time) -> None
     split = split_of(history, mode)
     for user in np.flatnonzero(split.held.counts):
         mine = history.of_users(np.array([user]))
-        wanted = (mine.item_idx == split.held.item_idx[split.held.indptr[user]]) & (mine.kind == KINDS.index("purchase"))
+        wanted = (mine.item_idx == split.held.item_idx[split.held.indptr[user]]) & (
+            mine.kind == KINDS.index("purchase")
+        )
         stays = split.train.of_users(np.array([user]))
         assert len(stays.ts_ms)
         assert stays.ts_ms.max() < mine.ts_ms[wanted].max()
