@@ -43,7 +43,7 @@ def _head() -> str:
     return (
         "# What paretail knows of this shop, guessed from its files: read it once, then run\n"
         "#   paretail check --config shop.toml\n"
-        "# Paths are relative to this file. Every setting: docs/config.md.\n"
+        "# Paths are relative to this file. Every setting: docs/reference/config.md.\n"
     )
 
 

@@ -83,6 +83,7 @@ class FaissIndex:
         )
         cells.cp.seed = seed
         cells.cp.min_points_per_centroid = 1  # a small shop is no mistake
+        cells.cp.max_points_per_centroid = 64  # a quarter of the default: training a million items takes seconds
         cells.train(vectors)
         cells.add(vectors)
         found = cls(cells)

@@ -50,6 +50,10 @@ class Lists:
         indptr = np.concatenate([[0], np.cumsum(np.diff(self.indptr)[questions])])
         return Lists(self.features[keep], self.wanted[keep], indptr, self.asked[questions])
 
+    def of_signals(self, columns: NDArray[np.integer]) -> "Lists":
+        """Return the lists with those signals alone."""
+        return Lists(np.ascontiguousarray(self.features[:, columns]), self.wanted, self.indptr, self.asked)
+
     def shaped(self, kappa: float) -> "Lists":
         """Return the lists with features log(1 + kappa x), as they are for kappa = 0."""
         features = np.log1p(np.float32(kappa) * self.features) if kappa else self.features

@@ -21,7 +21,7 @@ from paretail.retrieve.normalise import Dense, to_units
 from paretail.retrieve.topk import top_k
 
 #: Proposals of each signal for each user.
-PROPOSED: Final = 60
+PROPOSED: Final = 30
 #: Shapes log(1 + kappa x) that are tried, the default first.
 KAPPAS: Final = (1.0, 0.0, 10.0)
 L2: Final = 3e-3
@@ -86,44 +86,60 @@ def learn(lists: Lists, names: list[str], k: int, seed: int) -> Learned | None:
     """
     if lists.solvable.sum() < FEWEST:
         return None
-    half = rng_for("retrieve/mixing", seed).integers(0, 2, len(lists)).astype(bool)
-    shaped = {kappa: lists.shaped(kappa) for kappa in KAPPAS}
-    every = np.arange(len(names))
-    kappa, value = KAPPAS[0], _crossed(shaped[KAPPAS[0]], half, every, k)
-    for other in KAPPAS[1:]:
-        rival = _crossed(shaped[other], half, every, k)
-        if _better(rival, value):
-            kappa, value = other, rival
-    theta, value = _fewer(shaped[kappa], half, k)
-    if not theta.any():
+    first = listwise.fit(lists.shaped(KAPPAS[0]), L2)
+    screened = np.flatnonzero(first > FAINT * first.max())
+    if not len(screened):
         return None
+    lists = lists.of_signals(screened)
+    half = rng_for("retrieve/mixing", seed).integers(0, 2, len(lists)).astype(bool)
+    kappa, halves, value = _shape(lists, half, k, first[screened])
+    columns, value = _fewer(halves, value, k)
+    theta = listwise.fit(lists.shaped(kappa), L2, columns)
     error = float(value.std() / np.sqrt(len(value)))
-    kept = {names[place]: round(float(theta[place]), 4) for place in np.argsort(-theta, kind="stable") if theta[place]}
+    order = [place for place in np.argsort(-theta, kind="stable") if theta[place]]
+    kept = {names[screened[place]]: round(float(theta[place]), 4) for place in order}
     return Learned(kept, kappa, float(value.mean()), error, len(lists))
 
 
-def _fewer(lists: Lists, half: listwise.Bools, k: int) -> tuple[Theta, np.ndarray]:
-    """Leave out faint signals at once, then the faintest one by one while that costs less than half an error."""
-    theta = listwise.fit(lists, L2)
-    columns = np.flatnonzero(theta > FAINT * theta.max())
-    value = _crossed(lists, half, columns, k, theta)
+@dataclass(frozen=True, eq=False)
+class _Halves:
+    """Two halves of the questions, each judged under the weights that the other one teaches."""
+
+    parts: tuple[Lists, Lists]
+    start: Theta
+
+    def ndcg(self, columns: np.ndarray, k: int) -> np.ndarray:
+        """NDCG of each question, those of the first half first."""
+        one, two = self.parts
+        learned = [listwise.fit(part, L2, columns, self.start) for part in (two, one)]
+        return np.concatenate([listwise.ndcg(part, theta, k) for part, theta in zip(self.parts, learned, strict=True)])
+
+
+def _shape(lists: Lists, half: listwise.Bools, k: int, start: Theta) -> tuple[float, _Halves, np.ndarray]:
+    """Choose kappa: the default, unless another one is better by more than its error."""
+    found: tuple[float, _Halves, np.ndarray] | None = None
+    for kappa in KAPPAS:
+        shaped = lists.shaped(kappa)
+        halves = _Halves((shaped.of(half), shaped.of(~half)), start)
+        value = halves.ndcg(np.arange(len(start)), k)
+        if found is None or _better(value, found[2]):
+            found = kappa, halves, value
+    assert found is not None
+    return found
+
+
+def _fewer(halves: _Halves, value: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Leave out the faintest signal while the mix is worse by less than half an error without it."""
+    columns = np.arange(len(halves.start))
     while len(columns) > 1:
-        fewer = columns[columns != columns[np.argmin(theta[columns])]]
-        rival = _crossed(lists, half, fewer, k, theta)
+        theta = sum(listwise.fit(part, L2, columns, halves.start) for part in halves.parts)
+        fewer = columns[columns != columns[np.argmin(np.asarray(theta)[columns])]]
+        rival = halves.ndcg(fewer, k)
         change = rival - value
         if change.mean() < -0.5 * change.std() / np.sqrt(len(change)):
             break
-        columns, value, theta = fewer, rival, listwise.fit(lists, L2, fewer, theta)
-    return listwise.fit(lists, L2, columns, theta), value
-
-
-def _crossed(lists: Lists, half: listwise.Bools, columns: np.ndarray, k: int, start: Theta | None = None) -> np.ndarray:
-    """NDCG of each question under weights learned on the other half."""
-    value = np.zeros(len(lists))
-    for part in (half, ~half):
-        asked = lists.of(part)
-        value[part] = listwise.ndcg(asked, listwise.fit(lists.of(~part), L2, columns, start), k)
-    return value
+        columns, value = fewer, rival
+    return columns, value
 
 
 def _better(rival: np.ndarray, value: np.ndarray) -> bool:

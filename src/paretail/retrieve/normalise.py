@@ -44,9 +44,8 @@ def _to_units(scores, indptr, indices):  # type: ignore[no-untyped-def]
             row[indices[place]] = 0.0
         unit = _mean_of_best(row)
         if unit > 0:
-            scale = np.float32(1.0) / unit
             for item in range(len(row)):
-                row[item] *= scale
+                row[item] /= unit  # 1 / unit would be infinite where all that speaks for an item is years old
 
 
 @njit(cache=True)

@@ -35,7 +35,7 @@ from paretail.retrieve.question import held_out
 from paretail.retrieve.signals import Setting, build, signals_of
 from paretail.retrieve.signals.ground import Ground
 from paretail.retrieve.signals.matrix import Matrix, matrix_from
-from paretail.retrieve.signals.profiles import Scene, profile
+from paretail.retrieve.signals.profiles import Scene, profile, wished
 
 #: How strong a wish each kind shows in the union of kinds; a declared kind has its own weight.
 KIND_WEIGHTS: Final = {"purchase": 1.0, "cart": 0.6, "favourite": 0.6, "click": 0.3, "view": 0.3}
@@ -105,6 +105,7 @@ class Blend:
         mix, scene = self.config.mix(mode), self._at(now_ms)
         left_out = items_had(history, self.config.target, mode, scene.items)
         total = np.zeros((history.users, scene.items), np.float32)
+        history = wished(history, scene.weights)
         for signal, theta in mix.theta.items():
             add_shaped(total, self._signal(signal, history, scene), left_out, theta, mix.kappa)
         fill(total, self._floor(), ENOUGH)
@@ -189,6 +190,7 @@ def learn(graph: ShopGraph, config: BlendConfig, split: Split, mode: Mode, seed:
     for rows in mixing.blocks(len(asked), ground.items, len(signals)):
         history = split.train.of_users(asked[rows])
         left_out = items_had(history, config.target, mode, ground.items)
+        history = wished(history, config.kind_weights)
         scores = {signal: fitted._signal(signal, history, ground.scene) for signal in signals}
         lists.append(mixing.propose(scores, left_out, split.held.of_users(asked[rows])))
     return mixing.learn(mixing.together(lists), signals, JUDGED_AT, seed) if lists else None
@@ -196,6 +198,7 @@ def learn(graph: ShopGraph, config: BlendConfig, split: Split, mode: Mode, seed:
 
 def ground_of(graph: ShopGraph, config: BlendConfig, history: History, seed: int) -> Ground:
     """Return what signals are fitted on."""
+    history = wished(history, config.kind_weights)
     return Ground(history, graph.items, config.target, config.kind_weights, attributes_of(graph), seed)
 
 
