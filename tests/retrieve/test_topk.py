@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
+from paretail.retrieve import topk
 from paretail.retrieve.topk import top_k
 
 LEVELS = st.sampled_from([-np.inf, -1.5, -0.0, 0.0, 1.0, 1.0, 2.0, np.nan])
@@ -31,6 +32,13 @@ def test_against_sorting(scores: np.ndarray, k: int, seed: int) -> None:
     assert items.tolist() == reference(scores, k, excluded)
     cells = np.take_along_axis(scores, np.maximum(items, 0), axis=1)
     assert np.array_equal(best, np.where(items >= 0, cells, -np.inf))
+
+
+def test_one_thread_and_several_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = np.random.default_rng(0).integers(0, 50, (40, 300)).astype(np.float32)
+    serial = top_k(scores, 9)[0]
+    monkeypatch.setattr(topk, "SERIAL", 0)
+    assert np.array_equal(top_k(scores, 9)[0], serial)
 
 
 def test_equal_scores_go_to_the_lower_row_whatever_the_order_of_the_rest() -> None:
