@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from paretail import __version__
-from paretail.core.errors import ParetailError
+from paretail.core.errors import ParetailError, Problem
 
 app = App(
     name="paretail",
@@ -40,6 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for problem in error.problems:
             print(f"paretail: {problem}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        do = "Correct the path, its rights, or the room on that disk"
+        found = f"{error.filename or 'a file'}: {error.strerror or error}"
+        print(f"paretail: {Problem('CLI-14', found, 'A file or folder that can be used', do)}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("paretail: interrupted; nothing was left half-written", file=sys.stderr)
         sys.exit(130)

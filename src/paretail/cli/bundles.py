@@ -9,7 +9,7 @@ app = App(name="bundles", help="List the versions of a bundle, choose one, or go
 
 @app.command(name="list")
 def list_versions(bundle: Path, *, json: bool = False) -> None:
-    """List the versions of a bundle, oldest first, with their main figure.
+    """List the versions of a bundle, oldest first, with their main figure; `*` marks the current one.
 
     Parameters
     ----------
@@ -19,27 +19,29 @@ def list_versions(bundle: Path, *, json: bool = False) -> None:
         Print JSON.
     """
     from paretail.cli.terminal import out, print_json
-    from paretail.pipeline.bundle import current, describe
+    from paretail.pipeline.bundle import current_or_none, describe
 
-    now, rows = current(bundle), describe(bundle)
+    rows, now = describe(bundle), current_or_none(bundle)
     if json:
         print_json({"current": now, "versions": rows})
         return
     for row in rows:
         mark = "*" if row["version"] == now else " "
-        out.print(f"{mark} {row['version']}  {row['created']}  {row['model']}  {row['figure']}")
+        out.print(f"{mark} {row['version']}  {row['created']}  {row['model']}  {row['figure']}", soft_wrap=True)
+    if now is None:
+        out.print(f"No version is current. Choose one with: paretail bundles use VERSION --bundle {bundle}")
 
 
 @app.command
-def use(bundle: Path, version: str) -> None:
+def use(version: str, bundle: Path) -> None:
     """Make a version the current one, once every byte of it is verified.
 
     Parameters
     ----------
-    bundle
-        The bundle's folder.
     version
         A name that `bundles list` shows.
+    bundle
+        The bundle's folder.
     """
     from paretail.cli.terminal import out
     from paretail.pipeline.bundle import point

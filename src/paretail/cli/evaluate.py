@@ -1,13 +1,16 @@
 """`paretail evaluate`: how good a bundle is on events that it has not seen."""
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 
 def evaluate(
     *,
     bundle: Path,
     holdout: Path,
-    k: list[int] | None = None,
+    k: Annotated[list[int] | None, Parameter(name=["-k", "--k"])] = None,
     exclude: str | None = None,
     against: str = "popular",
     json: bool = False,

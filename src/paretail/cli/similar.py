@@ -29,27 +29,17 @@ def similar(
         `similar` (the same people, any behaviour), `also-bought`, `together` (one order), `alternative` (looked at
         by the same people, seldom bought together).
     k
-        Length of each list.
+        Length of each list; a bundle keeps the 30 best.
     json
         Print a summary as JSON.
     """
     from paretail.cli.terminal import out as console
     from paretail.cli.terminal import print_json
-    from paretail.pipeline.idlist import read_ids
-    from paretail.pipeline.recommend import check_k, write_table
-    from paretail.pipeline.recommender import Recommender
+    from paretail.pipeline.similar import similar_to_file
 
-    check_k(k)
-    recommender = Recommender.load(bundle)
-    table = recommender.similar(read_ids(items, "item_id", recommender.items.ids.rename("item_id")), relation, k)
-    write_table(table, out)
-    told = {
-        "version": recommender.version,
-        "items": table["item_id"].n_unique(),
-        "rows": table.height,
-        "file": str(out),
-    }
+    told = similar_to_file(bundle, items, out, relation, k)
     if json:
         print_json(told)
-    else:
-        console.print(f"{told['items']:,} items: {told['rows']:,} rows in {out} (model {told['version']})")
+        return
+    unknown = f", {told['unknown']:,} of them unknown" if told["unknown"] else ""
+    console.print(f"{told['items']:,} items{unknown}: {told['rows']:,} rows in {out} (model {told['version']})")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -21,7 +22,7 @@ def evaluation(console: Console, found: Evaluation) -> None:
     console.print(f"{found.users:,} users, {found.pairs:,} held-out {found.target} pairs, full ranking")
     console.print(f"(model {found.version}; 95 % bootstrap intervals over users)")
     shown = [name for name in HEADINGS if any(_row(report, name) for report in found.reports.values())]
-    table = Table("model", "k", *(HEADINGS[name] for name in shown))
+    table = Table("model", "k", *(HEADINGS[name] for name in shown), box=SIMPLE)
     for name, report in found.reports.items():
         for k in sorted({row.k for row in report.rows}):
             table.add_row(name, str(k), *(_cell(_row(report, metric, k), metric) for metric in shown))

@@ -112,28 +112,34 @@ def versions(root: Path) -> list[str]:
 
 
 def describe(root: Path) -> list[dict[str, str]]:
-    """Return what `bundles list` shows of each version: name, time of creation (UTC), model, main figure."""
-    rows = []
-    for name in versions(root):
-        manifest = _read_manifest(root / "versions" / name)
-        created = datetime.fromtimestamp(manifest.created_ms / 1000, UTC).isoformat(timespec="seconds")
-        figure = str(manifest.facts.get("figure", ""))
-        rows.append({"version": name, "created": created, "model": str(manifest.facts.get("model")), "figure": figure})
-    return rows
+    """Return what `bundles list` shows of each version: name, time of creation (UTC), model, main figure.
+
+    A version whose manifest cannot be read says so in the place of its figure. Raises BundleError for no bundle.
+    """
+    if not (names := versions(root)):
+        raise _no_bundle(root)
+    return [{"version": name, **_summary(root / "versions" / name)} for name in names]
 
 
 def current(root: Path) -> str:
     """Return the version that the pointer names; raises BundleError where there is none."""
     try:
         name = json.loads((root / "current").read_text(encoding="utf-8"))["version"]
-    except FileNotFoundError:
-        do = f"Train one with: paretail train --config shop.toml --out {root}"
-        raise BundleError(Problem("BNDL-01", f"{root} is not a bundle", "A folder with `current`", do)) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise _damaged(root / "current", "it is missing") if versions(root) else _no_bundle(root) from None
     except (ValueError, KeyError, TypeError):
         raise _damaged(root / "current", "its content cannot be read") from None
     if not isinstance(name, str) or not _is_version(root / "versions" / name):
         raise _damaged(root / "current", f"it points to {name!r}, which is not there")
     return name
+
+
+def current_or_none(root: Path) -> str | None:
+    """Return the version that the pointer names, None where it is damaged."""
+    try:
+        return current(root)
+    except BundleError:
+        return None
 
 
 def point(root: Path, version: str) -> None:
@@ -201,8 +207,22 @@ def _digest(file: Path) -> str:
         return file_digest(handle, "sha256").hexdigest()
 
 
+def _summary(folder: Path) -> dict[str, str]:
+    try:
+        manifest = _read_manifest(folder)
+    except BundleError as error:
+        return {"created": "", "model": "", "figure": str(error)}
+    created = datetime.fromtimestamp(manifest.created_ms / 1000, UTC).isoformat(timespec="seconds")
+    return {"created": created, "model": str(manifest.facts.get("model")), "figure": str(manifest.facts.get("figure"))}
+
+
+def _no_bundle(root: Path) -> BundleError:
+    do = f"Train one with: paretail train --config shop.toml --out {root}"
+    return BundleError(Problem("BNDL-01", f"{root} is not a bundle", "A folder that `paretail train` wrote", do))
+
+
 def _damaged(file: Path, why: str) -> BundleError:
-    do = "Go back with: paretail bundles rollback, or train again"
+    do = "See what there is with: paretail bundles list; go back with: paretail bundles use; or train again"
     return BundleError(Problem("BNDL-02", f"{file} is damaged: {why}", "Expected the file as it was published", do))
 
 

@@ -17,6 +17,7 @@ from paretail.evaluate.context import Context, labels
 from paretail.evaluate.report import Report, evaluate
 from paretail.graph.shopgraph import ShopGraph
 from paretail.pipeline.holdout import read_events
+from paretail.pipeline.recommend import check_k
 from paretail.pipeline.recommender import Recommender
 from paretail.retrieve.models import model
 
@@ -48,7 +49,12 @@ def evaluate_bundle(
     Held-out items that the bundle does not know stay in the question. Raises DataError (EVAL-04) where no pair is
     left to ask for.
     """
+    for k in ks:
+        check_k(k)
+    for name in against:
+        model(name)  # an unknown name is refused before anything is measured
     recommender = Recommender.load(bundle)
+    recommender.excluded_kinds(exclude)
     events = read_events(holdout, recommender.manifest.config)
     return evaluate_recommender(recommender, events, ks, exclude, against, progress)
 

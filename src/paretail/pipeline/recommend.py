@@ -31,8 +31,10 @@ def recommend_to_file(
 ) -> dict[str, Any]:
     """Write `user_id, rank, item_id, score` for the `users` meant; return what was done, for people and machines."""
     check_k(k)
+    check_out(out)
     recommender = Recommender.load(bundle)
-    user_ids = read_ids(users, "user_id", recommender.users.ids.rename("user_id"))
+    recommender.excluded_kinds(exclude)
+    user_ids = read_ids(users, recommender.columns("user_id", "users", "events"), recommender.users.ids)
     histories = recommender.history_of(user_ids)
     if history is not None:
         events = read_events(history, recommender.manifest.config)
@@ -66,10 +68,14 @@ def check_k(k: int) -> None:
         raise UsageError(Problem("CLI-05", f"-k {k}", f"A length from 1 to {MOST_ITEMS}", "Correct -k"))
 
 
+def check_out(out: Path) -> None:
+    """Raise UsageError for a file that no table can be written to."""
+    if out.suffix not in {".parquet", ".csv"} or out.is_dir():
+        found = f"--out {out} is a folder" if out.is_dir() else f"--out {out} ends in {out.suffix or 'nothing'}"
+        raise UsageError(Problem("CLI-06", found, "Expected a file ending in .parquet or .csv", "Rename the output"))
+
+
 def write_table(rows: pl.DataFrame, out: Path) -> None:
     """Write a table as Parquet or CSV by the file's ending, whole or not at all."""
-    if out.suffix not in {".parquet", ".csv"}:
-        found = f"--out {out} ends in {out.suffix or 'nothing'}"
-        raise UsageError(Problem("CLI-06", found, "Expected .parquet or .csv", "Rename the output"))
     with atomic_file(out) as aside:
         rows.write_parquet(aside) if out.suffix == ".parquet" else rows.write_csv(aside)

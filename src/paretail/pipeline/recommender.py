@@ -126,9 +126,9 @@ class Recommender:
     def explain(self, history: History, rows: Rows, exclude: Sequence[str] | None = None) -> list[Reason]:
         """Return why each item of `rows` is in the list of the one user of `history`."""
         mode = self.mode(self.excluded_kinds(exclude))
-        return reasons.explain(
-            history, rows, reasons.shares(self.model, history, rows, mode), self.evidence, self.target
-        )
+        with _one_at_a_time:
+            shares = reasons.shares(self.model, history, rows, mode)
+        return reasons.explain(history, rows, shares, self.evidence, self.target)
 
     def in_words(self, reason: Reason) -> str:
         """Return a reason as one sentence, items called by their titles where there are any."""
@@ -149,6 +149,13 @@ class Recommender:
     def words(self) -> dict[str, str]:
         """The words that an event's kind may be told in: the shop's and ours."""
         return {**self.manifest.facts["words"], **{kind: kind for kind in self.history.kinds}}
+
+    def columns(self, ours: str, *tables: str) -> list[str]:
+        """Return the names that the column `ours` may have in a file: ours, then those of the shop's own `tables`."""
+        named = self.manifest.config["data"]["columns"]
+        theirs = [named[table][ours] for table in tables]
+        texts = [name for value in theirs for name in (value if isinstance(value, list) else [value]) if name]
+        return list(dict.fromkeys([ours, *texts]))
 
     @property
     def weakest(self) -> str:

@@ -3,7 +3,7 @@
 import polars as pl
 
 from paretail.core.clock import now_ms
-from paretail.core.errors import Problem, UsageError
+from paretail.core.errors import Problem, UsageError, nearest
 from paretail.data.types import Events, History
 from paretail.pipeline.recommend import joined
 from paretail.pipeline.recommender import Recommender
@@ -52,9 +52,14 @@ def _history(recommender: Recommender, question: RecommendRequest) -> History:
 
 def _told(recommender: Recommender, question: RecommendRequest, user_id: str) -> Events:
     """Return the events that the request itself tells, in its order; items of a session count as views."""
-    now, words = now_ms(), recommender.words
+    now = now_ms()
     rows = [
-        (event.item_id, _kind(event.kind, words), now if event.ts is None else round(event.ts * 1000), event.quantity)
+        (
+            event.item_id,
+            _kind(event.kind, recommender),
+            now if event.ts is None else round(event.ts * 1000),
+            event.quantity,
+        )
         for event in question.events
     ]
     rows += [(item, recommender.weakest, now, 1.0) for item in question.items]
@@ -63,8 +68,11 @@ def _told(recommender: Recommender, question: RecommendRequest, user_id: str) ->
     return Events(frame.with_columns(user_id=pl.lit(user_id)), recommender.history.time)
 
 
-def _kind(word: str | None, words: dict[str, str]) -> str:
+def _kind(word: str | None, recommender: Recommender) -> str:
+    words = recommender.words
+    if word is None and len(recommender.history.kinds) == 1:
+        return recommender.history.kinds[0]
     if word is None or word not in words:
-        expected = f"One of {', '.join(sorted(words))}"
-        raise UsageError(Problem("SERV-04", f"event kind {word!r}", expected, "Name what the visitor did"))
+        found = "an event without kind" if word is None else f"event kind {word!r}"
+        raise UsageError(Problem("SERV-04", found, f"Expected {nearest(word or '', words)}", "Name what was done"))
     return words[word]

@@ -1,4 +1,4 @@
-"""The service: recommend and similar from a bundle, health, and an OpenAPI page."""
+"""The service: recommend and similar from a bundle, health, and the OpenAPI document with its page."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,34 +6,39 @@ from uuid import uuid4
 
 import msgspec
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse
 from starlette.concurrency import run_in_threadpool
 
 from paretail import __version__
 from paretail.core.errors import Problem, UsageError
 from paretail.pipeline.recommender import Recommender
-from paretail.serve import errors, schema
+from paretail.serve import errors, page, schema
 from paretail.serve.answer import recommend, similar
 
-#: Larger bodies are refused before they are parsed.
+#: Larger bodies are refused before they are read to their end.
 MAX_BODY_BYTES = 1 << 20
 
 
 def create_app(recommender: Recommender) -> FastAPI:
     """Return the ASGI application that answers from `recommender`."""
-    app = FastAPI(title="paretail", version=__version__, redoc_url=None)
+    app = FastAPI(title="paretail", version=__version__, docs_url=None, redoc_url=None)
     errors.install(app)
 
-    def post(path: str, question: type, answer: type, work: Callable[..., msgspec.Struct], about: str) -> None:
+    def post(path: str, question: type, answer: type, work: Callable[..., msgspec.Struct], about: str,
+             example: dict[str, Any]) -> None:  # fmt: skip
         async def handle(request: Request) -> Response:
             body = await _body(request, question)
             result = await run_in_threadpool(work, recommender, body, uuid4().hex)
             return Response(msgspec.json.encode(result), media_type="application/json")
 
-        described = _described(question, answer)
+        described = _described(question, answer, example)
         app.post(path, summary=about, openapi_extra=described, response_class=Response)(handle)
 
-    post("/v1/recommend", schema.RecommendRequest, schema.RecommendAnswer, recommend, "Recommend items")
-    post("/v1/similar", schema.SimilarRequest, schema.SimilarAnswer, similar, "Find related items")
+    item_id, user_id = recommender.items.ids.first(), recommender.users.ids.first()
+    asked = {"user_id": user_id, "k": 5, "explain": True}
+    post("/v1/recommend", schema.RecommendRequest, schema.RecommendAnswer, recommend, "Recommend items", asked)
+    asked = {"items": [item_id], "relation": "similar", "k": 5}
+    post("/v1/similar", schema.SimilarRequest, schema.SimilarAnswer, similar, "Find related items", asked)
 
     @app.get("/health/live", summary="The process answers")
     async def live() -> dict[str, str]:
@@ -43,14 +48,20 @@ def create_app(recommender: Recommender) -> FastAPI:
     async def ready() -> dict[str, str]:
         return {"status": "ready", "model_version": recommender.version}
 
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        return HTMLResponse(page.html(app.openapi(), str(request.base_url)))
+
     return app
 
 
 async def _body(request: Request, question: type) -> Any:
-    raw = await request.body()
-    if len(raw) > MAX_BODY_BYTES:
-        found = f"a body of {len(raw):,} bytes"
-        raise UsageError(Problem("SERV-01", found, f"At most {MAX_BODY_BYTES:,} bytes", "Ask in smaller batches"))
+    raw = bytearray()
+    async for part in request.stream():
+        raw += part
+        if len(raw) > MAX_BODY_BYTES:
+            found, expected = "the body is too large", f"At most {MAX_BODY_BYTES:,} bytes"
+            raise UsageError(Problem("SERV-06", found, expected, "Ask in smaller batches"))
     try:
         return msgspec.json.decode(raw, type=question)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -58,15 +69,17 @@ async def _body(request: Request, question: type) -> Any:
         raise UsageError(Problem("SERV-01", str(error), expected, "Correct the body")) from None
 
 
-def _described(question: type, answer: type) -> dict[str, Any]:
+def _described(question: type, answer: type, example: dict[str, Any]) -> dict[str, Any]:
     def content(body: type) -> dict[str, Any]:
         return {"content": {"application/json": {"schema": _inlined(body)}}}
 
+    asked = content(question)
+    asked["content"]["application/json"]["example"] = example
     return {
-        "requestBody": {"required": True, **content(question)},
+        "requestBody": {"required": True, **asked},
         "responses": {
             "200": {"description": "The answer", **content(answer)},
-            "422": {"description": "The request cannot be answered", **content(schema.ErrorAnswer)},
+            "4XX": {"description": "The request cannot be answered", **content(schema.ErrorAnswer)},
         },
     }
 

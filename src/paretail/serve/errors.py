@@ -10,6 +10,9 @@ from starlette.exceptions import HTTPException
 from paretail.core.errors import ParetailError, Problem
 from paretail.serve.schema import ErrorAnswer, ErrorDetail
 
+#: The HTTP status of problems that are not a request which cannot be answered (422).
+STATUS = {"SERV-01": 400, "SERV-03": 404, "SERV-06": 413}
+
 log = structlog.get_logger()
 
 
@@ -29,7 +32,7 @@ def install(app: FastAPI) -> None:
 
 async def _on_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, ParetailError)
-    return answer_error(error.problems[0], 404 if error.problems[0].code == "SERV-03" else 422)
+    return answer_error(error.problems[0], STATUS.get(error.problems[0].code, 422))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:

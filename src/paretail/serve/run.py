@@ -36,6 +36,8 @@ async def _serve(app: FastAPI, port: int) -> None:
 
 
 def _refuse_taken(port: int) -> None:
+    if not 1 <= port <= 65535:
+        raise UsageError(Problem("SERV-05", f"port {port}", "A port from 1 to 65535", "Choose another with --port"))
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
