@@ -8,6 +8,7 @@ from scipy import sparse
 from paretail.core.clock import DAY_MS
 from paretail.data.types import History, Time
 from paretail.retrieve.signals.ground import Ground
+from paretail.retrieve.signals.profiles import wished
 
 #: What one user did: (kind, item, time), the oldest first; times are days unless `unit_ms` says otherwise.
 Did = Sequence[tuple[str, int, float]]
@@ -31,12 +32,12 @@ def history_of(
 
 
 def ground_of(
-    users: Sequence[Did], items: int, time: Time = "clock", unit_ms: int = DAY_MS, target: str = "purchase",
-    weights: Mapping[str, float] = WEIGHTS, attributes: np.ndarray | None = None,
+    history: History, items: int, target: str = "purchase", weights: Mapping[str, float] = WEIGHTS,
+    attributes: np.ndarray | None = None,
 ) -> Ground:  # fmt: skip
-    """Return the ground of what users did."""
+    """Return the ground of a history, its wishes alone."""
     marks = None if attributes is None else sparse.csr_array(attributes.astype(np.float32))
-    return Ground(history_of(users, time, unit_ms), items, target, weights, marks)
+    return Ground(wished(history, weights), items, target, weights, marks)
 
 
 def copy_of(history: History) -> tuple[bytes, ...]:
@@ -55,3 +56,16 @@ def random_history(
         for _ in range(users)
     ]  # fmt: skip
     return history_of(did, time, kinds=kinds)
+
+
+def dense_of(history: History, items: int, weights: Mapping[str, float] = WEIGHTS) -> np.ndarray:
+    """Return `[users, items]`: the weights of the kinds that each user did with each item, summed."""
+    out = np.zeros((history.users, items))
+    for user, item, kind in {*zip(history.user_idx, history.item_idx, history.kind, strict=True)}:
+        out[user, item] += weights.get(history.kinds[kind], 0.0)
+    return out
+
+
+def power_of(values: np.ndarray, exponent: float) -> np.ndarray:
+    """Return the powers, 0 of 0."""
+    return np.array([float(value) ** exponent if value > 0 else 0.0 for value in values.ravel()])
