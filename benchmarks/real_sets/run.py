@@ -7,7 +7,7 @@ For every set: `paretail init` writes shop.toml, `[model] name` is set, then `pa
 `paretail recommend` a protocol, each a process of its own under the meter. No command is ever given holdout.parquet but
 the scorer. Without PARETAIL_JUDGE, `paretail evaluate` scores.
 
-A figure is the mean over seeds; its standard error is that over users (the judge's), and `spread` the largest
+Rows of models that do not run stay as an earlier run left them. A figure is the mean over seeds; its standard error is that over users (the judge's), and `spread` the largest
 difference between seeds.
 """
 
@@ -53,7 +53,15 @@ def main() -> None:
             work = (asked.out or Path(folder)).resolve() / name
             work.mkdir(parents=True, exist_ok=True)
             rows = [row for model in asked.models for row in _model(model, name, (data / name).resolve(), work, asked)]
-        harness.record(HERE, name, about, rows + PUBLISHED.get(name, []))
+        harness.record(HERE, name, about, _with_others(name, asked.models, rows) + PUBLISHED.get(name, []))
+
+
+def _with_others(name: str, models: list[str], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the new rows and, of earlier runs, those of models that did not run now."""
+    file = HERE / "results.json"
+    earlier = json.loads(file.read_text(encoding="utf-8")).get(name, {}).get("rows", []) if file.exists() else []
+    others = [row for row in earlier if row["model"] not in models and row.get("protocol") != "published"]
+    return sorted(rows + others, key=lambda row: (row["protocol"], not row["ours"]))
 
 
 def _scorer() -> str:

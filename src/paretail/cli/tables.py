@@ -15,6 +15,8 @@ HEADINGS = {
     "recall": "Recall", "ndcg": "NDCG", "hr": "HR", "mrr": "MRR", "map": "MAP", "catalogue_coverage": "coverage",
     "diversity": "diversity", "novelty": "novelty",
 }  # fmt: skip
+#: Metrics that are shown by segment.
+SPLIT = ("recall", "ndcg", "hr")
 
 
 def evaluation(console: Console, found: Evaluation) -> None:
@@ -26,6 +28,18 @@ def evaluation(console: Console, found: Evaluation) -> None:
     for name, report in found.reports.items():
         for k in sorted({row.k for row in report.rows}):
             table.add_row(name, str(k), *(_cell(_row(report, metric, k), metric) for metric in shown))
+    console.print(table)
+    _segments(console, next(iter(found.reports.values())))
+
+
+def _segments(console: Console, report: Report) -> None:
+    """Print how good the bundle is for whom and for what, at its shortest length of list."""
+    k = min(row.k for row in report.rows)
+    table = Table("segment", "users", *(f"{HEADINGS[name]}@{k}" for name in SPLIT), box=SIMPLE)
+    for segment in dict.fromkeys(row.segment for row in report.rows):
+        rows = {row.metric: row for row in report.rows if (row.segment, row.k) == (segment, k) and row.n}
+        if segment != "all" and SPLIT[0] in rows:
+            table.add_row(segment.replace("_", " "), f"{rows[SPLIT[0]].n:,}", *(_cell(rows.get(m), m) for m in SPLIT))
     console.print(table)
 
 
