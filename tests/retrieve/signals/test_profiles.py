@@ -131,7 +131,7 @@ def test_what_was_shown_is_no_wish_and_makes_nothing_older() -> None:
     assert wishes.indptr.tolist() == [0, 2, 2]
     assert recency_rank(wishes).tolist() == [1, 0]
     assert profile("last")(wishes, SCENE).toarray()[0].tolist() == [0, 0, 0.25, 0]
-    assert wished(wishes, {kind: 1.0 for kind in KINDS}) is wishes
+    assert wished(wishes, dict.fromkeys(KINDS, 1.0)) is wishes
 
 
 def test_more_users_times_items_than_an_int32_holds() -> None:
@@ -147,6 +147,6 @@ def test_more_users_times_items_than_an_int32_holds() -> None:
 def test_250_kinds() -> None:
     kinds = tuple(f"kind{n:03d}" for n in range(250))
     history = history_of([[(kind, 1, 0) for kind in kinds]], kinds=kinds)
-    scene = Scene(3, {kind: 1.0 for kind in kinds}, 0)
+    scene = Scene(3, dict.fromkeys(kinds, 1.0), 0)
     assert profile("all")(history, scene).toarray().tolist() == [[0, 250, 0]]
     assert profile("kind kind249")(history, scene).toarray().tolist() == [[0, 1, 0]]

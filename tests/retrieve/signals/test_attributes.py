@@ -1,0 +1,52 @@
+"""Attributes against cosines of idf vectors."""
+
+from math import log
+
+import numpy as np
+import pytest
+
+from paretail.retrieve.signals import attributes
+from paretail.retrieve.signals.matrix import Sparse
+
+from ..histories import ground_of, history_of
+
+
+def alike(marks: np.ndarray | None, items: int | None = None) -> np.ndarray:
+    count = len(marks) if marks is not None else items or 0
+    matrix = attributes.alike(ground_of(history_of([]), count, attributes=marks))
+    assert isinstance(matrix, Sparse)
+    return matrix.entries.toarray()
+
+
+def test_by_hand() -> None:
+    """Labels of two, two and one of four items; item 3 has none of them."""
+    marks = np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1], [0, 0, 0]])
+    two, one = log(4 / 2), log(4 / 1)
+    found = alike(marks)
+    first, third = np.hypot(two, two), np.hypot(two, one)
+    assert found[0, 1] == found[1, 0] == pytest.approx(two * two / (first * two))
+    assert found[0, 2] == found[2, 0] == pytest.approx(two * two / (first * third))
+    assert np.count_nonzero(found) == 4
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_against_cosines(seed: int) -> None:
+    marks = np.random.default_rng(seed).random((20, 12)) < 0.25
+    vectors = marks * np.log(20 / np.maximum(marks.sum(axis=0), 1))
+    norm = np.linalg.norm(vectors, axis=1)
+    cosine = vectors @ vectors.T / np.maximum(np.outer(norm, norm), 1e-12)
+    np.fill_diagonal(cosine, 0)
+    assert alike(marks) == pytest.approx(cosine, abs=1e-6)
+
+
+def test_a_label_that_all_items_carry_says_nothing() -> None:
+    """Nor do several of them: each product would be a zero of its own."""
+    marks = np.concatenate([np.ones((30, 9)), np.eye(30)[:, :2]], axis=1)
+    assert not alike(np.ones((30, 9))).any()
+    marks[2, 9] = 1
+    assert np.argwhere(alike(marks)).tolist() == [[0, 2], [2, 0]]
+
+
+def test_a_catalogue_without_attributes() -> None:
+    assert alike(None, items=4).tolist() == np.zeros((4, 4)).tolist()
+    assert alike(np.zeros((4, 0))).tolist() == np.zeros((4, 4)).tolist()
