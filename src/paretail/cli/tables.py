@@ -12,7 +12,7 @@ from paretail.pipeline.train import Trained
 
 #: Metric -> heading, in the order of the table.
 HEADINGS = {
-    "recall": "Recall", "ndcg": "NDCG", "hr": "HR", "mrr": "MRR", "map": "MAP", "catalogue_coverage": "coverage",
+    "recall": "Recall", "ndcg": "NDCG", "hr": "HR", "mrr": "MRR", "catalogue_coverage": "coverage",
     "diversity": "diversity", "novelty": "novelty",
 }  # fmt: skip
 #: Metrics that are shown by segment.
@@ -24,7 +24,7 @@ def evaluation(console: Console, found: Evaluation) -> None:
     console.print(f"{found.users:,} users, {found.pairs:,} held-out {found.target} pairs, full ranking")
     console.print(f"(model {found.version}; 95 % bootstrap intervals over users)")
     shown = [name for name in HEADINGS if any(_row(report, name) for report in found.reports.values())]
-    table = Table("model", "k", *(HEADINGS[name] for name in shown), box=SIMPLE)
+    table = Table("model", "k", *(HEADINGS[name] for name in shown), box=SIMPLE, collapse_padding=True, pad_edge=False)
     for name, report in found.reports.items():
         for k in sorted({row.k for row in report.rows}):
             table.add_row(name, str(k), *(_cell(_row(report, metric, k), metric) for metric in shown))
@@ -35,7 +35,7 @@ def evaluation(console: Console, found: Evaluation) -> None:
 def _segments(console: Console, report: Report) -> None:
     """Print how good the bundle is for whom and for what, at its shortest length of list."""
     k = min(row.k for row in report.rows)
-    table = Table("segment", "users", *(f"{HEADINGS[name]}@{k}" for name in SPLIT), box=SIMPLE)
+    table = Table("segment", "users", *(f"{HEADINGS[name]}@{k}" for name in SPLIT), box=SIMPLE, collapse_padding=True, pad_edge=False)
     for segment in dict.fromkeys(row.segment for row in report.rows):
         rows = {row.metric: row for row in report.rows if (row.segment, row.k) == (segment, k) and row.n}
         if segment != "all" and SPLIT[0] in rows:

@@ -3,28 +3,36 @@
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from paretail.core.clock import DAY_MS
 from paretail.data.held import Mode
 from paretail.data.splits import Split, by_time, leave_last, random_pairs
 from paretail.data.types import History
 
-#: Repeat purchases are asked for over the last days, or over a fifth of a shorter log.
+#: The weeks after one moment are the last days, or a fifth of a shorter log.
 WINDOW_DAYS: Final = 30.0
 WINDOW_SHARE: Final = 0.2
 ENOUGH_USERS: Final = 1000
+FEWEST_USERS: Final = 100
 
 
 def held_out(history: History, target: str, mode: Mode, most_users: int, rng: np.random.Generator) -> Split:
-    """Hold out target pairs of at most `most_users` users, as `mode` asks: the newest where there is an order.
+    """Hold out target pairs of at most `most_users` users, as `mode` asks.
 
-    `none` asks what a user takes in the coming weeks, had before or not; `target` what the user takes for the first
-    time; `all` the same where nothing else had been done with it: those pairs alone where ENOUGH_USERS have one, else
-    all pairs, every event of which is forgotten.
+    `none` asks what a user takes, had before or not; `target` what the user takes for the first time. Both are asked
+    at one moment for the weeks after it, where time is known: asked an instant before each purchase, the look and the
+    cart that led to it would answer (on a simulated shop NDCG .98, and lists worse than popularity a week later).
+    `all` asks for the newest pairs with which nothing else had been done: those alone where ENOUGH_USERS have one,
+    else all pairs, every event of which is forgotten. Without clock time, or with too few users in the last weeks,
+    the newest pair of each user is asked; without order a random one.
     """
-    if mode == "none" and history.time == "clock" and len(history.ts_ms):
+    if mode != "all" and history.time == "clock" and len(history.ts_ms):
         days = int(np.ptp(history.ts_ms)) / DAY_MS
-        return _fewer(by_time(history, target, last_days=min(WINDOW_DAYS, WINDOW_SHARE * days)), most_users, rng)
+        split = by_time(history, target, last_days=min(WINDOW_DAYS, WINDOW_SHARE * days), drop=mode)
+        asked = np.flatnonzero((split.held.counts > 0) & (np.diff(split.train.indptr) > 0))
+        if mode == "none" or len(asked) >= FEWEST_USERS:
+            return _only(split, asked, most_users, rng)
     if mode == "all":
         untouched = _newest_or_random(history, target, mode, "all", most_users, rng)
         if (untouched.held.counts > 0).sum() >= ENOUGH_USERS:
@@ -32,12 +40,9 @@ def held_out(history: History, target: str, mode: Mode, most_users: int, rng: np
     return _newest_or_random(history, target, mode, "none" if mode == "none" else "target", most_users, rng)
 
 
-def _fewer(split: Split, most: int, rng: np.random.Generator) -> Split:
-    """Ask at most `most` users, drawn at random."""
-    asked = np.flatnonzero(split.held.counts)
-    if len(asked) <= most:
-        return split
-    chosen = rng.choice(asked, most, replace=False)
+def _only(split: Split, asked: NDArray[np.int64], most: int, rng: np.random.Generator) -> Split:
+    """Ask the users `asked` alone, at most `most` of them, drawn at random."""
+    chosen = rng.choice(asked, most, replace=False) if len(asked) > most else asked
     return Split(split.train, split.held.where(np.isin(split.held.user_idx, chosen)), split.target)
 
 
