@@ -37,14 +37,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except CycloptsError:
         sys.exit(2)
     except ParetailError as error:
-        for problem in error.problems:
-            print(f"paretail: {problem}", file=sys.stderr)
+        _tell(error.problems)
         sys.exit(error.exit_code)
     except OSError as error:
         do = "Correct the path, its rights, or the room on that disk"
         found = f"{error.filename or 'a file'}: {error.strerror or error}"
-        print(f"paretail: {Problem('CLI-14', found, 'A file or folder that can be used', do)}", file=sys.stderr)
+        _tell([Problem("CLI-14", found, "A file or folder that can be used", do)])
         sys.exit(1)
     except KeyboardInterrupt:
         print("paretail: interrupted; nothing was left half-written", file=sys.stderr)
         sys.exit(130)
+
+
+def _tell(problems: Sequence[Problem]) -> None:
+    """Print one line a problem, without what a terminal would obey: names may come from damaged files."""
+    for problem in problems:
+        line = "".join(mark if mark.isprintable() else "\ufffd" for mark in str(problem))
+        print(f"paretail: {line}", file=sys.stderr)

@@ -16,7 +16,17 @@ from paretail.core.errors import ParetailError, Problem, UsageError
 PATIENCE_SECONDS = 60.0
 
 
-def demo(*, folder: Path = Path("demo-shop"), port: int = 8000, seed: int = 1, keep: bool | None = None) -> None:
+def demo(
+    *,
+    folder: Path = Path("demo-shop"),
+    port: int = 8000,
+    seed: int = 1,
+    users: int = 5000,
+    items: int = 2000,
+    events: int = 400_000,
+    only_files: bool = False,
+    keep: bool | None = None,
+) -> None:
     """Generate a demo shop, check and import it, train, evaluate against baselines, serve, and ask over HTTP.
 
     Parameters
@@ -27,16 +37,28 @@ def demo(*, folder: Path = Path("demo-shop"), port: int = 8000, seed: int = 1, k
         The port of the service; the next free one is taken where it is in use.
     seed
         Seed of the simulated shop.
+    users
+        How many users the shop has.
+    items
+        How many items it has, 40 or more.
+    events
+        About how many events.
+    only_files
+        Write the shop's files and stop.
     keep
         Leave the service running until Ctrl-C; by default on a terminal, unless CI=true.
     """
     from paretail.cli import main
     from paretail.cli.terminal import out
+    from paretail.sim.truth import SimConfig
 
+    size = SimConfig.parse({"users": users, "items": items, "events": events}, "the command line")
     _clear(folder)
     stay = sys.stdout.isatty() and os.environ.get("CI") != "true" if keep is None else keep
     out.print("[bold]1. A shop[/]: people, items, and two months of what happened", highlight=False)
-    _generate(folder, seed)
+    _generate(folder, size, seed)
+    if only_files:
+        return
     files = {name: str(next(folder.glob(f"{name}.csv*"))) for name in ("events", "items", "users", "holdout")}
     config, bundle = str(folder / "shop.toml"), str(folder / "bundle")
     steps = [
@@ -63,13 +85,12 @@ def _clear(folder: Path) -> None:
     (folder / ".demo").touch()
 
 
-def _generate(folder: Path, seed: int) -> None:
+def _generate(folder: Path, size: Any, seed: int) -> None:
     from paretail.cli.terminal import out
     from paretail.sim.export import export
     from paretail.sim.shop import simulate
-    from paretail.sim.truth import SimConfig
 
-    world = simulate(SimConfig(), seed)
+    world = simulate(size, seed)
     export(world, folder)
     shop = world.shop
     counts = (shop.users.frame.height, shop.catalogue.frame.height, shop.events.frame.height)

@@ -35,7 +35,14 @@ def evaluation(console: Console, found: Evaluation) -> None:
 def _segments(console: Console, report: Report) -> None:
     """Print how good the bundle is for whom and for what, at its shortest length of list."""
     k = min(row.k for row in report.rows)
-    table = Table("segment", "users", *(f"{HEADINGS[name]}@{k}" for name in SPLIT), box=SIMPLE, collapse_padding=True, pad_edge=False)
+    table = Table(
+        "segment",
+        "users",
+        *(f"{HEADINGS[name]}@{k}" for name in SPLIT),
+        box=SIMPLE,
+        collapse_padding=True,
+        pad_edge=False,
+    )
     for segment in dict.fromkeys(row.segment for row in report.rows):
         rows = {row.metric: row for row in report.rows if (row.segment, row.k) == (segment, k) and row.n}
         if segment != "all" and SPLIT[0] in rows:

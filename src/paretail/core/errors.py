@@ -24,7 +24,8 @@ class Problem:
     severity: Severity = "fail"
 
     def __str__(self) -> str:
-        return f"{self.found}. {self.expected}. {self.do}. ({self.code})"
+        told = (part if part.endswith("?") else f"{part}." for part in (self.found, self.expected, self.do))
+        return f"{' '.join(told)} ({self.code})"
 
 
 class ParetailError(Exception):

@@ -144,6 +144,8 @@ def current_or_none(root: Path) -> str | None:
 
 def point(root: Path, version: str) -> None:
     """Make `version` current, atomically, once its manifest is verified; raises BundleError for an unknown name."""
+    if not versions(root):
+        raise _no_bundle(root)
     if version not in versions(root):
         expected = f"Expected {nearest(version, versions(root))}"
         do = f"List them with: paretail bundles list --bundle {root}"

@@ -6,17 +6,19 @@ from typing import Any
 from paretail.core.errors import DataError
 from paretail.data.config import DataConfig
 from paretail.data.ingest import Examined, examine
+from paretail.data.sources import read
 from paretail.data.types import EVENT_COLUMNS, Events
 
+#: Columns that a file of events must have; the others may be absent though the training events have them.
+NEEDED = frozenset({"user_id", "item_id", "event"})
 #: Checks that speak of a whole log; a few new events cannot satisfy them, nor need they.
-NO_TIME = "DATA-08"
 OF_A_WHOLE_LOG = frozenset(
     {"too_few_events", "missing_days", "target_without_lead", "orphaned_orders", "items_not_in_catalogue"}
 )
 
 
 def read_events(path: Path, config: dict[str, Any]) -> Events:
-    """Read `path` as the event source of the bundle's `config` was read; a time column may be absent.
+    """Read `path` as the event source of the bundle's `config` was read; all columns but NEEDED may be absent.
 
     Raises DataError with every problem that would make the answer wrong.
     """
@@ -31,15 +33,21 @@ def read_events(path: Path, config: dict[str, Any]) -> Events:
 
 
 def _examined(path: Path, data: dict[str, Any]) -> Examined:
-    """Read `path` as the first event source, and no other table; without time where it has no such column."""
+    """Read `path` as the first event source, and no other table; without what it has no column for."""
     first = data["events"][0] | {"path": str(path.absolute()), "url": None, "query": None, "format": None}
     values = data | {"events": [first], "items": [], "users": [], "links": []}
-    try:
-        return examine(DataConfig.parse(values, "the bundle"), Path())
-    except DataError as error:
-        if {problem.code for problem in error.problems} != {NO_TIME}:
-            raise
-    first["columns"] = None if first["columns"] is None else first["columns"] | {"ts": None}
-    columns = values["columns"] | {"events": values["columns"]["events"] | {"ts": None}}
-    untimed = values | {"events": [first | {"time": "none"}], "time": "none", "columns": columns}
-    return examine(DataConfig.parse(untimed, "the bundle"), Path())
+    there = set(read(DataConfig.parse(values, "the bundle").events[0], Path(), 1).frame.columns)
+    named = values["columns"]["events"] | {k: v for k, v in (first["columns"] or {}).items() if v}
+    absent = {ours for ours, theirs in named.items() if theirs and not _leads_to(theirs) & there}
+    if "ts" in absent or not (named["ts"] or first["preset"] or data["preset"] or "ts" in there):
+        first["time"] = values["time"] = "none"
+    nothing = dict.fromkeys(absent - NEEDED)
+    first["columns"] = first["columns"] and first["columns"] | nothing
+    values["columns"] = values["columns"] | {"events": values["columns"]["events"] | nothing}
+    return examine(DataConfig.parse(values, "the bundle"), Path())
+
+
+def _leads_to(theirs: str | list[str]) -> set[str]:
+    """Return the columns of a file that a name in [data.columns] may mean; `a.b` leads into the column a."""
+    names = [theirs] if isinstance(theirs, str) else theirs
+    return {part for name in names for part in (name, name.split(".")[0])}

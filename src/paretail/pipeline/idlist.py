@@ -15,8 +15,8 @@ def read_ids(wanted: str, columns: Sequence[str], everyone: pl.Series) -> pl.Ser
     """Return the ids that `wanted` means, distinct, in the order given, under the name `columns[0]`.
 
     `all` is `everyone`; the path of an existing file is a table (Parquet, CSV ...) with one of `columns`, or a text
-    of one id a line; anything else is one id, known or not. Raises UsageError for a path that does not exist, DataError for a file
-    without ids.
+    of one id a line; anything else is one id, known or not. Raises UsageError for a path that does not
+    exist, DataError for a file without ids.
     """
     if wanted == "all":
         return everyone.rename(columns[0])
