@@ -10,7 +10,7 @@ from paretail.core.errors import DataError, UsageError
 from paretail.data.types import Catalogue, Shop
 from paretail.retrieve.associate import RELATIONS, AssociationConfig, Associations
 
-from .histories import Event, graph, shop
+from .shops import Event, graph, shop
 
 ONE = AssociationConfig(least=1, shrinkage=0.0)
 

@@ -12,7 +12,7 @@ from paretail.retrieve.models.knn import Knn
 from paretail.retrieve.tune import Trial, tune
 from paretail.sim.planted import planted
 
-from .histories import graph, shop
+from .shops import graph, shop
 
 QUESTION = Question("purchase", False, ("purchase",))
 

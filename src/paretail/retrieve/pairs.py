@@ -2,14 +2,14 @@
 
 With c = the weight that i and j share, n_i and n_j their own, N = transactions, λ = shrinkage:
 
-    cosine   c / (‖i‖ ‖j‖ + λ)                          Sarwar et al., "Item-based collaborative filtering
+    cosine   c / ((‖i‖ ‖j‖)^p + λ), p = 1               Sarwar et al., "Item-based collaborative filtering
                                                         recommendation algorithms", WWW 2001, doi:10.1145/371920.372071
     jaccard  c / (n_i + n_j - c + λ)
     surprise sign(c - n_i n_j / N) sqrt(G²),  G² = 2 Σ k ln(k / expected k) over the four cells of the pair's table
                                                         T. Dunning, "Accurate methods for the statistics of surprise
                                                         and coincidence", Computational Linguistics 19(1), 1993
 The shrinkage λ in the denominator is that of R. Bell, Y. Koren, ICDM 2007, doi:10.1109/ICDM.2007.90, in the form of
-M. Ferrari Dacrema et al., 2019, arXiv:1907.06902. Deviations: none.
+M. Ferrari Dacrema et al., 2019, arXiv:1907.06902. Deviations: the power p.
 Sums run in one thread for each item in a fixed order: results do not depend on the number of threads.
 """
 
@@ -47,12 +47,18 @@ class Neighbours:
 
 
 def neighbours(
-    transactions: sparse.csr_array, measure: Measure, most: int, shrinkage: float = 0.0, least: float = 0.0
+    transactions: sparse.csr_array,
+    measure: Measure,
+    most: int,
+    shrinkage: float = 0.0,
+    least: float = 0.0,
+    power: float = 1.0,
 ) -> Neighbours:
     """Return the `most` others with the greatest positive `measure` for each item of `transactions[rows, items]`.
 
     Pairs that share less than `least` are left out. Equal scores go to the lower row first. `jaccard` and
-    `surprise` count, whatever the weights. Cost: the sum of squared transaction sizes; memory: the
+    `surprise` count, whatever the weights. `power` below 1 lets popular items keep part of their lead in the
+    cosine. Cost: the sum of squared transaction sizes; memory: the
     result and one row of items a thread.
     """
     if measure != "cosine":
@@ -64,10 +70,10 @@ def neighbours(
     other = np.full((items, most), -1, np.int32)
     shared, score = np.zeros((items, most), np.float32), np.zeros((items, most), np.float32)
     if most:
+        size = sizes(transactions, measure) ** (power if measure == "cosine" else 1.0)
         _neighbours(
             *_parts(holders), *_parts(transactions),
-            sizes(transactions, measure), CODES[measure], float(transactions.shape[0]), shrinkage, least,
-            other, shared, score,
+            size, CODES[measure], float(transactions.shape[0]), shrinkage, least, other, shared, score,
         )  # fmt: skip
     return Neighbours(other, shared, score)
 

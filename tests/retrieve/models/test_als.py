@@ -7,7 +7,7 @@ import pytest
 
 from paretail.retrieve.models.als import Als, AlsConfig
 
-from ..histories import Event, graph, shop
+from ..shops import Event, graph, shop
 
 
 def closed_form(Y: np.ndarray, r: np.ndarray, alpha: float, ridge: float) -> np.ndarray:

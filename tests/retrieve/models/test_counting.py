@@ -8,7 +8,7 @@ from paretail.retrieve.models.knn import Knn, KnnConfig
 from paretail.retrieve.models.popular import Popular, PopularConfig
 from paretail.retrieve.models.trending import Trending, TrendingConfig, best_half_life
 
-from ..histories import Event, graph, shop
+from ..shops import Event, graph, shop
 
 
 def test_popular_counts_each_users_strongest_wish_once() -> None:
@@ -68,14 +68,16 @@ def test_neighbours_by_hand() -> None:
     events: list[Event] = [(user, item, "purchase", 0) for user, items in
                            (("u", "ab"), ("v", "ab"), ("w", "ac"), ("x", "c")) for item in items]  # fmt: skip
     made = graph(shop(events), "abcd")
-    model = Knn.fit(made, KnnConfig(damping=0.0), 0)
+    model = Knn.fit(made, KnnConfig(damping=0.0, power=1.0), 0)
     cosine = np.array([[0, 2 / 6**0.5, 1 / 6**0.5, 0]])
     only_a = made.history.where(made.history.item_idx == 0).of_users(np.array([0]))
     assert model.score(only_a) == pytest.approx(cosine)
     jaccard = Knn.fit(made, KnnConfig(measure="jaccard"), 0)
     assert jaccard.score(only_a) == pytest.approx(np.array([[0, 2 / 3, 1 / 4, 0]]))
-    assert Knn.fit(made, KnnConfig(neighbours=1, damping=0.0), 0).score(only_a)[0, 2] == 0
-    shrunk = Knn.fit(made, KnnConfig(shrinkage=2.0, damping=0.0), 0)
+    assert Knn.fit(made, KnnConfig(neighbours=1, damping=0.0, power=1.0), 0).score(only_a)[0, 2] == 0
+    soft = Knn.fit(made, KnnConfig(damping=0.0, power=0.5), 0)
+    assert soft.score(only_a) == pytest.approx(np.array([[0, 2 / 6**0.25, 1 / 6**0.25, 0]]))
+    shrunk = Knn.fit(made, KnnConfig(shrinkage=2.0, damping=0.0, power=1.0), 0)
     assert shrunk.score(only_a) == pytest.approx(np.array([[0, 2 / (6**0.5 + 2), 1 / (6**0.5 + 2), 0]]))
 
 

@@ -8,7 +8,7 @@ from paretail.core.errors import ConfigError
 from paretail.retrieve.models import mf
 from paretail.retrieve.models.mf import Mf, MfConfig
 
-from ..histories import Event, graph, shop
+from ..shops import Event, graph, shop
 
 LR, DECAY, BIAS_DECAY = 0.5, 0.1, 0.2
 

@@ -5,7 +5,8 @@
 Source: M. Deshpande, G. Karypis, "Item-based top-N recommendation algorithms", ACM TOIS 22(1), 2004,
 doi:10.1145/963770.963776; measures in `retrieve/pairs.py`. Deviations: rows of the training matrix are divided by
 (number of items of the user) ^ damping, so that a user with a thousand items says less about each pair (as in the
-symmetric normalisation of graph filters; damping 0 is the paper); weights by kind; optional forgetting by age.
+symmetric normalisation of graph filters; damping 0 is the paper); the cosine's denominator is raised to `power` (1 is
+the paper); weights by kind; optional forgetting by age.
 """
 
 from typing import Any, ClassVar, Final, Self
@@ -29,8 +30,8 @@ from paretail.retrieve.tune import tune
 
 #: What `choose` tries, one after the other.
 STEPS: Final[tuple[dict[str, Any], ...]] = (
-    {"damping": 0.0}, {"shrinkage": 1.0}, {"shrinkage": 10.0}, {"measure": "jaccard"}, {"neighbours": 50},
-    {"neighbours": 1000},
+    {"power": 1.0}, {"power": 0.6}, {"damping": 0.0}, {"shrinkage": 1.0}, {"shrinkage": 10.0},
+    {"measure": "jaccard"}, {"neighbours": 50}, {"neighbours": 1000},
 )  # fmt: skip
 
 
@@ -44,6 +45,9 @@ class KnnConfig(Config):
     neighbours: int = Field(200, ge=1, description="Neighbours kept of each item.")
     shrinkage: float = Field(0.0, ge=0, description="Added to the denominator, so that rare pairs count less.")
     damping: float = Field(0.5, ge=0, description="How much less each pair of a user with many items counts (cosine).")
+    power: float = Field(
+        0.8, ge=0, le=1, description="How much of the items' popularity is divided out (cosine): 1 all, 0 nothing.",
+    )  # fmt: skip
     half_life_days: float | None = Field(
         None, gt=0, description="Age at which an event of the asking user counts half; needs time.",
     )  # fmt: skip
@@ -66,7 +70,7 @@ class Knn:
             pairs.data *= np.repeat(damped(pairs, config.damping), np.diff(pairs.indptr))
         else:
             pairs.data[:] = 1
-        similar = neighbours(pairs, config.measure, config.neighbours, config.shrinkage).matrix()
+        similar = neighbours(pairs, config.measure, config.neighbours, config.shrinkage, power=config.power).matrix()
         return cls(similar, int(graph.history.ts_ms.max(initial=0)), config)
 
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:

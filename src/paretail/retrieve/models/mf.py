@@ -47,8 +47,8 @@ DRAWS = 20
 
 #: What `choose` tries, one after the other.
 STEPS: Final[tuple[dict[str, Any], ...]] = (
-    {"epochs": 24}, {"weight_decay": 0.03}, {"dim": 64}, {"weight_decay": 0.06}, {"lr": 0.1}, {"negatives": 4},
-    {"dim": 32}, {"weight_decay": 0.005}, {"epochs": 48}, {"negatives": 1}, {"lr": 0.4}, {"dim": 256},
+    {"epochs": 40}, {"weight_decay": 0.03}, {"dim": 64}, {"weight_decay": 0.06}, {"lr": 0.1}, {"negatives": 4},
+    {"dim": 32}, {"weight_decay": 0.005}, {"epochs": 80}, {"negatives": 1}, {"lr": 0.4}, {"dim": 256},
 )  # fmt: skip
 
 
@@ -60,9 +60,9 @@ class MfConfig(Config):
     )  # fmt: skip
     dim: int = Field(128, ge=1, description="Length of the vectors.")
     lr: float = Field(0.2, gt=0, description="Step of the first epoch; it falls linearly to a twentieth.")
-    weight_decay: float = Field(0.015, ge=0, description="λ, the pull of the vectors towards zero.")
+    weight_decay: float = Field(0.01, ge=0, description="λ, the pull of the vectors towards zero.")
     bias_decay: float = Field(0.01, ge=0, description="The pull of the items' biases towards zero.")
-    epochs: int = Field(12, ge=1, description="Passes over all pairs.")
+    epochs: int = Field(20, ge=1, description="Passes over all pairs.")
     negatives: int | None = Field(
         None, ge=1,
         description="Items drawn for each pair, of which the highest scored is used; by default one for each thousand "
