@@ -7,8 +7,8 @@ For every set: `paretail init` writes shop.toml, `[model] name` is set, then `pa
 `paretail recommend` a protocol, each a process of its own under the meter. No command is ever given holdout.parquet but
 the scorer. Without PARETAIL_JUDGE, `paretail evaluate` scores.
 
-Rows of models that do not run stay as an earlier run left them. A figure is the mean over seeds; its standard error is that over users (the judge's), and `spread` the largest
-difference between seeds.
+Rows of models that do not run stay as an earlier run left them. A figure is the mean over seeds; its standard error is
+that over users (the judge's), and `spread` the largest difference between seeds.
 """
 
 import argparse
