@@ -36,25 +36,33 @@ def pruned_product(
 ) -> sparse.csr_array:
     """Return `(left @ right * scale[columns]) ** power` without its diagonal, the `most` largest of each row.
 
-    Entries must not be negative. Equal entries go to the lower column. Memory is bounded by the result, not by the
-    product; columns of each row ascend.
+    Entries must not be negative, `most` is 1 or more. Equal entries go to the lower column. Memory is bounded by the
+    result, not by the product; columns of each row ascend.
     """
     _check_fit(left, right)
-    rows, most = left.shape[0], min(most, right.shape[1])
-    columns, values = np.empty((rows, most), np.int32), np.empty((rows, most), np.float32)
-    counts = np.zeros(rows, np.int64)
+    reach = _summed(np.diff(right.indptr)[left.indices])  # of a row: how many products there are at most
+    room = np.minimum(np.diff(reach[left.indptr]), min(most, right.shape[1]))
+    starts = _summed(room)
+    columns, values = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32)
+    counts = np.zeros(left.shape[0], np.int64)
     _pruned_product(
         left.indptr, left.indices, left.data, right.indptr, right.indices, right.data,
-        np.asarray(scale, np.float32), power, columns, values, counts,
+        np.asarray(scale, np.float32), power, starts, columns, values, counts,
     )  # fmt: skip
-    kept = np.arange(most) < counts[:, None]
-    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return sparse.csr_array((values[kept], columns[kept], indptr), (rows, right.shape[1]))
+    indptr = _summed(counts)
+    _close_gaps(starts, indptr, columns, values)
+    size = indptr[-1]
+    return sparse.csr_array((values[:size].copy(), columns[:size].copy(), indptr), (len(counts), right.shape[1]))
 
 
 def transposed(matrix: sparse.csr_array) -> sparse.csr_array:
     """Return the transpose in CSR."""
     return sparse.csr_array(matrix.T.tocsr())
+
+
+def _summed(counts: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return where each part begins and the last one ends."""
+    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
 def _check_fit(left: sparse.csr_array, right: sparse.csr_array | Dense) -> None:
@@ -83,7 +91,7 @@ def _gather(lp, li, lx, right, out):  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True, cache=True)
-def _pruned_product(lp, li, lx, rp, ri, rx, scale, power, columns, values, counts):  # type: ignore[no-untyped-def]
+def _pruned_product(lp, li, lx, rp, ri, rx, scale, power, starts, columns, values, counts):  # type: ignore[no-untyped-def]
     rows, width = len(lp) - 1, len(scale)
     chunks = min(rows, 64)
     for chunk in prange(chunks):
@@ -97,7 +105,8 @@ def _pruned_product(lp, li, lx, rp, ri, rx, scale, power, columns, values, count
                 value = cells[column] * scale[column]
                 strength[place] = value if power == 1.0 else value**power
                 cells[column] = 0.0
-            counts[row] = _keep(row, found, strength, columns[row], values[row])
+            room = slice(starts[row], starts[row + 1])
+            counts[row] = _keep(row, found, strength, columns[room], values[room])
 
 
 @njit(cache=True)
@@ -167,3 +176,12 @@ def _keep(row, found, strength, columns, values):  # type: ignore[no-untyped-def
         columns[count], values[count] = found[place], value
         count += 1
     return count
+
+
+@njit(cache=True)
+def _close_gaps(starts, indptr, columns, values):  # type: ignore[no-untyped-def]
+    """Move the entries of each row to where those of the row before end."""
+    for row in range(len(starts) - 1):
+        for place in range(indptr[row + 1] - indptr[row]):
+            columns[indptr[row] + place] = columns[starts[row] + place]
+            values[indptr[row] + place] = values[starts[row] + place]

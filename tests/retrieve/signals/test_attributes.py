@@ -50,3 +50,12 @@ def test_a_label_that_all_items_carry_says_nothing() -> None:
 def test_a_catalogue_without_attributes() -> None:
     assert alike(None, items=4).tolist() == np.zeros((4, 4)).tolist()
     assert alike(np.zeros((4, 0))).tolist() == np.zeros((4, 4)).tolist()
+
+
+def test_labels_of_too_many_items_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Items 0 and 1 share one label with everyone and one of their own: without the first they are the same."""
+    marks = np.array([[1, 1], [1, 1], [1, 0], [0, 0]])
+    assert alike(marks)[0, 2] > 0
+    monkeypatch.setattr(attributes, "MOST_CARRIERS", 2)
+    assert alike(marks)[0, 1] == pytest.approx(1)
+    assert np.count_nonzero(alike(marks)) == 2

@@ -2,8 +2,11 @@
 
 a_i = (idf of attribute x if item i carries it), idf = log(items / carriers); W[i, j] = a_i . a_j / (|a_i| |a_j|).
 Source: G. Salton, C. Buckley, "Term-weighting approaches in automatic text retrieval", 1988,
-doi:10.1016/0306-4573(88)90021-0. Deviation: binary term frequency; rows pruned.
+doi:10.1016/0306-4573(88)90021-0. Deviations: binary term frequency; rows pruned; labels of more
+than MOST_CARRIERS items left out.
 """
+
+from typing import Final
 
 import numpy as np
 from scipy import sparse
@@ -13,12 +16,16 @@ from paretail.retrieve.signals.ground import Ground, powered, scaled_columns, sc
 from paretail.retrieve.signals.matrix import Matrix, Sparse
 from paretail.retrieve.sparse import pruned_product, transposed
 
+#: A label that more items carry is left out: its cost is their square, and it says next to nothing of any of them.
+MOST_CARRIERS: Final = 5000
+
 
 def alike(ground: Ground) -> Matrix:
     """From an item to those that share its attributes."""
     marks = ground.attributes
     if marks is None:
         marks = sparse.csr_array(np.zeros((ground.items, 0), np.float32))
+    marks = sparse.csr_array(marks[:, totals(marks, 0) <= MOST_CARRIERS])
     idf = np.log(max(ground.items, 1) / np.maximum(totals(marks, 0), 1))
     weighed = scaled_columns(marks, idf.astype(np.float32))
     norm = np.sqrt(totals(sparse.csr_array(weighed.multiply(weighed)), 1))
