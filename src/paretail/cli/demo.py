@@ -7,6 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,8 @@ def _serve(folder: Path, port: int, stay: bool) -> None:
             _ask(f"http://127.0.0.1:{port}", folder, service)
             if stay:
                 out.print(f"\nThe service runs on http://127.0.0.1:{port} (its pages: /docs). Ctrl-C stops it.")
-                service.wait()
+                with suppress(KeyboardInterrupt):  # the end that was announced
+                    service.wait()
         finally:
             service.terminate()
             service.wait(timeout=20)
@@ -174,7 +176,7 @@ def _until_ready(address: str, folder: Path, service: "subprocess.Popen[bytes]")
 def _free(port: int) -> int:
     import socket
 
-    for candidate in range(port, port + 50):
+    for candidate in range(max(port, 1), min(port + 50, 65536)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if probe.connect_ex(("127.0.0.1", candidate)) != 0:
