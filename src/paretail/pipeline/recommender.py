@@ -26,8 +26,8 @@ from paretail.retrieve.base import Retriever
 from paretail.retrieve.models import model
 from paretail.retrieve.topk import top_k
 
-#: Users are scored in blocks of about this many scores (float32), to bound memory: 256 MiB.
-SCORES_PER_BLOCK = 64 << 20
+#: Users are scored in blocks of about this many scores (float32, 64 MiB): larger blocks pay for fresh memory pages.
+SCORES_PER_BLOCK = 16 << 20
 
 #: numba's parallel kernels use all cores and, under its portable threading layer, bear one caller at a time.
 _one_at_a_time = Lock()
