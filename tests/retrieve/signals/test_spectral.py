@@ -66,6 +66,7 @@ def ridge(rank: int) -> np.ndarray:
 def test_against_dense_matrices(build: Callable[[int], np.ndarray], rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spectral, "RANK", rank)
     monkeypatch.setattr(spectral, "PLATEAU_RANK", rank)
+    monkeypatch.setattr(spectral, "SMOOTH_PART", 1)
     fitted: Matrix = getattr(spectral, build.__name__)(ground_of(HISTORY, ITEMS))
     assert rows(fitted) == pytest.approx(np.maximum(build(rank), 0), abs=2e-4 * np.abs(build(rank)).max())
 
@@ -104,3 +105,10 @@ def test_next_to_nothing_to_learn_from(
     assert np.isfinite(found).all()
     found[1, 1] = 0
     assert not found.any()
+
+
+def test_in_a_small_shop_the_low_pass_still_lets_only_some_of_it_pass() -> None:
+    """40 users and 24 items: an eighth of the 24 eigenvectors, where all of them would leave every profile as it is."""
+    ground = ground_of(random_history(np.random.default_rng(0), 40, 24, 30), 24)
+    assert len(spectral.basis(ground).values) == 3
+    assert len(spectral.basis(ground_of(HISTORY, ITEMS)).values) == 1
