@@ -11,7 +11,7 @@ from scipy import sparse
 from paretail.core.errors import DataError, Problem
 from paretail.core.ids import Vocabulary
 from paretail.core.progress import Progress, silent
-from paretail.data.held import Held, Mode, held_from
+from paretail.data.held import Held, Mask, Mode, among, held_from, pair_keys
 from paretail.data.types import Candidates, Catalogue, Events, History
 from paretail.evaluate.context import Context, labels
 from paretail.evaluate.report import Report, evaluate
@@ -68,12 +68,13 @@ def evaluate_recommender(
     progress: Progress = silent,
 ) -> Evaluation:
     """Measure on events in memory; as `evaluate_bundle` otherwise."""
-    mode = recommender.mode(recommender.excluded_kinds(exclude))
+    excluded = recommender.excluded_kinds(exclude)
     user_ids = events.frame["user_id"].unique().sort()
     items = _extended(recommender.items, events)
     histories = recommender.history_of(user_ids)
     later = History.of(events, Vocabulary(user_ids), items, recommender.history.kinds)
-    held = held_from(later, histories, recommender.target, mode)
+    held = held_from(later, histories, recommender.target)
+    held = held.where(~_in(held, recommender.hidden(histories, excluded), len(items)))
     asked = np.flatnonzero(held.counts)
     if not len(asked):
         found = f"no {recommender.target} of the holdout is left to ask for"
@@ -87,7 +88,15 @@ def evaluate_recommender(
         rival = recommender if name == "this bundle" else _baseline(name, recommender)
         lists = rival.recommend(histories, max(ks), exclude, progress=progress)
         reports[name] = _report(lists, held, context, ks)
-    return Evaluation(recommender.version, recommender.target, mode, len(asked), len(held.item_idx), reports)
+    return Evaluation(
+        recommender.version, recommender.target, recommender.mode(excluded), len(asked), len(held.item_idx), reports
+    )
+
+
+def _in(held: Held, history: History, items: int) -> Mask:
+    """Say of each held-out pair whether the user had the item in `history`."""
+    asked = pair_keys(held.user_idx, held.item_idx, items)
+    return among(asked, pair_keys(history.user_idx, history.item_idx, items))
 
 
 def _report(lists: Candidates, held: Held, context: Context, ks: Sequence[int]) -> Report:

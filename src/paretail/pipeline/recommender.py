@@ -100,6 +100,12 @@ class Recommender:
         done = set(self.history.kinds) - set(NOT_TARGETS)
         return "all" if done <= set(excluded) else "target"
 
+    @staticmethod
+    def hidden(history: History, excluded: Sequence[str]) -> History:
+        """Return the events whose items are not recommended again, those of the kinds `excluded`."""
+        numbers = [number for number, kind in enumerate(history.kinds) if kind in excluded]
+        return history.where(np.isin(history.kind, numbers))
+
     def recommend(
         self,
         history: History,
@@ -110,7 +116,7 @@ class Recommender:
     ) -> Candidates:
         """Return the best `k` items for each user of `history`, without those of the kinds in `exclude`."""
         excluded = self.excluded_kinds(exclude)
-        mode, hidden = self.mode(excluded), history.where(self._is_kind(history, excluded))
+        mode, hidden = self.mode(excluded), self.hidden(history, excluded)
         block = max(1, SCORES_PER_BLOCK // max(1, len(self.items)))
         parts: list[tuple[Rows, NDArray[np.float32]]] = []
         for start in range(0, history.users, block):
@@ -178,11 +184,6 @@ class Recommender:
     def _with_nobody(self) -> History:
         """The histories with one empty user at the end, whom unknown ids are."""
         return replace(self.history, indptr=np.append(self.history.indptr, self.history.indptr[-1]))
-
-    @staticmethod
-    def _is_kind(history: History, kinds: Sequence[str]) -> NDArray[np.bool_]:
-        numbers = [number for number, kind in enumerate(history.kinds) if kind in kinds]
-        return np.isin(history.kind, numbers)
 
 
 def frame(candidates: Candidates, user_ids: pl.Series, items: Vocabulary) -> pl.DataFrame:
