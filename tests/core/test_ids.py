@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretail.core.ids import Vocabulary
+from paretail.core.ids import Vocabulary, distinct
 
 IDS = st.lists(st.text(max_size=5), unique=True)
 
@@ -47,3 +47,9 @@ def test_numbers_become_text() -> None:
 def test_ids_are_unique_and_not_null(ids: list[str | None]) -> None:
     with pytest.raises(ValueError, match="unique"):
         Vocabulary(pl.Series(ids))
+
+
+def test_distinct_is_unique() -> None:
+    keys = np.random.default_rng(0).integers(0, 50, (40, 5))
+    assert np.array_equal(distinct(keys), np.unique(keys))
+    assert distinct(np.empty(0, np.int64)).size == 0

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from scipy import sparse
 
-from paretail.core.ids import Rows
+from paretail.core.ids import Rows, distinct
 from paretail.core.rng import rng_for
 from paretail.data.held import Held
 from paretail.retrieve import listwise
@@ -59,7 +59,7 @@ def propose(scores: Mapping[str, Dense], left_out: sparse.csr_array, held: Held)
     units = [to_units(dense, left_out) for dense in scores.values()]
     tops = np.concatenate([_best(dense, left_out) for dense in units], axis=1)
     items = units[0].shape[1]
-    keys = np.unique((np.arange(len(tops))[:, None] * (items + 1) + tops)[tops >= 0])
+    keys = distinct((np.arange(len(tops))[:, None] * (items + 1) + tops)[tops >= 0])
     user, item = keys // (items + 1), keys % (items + 1)
     features = np.stack([dense[user, item] for dense in units], axis=1)
     answers = held.user_idx.astype(np.int64) * (items + 1) + held.item_idx

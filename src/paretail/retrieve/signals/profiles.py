@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from paretail.core.clock import DAY_MS
+from paretail.core.ids import distinct
 from paretail.data.types import History
 
 #: Decay of a profile by recency, in events.
@@ -176,8 +177,8 @@ def _distinct(history: History, scene: Scene, weight_of: NDArray[np.float32]) ->
     counted = np.flatnonzero(weight_of[history.kind] > 0)
     user, item, kind = history.user_idx[counted], history.item_idx[counted], history.kind[counted]
     key = (user.astype(np.int64) * scene.items + item) * len(history.kinds) + kind
-    once = np.unique(key)
-    pair, kind = once // len(history.kinds), once % len(history.kinds)
-    cells = (weight_of[kind], (pair // scene.items, pair % scene.items))
+    once = distinct(key)
+    pair, did = once // len(history.kinds), once % len(history.kinds)
+    cells = (weight_of[did], (pair // scene.items, pair % scene.items))
     summed: sparse.csr_array = sparse.coo_array(cells, (history.users, scene.items)).tocsr()
     return summed
