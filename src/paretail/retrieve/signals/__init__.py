@@ -11,10 +11,12 @@ from typing import Final
 
 import numpy as np
 
+from paretail.core.errors import nearest
 from paretail.data.held import Mode
 from paretail.retrieve.signals import attributes, cooccurrence, nearness, own, popularity, spectral
 from paretail.retrieve.signals.ground import Ground
 from paretail.retrieve.signals.matrix import Matrix
+from paretail.retrieve.signals.profiles import PROFILES, profile
 
 #: From this share of target events that share user and moment with another on, moments are orders.
 BASKET_SHARE: Final = 0.3
@@ -110,6 +112,22 @@ def family(name: str) -> Family:
         kind = name.removeprefix("own ").removesuffix(" rate")
         return Family(partial(own.converting, kind=kind), lambda at: (f"kind {kind}",))
     return FAMILIES[name]
+
+
+def check_signal(signal: str) -> None:
+    """Raise ValueError where `signal` is no `matrix|profile`, or its profile has other rows than its matrix."""
+    matrix, _, name = signal.partition("|")
+    try:
+        family(matrix)
+    except KeyError:
+        raise ValueError(f"{signal!r} names no matrix: {nearest(matrix, FAMILIES)}") from None
+    try:
+        profile(name)
+    except (KeyError, ValueError):
+        raise ValueError(f"{signal!r} names no profile: {nearest(name, PROFILES)}") from None
+    rows = "then" if matrix == "pop day" else "anyone" if matrix.startswith("pop ") else "a profile of items"
+    if rows != (name if name in ("then", "anyone") else "a profile of items"):
+        raise ValueError(f"{signal!r}: {matrix!r} is multiplied with {rows}")
 
 
 def signals_of(at: Setting) -> dict[str, tuple[str, ...]]:
