@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from .trained import DemoShop, make_shop
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Callable[[str], Path]:
@@ -18,3 +20,9 @@ def real_data() -> Callable[[str], Path]:
         return path
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> DemoShop:
+    """Return a small simulated shop with a bundle; copy the bundle before harming it."""
+    return make_shop(tmp_path_factory.mktemp("demo"))

@@ -97,13 +97,16 @@ def in_words(reason: Reason, target: str, names: Sequence[str] | pl.Series) -> s
     if reason.code == "again":
         return f"you {did(str(reason.kind))} before"
     if reason.code == "because" and reason.count:
-        others = f"{reason.count:,} {'person' if reason.count == 1 else 'people'}"
-        return f"because you {did(str(reason.kind), name)}: {others} who did also {did(target)}"
+        return f"because you {did(str(reason.kind), name)}: {_people(reason.count)} who did also {did(target)}"
     if reason.code == "because":
         return f"because you {did(str(reason.kind), name)}, which is liked by the same people"
-    return f"popular: {reason.count or 0:,} people {did(target)}"
+    return f"popular: {_people(reason.count or 0)} {did(target)}"
 
 
 def did(kind: str, name: str = "this") -> str:
     """Return in words what a person did with the item called `name`."""
-    return DID.get(kind, f"did {kind!r} with {{}}").format(name)
+    return DID[kind].format(name) if kind in DID else f"did {kind!r} with {name}"
+
+
+def _people(count: int) -> str:
+    return f"{count:,} {'person' if count == 1 else 'people'}"

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -14,16 +15,21 @@ from paretail.data.config import Source
 from paretail.data.sources.raw import BROKEN, LINE, Raw, placed, unreadable
 
 SEPARATORS = ",;\t|"
+#: What reading a file that is cut off, or of another format, raises.
+UNREADABLE = (OSError, EOFError, zlib.error, UnicodeError, csv.Error)
 
 
 def read(location: str, source: Source[Any], limit: int | None = None) -> Raw:
     """Read one CSV file; lines with more cells than the header come back as `broken`."""
-    separator = source.separator or _separator(location, source)
+    try:
+        separator = source.separator or _separator(location, source)
+    except UNREADABLE as error:
+        raise unreadable(location, "CSV", error) from None
     try:
         return Raw(placed(_fast(location, source, separator, limit), location))
     except pl.exceptions.NoDataError:
         return Raw(placed(pl.DataFrame(), location))
-    except (pl.exceptions.PolarsError, OSError, UnicodeError):
+    except (pl.exceptions.PolarsError, *UNREADABLE):
         return _careful(location, source, separator, limit)
 
 
@@ -45,7 +51,7 @@ def _careful(location: str, source: Source[Any], separator: str, limit: int | No
             rows = csv.reader(file, delimiter=separator)
             header = source.header or next(rows)
             good, broken = _sorted_out(islice(rows, limit), len(header), location, separator)
-    except (OSError, csv.Error, UnicodeError) as error:
+    except UNREADABLE as error:
         raise unreadable(location, "CSV", error) from None
     schema = {LINE: pl.Int64(), **dict.fromkeys(header, pl.String())}
     return Raw(placed(pl.DataFrame(good, schema, orient="row"), location), pl.DataFrame(broken, BROKEN, orient="row"))

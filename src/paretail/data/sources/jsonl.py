@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -31,8 +32,7 @@ def read(location: str, source: Source[Any], limit: int | None = None) -> Raw:
 
 
 def _careful(location: str, flatten: Callable[[Record], list[Record]] | None, limit: int | None) -> Raw:
-    content = Path(location).read_bytes()
-    content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    content = _content(location)
     rows: list[Record] = []
     broken: list[list[Any]] = []
     for line, record in islice(enumerate(_records(content, location), start=1), limit):
@@ -42,6 +42,14 @@ def _careful(location: str, flatten: Callable[[Record], list[Record]] | None, li
             broken.append([location, line, "not_json", str(record)])
     frame = pl.DataFrame(rows, infer_schema_length=None, strict=False)
     return Raw(placed(frame, location), pl.DataFrame(broken, BROKEN, orient="row"))
+
+
+def _content(location: str) -> bytes:
+    try:
+        content = Path(location).read_bytes()
+        return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise unreadable(location, "JSON lines", error) from None
 
 
 def _records(content: bytes, location: str) -> list[Record | str]:
