@@ -27,7 +27,7 @@ def reference(scores: np.ndarray, out: np.ndarray) -> np.ndarray:
     return np.divide(wanted, unit, out=np.zeros_like(wanted), where=unit > 0)
 
 
-@settings(max_examples=200, deadline=None)  # the first call may compile
+@settings(max_examples=80, deadline=None)  # the first call may compile
 @given(SCORES, st.integers(0, 1000))
 def test_the_best_fifty_make_the_unit(scores: np.ndarray, seed: int) -> None:
     out = left_out(scores.shape, seed)
@@ -54,7 +54,7 @@ def test_scores_at_the_ends_of_float32_stay_finite(least: float) -> None:
     assert np.isfinite(to_units(scores, left_out((1, 80), 0, 0.0))).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(SCORES, st.integers(0, 1000), st.sampled_from([0.0, 1.0, 10.0]), st.sampled_from([0.0, 0.5, 2.0]))
 def test_shaped_scores_are_added(scores: np.ndarray, seed: int, kappa: float, theta: float) -> None:
     out, before = left_out(scores.shape, seed), np.full(scores.shape, 0.25, np.float32)
