@@ -37,17 +37,21 @@ def _examined(path: Path, data: dict[str, Any]) -> Examined:
     first = data["events"][0] | {"path": str(path.absolute()), "url": None, "query": None, "format": None}
     values = data | {"events": [first], "items": [], "users": [], "links": []}
     there = set(read(DataConfig.parse(values, "the bundle").events[0], Path(), 1).frame.columns)
-    named = values["columns"]["events"] | {k: v for k, v in (first["columns"] or {}).items() if v}
-    absent = {ours for ours, theirs in named.items() if theirs and not _leads_to(theirs) & there}
-    if "ts" in absent or not (named["ts"] or first["preset"] or data["preset"] or "ts" in there):
+    named = _pruned(data["columns"]["events"], there)
+    first["columns"] = first["columns"] and _pruned(first["columns"], there)
+    values["columns"] = data["columns"] | {"events": named}
+    ts = (first["columns"] or {}).get("ts") or named["ts"] or "ts"
+    if not (first["preset"] or data["preset"] or _present(ts, there)):
         first["time"] = values["time"] = "none"
-    nothing = dict.fromkeys(absent - NEEDED)
-    first["columns"] = first["columns"] and first["columns"] | nothing
-    values["columns"] = values["columns"] | {"events": values["columns"]["events"] | nothing}
     return examine(DataConfig.parse(values, "the bundle"), Path())
 
 
-def _leads_to(theirs: str | list[str]) -> set[str]:
-    """Return the columns of a file that a name in [data.columns] may mean; `a.b` leads into the column a."""
-    names = [theirs] if isinstance(theirs, str) else theirs
-    return {part for name in names for part in (name, name.split(".")[0])}
+def _pruned(named: dict[str, Any], there: set[str]) -> dict[str, Any]:
+    """Return the names of columns that are there; a column that must be there keeps its name in any case."""
+    return {ours: _present(theirs, there) or (theirs if ours in NEEDED else None) for ours, theirs in named.items()}
+
+
+def _present(theirs: str | list[str] | None, there: set[str]) -> list[str] | None:
+    """Return those of the names that lead to a column; `a.b` leads into the column a."""
+    names = [theirs] if isinstance(theirs, str) else theirs or []
+    return [name for name in names if name in there or name.split(".")[0] in there] or None
