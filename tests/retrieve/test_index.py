@@ -17,8 +17,10 @@ def vectors(seed: int, rows: int, dim: int = 8) -> np.ndarray:
 
 
 @pytest.mark.parametrize("block", [1, 10**9])
-def test_exact(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+@pytest.mark.parametrize("serial", [0, 10**9])
+def test_exact(monkeypatch: pytest.MonkeyPatch, block: int, serial: int) -> None:
     monkeypatch.setattr(module, "SCORES_PER_BLOCK", block)
+    monkeypatch.setattr(module, "SERIAL", serial)
     items, queries = vectors(0, 50), vectors(1, 7)
     excluded = sparse.csr_array(np.random.default_rng(2).random((7, 50)) < 0.3)
     found, scores = index(items).search(queries, 5, excluded)

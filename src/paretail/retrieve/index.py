@@ -12,13 +12,14 @@ exact lists.
 from typing import Any, Final, Literal, Protocol, Self
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy import sparse
 
 from paretail.core.errors import Problem, UsageError
 from paretail.core.ids import Rows
 from paretail.core.rng import rng_for
-from paretail.retrieve.topk import top_k
+from paretail.retrieve.topk import SERIAL, top_k
 
 Vectors = NDArray[np.float32]
 Found = tuple[Rows, Vectors]
@@ -55,12 +56,30 @@ class ExactIndex:
         """Return the true best; memory is bounded by SCORES_PER_BLOCK, whatever the number of queries."""
         block = max(1, SCORES_PER_BLOCK // max(1, len(self.vectors)))
         found = [
-            top_k(queries[rows] @ self.vectors.T, k, None if exclude is None else exclude[rows])
+            top_k(self._products(queries[rows]), k, None if exclude is None else exclude[rows])
             for rows in (slice(start, start + block) for start in range(0, len(queries), block))
         ]
         if not found:
             return np.empty((0, k), np.int32), np.empty((0, k), np.float32)
         return np.concatenate([part[0] for part in found]), np.concatenate([part[1] for part in found])
+
+    def _products(self, queries: Vectors) -> Vectors:
+        if len(queries) * len(self.vectors) > SERIAL:
+            return queries @ self.vectors.T
+        scores = np.empty((len(queries), len(self.vectors)), np.float32)
+        _products(self.vectors, np.ascontiguousarray(queries, np.float32), scores)
+        return scores
+
+
+@njit(cache=True, fastmath=True)
+def _products(vectors, queries, scores):  # type: ignore[no-untyped-def]
+    """Multiply in one thread: on a busy machine waking the BLAS's others takes longer than one query's work."""
+    for query in range(len(queries)):
+        for item in range(len(vectors)):
+            total = np.float32(0)
+            for part in range(vectors.shape[1]):
+                total += vectors[item, part] * queries[query, part]
+            scores[query, item] = total
 
 
 class FaissIndex:
