@@ -53,8 +53,8 @@ def tune(
 ) -> Choice:  # fmt: skip
     """Return the best settings found within `seconds`; settings in `given` are never changed.
 
-    The first step that would probably end too late, by the time the longest one took, ends the search. Without
-    users to ask, the defaults are returned unmeasured.
+    The search ends before a step that might end too late: one may take twice as long as the longest so far. The
+    defaults are measured whatever the time; without users to ask they are returned unmeasured.
     """
     weights = kind_weights(question.wishes) | dict(question.weights)
     start: Settings = {"weights": weights} | given
@@ -63,18 +63,20 @@ def tune(
     if not split.held.counts.any():
         return Choice(model.config_type.parse(start, "[model.settings]"), remarks=("too few events to tune on",))
     ways = [{"weights": {question.target: 1.0}}, *steps] if len(question.wishes) > 1 else steps
-    clock, longest = monotonic(), 0.0
+    began = monotonic()
     best = _trial(model, graph, split, question.target, mode, start, seed)
-    tried = 1
+    longest, tried = monotonic() - began, 1
     for number, step in enumerate(ways):
-        longest = max(longest, (monotonic() - clock) / tried)
-        if monotonic() - clock + longest > seconds:
+        settings = best.settings | {key: value for key, value in step.items() if key not in given}
+        if settings == best.settings:
+            continue
+        now = monotonic()
+        if now - began + 2 * longest > seconds:
             break
         progress(f"Tuning {model.name}", number / len(ways))
-        settings = best.settings | {key: value for key, value in step.items() if key not in given}
-        if settings != best.settings:
-            trial = _trial(model, graph, split, question.target, mode, settings, seed)
-            best, tried = (trial if trial.beats(best) else best), tried + 1
+        trial = _trial(model, graph, split, question.target, mode, settings, seed)
+        longest, tried = max(longest, monotonic() - now), tried + 1
+        best = trial if trial.beats(best) else best
     error = float(best.ndcg.std() / np.sqrt(len(best.ndcg)))
     figure = f"NDCG@{JUDGED_AT} {best.ndcg.mean():.4f} ± {error:.4f}"
     metrics = {"ndcg": float(best.ndcg.mean()), "standard_error": error, "k": JUDGED_AT, "tried": tried}

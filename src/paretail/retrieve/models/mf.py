@@ -47,8 +47,8 @@ DRAWS = 20
 
 #: What `choose` tries, one after the other.
 STEPS: Final[tuple[dict[str, Any], ...]] = (
-    {"epochs": 40}, {"weight_decay": 0.03}, {"dim": 64}, {"weight_decay": 0.06}, {"lr": 0.1}, {"negatives": 4},
-    {"dim": 32}, {"weight_decay": 0.005}, {"epochs": 80}, {"negatives": 1}, {"lr": 0.4}, {"dim": 256},
+    {"weight_decay": 0.03}, {"lr": 0.1}, {"dim": 64}, {"negatives": 4}, {"epochs": 40}, {"weight_decay": 0.06},
+    {"negatives": 1}, {"dim": 32}, {"weight_decay": 0.003}, {"dim": 256},
 )  # fmt: skip
 
 
