@@ -238,7 +238,8 @@ def test_the_budget_bounds_how_many_users_are_asked(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("theta", "found"),
     [({"rigde|all": 1.0}, "did you mean 'ridge'"), ({"ridge|al": 1.0}, "names no profile"),
-     ({"ridge": 1.0}, "names no profile"), ({"ridge|age x": 1.0}, "names no profile"), ({"pop 7d|all": 1.0}, "multiplied with anyone"),
+     ({"ridge": 1.0}, "names no profile"), ({"ridge|age x": 1.0}, "names no profile"),
+     ({"pop 7d|all": 1.0}, "multiplied with anyone"),
      ({"ridge|then": 1.0}, "multiplied with a profile of items"), ({"ridge|all": -1.0}, "greater than or equal to 0")],
 )  # fmt: skip
 def test_signals_that_do_not_exist_are_told(theta: dict[str, float], found: str) -> None:

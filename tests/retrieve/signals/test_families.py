@@ -1,6 +1,7 @@
 """Every family is reached by some shop, builds there, and says something finite of each item."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from paretail.data.types import History
 from paretail.retrieve.signals import FAMILIES, Setting, build, family, has_baskets, signals_of
 from paretail.retrieve.signals.ground import Ground
 from paretail.retrieve.signals.nearness import MINUTE_MS
-from paretail.retrieve.signals.profiles import Scene, profile
+from paretail.retrieve.signals.profiles import PROFILES, Scene, profile
 
 from ..histories import START_MS, copy_of, ground_of, history_of, random_history
 
@@ -102,6 +103,13 @@ def test_orders_are_known_by_lines_that_share_a_moment() -> None:
     assert not has_baskets(ground_of(history_of([[("view", item, 0) for item in range(9)] + alone]), 10))
     assert not has_baskets(ground_of(history_of([[("view", 0, 0)]]), 10))
     assert not has_baskets(ground_of(history_of([lines], "order"), 10))
+
+
+def test_every_matrix_and_profile_stands_on_the_page() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "models" / "blend.md").read_text(encoding="utf-8")
+    assert not [
+        name for name in (*FAMILIES, *PROFILES, "own KIND rate", "kind KIND", "age DAYS") if f"`{name}`" not in page
+    ]
 
 
 def test_an_unknown_family() -> None:
