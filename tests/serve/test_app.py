@@ -1,0 +1,195 @@
+"""The service answers over HTTP what the command line writes to files."""
+
+import re
+import shlex
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from ..trained import WORDS, DemoShop, paretail
+from .client import Service
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def bought(shop: DemoShop, at_least: int = 3) -> str:
+    """Return a user with some purchases."""
+    counts = shop.events().filter(kind="purchase").group_by("visitor_id").len().filter(pl.col("len") >= at_least)
+    return str(counts["visitor_id"].min())
+
+
+@pytest.mark.parametrize("exclude", [None, "none", "purchase", "buy,addtocart", "all"])
+def test_answers_equal_the_files_of_the_command_line(
+    shop: DemoShop, service: Service, tmp_path: Path, exclude: str | None
+) -> None:
+    users = [*shop.users[:12], "nobody"]
+    (tmp_path / "users.txt").write_text("\n".join(users))
+    more = [] if exclude is None else ["--exclude", exclude]
+    out = tmp_path / "r.parquet"
+    assert paretail("recommend", "--bundle", shop.bundle, "--users", tmp_path / "users.txt", "--out", out, "-k", 15,
+                    *more).code == 0  # fmt: skip
+    lists = pl.read_parquet(out)
+    question: dict[str, Any] = {"k": 15} if exclude is None else {"k": 15, "exclude": exclude.split(",")}
+    for user in users:
+        reply = service.recommend(user_id=user, **question)
+        mine = lists.filter(user_id=user)
+        assert reply.items == mine["item_id"].to_list()
+        assert [item["rank"] for item in reply.body["items"]] == mine["rank"].to_list()
+        assert [item["score"] for item in reply.body["items"]] == pytest.approx(mine["score"].to_list(), rel=1e-4)
+
+
+def test_an_unknown_user_and_nobody_get_the_same(service: Service) -> None:
+    lists = [service.recommend(**asked).items for asked in ({"user_id": "stranger"}, {}, {"events": []}, {"items": []})]
+    assert len(lists[0]) == 20
+    assert lists.count(lists[0]) == 4
+
+
+def test_events_tell_the_same_as_a_stored_history(shop: DemoShop, service: Service) -> None:
+    user = bought(shop)
+    mine = shop.events().filter(visitor_id=user).with_columns(
+        ts=pl.col("timestamp").str.to_datetime(time_zone="UTC").dt.epoch("s")
+    )  # fmt: skip
+    events = [{"item_id": row["sku"], "kind": row["action"], "ts": row["ts"], "quantity": row["qty"] or 1}
+              for row in mine.iter_rows(named=True)]  # fmt: skip
+    assert service.recommend(events=events).items == service.recommend(user_id=user).items
+    ours = [event | {"kind": WORDS[event["kind"]]} for event in events]
+    assert service.recommend(events=ours).items == service.recommend(user_id=user).items
+
+
+def test_an_event_of_the_request_counts_at_once_and_is_not_stored(shop: DemoShop, service: Service) -> None:
+    user = bought(shop)
+    before = service.recommend(user_id=user, exclude=["all"])
+    event = {"item_id": before.items[0], "kind": "buy"}
+    after = service.recommend(user_id=user, exclude=["all"], events=[event])
+    assert before.items[0] not in after.items
+    assert after.items != before.items[1:]
+    assert service.recommend(user_id=user, exclude=["all"]).items == before.items
+
+
+def test_the_items_of_a_session_count_as_views(service: Service) -> None:
+    items = ["i00000003", "i00000007"]
+    views = [{"item_id": item, "kind": "pv"} for item in items]
+    assert service.recommend(items=items).items == service.recommend(events=views).items
+    assert service.recommend(items=items).items != service.recommend().items
+    assert service.recommend(items=[*items, "unknown item"]).items == service.recommend(items=items).items
+
+
+@pytest.mark.parametrize("k", [1, 7, 1000])
+def test_lists_are_as_long_as_asked(service: Service, k: int) -> None:
+    reply = service.recommend(k=k)
+    assert len(reply.items) == len(set(reply.items)) == min(k, 100)
+    assert [item["rank"] for item in reply.body["items"]] == list(range(1, min(k, 100) + 1))
+
+
+def test_reasons_are_told_where_asked(shop: DemoShop, service: Service) -> None:
+    reply = service.recommend(user_id=bought(shop), k=8, explain=True, exclude=["all"])
+    assert {item["source"] for item in reply.body["items"]} <= {"because", "popular"}
+    assert any(item["reason"].startswith("because you ") for item in reply.body["items"])
+    titles = set(pl.read_csv(shop.folder / "items.csv")["name"])
+    named = [re.search(r'"(.+)"', item["reason"]) for item in reply.body["items"] if item["source"] == "because"]
+    assert all(name and name[1] in titles for name in named)
+    assert reply.items == service.recommend(user_id=bought(shop), k=8, exclude=["all"]).items
+    assert "source" not in service.recommend(k=1).body["items"][0]
+
+
+@pytest.mark.parametrize("relation", ["similar", "also-bought", "together", "alternative"])
+def test_related_items_equal_the_file(shop: DemoShop, service: Service, tmp_path: Path, relation: str) -> None:
+    out = tmp_path / "s.parquet"
+    assert paretail("similar", "--bundle", shop.bundle, "--relation", relation, "-k", 5, "--out", out).code == 0
+    table = pl.read_parquet(out)
+    items = [*table["item_id"].unique(maintain_order=True)[:3], "i00000001"]
+    reply = service.ask("/v1/similar", {"items": items, "relation": relation, "k": 5})
+    wanted = pl.concat([table.filter(item_id=item) for item in items])
+    assert reply.body["items"] == wanted.to_dicts()
+
+
+def test_sixteen_at_once_get_right_and_equal_answers(shop: DemoShop, service: Service) -> None:
+    users = shop.users[:8]
+    alone = {user: service.recommend(user_id=user, explain=True, k=10).body["items"] for user in users}
+    with ThreadPoolExecutor(16) as pool:
+        asked = [users[n % 8] for n in range(48)]
+        replies = list(pool.map(lambda user: service.recommend(user_id=user, explain=True, k=10), asked))
+    assert {reply.status for reply in replies} == {200}
+    assert all(reply.body["items"] == alone[user] for user, reply in zip(asked, replies, strict=True))
+    assert len({reply.body["request_id"] for reply in replies}) == 48
+
+
+def test_health(service: Service, shop: DemoShop) -> None:
+    version = next((shop.bundle / "versions").iterdir()).name
+    assert service.ask("/health/live").body == {"status": "live"}
+    assert service.ask("/health/ready").body == {"status": "ready", "model_version": version}
+    assert service.recommend(k=1).body["model_version"] == version
+
+
+@pytest.mark.parametrize(
+    ("path", "raw", "status", "code"),
+    [
+        ("/v1/recommend", b"", 400, "SERV-01"), ("/v1/recommend", b"{", 400, "SERV-01"),
+        ("/v1/recommend", b"\xff\x00", 400, "SERV-01"), ("/v1/recommend", b"user_id=u1", 400, "SERV-01"),
+        ("/v1/recommend", b'{"k": "5"}', 400, "SERV-01"), ("/v1/recommend", b'{"user": "u1"}', 400, "SERV-01"),
+        ("/v1/recommend", b"[" * 100_000, 400, "SERV-01"),
+        ("/v1/recommend", b'{"k": 5}' + b" " * (1 << 20), 413, "SERV-06"),
+        ("/v1/recommend", b'{"exclude": ["byu"]}', 422, "CLI-04"),
+        ("/v1/recommend", b'{"events": [{"item_id": "i00000001", "kind": "wow"}]}', 422, "SERV-04"),
+        ("/v1/recommend", b'{"events": [{"item_id": "i00000001"}]}', 422, "SERV-04"),
+        ("/v1/recommend", b'{"events": [{"item_id": "i00000001", "kind": "pv", "ts": 1e400}]}', 400, "SERV-01"),
+        ("/v1/similar", b'{"items": ["what"]}', 404, "SERV-03"), ("/v1/similar", b'{"items": []}', 400, "SERV-01"),
+        ("/v1/similar", b'{"items": ["i00000001"], "relation": "near"}', 400, "SERV-01"),
+        ("/v1/recomend", b"{}", 404, "SERV-02"), ("/health/live", b"{}", 405, "SERV-02"), ("/", None, 404, "SERV-02"),
+        ("/v1/recommend", None, 405, "SERV-02"),
+    ],
+)  # fmt: skip
+def test_every_error_has_the_one_shape(service: Service, path: str, raw: bytes | None, status: int, code: str) -> None:
+    reply = service.ask(path, raw=raw)
+    assert (reply.status, reply.kind) == (status, "application/json")
+    assert reply.body["error"]["code"] == code
+    assert set(reply.body) == {"error", "request_id"}
+    assert set(reply.body["error"]) == {"code", "found", "expected", "do"}
+    assert all(reply.body["error"].values())
+    assert service.recommend(k=1).status == 200
+
+
+def test_the_openapi_document_describes_what_is_answered(service: Service) -> None:
+    document = service.ask("/openapi.json").body
+    assert document["openapi"].startswith("3.1")
+    assert set(document["paths"]) == {"/v1/recommend", "/v1/similar", "/health/live", "/health/ready"}
+    assert "$ref" not in str(document)
+    for path in ("/v1/recommend", "/v1/similar"):
+        described = document["paths"][path]["post"]
+        content = described["requestBody"]["content"]["application/json"]
+        example = content["example"]
+        assert set(example) <= set(content["schema"]["properties"])
+        fields = described["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
+        reply = service.ask(path, example)
+        assert reply.status == 200
+        assert set(reply.body) == set(fields)
+        assert all(set(item) <= set(fields["items"]["items"]["properties"]) for item in reply.body["items"])
+        assert set(described["responses"]["4XX"]["content"]["application/json"]["schema"]["properties"]) == {
+            "error", "request_id",
+        }  # fmt: skip
+
+
+def test_the_page_for_people_loads_nothing(service: Service) -> None:
+    page = service.ask("/docs")
+    assert (page.status, page.kind) == (200, "text/html; charset=utf-8")
+    assert not re.findall(r"<script|<link|<img|<iframe|@import|url\(", page.body)
+    for field in ("user_id", "events[].item_id", "error.code", "similar_item_id", "/health/ready"):
+        assert field in page.body
+    curl = re.search(r"<pre>(curl [^<]+)</pre>", page.body)
+    assert curl
+    assert f"http://127.0.0.1:{service.port}/v1/recommend" in curl[1]
+
+
+def test_the_lines_of_the_documentation_run(service: Service) -> None:
+    text = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^    (curl (?:[^\n]|\n {20,})+)$", text, flags=re.MULTILINE)
+    assert len(lines) == 4
+    for line in lines:
+        command = shlex.split(line.replace("localhost:8000", f"127.0.0.1:{service.port}"))
+        done = subprocess.run([*command, "--fail"], capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, line
+        assert '"items":[{' in done.stdout
