@@ -1,14 +1,17 @@
 """Every failure leaves in one shape, a fault of ours as well."""
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
 
 from paretail.core.errors import DataError, Problem, UsageError
 from paretail.serve import errors
+from paretail.serve.run import log_as_json
 
 Get = Callable[[str], httpx.Response]
 
@@ -34,6 +37,12 @@ def get() -> Get:
     return lambda path: asyncio.run(ask(path))
 
 
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
 @pytest.mark.parametrize(
     ("code", "status"), [("SERV-01", 400), ("SERV-03", 404), ("SERV-04", 422), ("SERV-06", 413), ("CLI-04", 422)]
 )
@@ -51,11 +60,16 @@ def test_the_first_of_many_problems_is_told(get: Get) -> None:
 
 
 def test_a_fault_is_logged_whole_and_told_in_short(get: Get, capsys: pytest.CaptureFixture[str]) -> None:
+    log_as_json()
     reply = get("/fault")
     assert (reply.status_code, reply.json()["error"]["code"]) == (500, "SERV-09")
     assert reply.json()["error"]["found"] == "RuntimeError inside the service"
     assert "secret" not in reply.text
-    assert "the secret of a stack" in capsys.readouterr().out
+    (line,) = capsys.readouterr().err.splitlines()
+    logged = json.loads(line)
+    assert (logged["event"], logged["path"], logged["level"]) == ("request_failed", "/fault", "error")
+    assert "the secret of a stack" in logged["exception"]
+    assert logged["timestamp"].endswith("Z")
 
 
 def test_two_answers_have_two_names(get: Get) -> None:

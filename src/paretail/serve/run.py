@@ -3,9 +3,11 @@
 import asyncio
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import polars as pl
+import structlog
 from fastapi import FastAPI
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -20,11 +22,25 @@ ADDRESS = "127.0.0.1"
 def run(bundle: Path, port: int) -> None:
     """Serve `bundle` until SIGINT or SIGTERM; raises BundleError or UsageError where it cannot, before it listens."""
     _refuse_taken(port)
+    log_as_json()
     recommender = Recommender.load(bundle)
     recommender.recommend(recommender.history_of(pl.Series("user_id", ["nobody"])))  # compiled before the first answer
     app = create_app(recommender)
     print(f"paretail serves {bundle} on http://{ADDRESS}:{port} (its pages: /docs). Ctrl-C stops it.", flush=True)
     asyncio.run(_serve(app, port))
+
+
+def log_as_json() -> None:
+    """Log one JSON object a line to standard error, a fault with its traceback and without the values of variables."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 async def _serve(app: FastAPI, port: int) -> None:
