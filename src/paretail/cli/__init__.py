@@ -12,6 +12,7 @@ app = App(
     name="paretail",
     version=__version__,
     help="The self-hosted recommender that an online shop can steer.",
+    suppress_keyboard_interrupt=False,  # `main` tells it
 )
 #: verb -> the function that does it, and what `paretail --help` says of it without importing it
 VERBS = {

@@ -1,7 +1,6 @@
 """Quarantine: the rows that did not go on, each with the reason, the file, the line and the row as it was."""
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,14 +21,14 @@ def write_quarantine(bad: Mapping[Table, pl.DataFrame], raws: Mapping[Table, Seq
         found = f"{folder} is there already and holds no quarantine"
         raise UsageError(Problem("CLI-11", found, "Expected a new folder", "Name another"))
     rows = {table: quarantined(bad[table], raws[table]) for table in bad}
-    with folder_aside(folder.parent) as aside:
+    with folder_aside(folder.parent) as grave, folder_aside(folder.parent) as aside:
         for table, frame in rows.items():
             if frame.height:
                 frame.write_csv(aside / f"{table}.csv")
         counts = {table: dict(frame["reason"].value_counts(sort=True).iter_rows()) for table, frame in rows.items()}
         (aside / SUMMARY).write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
-        if (folder / SUMMARY).is_file():
-            shutil.rmtree(folder)
+        if folder.exists():
+            folder.rename(grave / "older")
         settle(aside, folder)
 
 

@@ -1,7 +1,6 @@
 """The store: a checked shop as a folder of Parquet files and a small manifest."""
 
 import json
-import shutil
 from pathlib import Path
 
 import polars as pl
@@ -33,14 +32,14 @@ def write_tables(shop: Shop, folder: Path) -> None:
 def write_import(examined: Examined, folder: Path) -> None:
     """Write the shop, its quarantine and `report.json` as one folder, whole or not at all; replaces an older import."""
     shop = examined.shop()
-    with folder_aside(folder.parent) as aside:
+    with folder_aside(folder.parent) as grave, folder_aside(folder.parent) as aside:
         write_tables(shop, aside)
         raws = {table: part.raws for table, part in examined.joined.items()}
         write_quarantine(examined.tables.bad, raws, aside / "quarantine")
         report = json.dumps(examined.report.as_dict(), indent=2, ensure_ascii=False)
         (aside / "report.json").write_text(report + "\n", encoding="utf-8")
         if (folder / MANIFEST).is_file():
-            shutil.rmtree(folder)
+            folder.rename(grave / "older")
         settle(aside, folder)
 
 

@@ -1,0 +1,91 @@
+"""`paretail train` adds versions, fails without a trace, and can be interrupted."""
+
+import json
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import polars as pl
+
+from paretail.pipeline.bundle import current, versions
+
+from ..trained import DemoShop, paretail, parts, start
+
+
+def test_what_was_done_is_told(shop: DemoShop, tmp_path: Path) -> None:
+    config = shop.config_with(tmp_path / "shop.toml", "knn")
+    done = paretail("train", "--config", config, "--out", tmp_path / "b", "--seed", 3, "--budget", "1s", "--json")
+    told = json.loads(done.out)
+    assert (done.code, done.err) == (0, "")
+    assert told["version"] == current(tmp_path / "b")
+    assert (told["facts"]["model"], told["facts"]["seed"], told["facts"]["users"]) == ("knn", 3, 300)
+    assert told["facts"]["events"] == shop.events().height
+    done = paretail("train", "--config", config, "--out", tmp_path / "b")
+    assert "300 users with 100 items" in done.out.replace("\n", " ")
+    assert "Target: purchase" in done.out
+    assert current(tmp_path / "b") in done.out
+
+
+def test_a_second_training_adds_a_version_and_leaves_the_first(shop: DemoShop, tmp_path: Path) -> None:
+    config = shop.config_with(tmp_path / "shop.toml")
+    out = tmp_path / "b"
+    assert paretail("train", "--config", config, "--out", out).code == 0
+    (first,) = versions(out)
+    before = {path.name: path.read_bytes() for path in (out / "versions" / first).iterdir()}
+    assert paretail("train", "--config", config, "--out", out, "--seed", 9).code == 0
+    assert len(versions(out)) == 2
+    assert versions(out)[0] == first
+    assert current(out) == versions(out)[1]
+    assert {path.name: path.read_bytes() for path in (out / "versions" / first).iterdir()} == before
+
+
+def test_a_failed_training_leaves_the_old_bundle_as_it_was(shop: DemoShop, tmp_path: Path) -> None:
+    out = tmp_path / "b"
+    assert paretail("train", "--config", shop.config_with(tmp_path / "shop.toml"), "--out", out).code == 0
+    whole = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    bad = shop.events().with_columns(action=pl.lit("what?")).drop("kind")
+    bad.write_csv(tmp_path / "bad.csv")
+    broken = [
+        (shop.config_with(tmp_path / "1.toml", "knnn"), "RETR-01"),
+        (shop.config_with(tmp_path / "2.toml", seed='"0"'), "CONF-03"),
+        (shop.config_with(tmp_path / "3.toml", events=f'"{tmp_path / "bad.csv"}"'), "CHECK-01"),
+        (shop.config_with(tmp_path / "4.toml", events='"gone.csv"'), "DATA-01"),
+    ]  # fmt: skip
+    for config, code in broken:
+        done = paretail("train", "--config", config, "--out", out)
+        assert (done.code, f"({code})" in done.err) == (1, True), done.err
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == whole
+    assert not parts(tmp_path)
+
+
+def test_ctrl_c_in_the_middle_leaves_nothing_half_written(shop: DemoShop, tmp_path: Path) -> None:
+    config, out = shop.config_with(tmp_path / "shop.toml", "mf"), tmp_path / "b"
+    assert paretail("train", "--config", shop.config_with(tmp_path / "first.toml"), "--out", out).code == 0
+    before = current(out)
+    shutil.rmtree(tmp_path / "quarantine")
+    config.write_text(config.read_text() + "settings = {epochs = 100000}\n")
+    process = start("train", "--config", config, "--out", out)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "quarantine" / "summary.json").exists():  # written when the import is done
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    said, complained = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert (said, complained) == ("", "paretail: interrupted; nothing was left half-written\n")
+    assert versions(out) == [before] == [current(out)]
+    assert not parts(tmp_path)
+
+
+def test_same_seed_same_recommendations(shop: DemoShop, tmp_path: Path) -> None:
+    config = shop.config_with(tmp_path / "shop.toml", "blend")
+    files = []
+    for name in ("a", "b"):
+        out = tmp_path / f"{name}.parquet"
+        assert paretail("train", "--config", config, "--out", tmp_path / name, "--seed", 5).code == 0
+        assert paretail("recommend", "--bundle", tmp_path / name, "--out", out).code == 0
+        files.append(out.read_bytes())
+    assert files[0] == files[1]
