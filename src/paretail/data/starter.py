@@ -10,6 +10,8 @@ from paretail.data.guess import Behaviour, Guess
 from paretail.data.kinds import STANDARD, strongest
 
 MARK = "# <-- COMPLETE THIS: "
+#: What is lost where the events have no such column.
+WITHOUT = {"event": "all rows are of one kind", "ts": "nothing is known of time"}
 UNITS = '"seconds", "milliseconds", "microseconds", "nanoseconds", "datetime", "order" (only what came first) or "none"'
 
 
@@ -29,12 +31,18 @@ def todo(draft: Draft) -> list[str]:
     """Return what the user must still fill in."""
     missing = [f"{table}: which column is {ours}?" for table, guess in draft.guesses.items() for ours in guess.missing]
     unknown = [word for word, (_, kind) in draft.behaviour.words.items() if kind is None]
+    if draft.told and "event" not in draft.guesses["events"].columns and draft.preset is None:
+        missing.append(f"events: which column holds the words ({', '.join(draft.told)})?")
     return missing + [f'events: what does the word "{word}" mean?' for word in unknown]
 
 
 def render(draft: Draft) -> str:
     """Return the text of shop.toml."""
-    parts = [_head(), _data(draft), *(_columns(table, draft.guesses[table]) for table in draft.guesses)]
+    parts = [
+        _head(),
+        _data(draft),
+        *(_columns(table, guess, draft.preset is not None) for table, guess in draft.guesses.items()),
+    ]
     parts += [_kinds(draft), _rates(draft), _excludes(draft), _goal(draft), _TRAIN]
     return "\n".join(part for part in parts if part)
 
@@ -73,12 +81,15 @@ def _sources(places: Sequence[str]) -> str:
     return places[0] if len(places) == 1 else "[" + ", ".join(places) + "]"
 
 
-def _columns(table: Table, guess: Guess) -> str:
+def _columns(table: Table, guess: Guess, by_preset: bool) -> str:
     renamed = [f"{ours} = {_text(theirs)}" for ours, theirs in guess.columns.items() if ours != theirs]
     asked = [f'# {ours} = "..."  {MARK}one of {", ".join(guess.unused) or "no columns"}' for ours in guess.missing]
     found = [f"# as they are: {', '.join(same)}"] if (same := [o for o, t in guess.columns.items() if o == t]) else []
     use = "kept as attributes" if table in ("items", "users") else "not used"
     rest = [f"# {use}: {', '.join(guess.unused)}"] if guess.unused else []
+    if table == "events" and guess.unused:
+        maybe = [(ours, what) for ours, what in WITHOUT.items() if ours not in guess.columns and not by_preset]
+        asked += [f'# {ours} = "..."  # none was recognised; without it {what}' for ours, what in maybe]
     return "\n".join([f"[data.columns.{table}]  # our name = your column", *renamed, *asked, *found, *rest]) + "\n"
 
 

@@ -38,7 +38,7 @@ def similar(recommender: Recommender, question: SimilarRequest, request_id: str)
     if unknown:
         found = f"{len(unknown)} of {len(question.items)} items are unknown (first: {unknown[0]!r})"
         raise UsageError(Problem("SERV-03", found, "Items of the catalogue or of training events", "Correct the ids"))
-    table = recommender.similar(pl.Series(question.items), question.relation, question.k)
+    table = recommender.similar(pl.Series(list(dict.fromkeys(question.items))), question.relation, question.k)
     return SimilarAnswer(request_id, recommender.version, [SimilarItem(**row) for row in table.iter_rows(named=True)])
 
 

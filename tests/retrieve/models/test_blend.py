@@ -18,7 +18,7 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question
 from paretail.retrieve.choose import Choice
 from paretail.retrieve.models import blend
-from paretail.retrieve.models.blend import PRIOR, UNTIMED, Blend, BlendConfig, Mix, items_had, modes_to_learn
+from paretail.retrieve.models.blend import ASKS, PRIOR, UNTIMED, Blend, BlendConfig, Mix, items_had, modes_to_learn
 from paretail.retrieve.normalise import BEST
 from paretail.sim.planted import Planted, planted, planted_sequence
 
@@ -208,7 +208,7 @@ def test_modes_that_are_given_are_not_learned() -> None:
     assert choice.config.modes["target"] == Mix(theta={"pop all|anyone": 1.0}, kappa=2.0)
     assert choice.config.kind_weights == {"purchase": 1.0}
     assert set(choice.config.modes) == {"none", "target", "all"}
-    assert not [remark for remark in choice.remarks if remark.startswith("target")]
+    assert not [remark for remark in choice.remarks if remark.startswith(ASKS["target"])]
 
 
 def test_declared_kinds_count_as_declared() -> None:
@@ -224,7 +224,7 @@ def test_one_kind_without_time_learns_nothing() -> None:
     choice = chosen(shop_graph(planted(60, 40, 8), "none"), Question("purchase", True, ("purchase",)))
     assert isinstance(choice.config, BlendConfig)
     assert choice.config.modes == {"none": UNTIMED, "target": UNTIMED}
-    assert "published filter" in choice.remarks[0]
+    assert "published settings" in choice.remarks[0]
 
 
 def test_the_budget_bounds_how_many_users_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:

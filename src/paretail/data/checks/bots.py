@@ -26,7 +26,7 @@ def check(tables: Tables) -> list[Problem]:
         f"the events: {listed}"
     )
     expected = f"At most {A_MINUTE} actions a minute and {A_DAY:,} a day"
-    do = 'Leave them out: [data] exclude = [{ name = "bots", column = "user_id", matches = "^(...)$" }]'
+    do = 'Leave them out: a [[data.exclude]] with name = "bots", column = "user_id", matches = "^(...)$"'
     return [Problem("CHECK-14", found, expected, do, "warn")]
 
 

@@ -39,6 +39,12 @@ from paretail.retrieve.signals.profiles import Scene, profile, wished
 
 #: How strong a wish each kind shows in the union of kinds; a declared kind has its own weight.
 KIND_WEIGHTS: Final = {"purchase": 1.0, "cart": 0.6, "favourite": 0.6, "click": 0.3, "view": 0.3}
+#: What each mode asks, for people.
+ASKS: Final[dict[Mode, str]] = {
+    "none": "Lists that may repeat what a user had",
+    "target": "Lists without what a user had under the target kind",
+    "all": "Lists without anything a user touched",
+}
 #: Lists are judged at this length while weights are learned.
 JUDGED_AT: Final = 20
 #: Users asked while weights are learned.
@@ -153,7 +159,10 @@ class Blend:
         wanted = [mode for mode in modes_to_learn(graph.history, question) if mode not in modes]
         if graph.history.time == "none" and len(question.wishes) == 1:
             config = config.model_copy(update={"modes": modes | dict.fromkeys(wanted, UNTIMED)})
-            return Choice(config, remarks=("one kind of event without time: the published filter is used as it is",))
+            return Choice(
+                config,
+                remarks=("One kind of event without time: nothing to choose by; a filter with published settings",),
+            )
         asked = max(FEWEST_ASKED, min(MOST_ASKED, round(seconds * ASKED_A_SECOND)))
         remarks: list[str] = []
         metrics: dict[str, Any] = {}
@@ -235,6 +244,7 @@ def items_had(history: History, target: str, mode: Mode, items: int) -> sparse.c
 def _remark(mode: Mode, learned: mixing.Learned | None, split: Split) -> str:
     asked = int((split.held.counts > 0).sum())
     if learned is None:
-        return f"{mode}: too few events to learn weights ({asked} users to ask); using the ridge alone"
+        return f"{ASKS[mode]}: too few events to learn from ({asked} users could be asked); one fixed signal, the ridge"
     parts = ", ".join(f"{signal} {theta:.2f}" for signal, theta in learned.theta.items())
-    return f"{mode}: NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.standard_error:.4f} ({asked} users): {parts}"
+    figure = f"NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.standard_error:.4f}"
+    return f"{ASKS[mode]}: {figure} in validation on {asked:,} users, by {parts}"
