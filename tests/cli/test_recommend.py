@@ -121,4 +121,4 @@ def test_a_summary_for_people_and_for_machines(shop: DemoShop, tmp_path: Path) -
     ask = ["recommend", "--bundle", shop.bundle, "--out", tmp_path / "r.csv", "--users", "stranger", "-k", 3]
     told = json.loads(paretail(*ask, "--json").out)
     assert (told["users"], told["cold"], told["rows"]) == (1, 1, 3)
-    assert "1 users, 1 of them without history: 3 rows" in paretail(*ask).out
+    assert "1 user, 1 of them without history: 3 rows in " in paretail(*ask).out

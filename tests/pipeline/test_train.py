@@ -168,6 +168,19 @@ def test_an_interruption_leaves_the_old_bundle_as_it_was(
     assert not parts(tmp_path)
 
 
+def test_every_row_is_accounted_for_and_each_run_has_a_quarantine_of_its_own(shop: DemoShop, tmp_path: Path) -> None:
+    log = pl.read_csv(shop.folder / "events.csv.gz", infer_schema=False)
+    log.with_columns(sku=pl.when(pl.int_range(pl.len()) > 3).then("sku")).write_csv(tmp_path / "log.csv")
+    settings = load_config(shop.config_with(tmp_path / "shop.toml", events=f'"{tmp_path / "log.csv"}"'))
+    account = [train.train(settings, tmp_path, tmp_path / "b").account for _ in range(2)][1]
+    rows = f"events: {log.height:,} rows read, {log.height - 4:,} used, 0 excluded by rules, 4 in quarantine"
+    assert account[0] == rows
+    folders = sorted((tmp_path / "quarantine").iterdir())
+    assert len(folders) == 2
+    assert str(folders[1]) in "\n".join(account)
+    assert [pl.read_csv(folder / "events.csv")["line"].to_list() for folder in folders] == [[1, 2, 3, 4]] * 2
+
+
 def test_progress_tells_each_step(shop: DemoShop, tmp_path: Path) -> None:
     steps: list[str] = []
     settings = load_config(shop.config_with(tmp_path / "shop.toml"))

@@ -36,8 +36,8 @@ def recommend(
     json
         Print a summary as JSON.
     """
+    from paretail.cli.terminal import counted, print_json, progress
     from paretail.cli.terminal import out as console
-    from paretail.cli.terminal import print_json, progress
     from paretail.pipeline.recommend import recommend_to_file
 
     kinds = None if exclude is None else [word.strip() for word in exclude.split(",")]
@@ -47,4 +47,5 @@ def recommend(
         print_json(told)
     else:
         cold = f", {told['cold']:,} of them without history" if told["cold"] else ""
-        console.print(f"{told['users']:,} users{cold}: {told['rows']:,} rows in {out} (model {told['version']})")
+        done = f"{counted(told['users'], 'user')}{cold}: {counted(told['rows'], 'row')} in {out}"
+        console.print(f"{done} (model {told['version']})", soft_wrap=True)

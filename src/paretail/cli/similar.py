@@ -33,8 +33,8 @@ def similar(
     json
         Print a summary as JSON.
     """
+    from paretail.cli.terminal import counted, print_json
     from paretail.cli.terminal import out as console
-    from paretail.cli.terminal import print_json
     from paretail.pipeline.similar import similar_to_file
 
     told = similar_to_file(bundle, items, out, relation, k)
@@ -42,4 +42,5 @@ def similar(
         print_json(told)
         return
     unknown = f", {told['unknown']:,} of them unknown" if told["unknown"] else ""
-    console.print(f"{told['items']:,} items{unknown}: {told['rows']:,} rows in {out} (model {told['version']})")
+    done = f"{counted(told['items'], 'item')}{unknown}: {counted(told['rows'], 'row')} in {out}"
+    console.print(f"{done} (model {told['version']})", soft_wrap=True)

@@ -34,3 +34,8 @@ def print_json(value: Any) -> None:
     """Print one JSON document to standard output, bare, for machines."""
     json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
     sys.stdout.write("\n")
+
+
+def counted(count: int, noun: str) -> str:
+    """Return `1 user` or `1,234 users`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

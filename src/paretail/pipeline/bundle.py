@@ -224,7 +224,7 @@ def _no_bundle(root: Path) -> BundleError:
 
 
 def _damaged(file: Path, why: str) -> BundleError:
-    do = "Use another version (paretail bundles list BUNDLE; paretail bundles use BUNDLE VERSION), or train again"
+    do = "Use another version (paretail bundles list BUNDLE; paretail bundles use VERSION BUNDLE), or train again"
     return BundleError(Problem("BNDL-02", f"{file} is damaged: {why}", "Expected the file as it was published", do))
 
 
