@@ -144,6 +144,15 @@ def test_train(here: Path, arguments: str, code: int, problem: str) -> None:
     check()
 
 
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+    shop: DemoShop, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    told(paretail("train", "--config", "words.toml", "--out", "b"), 1, "CLI-14")
+    told(paretail("recommend", "--bundle", "none", "--out", "r.csv"), 1, "CLI-14")
+    told(paretail("similar", "--bundle", "none", "--out", "s.csv"), 1, "CLI-14")
+
+
 @pytest.mark.parametrize(("arguments", "code", "problem"), OTHERS)
 def test_other_verbs(here: Path, arguments: str, code: int, problem: str) -> None:
     check = untouched(here)

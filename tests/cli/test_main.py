@@ -86,7 +86,7 @@ def test_every_problem_is_one_line_and_the_exit_code_1(monkeypatch: pytest.Monke
     ("error", "line"),
     [
         (PermissionError(13, "Permission denied", "/srv/x"), "paretail: /srv/x: Permission denied. A file or folder"),
-        (OSError(28, "No space left on device"), "paretail: a file: No space left on device. A file or folder"),
+        (OSError(28, "No space left on device"), "paretail: [Errno 28] No space left on device. A file or folder"),
     ],
 )
 def test_what_the_system_refuses_is_told_too(monkeypatch: pytest.MonkeyPatch, error: OSError, line: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from paretail.core.files import atomic_file, atomic_folder, folder_aside, settle
+from paretail.core.files import atomic_file, atomic_folder, check_writable, folder_aside, settle
 
 
 def write_half(path: Path, failure: type[BaseException]) -> None:
@@ -62,3 +62,15 @@ def test_what_stands_aside_is_removed_unless_it_settles(tmp_path: Path) -> None:
     with folder_aside(tmp_path) as aside:
         settle(aside, tmp_path / "kept")
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_where_nothing_can_be_made_is_told_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    for path in ("file", "new", "new/er/a", "."):
+        check_writable(tmp_path / path)
+    with pytest.raises(NotADirectoryError, match="file"):
+        check_writable(tmp_path / "file" / "a")
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
+    for path in ("file", "new/er/a"):
+        with pytest.raises(PermissionError, match="Permission denied"):
+            check_writable(tmp_path / path)

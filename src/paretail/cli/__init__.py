@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except OSError as error:
         do = "Correct the path, its rights, or the room on that disk"
-        found = f"{error.filename or 'a file'}: {error.strerror or error}"
+        found = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         _tell([Problem("CLI-14", found, "A file or folder that can be used", do)])
         sys.exit(1)
     except KeyboardInterrupt:

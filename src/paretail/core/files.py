@@ -1,11 +1,22 @@
 """Files that are whole or absent: write aside, flush to disk, rename."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+
+def check_writable(path: Path) -> None:
+    """Raise OSError where nothing can be made at `path`: long work should not end in finding that out."""
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    folder = there.parent if there == path and there.is_file() else there
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from safetensors.numpy import load_file, save_file
 from paretail import __version__
 from paretail.core.clock import now_ms
 from paretail.core.errors import BundleError, Problem, nearest
-from paretail.core.files import atomic_file, folder_aside, settle
+from paretail.core.files import atomic_file, check_writable, folder_aside, settle
 
 #: Raised by one whenever an older program could not read a new bundle.
 FORMAT = 1
@@ -98,10 +98,11 @@ def publish(draft: Draft, root: Path) -> str:
 
 
 def refuse_foreign(root: Path) -> None:
-    """Raise BundleError where `root` holds something that is no bundle."""
+    """Raise BundleError where `root` holds something that is no bundle, OSError where nothing can be written."""
     if root.is_file() or (root.is_dir() and any(root.iterdir()) and not (root / "versions").is_dir()):
         expected = "A new folder, or a bundle"
         raise BundleError(Problem("BNDL-06", f"{root} holds something else", expected, "Choose another --out"))
+    check_writable(root)
 
 
 def versions(root: Path) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from paretail.core.errors import Problem, UsageError
-from paretail.core.files import atomic_file
+from paretail.core.files import atomic_file, check_writable
 from paretail.core.progress import Progress, silent
 from paretail.data.types import History
 from paretail.pipeline.holdout import read_events
@@ -69,10 +69,11 @@ def check_k(k: int) -> None:
 
 
 def check_out(out: Path) -> None:
-    """Raise UsageError for a file that no table can be written to."""
+    """Raise UsageError, or OSError, for a file that no table can be written to."""
     if out.suffix not in {".parquet", ".csv"} or out.is_dir():
         found = f"--out {out} is a folder" if out.is_dir() else f"--out {out} ends in {out.suffix or 'nothing'}"
         raise UsageError(Problem("CLI-06", found, "Expected a file ending in .parquet or .csv", "Rename the output"))
+    check_writable(out)
 
 
 def write_table(rows: pl.DataFrame, out: Path) -> None:
