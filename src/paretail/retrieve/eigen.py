@@ -53,7 +53,8 @@ def eigenpairs(matrix: sparse.csr_array, rank: int, iterations: int, rng: np.ran
 def _orthonormal(columns: Dense) -> Dense:
     values, vectors = np.linalg.eigh((columns.T @ columns).astype(np.float64))
     kept = values > max(values[-1], 1e-30) * 1e-9
-    return np.asarray(columns @ (vectors[:, kept] / np.sqrt(values[kept])), np.float32)
+    turned: Dense = columns @ (vectors[:, kept] / np.sqrt(values[kept])).astype(np.float32)
+    return turned
 
 
 def _signed(vectors: Dense) -> Dense:
