@@ -122,3 +122,13 @@ def test_a_summary_for_people_and_for_machines(shop: DemoShop, tmp_path: Path) -
     told = json.loads(paretail(*ask, "--json").out)
     assert (told["users"], told["cold"], told["rows"]) == (1, 1, 3)
     assert "1 user, 1 of them without history: 3 rows in " in paretail(*ask).out
+
+
+def test_history_that_is_not_used_is_told(shop: DemoShop, tmp_path: Path) -> None:
+    rows = "visitor_id,sku,action\nnew,i00000003,pv\nnew,nothing,pv\nother,i00000004,buy\n"
+    (tmp_path / "h.csv").write_text(rows)
+    ask = ["recommend", "--bundle", shop.bundle, "--out", tmp_path / "r.csv", "--users", "new"]
+    done = paretail(*ask, "--history", tmp_path / "h.csv")
+    assert "2 events of --history not used" in done.out
+    assert json.loads(paretail(*ask, "--history", tmp_path / "h.csv", "--json").out)["unused_history"] == 2
+    assert "not used" not in paretail(*ask).out

@@ -49,3 +49,8 @@ def recommend(
         cold = f", {told['cold']:,} of them without history" if told["cold"] else ""
         done = f"{counted(told['users'], 'user')}{cold}: {counted(told['rows'], 'row')} in {out}"
         console.print(f"{done} (model {told['version']})", soft_wrap=True)
+        if told["unused_history"]:
+            unused = counted(told["unused_history"], "event")
+            console.print(
+                f"{unused} of --history not used: of users not asked for, or of items or kinds not in the bundle"
+            )

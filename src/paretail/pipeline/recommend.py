@@ -35,15 +35,19 @@ def recommend_to_file(
     recommender = Recommender.load(bundle)
     recommender.excluded_kinds(exclude)
     user_ids = read_ids(users, recommender.columns("user_id", "users", "events"), recommender.users.ids)
-    histories = recommender.history_of(user_ids)
+    histories, unused = recommender.history_of(user_ids), 0
     if history is not None:
         events = read_events(history, recommender.manifest.config)
-        histories = joined(histories, recommender.history_from(events, user_ids))
+        new = recommender.history_from(events, user_ids)
+        histories, unused = joined(histories, new), events.frame.height - len(new.item_idx)
     lists = recommender.recommend(histories, k, exclude, progress=progress)
     rows = frame(lists, user_ids, recommender.items)
     write_table(rows, out)
     cold = int(np.sum(np.diff(histories.indptr) == 0))
-    return {"version": recommender.version, "users": len(user_ids), "cold": cold, "rows": rows.height, "file": str(out)}
+    return {
+        "version": recommender.version, "users": len(user_ids), "cold": cold, "rows": rows.height, "file": str(out),
+        "unused_history": unused,
+    }  # fmt: skip
 
 
 def joined(first: History, second: History) -> History:
