@@ -30,6 +30,8 @@ def check(tables: Tables) -> list[Problem]:
 
 def _advice(middle: float, tables: Tables) -> str:
     read = SCALES.get(tables.config.time or "", 1.0)
+    if tables.config.time == "datetime":
+        return 'Correct the column in the export, or set [data] time = "none"'
     fitting = [unit for unit, scale in SCALES.items() if _plausible(middle / read * scale, tables.now_ms)]
     return f'Set [data] time = "{fitting[0] if fitting else "order"}"'
 

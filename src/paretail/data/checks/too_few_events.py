@@ -21,6 +21,8 @@ def check(tables: Tables) -> list[Problem]:
     if wished.height < LEAST_EVENTS or users < LEAST_USERS or items < LEAST_ITEMS:
         expected = f"At least {LEAST_EVENTS} events, {LEAST_USERS} users and {LEAST_ITEMS} items"
         left = f"; {tables.rows('events') - tables.events.height:,} rows are quarantined"
+        if passive := tables.events.height - wished.height:
+            left += f", and {passive:,} are impressions or refunds, which show no wish"
         return [Problem("CHECK-13", f"events: only {seen}{left}", expected, "Import more, or see the other checks")]
     found = []
     target = strongest(wished["kind"].unique())
