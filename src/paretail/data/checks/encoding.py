@@ -25,7 +25,7 @@ def _of(frame: pl.DataFrame, table: Table) -> list[Problem]:
         if n := int(damaged.sum()):
             rows = frame[[int(damaged.arg_true()[0])]]
             says = f"{table}: {share(n, frame.height)} cells of {name} are damaged ({place(rows)}, {rows[name][0]!r})"
-            do = 'Text file: set `encoding` of that source (such as "cp1252"); damage inside a file: export anew as UTF-8'
+            do = 'Set `encoding` of that source if it is a text file (such as "cp1252"), else export it anew as UTF-8'
             found.append(Problem("CHECK-16", says, "Expected UTF-8 text", do, "warn"))
     return found
 
