@@ -61,17 +61,23 @@ class Imported:
 
 
 def ingest(config: DataConfig, base: Path, *, quarantine: Path | None = None, progress: Progress = silent) -> Imported:
-    """Read, map, check and join all that `config` names; bad rows go to the folder `quarantine` where one is given.
+    """Read, map, check and join all that `config` names; bad rows go to the folder `quarantine` where one is given;
+    an older quarantine there is replaced, and without bad rows no new one is made.
 
     Raises DataError with all problems where a check fails; nothing is written then.
     """
     examined = examine(config, base, progress=progress)
     shop = examined.shop()
-    if quarantine is not None:
+    if quarantine is not None and (quarantine.exists() or any(part.height for part in _bad(examined))):
         progress("Writing the quarantine", 0.95)
         write_quarantine(examined.tables.bad, {t: j.raws for t, j in examined.joined.items()}, quarantine)
     progress("Imported", 1.0)
     return Imported(shop, examined.report)
+
+
+def _bad(examined: Examined) -> list[pl.DataFrame]:
+    """Return the rows and lines that do not go on."""
+    return [*examined.tables.bad.values(), *(part.broken for part in examined.joined.values())]
 
 
 def examine(config: DataConfig, base: Path, *, progress: Progress = silent, now: int | None = None) -> Examined:

@@ -11,7 +11,6 @@ PER_MS = {"microseconds": 1000, "nanoseconds": 1_000_000}
 LARGEST = 9_000_000_000_000_000
 ZONED = r"(?:Z|[+-]\d{2}:?\d{2}|UTC)$"
 FORMATS = ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M")
-HOUR_MS = 3_600_000
 
 
 def as_ts_ms(column: pl.Series, unit: Unit, timezone: str, time_format: str | None = None) -> pl.Series:

@@ -181,11 +181,11 @@ class Reason:
     """Why an item is in a list, as data; `serve` and `cli` turn it into words (`pipeline/reasons.py`).
 
     `code` is one of `because` (the user's own event on `item_idx` with `kind`, `count` others did both), `again`
-    (the user had it before), `popular`, `trending`, `similar`; `count` is exact, from the data; `share` is the
+    (the user had it before), `popular`; `count` is exact, from the data; `share` is the
     part of the item's score that this reason explains, 0 to 1.
     """
 
-    code: Literal["because", "again", "popular", "trending", "similar"]
+    code: Literal["because", "again", "popular"]
     item_idx: int | None = None
     kind: str | None = None
     count: int | None = None
@@ -197,13 +197,11 @@ class Candidates:
     """What retrieval hands on for `users` rows: up to `cands` items each, best first.
 
     `item_idx[users, cands]` is -1 past the end of a list; `scores[users, cands]` is the blended score (-inf past
-    the end), `by_source[users, cands, sources]` its parts where asked for, in the order of `sources`.
+    the end).
     """
 
     item_idx: Rows
     scores: NDArray[np.float32]
-    sources: tuple[str, ...] = ()
-    by_source: NDArray[np.float32] | None = None
 
 
 def _empty(*columns: str) -> pl.DataFrame:

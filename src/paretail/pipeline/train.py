@@ -14,9 +14,9 @@ from paretail.core.clock import now_ms
 from paretail.core.errors import DataError, Problem, nearest
 from paretail.core.progress import Progress, silent
 from paretail.data.config import TABLES
-from paretail.data.ingest import Examined, examine
+from paretail.data.ingest import ingest
 from paretail.data.kinds import NOT_TARGETS, strongest
-from paretail.data.quarantine import write_quarantine
+from paretail.data.report import ImportReport
 from paretail.data.types import History, Shop
 from paretail.graph.shopgraph import ShopGraph
 from paretail.pipeline.bundle import Draft, publish, refuse_foreign
@@ -53,28 +53,24 @@ def train(config: ShopConfig, base: Path, out: Path, *, seed: int | None = None,
     refuse_foreign(out)
     _check_model(config.model)
     progress("Importing")
-    examined = examine(config.data, base, progress=progress)
-    shop = examined.shop()
-    account = _account(examined, out)
-    trained = train_shop(shop, config, out, seed=seed, budget_seconds=budget_seconds, progress=progress)
+    quarantine = out.parent / "quarantine" / f"{out.name}-{now_ms()}-{os.getpid()}"  # a run's own: two may run at once
+    imported = ingest(config.data, base, quarantine=quarantine, progress=progress)
+    account = _account(imported.report, quarantine)
+    trained = train_shop(imported.shop, config, out, seed=seed, budget_seconds=budget_seconds, progress=progress)
     return replace(trained, account=account)
 
 
-def _account(examined: Examined, out: Path) -> tuple[str, ...]:
-    """Say what became of the rows; those that are bad go to a folder of this run's own beside the bundle."""
-    totals = {table: examined.report.total(table) for table in TABLES}
+def _account(report: ImportReport, quarantine: Path) -> tuple[str, ...]:
+    """Say what became of the rows, a line each."""
+    totals = {table: report.total(table) for table in TABLES}
     lines = [
         f"{table}: {total.read:,} rows read, {total.imported:,} used, {sum(total.excluded.values()):,} excluded by "
         f"rules, {sum(total.quarantined.values()):,} in quarantine"
         for table, total in totals.items() if total.read
     ]  # fmt: skip
     if any(total.quarantined for total in totals.values()):
-        folder = out.parent / "quarantine" / f"{out.name}-{now_ms()}-{os.getpid()}"
-        raws = {table: part.raws for table, part in examined.joined.items()}
-        write_quarantine(examined.tables.bad, raws, folder)
-        lines.append(f"The rows in quarantine, each with its reason: {folder}")
-    warned = sum(check.status == "warn" for check in examined.report.checks)
-    if warned:
+        lines.append(f"The rows in quarantine, each with its reason: {quarantine}")
+    if warned := sum(check.status == "warn" for check in report.checks):
         lines.append(f"{warned} checks warn; see: paretail check")
     return tuple(lines)
 

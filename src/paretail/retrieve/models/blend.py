@@ -26,6 +26,7 @@ from paretail.core.rng import rng_for
 from paretail.data.held import Mode, had
 from paretail.data.splits import Split
 from paretail.data.types import History
+from paretail.graph.interactions import STRENGTH
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve import mixing
 from paretail.retrieve.base import Arrays, Question, Scores
@@ -38,7 +39,7 @@ from paretail.retrieve.signals.matrix import Matrix, matrix_from
 from paretail.retrieve.signals.profiles import Scene, profile, wished
 
 #: How strong a wish each kind shows in the union of kinds; a declared kind has its own weight.
-KIND_WEIGHTS: Final = {"purchase": 1.0, "cart": 0.6, "favourite": 0.6, "click": 0.3, "view": 0.3}
+KIND_WEIGHTS: Final = {kind: weight for kind, weight in STRENGTH.items() if weight > 0}
 #: What each mode asks, for people.
 ASKS: Final[dict[Mode, str]] = {
     "none": "Lists that may repeat what a user had",
