@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from paretail.serve.schema import (
+from paretail.pipeline.live.bodies import (
     ErrorAnswer,
     ErrorDetail,
     RecommendAnswer,
@@ -20,7 +20,7 @@ def read(body: object, kind: type = RecommendRequest) -> Any:
 
 
 def test_nothing_is_required_of_a_recommendation() -> None:
-    assert read({}) == RecommendRequest(None, [], [], 20, None, False)
+    assert read({}) == RecommendRequest()
 
 
 def test_a_full_request() -> None:

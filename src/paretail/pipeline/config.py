@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PositiveFloat, field_validator
 
 from paretail.core.config import Config
 from paretail.core.errors import ConfigError, Problem
@@ -56,10 +56,38 @@ class ModelConfig(Config):
 
 
 class ServeConfig(Config):
-    """`[serve]`: how `paretail serve --config` finds what to serve."""
+    """`[serve]`: what `paretail serve --config` serves, where it listens, and its bounds."""
 
     bundle: str | None = Field(None, description="The bundle to serve, relative to this file.")
-    port: int = Field(8000, ge=1, le=65535, description="The port on 127.0.0.1.")
+    store: str | None = Field(
+        None, description="The folder of live data, relative to this file; by default the bundle's name and `-store`.",
+    )  # fmt: skip
+    host: str = Field("127.0.0.1", description="The address to listen on; any but this machine's own needs an API key.")
+    port: int = Field(8000, ge=1, le=65535, description="The port.")
+    users_in_memory: int = Field(
+        1_000_000, ge=1, description="Users whose live events are held in memory; the store has the others.",
+    )  # fmt: skip
+    events_per_user: int = Field(
+        200, ge=1, le=10_000, description="Newest live events of a user that count beside those in the bundle.",
+    )  # fmt: skip
+    fatigue: int = Field(
+        0, ge=0, le=1000, description="An item shown so many times to a user without a click steps back by a list's "
+        "length; 0: never.",
+    )  # fmt: skip
+    attribution_hours: float = Field(
+        168.0, gt=0, le=8760, description="How long after it was shown an item counts as followed, without request_id.",
+    )  # fmt: skip
+    rate: float = Field(1000.0, gt=0, description="Requests a second of a key that has no limit of its own.")
+    timeout_seconds: float = Field(10.0, gt=0, le=600, description="Longest wait for a body, and for an answer.")
+
+
+class StoreConfig(Config):
+    """`[store]`: how long live data are kept."""
+
+    keep_days: dict[str, PositiveFloat] = Field(
+        default_factory=lambda: {"impression": 90.0}, description="Days that events of a kind are kept; `impression` "
+        "also for the lists that were shown; other kinds are kept for ever.",
+    )  # fmt: skip
 
 
 class ShopConfig(Config):
@@ -70,6 +98,7 @@ class ShopConfig(Config):
     train: TrainConfig = TrainConfig()
     model: ModelConfig = ModelConfig()
     serve: ServeConfig = ServeConfig()
+    store: StoreConfig = StoreConfig()
 
 
 def load_config(path: Path) -> ShopConfig:

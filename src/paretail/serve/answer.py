@@ -5,9 +5,7 @@ import polars as pl
 from paretail.core.clock import now_ms
 from paretail.core.errors import Problem, UsageError, nearest
 from paretail.data.types import Events, History
-from paretail.pipeline.recommend import joined
-from paretail.pipeline.recommender import Recommender
-from paretail.serve.schema import (
+from paretail.pipeline.live.bodies import (
     RecommendAnswer,
     RecommendedItem,
     RecommendRequest,
@@ -15,6 +13,8 @@ from paretail.serve.schema import (
     SimilarItem,
     SimilarRequest,
 )
+from paretail.pipeline.recommend import joined
+from paretail.pipeline.recommender import Recommender
 
 
 def recommend(recommender: Recommender, question: RecommendRequest, request_id: str) -> RecommendAnswer:
@@ -28,7 +28,7 @@ def recommend(recommender: Recommender, question: RecommendRequest, request_id: 
         for rank, (item_id, score) in enumerate(zip(recommender.items.names(rows), lists.scores[0], strict=False), 1)
     ]
     for item, reason in zip(answer, reasons, strict=False):
-        item.source, item.reason = reason.code, recommender.in_words(reason)
+        item.source, item.reason = str(reason.code), recommender.in_words(reason)
     return RecommendAnswer(request_id, recommender.version, answer)
 
 

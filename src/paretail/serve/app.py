@@ -11,8 +11,9 @@ from starlette.concurrency import run_in_threadpool
 
 from paretail import __version__
 from paretail.core.errors import Problem, UsageError
+from paretail.pipeline.live import bodies as schema
 from paretail.pipeline.recommender import Recommender
-from paretail.serve import errors, page, schema
+from paretail.serve import errors, page
 from paretail.serve.answer import recommend, similar
 
 #: Larger bodies are refused before they are read to their end.

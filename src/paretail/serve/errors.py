@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from paretail.core.errors import ParetailError, Problem
-from paretail.serve.schema import ErrorAnswer, ErrorDetail
+from paretail.pipeline.live.bodies import ErrorAnswer, ErrorDetail
 
 #: The HTTP status of problems that are not a request which cannot be answered (422).
 STATUS = {"SERV-01": 400, "SERV-03": 404, "SERV-06": 413}

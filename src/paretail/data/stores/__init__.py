@@ -1,0 +1,1 @@
+"""Stores: what a live shop must not forget, one file a kind of place."""

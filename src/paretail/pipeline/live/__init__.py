@@ -1,0 +1,1 @@
+"""Live: a bundle and a store together, answering while both change."""
