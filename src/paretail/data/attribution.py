@@ -1,0 +1,157 @@
+"""Attribution: which click, cart and purchase followed from which item that was shown.
+
+An event is tied to one impression (an item in a list that was shown) at most, by the first rule that finds one:
+
+1. `request_id`: the list that it names, where that list holds the item; of several lists of one answer the last.
+2. User, item and window: the newest list with the item that was shown to the user at or before the event.
+
+The event comes at most the window after the list; by the first rule up to a day before it too, since the shop's clock
+may be slow. A refund goes where its purchase went: by `order_id` and item where it tells an order, else by
+`request_id` and item, else to the user's newest purchase of the item; it lowers revenue, not the count of purchases.
+This is last-touch attribution (B. Dalessandro et al., "Causally motivated attribution for online advertising", ADKDD
+2012, tell its limits): it says what followed, not what was caused.
+"""
+
+from typing import Final
+
+import polars as pl
+
+from paretail.core.clock import DAY_MS
+
+HOUR_MS: Final = 3_600_000
+#: How far an event that names its request may lie before the list: the shop's clock against ours.
+SKEW_MS: Final = DAY_MS
+#: What followed from an impression.
+FOLLOWED: dict[str, pl.DataType] = {
+    "clicked": pl.Boolean(),
+    "carted": pl.Boolean(),
+    "purchased": pl.Boolean(),
+    "revenue_minor": pl.Int64(),
+}
+#: Columns of `attribute`: one row an impression.
+IMPRESSION_COLUMNS: dict[str, pl.DataType] = {
+    "request_id": pl.String(),
+    "placement": pl.String(),
+    "model_version": pl.String(),
+    "policy": pl.String(),
+    "position": pl.Int32(),
+    "item_id": pl.String(),
+    "user_id": pl.String(),
+    "ts_ms": pl.Int64(),
+    "propensity": pl.Float64(),
+    **FOLLOWED,
+}
+#: Columns of events that count.
+USED: Final = ("user_id", "item_id", "kind", "ts_ms", "order_id", "quantity", "price_minor", "request_id")
+BY_REQUEST: Final = ["request_id", "item_id"]
+BY_USER: Final = ["user_id", "item_id"]
+BY_ORDER: Final = ["order_id", "item_id"]
+
+
+def attribute(answers: pl.DataFrame, events: pl.DataFrame, window_hours: float) -> pl.DataFrame:
+    """Return IMPRESSION_COLUMNS for every item of `answers` (ANSWER_COLUMNS), given `events` (EVENT_COLUMNS).
+
+    Cost: a few joins; 1 million impressions and 200,000 events take about a second on two cores.
+    """
+    shown = impressions(answers)
+    found = outcomes(shown, following(events, click_kind(events)), window_ms(window_hours))
+    joined = shown.join(found, on="impression", how="left", maintain_order="left")
+    flags = pl.col("clicked", "carted", "purchased").fill_null(False)
+    return joined.with_columns(flags, pl.col("revenue_minor").fill_null(0)).select(*IMPRESSION_COLUMNS)
+
+
+def window_ms(window_hours: float) -> int:
+    """Return the window in milliseconds."""
+    return round(window_hours * HOUR_MS)
+
+
+def click_kind(events: pl.DataFrame) -> str:
+    """Return what counts as a click: `click` where the shop tells any, else `view`, an item's page that was opened."""
+    return "click" if (events["kind"] == "click").any() else "view"
+
+
+def following(events: pl.DataFrame, click: str) -> pl.DataFrame:
+    """Return the events that may follow from an impression, with their number `event`; `click` becomes the one word."""
+    kind = pl.col("kind").replace({click: "click"})
+    told = events.lazy().filter(pl.col("kind").is_in([click, "cart", "purchase", "refund"]))
+    return told.select(USED).with_columns(kind).collect().with_row_index("event")
+
+
+def impressions(answers: pl.DataFrame) -> pl.DataFrame:
+    """Return one row an item of each list, in the order of the lists: `impression` (its number) and what was shown."""
+    size = pl.col("item_ids").list.len()
+    whole = pl.col("propensities").fill_null(pl.lit(1.0).repeat_by(size))
+    lists = answers.filter(size > 0).with_columns(propensity=whole, position=pl.int_ranges(1, size + 1, dtype=pl.Int32))
+    shown = lists.rename({"item_ids": "item_id"}).explode("item_id", "propensity", "position")
+    names = [name for name in IMPRESSION_COLUMNS if name not in FOLLOWED]
+    return shown.select(*names, "session_id").with_row_index("impression")
+
+
+def outcomes(shown: pl.DataFrame, told: pl.DataFrame, window: int) -> pl.DataFrame:
+    """Return `impression` and FOLLOWED for those of `shown` (`impressions`) from which some of `told` followed.
+
+    `told` is what `following` returns, `window` in milliseconds.
+    """
+    tied = tie(shown, told.filter(pl.col("kind") != "refund"), window)
+    every = pl.concat([_worth(tied), _refunds(shown, told, tied, window)])
+    kinds = {"clicked": "click", "carted": "cart", "purchased": "purchase"}
+    happened = {name: (pl.col("kind") == kind).any() for name, kind in kinds.items()}
+    return every.group_by("impression").agg(**happened, revenue_minor=pl.col("amount_minor").sum())
+
+
+def tie(shown: pl.DataFrame, events: pl.DataFrame, window: int) -> pl.DataFrame:
+    """Return the rows of `events` that follow from something shown, with `impression` and `shown_ms`; each row once."""
+    named = _by_request(shown, events, window)
+    others = events.join(named, on="event", how="anti", maintain_order="left")
+    return pl.concat([named, _by_user(shown, others, window)])
+
+
+def concerned(shown: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """Return the impressions that some of `told` may be tied to, in their order; the others change no outcome."""
+    found = [shown.join(told, on=keys, how="semi").select("impression") for keys in (BY_REQUEST, BY_USER)]
+    return shown.join(pl.concat(found), on="impression", how="semi", maintain_order="left")
+
+
+def _by_request(shown: pl.DataFrame, events: pl.DataFrame, window: int) -> pl.DataFrame:
+    lists = shown.join(events, on=BY_REQUEST, how="semi", maintain_order="left")
+    lists = lists.unique(BY_REQUEST, keep="last", maintain_order=True)
+    named = events.join(lists.select("impression", *BY_REQUEST, shown_ms="ts_ms"), on=BY_REQUEST, maintain_order="left")
+    return named.filter((pl.col("ts_ms") - pl.col("shown_ms")).is_between(-SKEW_MS, window))
+
+
+def _by_user(shown: pl.DataFrame, events: pl.DataFrame, window: int) -> pl.DataFrame:
+    lists = shown.join(events, on=BY_USER, how="semi", maintain_order="left")
+    lists = lists.select("impression", *BY_USER, shown_ms="ts_ms").sort("shown_ms", maintain_order=True)
+    found = events.sort("ts_ms", maintain_order=True).join_asof(
+        lists, left_on="ts_ms", right_on="shown_ms", by=BY_USER, strategy="backward", tolerance=window,
+        coalesce=False, check_sortedness=False,
+    )  # fmt: skip
+    return found.filter(pl.col("impression").is_not_null()).select(*events.columns, "impression", "shown_ms")
+
+
+def _refunds(shown: pl.DataFrame, told: pl.DataFrame, tied: pl.DataFrame, window: int) -> pl.DataFrame:
+    """Return what the refunds take from the impressions; one without a price takes back what was paid."""
+    refunds = told.filter(pl.col("kind") == "refund")
+    where = tied.select("event", "impression", "shown_ms")
+    bought = told.filter(pl.col("kind") == "purchase").join(where, on="event", how="left", maintain_order="left")
+    bought = bought.rename({"price_minor": "paid_minor"})
+    facts = ["impression", "shown_ms", "paid_minor"]
+    orders = bought.unique(BY_ORDER, keep="last", maintain_order=True).select(*BY_ORDER, *facts)
+    by_order = refunds.join(orders, on=BY_ORDER, maintain_order="left")
+    plain = refunds.filter(pl.col("order_id").is_null())
+    by_request = _by_request(shown, plain, window).with_columns(paid_minor=pl.lit(None, pl.Int64))
+    newest = plain.filter(pl.col("request_id").is_null()).sort("ts_ms", maintain_order=True)
+    by_user = newest.join_asof(
+        bought.sort("ts_ms", maintain_order=True).select("ts_ms", *BY_USER, *facts),
+        on="ts_ms", by=BY_USER, strategy="backward", check_sortedness=False,
+    )  # fmt: skip
+    found = pl.concat([part.select(*refunds.columns, *facts) for part in (by_order, by_request, by_user)])
+    in_time = found.filter(pl.col("ts_ms") - pl.col("shown_ms") <= window)
+    return _worth(in_time.with_columns(price_minor=pl.coalesce("price_minor", "paid_minor")))
+
+
+def _worth(tied: pl.DataFrame) -> pl.DataFrame:
+    """Return kind, impression and the amount that an event adds; an unknown quantity is 1, an unknown price adds 0."""
+    amount = (pl.col("quantity").fill_null(1.0) * pl.col("price_minor").fill_null(0)).round().cast(pl.Int64)
+    sign = pl.col("kind").replace_strict({"purchase": 1, "refund": -1}, default=0, return_dtype=pl.Int64)
+    return tied.select("kind", "impression", amount_minor=amount * sign)
