@@ -189,7 +189,8 @@ class NewEvent(Struct, forbid_unknown_fields=True):
     user_id: Id
     item_id: Id
     kind: Annotated[
-        str | None, Meta(max_length=100, description="What: the shop's word or ours; needed where there are several.")
+        Annotated[str, Meta(max_length=100)] | None,
+        Meta(description="What: the shop's word or ours; needed where there are several."),
     ] = None
     ts: Annotated[Seconds | None, Meta(description="When, in seconds UTC; by default now; at most a day ahead.")] = None
     event_id: Annotated[
@@ -249,7 +250,9 @@ class Item(Struct, omit_defaults=True, forbid_unknown_fields=True):
 
     item_id: Id
     title: Text | None = None
-    category: Annotated[list[Text] | None, Meta(max_length=32, description="From the widest to the narrowest.")] = None
+    category: Annotated[
+        Annotated[list[Text], Meta(max_length=32)] | None, Meta(description="From the widest to the narrowest.")
+    ] = None
     brand: Text | None = None
     price: Annotated[Amount | None, Meta(description="In the reporting currency.")] = None
     margin: Annotated[
@@ -270,7 +273,7 @@ class ItemChange(Struct, omit_defaults=True, forbid_unknown_fields=True):
 
     item_id: Id
     title: Text | UnsetType | None = UNSET
-    category: Annotated[list[Text] | UnsetType | None, Meta(max_length=32)] = UNSET
+    category: Annotated[list[Text], Meta(max_length=32)] | UnsetType | None = UNSET
     brand: Text | UnsetType | None = UNSET
     price: Amount | UnsetType | None = UNSET
     margin: Annotated[float, Meta(le=1, ge=-1000)] | UnsetType | None = UNSET
