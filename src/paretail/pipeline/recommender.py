@@ -22,7 +22,7 @@ from paretail.data.types import Candidates, Events, History, Reason
 from paretail.pipeline import reasons
 from paretail.pipeline.bundle import Bundle
 from paretail.retrieve.associate import Associations
-from paretail.retrieve.base import Retriever
+from paretail.retrieve.base import Retriever, Scores
 from paretail.retrieve.models import model
 from paretail.retrieve.topk import top_k
 
@@ -128,6 +128,11 @@ class Recommender:
         if not parts:
             return Candidates(np.empty((0, k), np.int32), np.empty((0, k), np.float32))
         return Candidates(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]))
+
+    def scores(self, history: History, mode: Mode) -> Scores:
+        """Return `scores[users, items]` of a few users, whose lists leave out what `mode` says."""
+        with _one_at_a_time:
+            return self.model.score(history, mode=mode)
 
     def explain(self, history: History, rows: Rows, exclude: Sequence[str] | None = None) -> list[Reason]:
         """Return why each item of `rows` is in the list of the one user of `history`."""

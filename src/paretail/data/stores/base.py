@@ -84,12 +84,20 @@ class Store(Protocol):
         """Add lists that were shown."""
         ...
 
+    def promise(self, lists: int) -> None:
+        """Count lists that are about to be shown; those never written are `counts()["lists_lost"]` after a kill."""
+        ...
+
     def put(self, kind: Kind, documents: Mapping[str, bytes | None]) -> None:
         """Set whole documents (JSON), all or none; None marks one as deleted."""
         ...
 
     def documents(self, kind: Kind) -> Iterable[tuple[str, bytes | None]]:
         """Return every document by id; None where it was deleted."""
+        ...
+
+    def document(self, kind: Kind, document_id: str) -> bytes | None:
+        """Return one document; None where there is none, or it was deleted."""
         ...
 
     def merge(self, visitor_id: str, user_id: str) -> None:

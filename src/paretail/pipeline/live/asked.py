@@ -1,0 +1,133 @@
+"""Asked: a question against one engine, its scores, and the lists drawn from them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import structlog
+
+from paretail.core.clock import now_ms
+from paretail.core.errors import Problem, UsageError, nearest
+from paretail.core.ids import Rows
+from paretail.data.held import Mode
+from paretail.data.types import History
+from paretail.pipeline.live import rules
+from paretail.pipeline.live.bodies import RecommendedItem, Rules
+from paretail.pipeline.live.engine import NO_KIND, Engine, Past
+from paretail.pipeline.live.rules import Drawing, Mask, Scores
+from paretail.pipeline.live.shown import ShownLists
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A question understood: all that scoring and drawing need."""
+
+    engine: Engine
+    rules: Rules
+    past: Past
+    excluded: tuple[str, ...]
+    mode: Mode
+    allowed: Mask | None
+    left_out: Rows
+    tired: dict[int, int]
+
+    @classmethod
+    def of(cls, engine: Engine, question: Rules, shown: ShownLists, fatigue: int) -> "Asked":
+        """Understand `question`; raises UsageError for what the bundle or the grammar does not know."""
+        recommender = engine.recommender
+        excluded = recommender.excluded_kinds(question.exclude)
+        past = _past(engine, question)
+        had = past.item_idx[np.isin(past.kind, [recommender.history.kinds.index(kind) for kind in excluded])]
+        seen = shown.of_session(question.session_id) if question.skip_shown and question.session_id else []
+        left_out = rules.named_rows(engine, [*question.exclude_items, *seen])
+        times = fatigue if question.fatigue is None else question.fatigue
+        return cls(
+            engine, question, past, excluded, recommender.mode(excluded), rules.allowed(engine, question),
+            np.concatenate([had, left_out]), _tired(engine, question.user_id, shown, times),
+        )  # fmt: skip
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything is known of whoever asks."""
+        return len(self.past.item_idx) > 0
+
+    @cached_property
+    def history(self) -> History:
+        """The past as a history of one user."""
+        return self.engine.histories([self.past])
+
+    def drawing(self, k: int, more: str | None = None, taken: Rows | None = None) -> Drawing:
+        """Return how a list is drawn, under a filter of its own and without what other lists have taken."""
+        allowed = self.allowed if more is None else rules.allowed(self.engine, self.rules, more)
+        left_out = self.left_out if taken is None else np.concatenate([self.left_out, taken])
+        return Drawing(k, allowed, left_out, self.tired, self.rules.variants, self.rules.min_relevance)
+
+    def lines(self, rows: Rows, scores: Scores, source: str) -> list[RecommendedItem]:
+        """Return the lines of a list, reasons apart."""
+        ids = self.engine.shelf.ids(rows)
+        return [RecommendedItem(item_id, rank, score, source)
+                for rank, (item_id, score) in enumerate(zip(ids, scores.tolist(), strict=True), 1)]  # fmt: skip
+
+    def explain(self, lines: Sequence[RecommendedItem], rows: Rows, degraded: list[str]) -> None:
+        """Tell why each line, whose rows the model knows, is in the list; a failure is told in `degraded`."""
+        recommender = self.engine.recommender
+        try:
+            reasons = recommender.explain(self.history, rows, self.rules.exclude)
+            for line, reason in zip(lines, reasons, strict=True):
+                line.reason = recommender.in_words(reason)
+                line.because = None if reason.item_idx is None else recommender.items.ids[reason.item_idx]
+                line.source = "popular" if reason.code == "popular" else line.source
+        except Exception as error:  # a list without reasons is better than none
+            log.error("reasons_failed", version=self.engine.version, exc_info=error)
+            degraded.append("reasons")
+
+
+def scores_of(asked: Sequence[Asked]) -> list[Scores]:
+    """Return the scores of every item that the bundle knows for questions to one engine, those of one mode together."""
+    found: dict[int, Scores] = {}
+    for mode in dict.fromkeys(question.mode for question in asked):
+        places = [place for place, question in enumerate(asked) if question.mode == mode]
+        engine = asked[places[0]].engine
+        scores = engine.recommender.scores(engine.histories([asked[place].past for place in places]), mode)
+        found |= dict(zip(places, scores, strict=True))
+    return [found[place] for place in range(len(asked))]
+
+
+def _past(engine: Engine, question: Rules) -> Past:
+    """Return what is stored of the user, then what the question itself tells, in its order."""
+    stored = Past.of([]) if question.user_id is None else engine.past(question.user_id)
+    if not question.events and not question.items:
+        return stored
+    recommender = engine.recommender
+    now, weakest = now_ms(), recommender.history.kinds.index(recommender.weakest)
+    told = [
+        (recommender.items.row(event.item_id), _kind(engine, event.kind),
+         now if event.ts is None else round(event.ts * 1000), event.quantity)
+        for event in question.events
+    ]  # fmt: skip
+    told += [(recommender.items.row(item), weakest, now, 1.0) for item in question.items]
+    past = Past.of(told)
+    past = past._replace(ts_ms=engine.in_time_of_bundle(past.ts_ms))
+    return stored.then(past.where((past.item_idx >= 0) & (past.kind != NO_KIND)))
+
+
+def _kind(engine: Engine, word: str | None) -> int:
+    words = engine.words
+    kind = engine.only_kind if word is None else words.get(word) or words.get(word.lower())
+    if kind is None:
+        found = "an event without kind" if word is None else f"event kind {word!r}"
+        raise UsageError(Problem("SERV-04", found, f"Expected {nearest(word or '', words)}", "Name what was done"))
+    return engine.kind(kind)
+
+
+def _tired(engine: Engine, user_id: str | None, shown: ShownLists, times: int) -> dict[int, int]:
+    """Return by how many lengths of a list each item steps back that was shown `times` or more without a click."""
+    if not times or user_id is None:
+        return {}
+    counts = shown.counts(engine.users.user_of(user_id))
+    steps = {item_id: count // times for item_id, count in counts.items() if count >= times}
+    known = engine.recommender.items
+    return {row: step for item_id, step in steps.items() if (row := known.row(item_id)) >= 0}

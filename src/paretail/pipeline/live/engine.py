@@ -1,0 +1,184 @@
+"""Engine: one version of a bundle, ready to answer for live users; it never changes but for the shelf's documents.
+
+A user's history is the bundle's, that of visitors who are the user, and the live events of all of them. A live event
+that the bundle has seen (same item, kind and millisecond) counts once. A kind that the bundle never saw counts as the
+strongest that it knows and that is no stronger, or the weakest that it knows.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Final, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from paretail.core.clock import DAY_MS, now_ms
+from paretail.core.ids import Rows
+from paretail.core.money import minor_per_major
+from paretail.data.kinds import NOT_TARGETS, TARGETS
+from paretail.data.live import LiveUsers, Packed
+from paretail.data.shelf import Shelf
+from paretail.data.stores.base import Store
+from paretail.data.types import History
+from paretail.pipeline.live.feed import words_of
+from paretail.pipeline.live.trends import Trends
+from paretail.pipeline.recommender import Recommender
+
+#: No kind of the bundle.
+NO_KIND: Final = 255
+#: Older live events have next to no weight in the trends.
+TREND_DAYS: Final = 30
+
+
+class Past(NamedTuple):
+    """One user's events, oldest first, as rows of a bundle."""
+
+    item_idx: Rows
+    kind: NDArray[np.uint8]
+    ts_ms: NDArray[np.int64]
+    quantity: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[int, int, int, float]]) -> "Past":
+        """Build from (item_idx, kind, ts_ms, quantity)."""
+        items, kinds, times, quantities = zip(*rows, strict=True) if rows else ((), (), (), ())
+        return cls(np.array(items, np.int32), np.array(kinds, np.uint8), np.array(times, np.int64),
+                   np.array(quantities, np.float32))  # fmt: skip
+
+    def where(self, keep: NDArray[np.bool_] | NDArray[np.integer]) -> "Past":
+        """Return the events where `keep`, or in that order."""
+        return Past(self.item_idx[keep], self.kind[keep], self.ts_ms[keep], self.quantity[keep])
+
+    def then(self, other: "Past") -> "Past":
+        """Return both in order of time; with equal times those of `other` come after."""
+        if not len(other.item_idx):
+            return self
+        both = Past(
+            np.concatenate([self.item_idx, other.item_idx]), np.concatenate([self.kind, other.kind]),
+            np.concatenate([self.ts_ms, other.ts_ms]), np.concatenate([self.quantity, other.quantity]),
+        )  # fmt: skip
+        if (both.ts_ms[1:] < both.ts_ms[:-1]).any():
+            return both.where(np.argsort(both.ts_ms, kind="stable"))
+        return both
+
+
+class Engine:
+    """See the module."""
+
+    def __init__(self, recommender: Recommender, users: LiveUsers) -> None:
+        self.recommender, self.users = recommender, users
+        data = recommender.manifest.config["data"]
+        self.currency: str = data["currency"]
+        self.minor = minor_per_major(self.currency)
+        self.shelf = Shelf.of(recommender.catalogue, recommender.items, self.minor)
+        self.trends = Trends(recommender.history, self.shelf.learned, now_ms())
+        self.words = words_of(recommender.words)
+        kinds = recommender.history.kinds
+        self.only_kind = kinds[0] if len(kinds) == 1 else None
+        self._rows_of_items = np.zeros(0, np.int32)
+        self._kinds_of_kinds = np.zeros(0, np.uint8)
+        self._listable: dict[bool, tuple[int, NDArray[np.bool_] | None]] = {}
+
+    @property
+    def version(self) -> str:
+        """The bundle's version."""
+        return self.recommender.version
+
+    def past(self, user_id: str) -> Past:
+        """Return all that a user, known or new, did."""
+        ids = self.users.ids_of(user_id)
+        stored = self._stored(ids[0])
+        for visitor_id in ids[1:]:
+            stored = stored.then(self._stored(visitor_id))
+        live = self._live(self.users.of(ids[0]))
+        return stored.then(self._unseen(live, stored))
+
+    def histories(self, pasts: Sequence[Past]) -> History:
+        """Return many users' pasts as one history."""
+        history = self.recommender.history
+        items, kinds, times, quantities = (np.concatenate(column) for column in zip(*pasts, strict=True))
+        indptr = np.concatenate([[0], np.cumsum([len(past.item_idx) for past in pasts])]).astype(np.int64)
+        return History(indptr, items, kinds, times, quantities, history.kinds, history.time)
+
+    def count_live(self, store: Store) -> None:
+        """Count the store's events that are newer than the bundle's into the trends."""
+        since = self.newest_ms + 1 if self.recommender.history.time == "clock" else 0
+        events = store.events(max(since, now_ms() - TREND_DAYS * DAY_MS)).filter(pl.col("kind") != "impression")
+        for item_id, kind, ts_ms in events.select("item_id", "kind", "ts_ms").iter_rows():
+            if (row := self.shelf.row(item_id)) >= 0:
+                self.trends.add(row, kind, ts_ms)
+
+    def kind(self, word: str) -> int:
+        """Return the bundle's kind that one of our words counts as, NO_KIND for one that shows no wish here."""
+        kinds = self.recommender.history.kinds
+        if word in kinds:
+            return kinds.index(word)
+        if word in NOT_TARGETS or word not in TARGETS:
+            return NO_KIND
+        weaker = [kind for kind in TARGETS[TARGETS.index(word) :] if kind in kinds]
+        return kinds.index(weaker[0] if weaker else self.recommender.weakest)
+
+    def rows_of(self, items: NDArray[np.uint32]) -> Rows:
+        """Return the rows of live items, given by their number in `LiveUsers.items`; -1 where the bundle lacks one."""
+        known, rows = self.users.items.words, self._rows_of_items
+        if len(rows) < len(known):
+            new = [self.recommender.items.row(word) for word in known[len(rows) :]]
+            self._rows_of_items = rows = np.concatenate([rows, np.array(new, np.int32)])
+        return rows[items]
+
+    def listable(self, out_of_stock: bool) -> NDArray[np.bool_] | None:
+        """Return which rows of the shelf may be listed at all, None where all may."""
+        version = self.shelf.version
+        known = self._listable.get(out_of_stock)
+        if known is None or known[0] != version:
+            mask = self.shelf.listable(out_of_stock)
+            known = self._listable[out_of_stock] = (version, None if mask.all() else mask)
+        return known[1]
+
+    @cached_property
+    def newest_ms(self) -> int:
+        """The newest time of the bundle's events."""
+        return int(self.recommender.history.ts_ms.max(initial=0))
+
+    def _stored(self, user_id: str) -> Past:
+        recommender = self.recommender
+        history, row = recommender.history, recommender.users.row(user_id)
+        start, end = (history.indptr[row], history.indptr[row + 1]) if row >= 0 else (0, 0)
+        past = Past(history.item_idx[start:end], history.kind[start:end], history.ts_ms[start:end],
+                    history.quantity[start:end])  # fmt: skip
+        forgotten = self.users.forgotten.get(user_id)
+        if forgotten is None:
+            return past
+        later = history.time == "clock" or recommender.manifest.created_ms > forgotten
+        return past.where(past.ts_ms > forgotten if history.time == "clock" else np.full(end - start, later))
+
+    def _live(self, events: Packed) -> Past:
+        """Return live events of items and kinds that the bundle knows, in its own measure of time."""
+        if not len(events):
+            return _NOTHING
+        known, kind_of = self.users.kinds.words, self._kinds_of_kinds
+        if len(kind_of) < len(known):
+            self._kinds_of_kinds = kind_of = np.array([self.kind(word) for word in known], np.uint8)
+        rows, kinds = self.rows_of(events["item"]), kind_of[events["kind"]]
+        past = Past(rows, kinds, self.in_time_of_bundle(events["ts_ms"]), events["quantity"])
+        return past.where((rows >= 0) & (kinds != NO_KIND))
+
+    def in_time_of_bundle(self, ts_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return wall-clock times as the bundle counts time: as they are, after all it knows, or not at all."""
+        time = self.recommender.history.time
+        if time == "clock":
+            return ts_ms
+        return np.full(len(ts_ms), self.newest_ms if time == "order" else 0, np.int64)
+
+    def _unseen(self, live: Past, stored: Past) -> Past:
+        """Return the live events that the bundle was not trained on."""
+        timed = self.recommender.history.time == "clock"
+        if not timed or not len(live.ts_ms) or not len(stored.ts_ms) or live.ts_ms[0] > stored.ts_ms[-1]:
+            return live
+        known = set(zip(stored.ts_ms.tolist(), stored.item_idx.tolist(), stored.kind.tolist(), strict=True))
+        mine = zip(live.ts_ms.tolist(), live.item_idx.tolist(), live.kind.tolist(), strict=True)
+        return live.where(np.array([event not in known for event in mine], bool))
+
+
+_NOTHING = Past.of([])

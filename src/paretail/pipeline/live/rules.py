@@ -1,0 +1,99 @@
+"""Rules: which items a question allows, and how a list is drawn from scores under them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretail.core.ids import Rows
+from paretail.data import filters
+from paretail.pipeline.live.bodies import Rules
+from paretail.pipeline.live.engine import Engine
+from paretail.retrieve.topk import top_k
+
+Mask = NDArray[np.bool_]
+Scores = NDArray[np.float32]
+#: Candidates beyond a list's length that are looked at first, for variants and items that step back.
+SPARE: Final = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """How to draw a list of `k` from scores: `allowed[rows]` (None: all), without the rows `left_out`.
+
+    `tired` says of some rows by how many list lengths they step back.
+    """
+
+    k: int
+    allowed: Mask | None
+    left_out: Rows
+    tired: Mapping[int, int]
+    variants: bool
+    min_relevance: float
+
+
+def allowed(engine: Engine, rules: Rules, *more: str | None) -> Mask | None:
+    """Return which rows of the shelf may be listed, None for all of them; raises UsageError for a filter's fault."""
+    shelf = engine.shelf
+    mask = engine.listable(rules.out_of_stock)
+    for text in (rules.filter, *more):
+        if text is not None:
+            mask = _both(mask, shelf.matching(filters.parse(text)))
+    if rules.include_items:
+        mask = _both(mask, _at(shelf.rows(rules.include_items), len(shelf)))
+    return mask
+
+
+def named_rows(engine: Engine, item_ids: Collection[str]) -> Rows:
+    """Return the shelf's rows of the items that it has."""
+    rows = engine.shelf.rows(list(item_ids)) if item_ids else np.empty(0, np.int32)
+    return np.asarray(rows[rows >= 0], np.int32)
+
+
+def draw(engine: Engine, scores: Scores, drawing: Drawing) -> tuple[Rows, Scores]:
+    """Return the rows and scores of a list, best first; `scores[rows]` is spoiled."""
+    size = len(scores)
+    if drawing.allowed is not None:
+        np.copyto(scores, -np.inf, where=~drawing.allowed[:size])
+    scores[drawing.left_out[drawing.left_out < size]] = -np.inf
+    room = min(size, drawing.k * (2 if drawing.tired else 1) + SPARE)
+    while True:
+        items, best = top_k(scores[None], room)
+        rows, values = items[0][items[0] >= 0], best[0][items[0] >= 0]
+        chosen, places = _judged(engine, rows, values, drawing)
+        full = len(chosen) >= drawing.k and places[drawing.k - 1] < room
+        if full or len(rows) < room or room == size:
+            return rows[chosen][: drawing.k], values[chosen][: drawing.k]
+        room = min(size, room * 4)
+
+
+def _judged(engine: Engine, rows: Rows, values: Scores, drawing: Drawing) -> tuple[Rows, NDArray[np.int64]]:
+    """Return which of `rows` (best first) are listed, in their order, and the place that each is given.
+
+    A place below len(rows) is beyond dispute: what is not among `rows` comes after.
+    """
+    keep = np.arange(len(rows))
+    if not drawing.variants:
+        keep = np.sort(np.unique(engine.shelf.parents[rows], return_index=True)[1])
+    if drawing.min_relevance > 0 and len(rows):
+        keep = keep[values[keep] >= drawing.min_relevance * max(float(values[0]), 1e-30)]
+    places = keep
+    if drawing.tired:
+        steps = np.array([drawing.tired.get(row, 0) for row in rows[keep].tolist()], np.int64)
+        places = keep + drawing.k * steps
+        order = np.argsort(places, kind="stable")
+        keep, places = keep[order], places[order]
+    return keep.astype(np.int32), places
+
+
+def _both(one: Mask | None, other: Mask) -> Mask:
+    return other if one is None else one & other
+
+
+def _at(rows: Sequence[int] | Rows, size: int) -> Mask:
+    mask = np.zeros(size, bool)
+    found = np.asarray(rows)
+    mask[found[found >= 0]] = True
+    return mask

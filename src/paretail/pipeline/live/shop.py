@@ -1,0 +1,418 @@
+"""LiveShop: a bundle and a store that answer together while both change; the embedded API, and what HTTP forwards to.
+
+An event is on disk and in the user's history before `add_events` returns, so that the very next answer knows it; so
+is a price, a stock change, a merge. A new bundle is picked up within WATCH_SECONDS: each answer is made by one engine
+from its first step to its last, and the engine that a new one replaces answers what it has begun.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Any, Final, Self
+from uuid import uuid4
+
+import msgspec
+import numpy as np
+import polars as pl
+import structlog
+
+from paretail.core.clock import DAY_MS, now_ms
+from paretail.core.errors import BundleError, ParetailError, Problem, UsageError
+from paretail.data.live import LiveUsers
+from paretail.data.shelf import ItemDocument
+from paretail.data.stores.base import Shown, Store, StoredEvent
+from paretail.pipeline.bundle import current, current_or_none
+from paretail.pipeline.config import ServeConfig
+from paretail.pipeline.live import bodies, feed, profile, rules
+from paretail.pipeline.live.asked import Asked, scores_of
+from paretail.pipeline.live.engine import Engine
+from paretail.pipeline.live.placements import Page
+from paretail.pipeline.live.shown import ShownLists
+from paretail.pipeline.recommender import Recommender
+from paretail.pipeline.stats import stats
+
+#: How often the bundle's pointer and the store are looked at for what others changed.
+WATCH_SECONDS: Final = 0.5
+#: The policy that chooses: always the best first, so that every propensity is 1.
+POLICY: Final = "best-first/1"
+
+log = structlog.get_logger()
+Answer = bodies.RecommendAnswer | ParetailError
+
+
+class LiveShop:
+    """See the module; safe to share by threads."""
+
+    def __init__(self, bundle: Path, store: Store, config: ServeConfig) -> None:
+        self.store, self.config = store, config
+        self._bundle = bundle
+        self._users = LiveUsers(store, config.users_in_memory, config.events_per_user)
+        self._shown = ShownLists(store, self._users.items)
+        self._writing = Lock()  # documents and engines: one writer at a time
+        self._refused: str | None = None
+        self._refused_version: str | None = None
+        self._seen_version = store.version()
+        self._load(current(bundle))
+        self._stop = Event()
+        self._watcher = Thread(target=self._watch, name="paretail-watch", daemon=True)
+        self._watcher.start()
+
+    @classmethod
+    def open(cls, bundle: Path, store: Store, config: ServeConfig | None = None) -> Self:
+        """Load the bundle's current version and the live users; raises BundleError where it is damaged."""
+        return cls(bundle, store, config or ServeConfig())
+
+    def close(self) -> None:
+        """Write what was shown and stop the threads; the store stays open."""
+        self._stop.set()
+        self._watcher.join()
+        self._shown.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def version(self) -> str:
+        """The version of the bundle that answers now."""
+        return self._engine.version
+
+    # Answers
+
+    def recommend(self, question: bodies.RecommendRequest) -> bodies.RecommendAnswer:
+        """Return a list; raises UsageError for what the bundle or the filter's grammar does not know."""
+        answer = self.recommend_many([question])[0]
+        if isinstance(answer, ParetailError):
+            raise answer
+        return answer
+
+    def recommend_many(self, questions: Sequence[bodies.RecommendRequest]) -> list[Answer]:
+        """Return the lists of many questions, scored together; one that cannot be answered gets its error."""
+        engine = self._engine
+        asked: dict[int, Asked] = {}
+        answers: dict[int, Answer] = {}
+        for place, question in enumerate(questions):
+            try:
+                asked[place] = Asked.of(engine, question, self._shown, self.config.fatigue)
+            except ParetailError as error:
+                answers[place] = error
+        scores, degraded = self._scores(engine, list(asked.values()))
+        for (place, one), row in zip(asked.items(), scores, strict=True):
+            answers[place] = self._listed(one, row, questions[place], list(degraded))
+        return [answers[place] for place in range(len(questions))]
+
+    def page(self, question: bodies.PageRequest) -> bodies.PageAnswer:
+        """Return several lists without repeats; raises UsageError."""
+        asked = Asked.of(self._engine, question, self._shown, self.config.fatigue)
+        scores, degraded = self._scores(asked.engine, [asked])
+        page = Page(asked, scores[0], now_ms(), degraded)
+        lists = [page.draw(request) for request in question.lists]
+        request_id = question.request_id or uuid4().hex
+        self._show(asked, request_id, [(made.placement, made.items) for made in lists])
+        return bodies.PageAnswer(request_id, asked.engine.version, lists, degraded)
+
+    def trending(self, question: bodies.TrendingRequest) -> bodies.RecommendAnswer:
+        """Return what many people want of late; raises UsageError for a filter's fault."""
+        engine = self._engine
+        asked = Asked.of(engine, bodies.RecommendRequest(filter=question.filter), self._shown, 0)
+        rows, values = rules.draw(engine, engine.trends.scores(len(engine.shelf)), asked.drawing(question.k))
+        return bodies.RecommendAnswer(uuid4().hex, engine.version, asked.lines(rows, values, "trending"))
+
+    def similar(self, question: bodies.SimilarRequest) -> bodies.SimilarAnswer:
+        """Return related items; raises UsageError (SERV-03) for an item that the bundle does not know."""
+        engine = self._engine
+        recommender, wanted = engine.recommender, list(dict.fromkeys(question.items))
+        unknown = [item for item in wanted if item not in recommender.items]
+        if unknown:
+            found = f"{len(unknown)} of {len(wanted)} items are unknown (first: {unknown[0]!r})"
+            raise UsageError(
+                Problem("SERV-03", found, "Items of the catalogue or of training events", "Correct the ids")
+            )
+        table = recommender.similar(pl.Series(wanted), question.relation, 30)
+        allowed = rules.allowed(engine, bodies.Rules(filter=question.filter, out_of_stock=question.out_of_stock))
+        if allowed is not None and table.height:
+            table = table.filter(pl.Series(allowed[recommender.items.rows(table["similar_item_id"])]))
+        table = table.with_columns(rank=pl.int_range(1, pl.len() + 1).over("item_id")).filter(
+            pl.col("rank") <= question.k
+        )
+        items = [bodies.SimilarItem(**row) for row in table.iter_rows(named=True)]
+        return bodies.SimilarAnswer(uuid4().hex, engine.version, items)
+
+    def item(self, item_id: str) -> bodies.ItemAnswer:
+        """Return an item as it is now; raises UsageError (LIVE-02) for an unknown or deleted one."""
+        engine = self._engine
+        kept = engine.shelf.get(item_id)
+        if kept is None:
+            raise UsageError(_unknown_item(item_id))
+        learned = item_id in engine.recommender.items
+        return bodies.ItemAnswer(feed.item(item_id, kept, engine.minor), engine.version, learned)
+
+    def profile(self, user_id: str) -> bodies.ProfileAnswer:
+        """Return what is known of a user's interests; of somebody unknown: nothing."""
+        engine = self._engine
+        past = engine.past(user_id)
+        history, ids = engine.recommender.history, self._users.ids_of(user_id)
+        events = Counter(history.kinds[kind] for kind in past.kind.tolist())
+        interests, liked = profile.categories(engine, past), profile.brands(engine, past)
+        price = profile.price_level(engine, past)
+        last = int(past.ts_ms.max()) if history.time == "clock" and len(past.ts_ms) else None
+        return bodies.ProfileAnswer(
+            ids[0], profile.in_words(events, interests, liked, price, engine.currency), dict(events), interests, liked,
+            None if last is None else last / 1000,
+            None if last is None else round(max(0, now_ms() - last) / DAY_MS, 3),
+            price, self._user_attributes(engine, ids[0]), ids[1:],
+        )  # fmt: skip
+
+    def stats(self, since: float | None = None, until: float | None = None) -> bodies.StatsAnswer:
+        """Return what followed from what was shown, by default in the last 30 days."""
+        until_ms = now_ms() + 1 if until is None else round(until * 1000)
+        since_ms = until_ms - 30 * DAY_MS if since is None else round(since * 1000)
+        return stats(self.store, since_ms, until_ms, self.config.attribution_hours, self._engine.currency)
+
+    # What the shop tells
+
+    def add_events(self, rows: Sequence[bodies.NewEvent | Problem]) -> bodies.BatchAnswer:
+        """Keep events, each judged for itself; those accepted are on disk and in the very next answer."""
+        engine, now = self._engine, now_ms()
+        judged = [
+            row
+            if isinstance(row, Problem)
+            else feed.stored_event(row, engine.words, engine.only_kind, engine.minor, now)
+            for row in rows
+        ]
+        events = [event for event in judged if isinstance(event, StoredEvent)]
+        is_new = self.store.append(events)
+        new = [event for event, is_new_one in zip(events, is_new, strict=True) if is_new_one]
+        self._users.add(new)
+        self._count(engine, new)
+        told = iter(is_new)
+        outcome = [event if isinstance(event, Problem) else next(told) for event in judged]
+        ids = [event.event_id if isinstance(event, StoredEvent) else feed.id_of(row)
+               for event, row in zip(judged, rows, strict=True)]  # fmt: skip
+        return feed.answer(uuid4().hex, ids, outcome)
+
+    def put_items(self, rows: Sequence[bodies.Item | Problem]) -> bodies.BatchAnswer:
+        """Set items, whole."""
+        return self._set_items(rows, lambda row: row)
+
+    def change_items(self, rows: Sequence[bodies.ItemChange | Problem]) -> bodies.BatchAnswer:
+        """Change what is told of items; an unknown one is rejected (LIVE-02)."""
+        staged: dict[str, bodies.Item] = {}
+
+        def change(row: bodies.ItemChange) -> bodies.Item | Problem:
+            engine = self._engine
+            kept = engine.shelf.get(row.item_id)
+            old = staged.get(row.item_id) or (kept and feed.item(row.item_id, kept, engine.minor))
+            if not old:
+                return _unknown_item(row.item_id)
+            staged[row.item_id] = feed.changed(old, row)
+            return staged[row.item_id]
+
+        return self._set_items(rows, change)
+
+    def delete_items(self, item_ids: Sequence[str]) -> bodies.BatchAnswer:
+        """Take items out of every list, until they are set again."""
+        with self._writing:
+            self.store.put("items", dict.fromkeys(item_ids))
+            for item_id in item_ids:
+                self._engine.shelf.delete(item_id)
+        return feed.answer(uuid4().hex, item_ids, [True] * len(item_ids))
+
+    def put_users(self, rows: Sequence[bodies.User | Problem]) -> bodies.BatchAnswer:
+        """Set what is known of users, whole."""
+        return self._set_users(rows, lambda row, old: row.attributes)
+
+    def change_users(self, rows: Sequence[bodies.User | Problem]) -> bodies.BatchAnswer:
+        """Change users attribute by attribute; an unknown one is set."""
+        return self._set_users(rows, lambda row, old: old | row.attributes)
+
+    def forget_users(self, user_ids: Sequence[str]) -> bodies.BatchAnswer:
+        """Erase users and the visitors who are them; what the bundle has of them is not used any more."""
+        everyone = [one for user_id in user_ids for one in self._users.ids_of(user_id)]
+        moment = now_ms()
+        self.store.forget(everyone, moment)
+        self._users.forget(everyone, moment)
+        self._shown.forget(everyone)
+        return feed.answer(uuid4().hex, user_ids, [True] * len(user_ids))
+
+    def merge(self, user_id: str, question: bodies.MergeRequest) -> bodies.MergeAnswer:
+        """Say that a visitor is a user; told twice it changes nothing. Raises UsageError for a circle."""
+        visitor_id = question.visitor_id
+        with self._writing:
+            known = self._users.user_of(visitor_id)
+            if known == visitor_id:
+                self.store.merge(visitor_id, user_id)
+                self._users.merge(visitor_id, user_id)
+            elif known != self._users.user_of(user_id):
+                found, expected = f"visitor {visitor_id!r} is user {known!r} already", "A visitor who is nobody else"
+                raise UsageError(
+                    Problem("LIVE-03", found, expected, "Give each visit of another user its own visitor_id")
+                )
+        user_id = self._users.user_of(user_id)
+        return bodies.MergeAnswer(uuid4().hex, user_id, visitor_id, len(self._users.of(user_id)))
+
+    # How it is
+
+    def gauges(self) -> dict[str, float]:
+        """Return numbers to watch."""
+        return {
+            "users_in_memory": float(len(self._users)),
+            "shown_waiting": float(self._shown.waiting),
+            "bundle_age_seconds": (now_ms() - self._engine.recommender.manifest.created_ms) / 1000,
+            "problems": float(len(self.problems())),
+            **{f"store_{name}": float(count) for name, count in self.store.counts().items()},
+        }
+
+    def problems(self) -> list[str]:
+        """Return what is not as it should be, while answers go on."""
+        return [problem for problem in (self._refused, self._shown.fault) if problem]
+
+    # Below
+
+    def _scores(self, engine: Engine, asked: Sequence[Asked]) -> tuple[list[rules.Scores], list[str]]:
+        """Return each question's scores, by trends where the model fails."""
+        try:
+            return scores_of(asked), []
+        except Exception as error:  # an answer without the model is better than none
+            log.error("model_failed", version=engine.version, exc_info=error)
+            floor = np.maximum(engine.trends.scores(engine.shelf.learned), 0)
+            return [floor.copy() for _ in asked], ["model"]
+
+    def _listed(self, asked: Asked, scores: rules.Scores, question: bodies.RecommendRequest,
+                degraded: list[str]) -> bodies.RecommendAnswer:  # fmt: skip
+        engine = asked.engine
+        rows, values = rules.draw(engine, scores, asked.drawing(question.k))
+        model = str(engine.recommender.manifest.facts["model"])
+        lines = asked.lines(rows, values, model if asked.is_known and not degraded else "popular")
+        if question.explain:
+            asked.explain(lines, rows, degraded)
+        request_id = question.request_id or uuid4().hex
+        self._show(asked, request_id, [(question.placement, lines)])
+        return bodies.RecommendAnswer(request_id, engine.version, lines, degraded)
+
+    def _show(self, asked: Asked, request_id: str, lists: Sequence[tuple[str, list[bodies.RecommendedItem]]]) -> None:
+        question, now = asked.rules, now_ms()
+        user_id = None if question.user_id is None else self._users.user_of(question.user_id)
+        self._shown.add([
+            Shown(request_id, now, user_id, question.session_id, placement, asked.engine.version, POLICY,
+                  [line.item_id for line in lines])
+            for placement, lines in lists if lines
+        ])  # fmt: skip
+
+    def _count(self, engine: Engine, events: Sequence[StoredEvent]) -> None:
+        for event in events:
+            row = engine.shelf.row(event.item_id)
+            if row >= 0 and event.kind != "impression":
+                engine.trends.add(row, event.kind, event.ts_ms)
+                self._shown.followed(self._users.user_of(event.user_id), event.item_id)
+
+    def _set_items(self, rows: Sequence[Any], as_item: Callable[[Any], bodies.Item | Problem]) -> bodies.BatchAnswer:
+        with self._writing:
+            shelf, minor = self._engine.shelf, self._engine.minor
+            outcome: list[bool | Problem] = []
+            documents: dict[str, ItemDocument] = {}
+            for row in rows:
+                item = row if isinstance(row, Problem) else as_item(row)
+                if isinstance(item, Problem):
+                    outcome.append(item)
+                    continue
+                kept = feed.document(item, minor)
+                try:
+                    shelf.check(item.item_id, kept)
+                except ParetailError as error:
+                    outcome.append(error.problems[0])
+                    continue
+                documents[item.item_id] = kept
+                outcome.append(True)
+            self.store.put("items", {item_id: msgspec.json.encode(kept) for item_id, kept in documents.items()})
+            for item_id, kept in documents.items():
+                shelf.put(item_id, kept)
+        return feed.answer(uuid4().hex, [feed.id_of(row) for row in rows], outcome)
+
+    def _set_users(
+        self,
+        rows: Sequence[bodies.User | Problem],
+        attributes: Callable[[bodies.User, dict[str, Any]], dict[str, Any]],
+    ) -> bodies.BatchAnswer:
+        engine = self._engine
+        with self._writing:
+            documents: dict[str, dict[str, Any]] = {}
+            for row in rows:
+                if not isinstance(row, Problem):
+                    old = documents.get(row.user_id)
+                    old = self._user_attributes(engine, row.user_id) if old is None else old
+                    documents[row.user_id] = attributes(row, old)
+            self.store.put("users", {user_id: msgspec.json.encode({"user_id": user_id, "attributes": told})
+                                     for user_id, told in documents.items()})  # fmt: skip
+        outcome = [row if isinstance(row, Problem) else True for row in rows]
+        return feed.answer(uuid4().hex, [feed.id_of(row) for row in rows], outcome)
+
+    def _user_attributes(self, engine: Engine, user_id: str) -> dict[str, Any]:
+        """Return what the shop knows of a user: the store's document, else the bundle's row."""
+        if user_id in self._users.forgotten:
+            kept = self.store.document("users", user_id)
+        elif (kept := self.store.document("users", user_id)) is None and (
+            row := engine.recommender.users.row(user_id)
+        ) >= 0:
+            known = engine.recommender.user_table.row(row, named=True)
+            return {name: value for name, value in known.items() if name != "user_id" and value is not None}
+        return {} if kept is None else dict(msgspec.json.decode(kept)["attributes"])
+
+    def _load(self, version: str) -> None:
+        """Make an engine of a version, let it answer once, and put it in place of the one before."""
+        engine = Engine(Recommender.load(self._bundle, version), self._users)
+        somebody = Asked.of(engine, bodies.RecommendRequest(user_id=engine.recommender.users.ids[0]), self._shown, 0)
+        rows, values = rules.draw(engine, scores_of([somebody])[0], somebody.drawing(5))
+        somebody.explain(somebody.lines(rows, values, ""), rows, [])
+        with self._writing:
+            _put_documents(engine, self.store)
+            engine.count_live(self.store)
+            self._engine = engine
+
+    def _watch(self) -> None:
+        while not self._stop.wait(WATCH_SECONDS):
+            try:
+                self._follow_pointer()
+                self._follow_store()
+            except Exception as error:  # the next look may find things mended
+                log.error("watch_failed", exc_info=error)
+
+    def _follow_pointer(self) -> None:
+        version = current_or_none(self._bundle) or "the pointer"
+        if version in (self._engine.version, self._refused_version):
+            if version == self._engine.version:
+                self._refused = self._refused_version = None
+            return
+        try:
+            started = time.monotonic()
+            self._load(current(self._bundle))
+            log.info("bundle_swapped", version=version, seconds=round(time.monotonic() - started, 2))
+        except BundleError as error:
+            self._refused, self._refused_version = str(error), version
+            log.error("bundle_refused", problem=str(error), goes_on_with=self._engine.version)
+
+    def _follow_store(self) -> None:
+        """Take in what another process (an import, a compaction, a new key) has written."""
+        version = self.store.version()
+        if version != self._seen_version:
+            self._seen_version = version
+            self._users.refresh()
+            with self._writing:
+                _put_documents(self._engine, self.store)
+
+
+def _put_documents(engine: Engine, store: Store) -> None:
+    for item_id, kept in store.documents("items"):
+        if kept is None:
+            engine.shelf.delete(item_id)
+        else:
+            engine.shelf.put(item_id, msgspec.json.decode(kept, type=ItemDocument))
+
+
+def _unknown_item(item_id: str) -> Problem:
+    do = "Set it whole with PUT /v1/items, or correct the id"
+    return Problem("LIVE-02", f"item {item_id!r} is unknown", "An item of the catalogue", do)

@@ -1,0 +1,134 @@
+"""Shown: what users and sessions were shown, in memory for the next answer and in groups to the store.
+
+A list counts as promised (`Store.promise`) before its answer leaves and is written within WRITE_SECONDS; a kill in
+between loses it, and the difference of both counts says how many were lost.
+"""
+
+from array import array
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from queue import Empty, SimpleQueue
+from threading import Event, Lock, Thread
+from typing import Final
+
+import structlog
+
+from paretail.data.live import Names
+from paretail.data.stores.base import Shown, Store
+
+#: How long lists that were shown wait for company.
+WRITE_SECONDS: Final = 0.25
+#: Users and sessions that are remembered in memory, and the newest items shown to each.
+MOST_REMEMBERED: Final = 100_000
+MOST_ITEMS: Final = 200
+
+log = structlog.get_logger()
+
+
+class ShownLists:
+    """See the module; safe to share by threads."""
+
+    def __init__(self, store: Store, items: Names) -> None:
+        self.fault: str | None = None
+        self._store, self._items = store, items
+        self._users: OrderedDict[str, array[int]] = OrderedDict()
+        self._sessions: OrderedDict[str, array[int]] = OrderedDict()
+        self._lock = Lock()
+        self._waiting: SimpleQueue[Shown] = SimpleQueue()
+        self._stop = Event()
+        self._writer = Thread(target=self._write, name="paretail-shown", daemon=True)
+        self._writer.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many lists are not written yet."""
+        return self._waiting.qsize()
+
+    def add(self, lists: Sequence[Shown]) -> None:
+        """Take lists in; call it before the answer leaves."""
+        self._store.promise(len(lists))
+        for shown in lists:
+            numbers = [self._items.number(item_id) for item_id in shown.item_ids]
+            with self._lock:
+                if shown.user_id is not None:
+                    _remember(self._users, shown.user_id, numbers)
+                if shown.session_id is not None:
+                    self._of_session(shown.session_id)
+                    _remember(self._sessions, shown.session_id, numbers)
+            self._waiting.put(shown)
+
+    def counts(self, user_id: str) -> Counter[str]:
+        """Return how often each item was shown to the user since they last did something with it."""
+        with self._lock:
+            shown = Counter(self._users.get(user_id, ()))
+        return Counter({self._items.words[number]: times for number, times in shown.items()})
+
+    def of_session(self, session_id: str) -> list[str]:
+        """Return the items that a session was shown."""
+        with self._lock:
+            return [self._items.words[number] for number in set(self._of_session(session_id))]
+
+    def followed(self, user_id: str, item_id: str) -> None:
+        """Take note that a user did something with an item: it does not tire them."""
+        with self._lock:
+            shown = self._users.get(user_id)
+            if shown is not None and (number := self._items.number(item_id)) in shown:
+                self._users[user_id] = array("I", (other for other in shown if other != number))
+
+    def forget(self, user_ids: Sequence[str]) -> None:
+        """Drop users."""
+        with self._lock:
+            for user_id in user_ids:
+                self._users.pop(user_id, None)
+
+    def close(self) -> None:
+        """Write what waits, and stop."""
+        self._stop.set()
+        self._writer.join()
+
+    def _of_session(self, session_id: str) -> "array[int]":
+        known = self._sessions.get(session_id)
+        if known is None:
+            numbers = [self._items.number(item_id) for item_id in self._store.shown_to_session(session_id)]
+            known = _remember(self._sessions, session_id, numbers)
+        return known
+
+    def _write(self) -> None:
+        stopping = False
+        while not stopping:
+            stopping = self._stop.wait(WRITE_SECONDS)
+            lists = _drained(self._waiting)
+            while lists and not self._written(lists) and not stopping:
+                stopping = self._stop.wait(1.0)
+
+    def _written(self, lists: Sequence[Shown]) -> bool:
+        try:
+            self._store.shown(lists)
+        except Exception as error:  # a full disk must not end the service; the lists are tried again
+            if self.fault is None:
+                log.error("shown_not_written", lists=len(lists), exc_info=error)
+            self.fault = f"what was shown cannot be written: {error}"
+            return False
+        self.fault = None
+        return True
+
+
+def _remember(known: "OrderedDict[str, array[int]]", key: str, numbers: Sequence[int]) -> "array[int]":
+    """Add items to what `key` was shown; the key that was used longest ago makes room."""
+    shown = known.pop(key, None)
+    shown = array("I") if shown is None else shown
+    shown.extend(numbers)
+    del shown[:-MOST_ITEMS]
+    known[key] = shown
+    if len(known) > MOST_REMEMBERED:
+        known.popitem(last=False)
+    return shown
+
+
+def _drained(waiting: "SimpleQueue[Shown]") -> list[Shown]:
+    lists = []
+    try:
+        while True:
+            lists.append(waiting.get_nowait())
+    except Empty:
+        return lists

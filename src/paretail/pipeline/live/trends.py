@@ -1,0 +1,61 @@
+"""Trends: what many people want of late, over the bundle's events and the live ones.
+
+    trend(i) = sum over events on i of w(kind) 2^(-age / HALF_LIFE_DAYS)
+
+Ages count from the newest event, wherever it came from, so that a shop whose bundle is weeks old still has trends.
+Source: exponential forgetting as in `retrieve/models/trending.py`, here with one half-life and kept up event by event.
+Without clock time the bundle's events have no age.
+"""
+
+from threading import Lock
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretail.core.clock import DAY_MS
+from paretail.core.ids import Rows
+from paretail.data.types import History
+from paretail.graph.interactions import STRENGTH
+
+HALF_LIFE_DAYS: Final = 3.0
+#: Weights grow by 2 every half-life; past so many doublings all are scaled down.
+MOST_DOUBLINGS: Final = 500.0
+
+
+class Trends:
+    """The trend of each row of a shelf; safe to share by threads."""
+
+    def __init__(self, history: History, items: int, now_ms: int) -> None:
+        timed = history.time == "clock" and len(history.ts_ms) > 0
+        self._base_ms = int(history.ts_ms.max()) if timed else now_ms
+        age_days = (self._base_ms - history.ts_ms) / DAY_MS if timed else np.zeros(len(history.ts_ms))
+        strength = np.array([STRENGTH.get(kind, 1.0) for kind in history.kinds] or [0.0])
+        weight = strength[history.kind] * np.exp2(-age_days / HALF_LIFE_DAYS)
+        self._trend = np.bincount(history.item_idx, weight, items).astype(np.float64)
+        self._lock = Lock()
+
+    def add(self, row: int, kind: str, ts_ms: int) -> None:
+        """Count a live event on a row of the shelf."""
+        with self._lock:
+            if row >= len(self._trend):
+                self._trend = np.concatenate([self._trend, np.zeros(max(row + 1, len(self._trend)))])
+            doublings = (ts_ms - self._base_ms) / DAY_MS / HALF_LIFE_DAYS
+            if doublings > MOST_DOUBLINGS:
+                self._trend *= 2.0**-doublings
+                self._base_ms, doublings = ts_ms, 0.0
+            self._trend[row] += STRENGTH.get(kind, 1.0) * 2.0**doublings
+
+    def scores(self, rows: int) -> NDArray[np.float32]:
+        """Return the trend of the first `rows` rows, 1 for the greatest; -inf where there is none."""
+        with self._lock:
+            trend = self._trend[:rows].copy()
+        trend = np.concatenate([trend, np.zeros(rows - len(trend))])
+        share = (trend / max(float(trend.max(initial=0)), np.finfo(np.float64).tiny)).astype(np.float32)
+        return np.where(trend > 0, share, -np.inf).astype(np.float32)
+
+    def top(self, rows: int, most: int) -> Rows:
+        """Return the rows with the greatest trend, greatest first."""
+        scores = self.scores(rows)
+        order = np.argsort(-scores, kind="stable")[:most]
+        return np.asarray(order[scores[order] > 0], np.int32)
