@@ -11,7 +11,6 @@ from paretail.data.attribution import (
     IMPRESSION_COLUMNS,
     SKEW_MS,
     attribute,
-    click_kind,
     concerned,
     following,
     impressions,
@@ -125,6 +124,15 @@ def test_nothing_shown_nothing_happened() -> None:
     ]
 
 
+def test_parts_of_a_log_are_one_log() -> None:
+    seen, clicked = event("u1", "a", "view", 10), event("u1", "b", "click", 20)
+    whole = following([log(seen, clicked, seen)])
+    assert whole.equals(following([log(seen), log(clicked), log(), log(seen)]))
+    assert whole["item_id"].to_list() == ["b"]
+    assert following([log(seen), log(seen)])["kind"].to_list() == ["click", "click"]
+    assert following([]).height == 0
+
+
 USERS, ITEMS, REQUESTS = st.sampled_from(["u1", "u2"]), st.sampled_from("abc"), st.sampled_from(["r1", "r2", "r3"])
 TIMES = st.integers(0, 6)
 ANSWERS = st.lists(
@@ -156,7 +164,7 @@ def test_every_rule_against_a_plain_loop(answers: list[Row], events: list[Row], 
 @given(ANSWERS, EVENTS, st.integers(0, 3))
 @settings(max_examples=50, deadline=None)
 def test_impressions_that_no_event_concerns_change_nothing(answers: list[Row], events: list[Row], hours: int) -> None:
-    told = following(log(*events), click_kind(log(*events)))
+    told = following([log(*events)])
     every = impressions(lists(*answers))
     few = concerned(every, told)
     order = ["impression", *(name for name in ("clicked", "carted", "purchased", "revenue_minor"))]
