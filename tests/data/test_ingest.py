@@ -119,6 +119,24 @@ def test_times_say_what_they_are_or_must_be_told(looked_at: Look) -> None:
     assert [problem.code for problem in caught.value.problems] == ["DATA-08"]
 
 
+@pytest.mark.parametrize("text", [False, True])
+def test_columns_of_our_own_say_their_unit(looked_at: Look, text: bool) -> None:
+    as_told = str if text else int
+    row = {"user_id": "u", "item_id": "i", "kind": "view", "ts_ms": as_told(TS * 1000 + 7), "price_minor": as_told(255)}
+    item = {"item_id": "i", "price_minor": as_told(99), "created_ts_ms": as_told(5)}
+    found = looked_at([row], items=[item]).tables
+    assert found.events.select("kind", "ts_ms", "price_minor").rows() == [("view", TS * 1000 + 7, 255)]
+    assert found.items.select("price_minor", "created_ts_ms").rows() == [(99, 5)]
+    assert looked_at([row | {"currency": "JPY"}], rates={"JPY": 0.01}).tables.events["price_minor"].to_list() == [255]
+
+
+def test_a_table_may_be_looked_at_without_events(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("item_id,price\na,1\nb,2\n")
+    found = examine(DataConfig.parse({"events": [], "items": "items.csv"}), tmp_path)
+    assert found.tables.items["price_minor"].to_list() == [100, 200]
+    assert [problem.code for problem in found.problems] == ["CHECK-13"]
+
+
 def test_named_rules_take_rows_in_their_order(looked_at: Look) -> None:
     rows = [
         event(status="cancelled", price=1.0), event(user=None, status="ok", price=1.0), event("u", "FEE9", price=1.0),

@@ -18,6 +18,8 @@ def price_minor(
     the reporting currency.
     """
     number = as_number(price, source.decimal)
+    if price.name == "price_minor":  # a column of our own says its unit
+        config = config.model_copy(update={"amounts": "minor"})
     if currency is None:
         return pl.Series([None], dtype=pl.String).new_from_index(0, len(price)), _rounded(number * _unit(config, None))
     codes = as_text(currency).str.to_uppercase()

@@ -12,13 +12,13 @@ from paretail.core.errors import DataError, ParetailError, Problem, nearest
 from paretail.core.progress import Progress
 from paretail.data.config import TABLES, DataConfig, Source, Table
 from paretail.data.joining import mark_duplicates, mark_joined, with_mapped_ids
-from paretail.data.map_events import Mapped, map_events
+from paretail.data.map_events import EXTRA, Mapped, map_events
 from paretail.data.map_items import IDS, map_table
 from paretail.data.presets import preset_of
 from paretail.data.schemas import EventRow, ItemRow, LinkRow, UserRow, faults
 from paretail.data.sources import read
 from paretail.data.sources.raw import FILE, LINE, Raw
-from paretail.data.types import Time
+from paretail.data.types import EVENT_COLUMNS, Time
 
 SCHEMAS = {"events": EventRow, "items": ItemRow, "users": UserRow, "links": LinkRow}
 NEVER_MS = 2**62
@@ -141,6 +141,7 @@ def _faults(table: Table, frame: pl.DataFrame, latest_ms: int) -> pl.Series:
 
 def _nothing(table: Table) -> pl.DataFrame:
     text = dict.fromkeys((*IDS.get(table, ()), "_excluded", "currency", "_unreadable"), pl.String())
+    ours = {**EVENT_COLUMNS, **EXTRA} if table == "events" else text
     return pl.DataFrame(
-        schema={"_part": pl.UInt16(), "_row": pl.UInt32(), LINE: pl.Int64(), FILE: pl.Categorical(), **text}
+        schema={"_part": pl.UInt16(), "_row": pl.UInt32(), LINE: pl.Int64(), FILE: pl.Categorical(), **ours}
     )

@@ -88,6 +88,8 @@ def _unit(columns: Columns, source: Source[EventColumns], config: DataConfig) ->
         return "none", [Problem("DATA-08", found, "Expected a column of times", do)]
     unit = unit or preset_of(source, config).time
     if unit is None and (seen := unit_of(ts.head(10_000))) != "datetime":
+        if ts.name == "ts_ms":
+            return "milliseconds", []  # a column of our own says its unit
         found = f"{columns.where}: the times in {columns.of('ts')!r} are numbers (first: {ts.head(1).to_list()})"
         expected = f"They look like {seen or 'nothing known'}, but numbers must be told what they mean"
         return "none", [Problem("DATA-08", found, expected, f'Set [data] time = "{seen or "seconds"}"')]

@@ -62,7 +62,9 @@ def _item_cells(
 
 
 def _created(column: pl.Series, source: Source[Any], config: DataConfig) -> pl.Series:
-    unit = source.time or unit_of(column.head(10_000)) or "datetime"
+    seen = unit_of(column.head(10_000)) or "datetime"
+    ours = column.name == "created_ts_ms" and seen != "datetime"  # a column of our own says its unit
+    unit = source.time or ("milliseconds" if ours else seen)
     return as_ts_ms(column, unit, config.timezone, source.time_format or config.time_format)
 
 

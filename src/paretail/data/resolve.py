@@ -10,8 +10,10 @@ from paretail.data.config import DataConfig, Source, Table
 from paretail.data.presets import preset_of
 from paretail.data.sources.raw import FILE, LINE
 
-#: Other names of our own that count where a column of the first name is absent.
-ALSO: Mapping[str, tuple[str, ...]] = {"event": ("kind",), "ts": ("ts_ms", "timestamp"), "created": ("created_ts_ms",)}
+#: Other names of our own that count where a column of the first name is absent; `_ms` and `_minor` say the unit.
+ALSO: Mapping[str, tuple[str, ...]] = {
+    "event": ("kind",), "ts": ("ts_ms", "timestamp"), "created": ("created_ts_ms",), "price": ("price_minor",),
+}  # fmt: skip
 
 
 class Columns:
