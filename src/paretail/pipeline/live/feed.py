@@ -9,8 +9,8 @@ from msgspec import UNSET
 
 from paretail.core.clock import DAY_MS
 from paretail.core.errors import Problem, nearest
+from paretail.data.documents import ItemDocument
 from paretail.data.kinds import STANDARD, SYNONYMS
-from paretail.data.shelf import ItemDocument
 from paretail.data.stores.base import StoredEvent
 from paretail.pipeline.live.bodies import BatchAnswer, ErrorDetail, Item, ItemChange, NewEvent, Verdict
 

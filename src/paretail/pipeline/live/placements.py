@@ -115,7 +115,7 @@ def your_categories(page: Page, request: ListRequest) -> Made:
     engine = page.asked.engine
     interests = profile.categories(engine, page.asked.past)[:OWN_CATEGORIES]
     names = [interest.name for interest in interests]
-    codes = [code for code, word in enumerate(engine.shelf.category_words) if word in names]
+    codes = [engine.shelf.category_words.code(name) for name in names]
     rows = np.flatnonzero(np.isin(engine.shelf.category_codes, codes).any(axis=1)).astype(np.int32)
     lines, rows = page.listed(page.only(rows), request, "your-categories")
     _tell(page.asked, lines, f"from {_listed(names)}, which you turn to most")

@@ -6,6 +6,7 @@
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -77,7 +78,7 @@ def _listed(interests: list[Interest]) -> str:
     return ", ".join(f"{interest.name} ({interest.share:.0%})" for interest in interests[:3])
 
 
-def _interests(codes: NDArray[np.int32], words: list[str], weight: Weights) -> list[Interest]:
+def _interests(codes: NDArray[np.int32], words: Sequence[str], weight: Weights) -> list[Interest]:
     known = codes >= 0
     if not known.any():
         return []

@@ -1,6 +1,6 @@
 """Rules: which items a question allows, and how a list is drawn from scores under them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,20 +36,19 @@ class Drawing:
 
 def allowed(engine: Engine, rules: Rules, *more: str | None) -> Mask | None:
     """Return which rows of the shelf may be listed, None for all of them; raises UsageError for a filter's fault."""
-    shelf = engine.shelf
-    mask = engine.listable(rules.out_of_stock)
-    for text in (rules.filter, *more):
-        if text is not None:
-            mask = _both(mask, shelf.matching(filters.parse(text)))
+    shelf, size = engine.shelf, len(engine.shelf)
+    masks = [engine.listable(rules.out_of_stock)]
+    masks += [shelf.matching(filters.parse(text)) for text in (rules.filter, *more) if text is not None]
     if rules.include_items:
-        mask = _both(mask, _at(shelf.rows(rules.include_items), len(shelf)))
-    return mask
+        masks.append(_at(named_rows(engine, rules.include_items), size))
+    cut = [mask[:size] for mask in masks if mask is not None]  # the shelf may have grown meanwhile
+    return np.logical_and.reduce(cut) if cut else None
 
 
-def named_rows(engine: Engine, item_ids: Collection[str]) -> Rows:
+def named_rows(engine: Engine, item_ids: Iterable[str]) -> Rows:
     """Return the shelf's rows of the items that it has."""
-    rows = engine.shelf.rows(list(item_ids)) if item_ids else np.empty(0, np.int32)
-    return np.asarray(rows[rows >= 0], np.int32)
+    rows = np.array([engine.shelf.row(item_id) for item_id in item_ids], np.int32)
+    return rows[rows >= 0]
 
 
 def draw(engine: Engine, scores: Scores, drawing: Drawing) -> tuple[Rows, Scores]:
@@ -88,12 +87,7 @@ def _judged(engine: Engine, rows: Rows, values: Scores, drawing: Drawing) -> tup
     return keep.astype(np.int32), places
 
 
-def _both(one: Mask | None, other: Mask) -> Mask:
-    return other if one is None else one & other
-
-
-def _at(rows: Sequence[int] | Rows, size: int) -> Mask:
+def _at(rows: Rows, size: int) -> Mask:
     mask = np.zeros(size, bool)
-    found = np.asarray(rows)
-    mask[found[found >= 0]] = True
+    mask[rows[rows < size]] = True
     return mask

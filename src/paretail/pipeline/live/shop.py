@@ -20,8 +20,8 @@ import structlog
 
 from paretail.core.clock import DAY_MS, now_ms
 from paretail.core.errors import BundleError, ParetailError, Problem, UsageError
+from paretail.data.documents import ItemDocument
 from paretail.data.live import LiveUsers
-from paretail.data.shelf import ItemDocument
 from paretail.data.stores.base import Shown, Store, StoredEvent
 from paretail.pipeline.bundle import current, current_or_none
 from paretail.pipeline.config import ServeConfig
@@ -313,24 +313,15 @@ class LiveShop:
     def _set_items(self, rows: Sequence[Any], as_item: Callable[[Any], bodies.Item | Problem]) -> bodies.BatchAnswer:
         with self._writing:
             shelf, minor = self._engine.shelf, self._engine.minor
-            outcome: list[bool | Problem] = []
-            documents: dict[str, ItemDocument] = {}
-            for row in rows:
-                item = row if isinstance(row, Problem) else as_item(row)
-                if isinstance(item, Problem):
-                    outcome.append(item)
-                    continue
-                kept = feed.document(item, minor)
-                try:
-                    shelf.check(item.item_id, kept)
-                except ParetailError as error:
-                    outcome.append(error.problems[0])
-                    continue
-                documents[item.item_id] = kept
-                outcome.append(True)
-            self.store.put("items", {item_id: msgspec.json.encode(kept) for item_id, kept in documents.items()})
-            for item_id, kept in documents.items():
-                shelf.put(item_id, kept)
+            items = [row if isinstance(row, Problem) else as_item(row) for row in rows]
+            told = [(item.item_id, feed.document(item, minor)) for item in items if not isinstance(item, Problem)]
+            refused = shelf.refused(told)
+            verdicts = iter(refused[place][0] if place in refused else True for place in range(len(told)))
+            outcome = [item if isinstance(item, Problem) else next(verdicts) for item in items]
+            kept = [document for place, document in enumerate(told) if place not in refused]
+            self.store.put("items", {item_id: msgspec.json.encode(document) for item_id, document in kept})
+            for item_id, document in kept:
+                shelf.put(item_id, document)
         return feed.answer(uuid4().hex, [feed.id_of(row) for row in rows], outcome)
 
     def _set_users(
@@ -406,11 +397,11 @@ class LiveShop:
 
 
 def _put_documents(engine: Engine, store: Store) -> None:
-    for item_id, kept in store.documents("items"):
-        if kept is None:
-            engine.shelf.delete(item_id)
-        else:
-            engine.shelf.put(item_id, msgspec.json.decode(kept, type=ItemDocument))
+    """Bring the shelf to what the store has; an attribute whose type the catalogue has changed is told and left out."""
+    kept = ((item_id, None if document is None else msgspec.json.decode(document, type=ItemDocument))
+            for item_id, document in store.documents("items"))  # fmt: skip
+    for problem in engine.shelf.put_all(kept):
+        log.warning("attribute_left_out", problem=str(problem))
 
 
 def _unknown_item(item_id: str) -> Problem:

@@ -46,7 +46,7 @@ class ShownLists:
 
     def add(self, lists: Sequence[Shown]) -> None:
         """Take lists in; call it before the answer leaves."""
-        self._store.promise(len(lists))
+        self._store.promise(sum(len(shown.item_ids) for shown in lists))
         for shown in lists:
             numbers = [self._items.number(item_id) for item_id in shown.item_ids]
             with self._lock:
