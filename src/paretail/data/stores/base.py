@@ -12,6 +12,8 @@ from typing import Literal, NamedTuple, Protocol
 
 import polars as pl
 
+from paretail.core.errors import ParetailError
+
 #: What has documents.
 Kind = Literal["items", "users"]
 
@@ -27,6 +29,10 @@ ANSWER_COLUMNS: dict[str, pl.DataType] = {
     "item_ids": pl.List(pl.String()),
     "propensities": pl.List(pl.Float64()),  # null: 1 for each, the choice was deterministic
 }
+
+
+class StoreError(ParetailError):
+    """A store cannot do what it was asked: it is damaged, foreign, newer, in use, or the disk refuses."""
 
 
 class StoredEvent(NamedTuple):
@@ -80,12 +86,15 @@ class Store(Protocol):
         """Add events, all or none; False for one whose (event_id, item_id) is there already, here or in history."""
         ...
 
-    def shown(self, lists: Sequence[Shown]) -> None:
-        """Add lists that were shown."""
+    def promise(self, impressions: int) -> None:
+        """Count items of answers that leave now, whose lists `shown` will be told later; costs microseconds.
+
+        What was promised and, after a kill, never told is counted at the next opening (`impressions_lost`).
+        """
         ...
 
-    def promise(self, lists: int) -> None:
-        """Count lists that are about to be shown; those never written are `counts()["lists_lost"]` after a kill."""
+    def shown(self, lists: Sequence[Shown]) -> None:
+        """Add lists that were shown."""
         ...
 
     def put(self, kind: Kind, documents: Mapping[str, bytes | None]) -> None:
@@ -128,8 +137,12 @@ class Store(Protocol):
         """
         ...
 
-    def events(self, since_ms: int = 0, until_ms: int | None = None) -> pl.DataFrame:
-        """Return all events as EVENT_COLUMNS with since <= ts_ms < until, by time; merges followed."""
+    def events(self, since_ms: int = 0, until_ms: int | None = None, impressions: bool = False) -> pl.DataFrame:
+        """Return all events as EVENT_COLUMNS with since <= ts_ms < until, by time; merges followed.
+
+        With `impressions`, the items of the lists shown too, one row each, of kind "impression"; of a list without
+        user the session stands for the user.
+        """
         ...
 
     def answers(self, since_ms: int = 0, until_ms: int | None = None) -> pl.DataFrame:
@@ -172,7 +185,11 @@ class Store(Protocol):
         ...
 
     def counts(self) -> dict[str, int]:
-        """Return how many events (live, history), lists shown, items, users, merges there are."""
+        """Return how many there are: events_live, events_history, lists, items, users, merges, impressions_lost.
+
+        `items` and `users` are documents that are not deleted; `impressions_lost` items that were shown in answers,
+        promised, and lost in a kill before they were written.
+        """
         ...
 
     def close(self) -> None:

@@ -1,0 +1,58 @@
+"""The lists that were shown, one row a list."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+
+import polars as pl
+
+from paretail.data.stores.base import ANSWER_COLUMNS, Shown
+from paretail.data.stores.live import frame
+from paretail.data.types import EVENT_COLUMNS
+
+COLUMNS = ", ".join(ANSWER_COLUMNS)
+_INSERT = f"INSERT OR IGNORE INTO shown({COLUMNS}) VALUES ({', '.join('?' * len(ANSWER_COLUMNS))})"
+_FLAT = {**ANSWER_COLUMNS, "item_ids": pl.String(), "propensities": pl.String()}
+
+
+def packed(shown: Shown) -> tuple[object, ...]:
+    """Return the row of a list, its items and propensities as JSON."""
+    items = json.dumps(list(shown.item_ids), ensure_ascii=False)
+    return (*shown[:-2], items, None if shown.propensities is None else json.dumps(list(shown.propensities)))
+
+
+def insert(connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:
+    """Add rows of `packed`; one whose request and placement are known is left out."""
+    connection.executemany(_INSERT, rows)
+
+
+def read(connection: sqlite3.Connection, since_ms: int, until_ms: int | None) -> pl.DataFrame:
+    """Return the lists with since <= ts_ms < until as ANSWER_COLUMNS, by time."""
+    query = f"SELECT {COLUMNS} FROM shown WHERE ts_ms >= ? AND ts_ms < ? ORDER BY ts_ms, seq"
+    flat = frame(connection.execute(query, (since_ms, 2**63 - 1 if until_ms is None else until_ms)), _FLAT)
+    return flat.with_columns(
+        pl.col(name).str.json_decode(ANSWER_COLUMNS[name]) for name in ("item_ids", "propensities")
+    )
+
+
+def of_session(connection: sqlite3.Connection, session_id: str) -> list[str]:
+    """Return the distinct items that a session was shown, in the order of their first showing."""
+    rows = connection.execute("SELECT item_ids FROM shown WHERE session_id = ? ORDER BY seq", (session_id,))
+    return list(dict.fromkeys(item for (items,) in rows for item in json.loads(items)))
+
+
+def impressions(answers: pl.DataFrame) -> pl.DataFrame:
+    """Return lists as events of kind "impression", one an item; a list of neither user nor session is left out."""
+    answers = answers.with_columns(
+        pl.coalesce("user_id", "session_id").alias("user_id"),
+        pl.int_ranges(1, pl.col("item_ids").list.len() + 1).alias("position"),
+        pl.when(pl.col("propensities").is_null())
+        .then(pl.lit(1.0).repeat_by(pl.col("item_ids").list.len()))
+        .otherwise(pl.col("propensities"))
+        .alias("propensity"),
+    ).filter(pl.col("user_id").is_not_null() & (pl.col("item_ids").list.len() > 0))
+    rows = answers.explode("item_ids", "position", "propensity").rename({"item_ids": "item_id"})
+    event_id = pl.format("{}/{}/{}", "request_id", "placement", "position")
+    rows = rows.with_columns(pl.lit("impression").alias("kind"), event_id.alias("event_id"))
+    missing = [pl.lit(None, dtype=kind).alias(name) for name, kind in EVENT_COLUMNS.items() if name not in rows.columns]
+    return rows.with_columns(missing).select(pl.col(name).cast(kind) for name, kind in EVENT_COLUMNS.items())

@@ -1,0 +1,147 @@
+"""Group commit: whoever waits to write is written together, in one transaction with one flush to disk.
+
+The first caller leads: it runs the work of all that wait, commits, and wakes them; whoever came in the meantime is led
+by one of their own. No thread of ours is needed, and a lone caller pays nothing (the queue of LevelDB's `Write`).
+
+Each transaction and each checkpoint runs under a lock between processes. It closes the race of a checkpoint with a
+write that may corrupt a database in WAL mode before SQLite 3.51.3 (sqlite.org/wal.html, "The WAL-Reset Bug").
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from paretail.data.stores.disk import FileLock, closed, told
+
+T = TypeVar("T")
+
+#: How long to wait for another process that writes.
+PATIENCE_SECONDS = 30.0
+
+
+class Writer:
+    """The one connection of this process that writes.
+
+    `begin` runs first in each transaction (what did other processes do?), `undo` after one that was rolled back.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, folder: Path, begin: Callable[[sqlite3.Connection], None],
+        undo: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._connection, self._place, self._begin, self._undo = connection, folder, begin, undo
+        self._between = FileLock(folder / "write.lock")
+        self._guard = threading.Lock()
+        self._waiting: list[_Task] = []
+        self._led = False
+        self._closed = False
+
+    def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in a transaction, perhaps with the work of others; returns once it is on the disk."""
+        task = _Task(work)
+        with self._guard:
+            if self._closed:
+                raise closed(self._place)
+            self._waiting.append(task)
+            leads, self._led = not self._led, True
+        if not leads:
+            task.awake.acquire()
+        if not task.done:
+            self._lead()
+        if task.error is not None:
+            raise task.error
+        value: T = task.value
+        return value
+
+    def glance(self, look: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+        """Return what `look` finds outside of a transaction; `otherwise` while somebody writes."""
+        with self._guard:
+            if self._closed:
+                raise closed(self._place)
+            if self._led:
+                return otherwise
+            self._led = True
+        try:
+            with told(self._place):
+                return look(self._connection)
+        finally:
+            self._hand_over()
+
+    def close(self) -> None:
+        """Wait for the last transaction, move the log into the database, and close the connection."""
+
+        def last(_: sqlite3.Connection) -> None:
+            self._closed = True  # those that came before the closing are in this group or the next
+
+        if not self._closed:
+            self.do(last)
+            while self._led:
+                time.sleep(0.001)
+            self._between.wait(PATIENCE_SECONDS)
+            with told(self._place):
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._connection.close()
+            self._between.close()
+
+    def _lead(self) -> None:
+        with self._guard:
+            tasks, self._waiting = self._waiting, []
+        self._run(tasks)
+        self._hand_over()
+        for task in tasks:
+            task.done = True
+            task.awake.release()
+
+    def _hand_over(self) -> None:
+        with self._guard:
+            heir = self._waiting[0] if self._waiting else None
+            self._led = heir is not None
+        if heir is not None:
+            heir.awake.release()
+
+    def _run(self, tasks: "list[_Task]") -> None:
+        """Write `tasks` together; if that fails, one by one, so that each failure reaches the one it belongs to."""
+        try:
+            self._transaction(tasks)
+        except BaseException as error:
+            if len(tasks) == 1:
+                tasks[0].error = error
+                return
+            for task in tasks:
+                self._run([task])
+
+    def _transaction(self, tasks: "list[_Task]") -> None:
+        with told(self._place):
+            self._between.wait(PATIENCE_SECONDS)
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    self._begin(self._connection)
+                    values = [task.work(self._connection) for task in tasks]
+                    self._connection.execute("COMMIT")
+                except BaseException:
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+                    self._undo()
+                    raise
+            finally:
+                self._between.free()
+        for task, value in zip(tasks, values, strict=True):
+            task.value = value
+
+
+class _Task:
+    """Work that waits, and what came of it."""
+
+    __slots__ = ("awake", "done", "error", "value", "work")
+
+    def __init__(self, work: Callable[[sqlite3.Connection], Any]) -> None:
+        self.work = work
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.done = False
+        self.awake = threading.Lock()
+        self.awake.acquire()
