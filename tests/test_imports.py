@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "numba", "scipy", "implicit", "dataframely", "polars", "fastapi", "granian", "psycopg", "faiss")
+HEAVY = ("torch", "numba", "scipy", "implicit", "dataframely", "polars", "starlette", "granian", "psycopg", "faiss")
 EXTRAS = ("torch", "faiss", "psycopg", "tomlkit", "hypothesis", "pytest", "httpx")
 VERBS = ([], ["train"], ["recommend"], ["bundles"])
 

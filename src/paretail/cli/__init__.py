@@ -24,6 +24,7 @@ VERBS = {
     "similar": ("paretail.cli.similar:similar", "Write the items that go with items."),
     "evaluate": ("paretail.cli.evaluate:evaluate", "Measure a bundle on events that it has not seen."),
     "serve": ("paretail.cli.serve:serve", "Answer over HTTP."),
+    "keys": ("paretail.cli.keys:app", "Create, list and revoke API keys of the service."),
     "bundles": ("paretail.cli.bundles:app", "List the versions of a bundle, choose one, or go back."),
     "demo": ("paretail.cli.demo:demo", "From a demo shop's files to an answer over HTTP."),
 }

@@ -7,15 +7,26 @@ from pathlib import Path
 from paretail.core.errors import Problem, UsageError
 
 
-def serve(*, bundle: Path | None = None, config: Path | None = None, port: int | None = None) -> None:
-    """Serve a bundle on 127.0.0.1 until Ctrl-C.
+def serve(
+    *,
+    bundle: Path | None = None,
+    store: Path | None = None,
+    config: Path | None = None,
+    host: str | None = None,
+    port: int | None = None,
+) -> None:
+    """Serve a bundle and a store until Ctrl-C, by default on 127.0.0.1.
 
     Parameters
     ----------
     bundle
-        The trained bundle.
+        The trained bundle; a version that is published later is picked up.
+    store
+        The folder of live data, made where it is not there; by default beside the bundle, its name and `-store`.
     config
-        A shop.toml whose `[serve]` names the bundle and port, instead of --bundle.
+        A shop.toml whose `[serve]` tells all of this and the bounds; options given here count more.
+    host
+        The address to listen on; default 127.0.0.1. Any but this machine's own needs an API key.
     port
         The port; default 8000.
     """
@@ -28,7 +39,11 @@ def serve(*, bundle: Path | None = None, config: Path | None = None, port: int |
     if bundle is None:
         expected = "--bundle BUNDLE, or --config shop.toml with [serve] bundle"
         raise UsageError(Problem("CLI-07", "no bundle to serve", expected, "Name one"))
-    run(bundle, settings.port if port is None else port)
+    if store is None and config is not None and settings.store is not None:
+        store = config.parent / settings.store
+    given = {"host": host, "port": port}
+    settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+    run(bundle, store or bundle.with_name(f"{bundle.resolve().name}-store"), settings)
     # Threads of the HTTP server may still run Python while the interpreter is taken down, which then aborts: one to
     # four of eight stops did (github.com/emmett-framework/granian/issues/693). Nothing is left to be done: leave.
     sys.stdout.flush()

@@ -1,1 +1,1 @@
-"""The answer over HTTP, from a bundle."""
+"""The live shop over HTTP: endpoints, keys, limits, metrics."""

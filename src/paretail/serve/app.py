@@ -1,101 +1,88 @@
-"""The service: recommend and similar from a bundle, health, and the OpenAPI document with its page."""
+"""The service: every endpoint of the table as a route, and what is not in the table told in the one shape."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
 import msgspec
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse
-from starlette.concurrency import run_in_threadpool
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import Request
+from starlette.routing import Route, Router
 
-from paretail import __version__
-from paretail.core.errors import Problem, UsageError
-from paretail.pipeline.live import bodies as schema
-from paretail.pipeline.recommender import Recommender
-from paretail.serve import errors, page
-from paretail.serve.answer import recommend, similar
-
-#: Larger bodies are refused before they are read to their end.
-MAX_BODY_BYTES = 1 << 20
+from paretail.serve import page
+from paretail.serve.endpoints import ENDPOINTS, Endpoint, Live, Ready
+from paretail.serve.errors import no_such_path
+from paretail.serve.handle import Own, Path, Receive, Reply, Scope, Send, Works, failed, send_reply
+from paretail.serve.openapi import document
 
 
-def create_app(recommender: Recommender) -> FastAPI:
-    """Return the ASGI application that answers from `recommender`."""
-    app = FastAPI(title="paretail", version=__version__, docs_url=None, redoc_url=None)
-    errors.install(app)
+class _Id(Convertor[str]):
+    """Any characters, slashes and line ends too; `reading.id_in` reads the id itself."""
 
-    def post(path: str, question: type, answer: type, work: Callable[..., msgspec.Struct], about: str,
-             example: dict[str, Any]) -> None:  # fmt: skip
-        async def handle(request: Request) -> Response:
-            body = await _body(request, question)
-            result = await run_in_threadpool(work, recommender, body, uuid4().hex)
-            return Response(msgspec.json.encode(result), media_type="application/json")
+    regex = "(?s:.*)"
 
-        described = _described(question, answer, example)
-        app.post(path, summary=about, openapi_extra=described, response_class=Response)(handle)
+    def convert(self, value: str) -> str:
+        return value
 
-    item_id, user_id = recommender.items.ids.first(), recommender.users.ids.first()
-    asked = {"user_id": user_id, "k": 5, "explain": True}
-    post("/v1/recommend", schema.RecommendRequest, schema.RecommendAnswer, recommend, "Recommend items", asked)
-    asked = {"items": [item_id], "relation": "similar", "k": 5}
-    post("/v1/similar", schema.SimilarRequest, schema.SimilarAnswer, similar, "Find related items", asked)
-
-    @app.get("/health/live", summary="The process answers")
-    async def live() -> dict[str, str]:
-        return {"status": "live"}
-
-    @app.get("/health/ready", summary="A bundle is loaded and can be asked")
-    async def ready() -> dict[str, str]:
-        return {"status": "ready", "model_version": recommender.version}
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs(request: Request) -> Response:
-        return HTMLResponse(page.html(app.openapi(), str(request.base_url)))
-
-    return app
+    def to_string(self, value: str) -> str:
+        return value
 
 
-async def _body(request: Request, question: type) -> Any:
-    raw = bytearray()
-    async for part in request.stream():
-        raw += part
-        if len(raw) > MAX_BODY_BYTES:
-            found, expected = "the body is too large", f"At most {MAX_BODY_BYTES:,} bytes"
-            raise UsageError(Problem("SERV-06", found, expected, "Ask in smaller batches"))
-    try:
-        return msgspec.json.decode(raw, type=question)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        expected = "A JSON body as the page /docs describes it"
-        raise UsageError(Problem("SERV-01", str(error), expected, "Correct the body")) from None
+register_url_convertor("id", _Id())
 
 
-def _described(question: type, answer: type, example: dict[str, Any]) -> dict[str, Any]:
-    def content(body: type) -> dict[str, Any]:
-        return {"content": {"application/json": {"schema": _inlined(body)}}}
+def create_app(works: Works) -> Router:
+    """Return the ASGI application that answers from `works`."""
+    own = _own(works)
+    routes = [
+        Route(path.replace("{id}", "{id:id}"), Path(works, path, methods, own.get(path)))
+        for path, methods in by_path().items()
+    ]
+    return Router(routes, redirect_slashes=False, default=_Unknown(works))
 
-    asked = content(question)
-    asked["content"]["application/json"]["example"] = example
+
+def by_path() -> dict[str, dict[str, Endpoint]]:
+    """Return the endpoints of the table as path -> method -> endpoint."""
+    paths: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in ENDPOINTS:
+        paths.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+    return paths
+
+
+class _Unknown:
+    """Answers for the paths that are not in the table."""
+
+    def __init__(self, works: Works) -> None:
+        self._works = works
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Say that there is no such path."""
+        self._works.metrics.began()
+        reply = failed(no_such_path(scope["path"]), uuid4().hex, "other", ())
+        await send_reply(send, reply)
+        self._works.metrics.ended("other", reply.status, 0.0)
+
+
+def _own(works: Works) -> Mapping[str, Own]:
+    """Return what the service answers from its own knowledge."""
+    described = document()
+    as_json = msgspec.json.encode(described)
+
+    def plain(answer: Any) -> Reply:
+        return Reply(200, msgspec.json.encode(answer), uuid4().hex)
+
+    def metrics() -> Reply:
+        return Reply(200, works.metrics.text(), uuid4().hex, "text/plain; version=0.0.4; charset=utf-8")
+
+    def docs(scope: Scope) -> Reply:
+        text = page.html(described, str(Request(scope).base_url))
+        return Reply(200, text.encode(), uuid4().hex, "text/html; charset=utf-8")
+
     return {
-        "requestBody": {"required": True, **asked},
-        "responses": {
-            "200": {"description": "The answer", **content(answer)},
-            "4XX": {"description": "The request cannot be answered", **content(schema.ErrorAnswer)},
-        },
+        "/health/live": lambda scope: plain(Live()),
+        "/health/ready": lambda scope: plain(Ready(works.shop.version, works.shop.problems())),
+        "/metrics": lambda scope: works.threads.ask(metrics),
+        "/docs": docs,
+        "/openapi.json": lambda scope: Reply(200, as_json, uuid4().hex),
+        "/": lambda scope: Reply(307, b"", uuid4().hex, "", [("location", "/docs")]),
     }
-
-
-def _inlined(body: type) -> dict[str, Any]:
-    """Return the JSON schema with every `$ref` replaced by what it names, as the types here never recurse."""
-    document = msgspec.json.schema(body)
-    parts = document.pop("$defs", {})
-
-    def resolve(node: Any) -> Any:
-        if isinstance(node, dict):
-            if "$ref" in node:
-                return resolve(parts[node["$ref"].rsplit("/", 1)[1]])
-            return {key: resolve(value) for key, value in node.items()}
-        return [resolve(value) for value in node] if isinstance(node, list) else node
-
-    resolved: dict[str, Any] = resolve(document)
-    return resolved

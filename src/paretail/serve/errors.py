@@ -1,49 +1,69 @@
 """Every failure leaves the service as one JSON shape: `{"error": {code, found, expected, do}, "request_id"}`."""
 
-from uuid import uuid4
+from collections.abc import Sequence
+from typing import cast
 
-import msgspec
 import structlog
-from fastapi import FastAPI, Request, Response
-from starlette.exceptions import HTTPException
 
 from paretail.core.errors import ParetailError, Problem
 from paretail.pipeline.live.bodies import ErrorAnswer, ErrorDetail
 
-#: The HTTP status of problems that are not a request which cannot be answered (422).
-STATUS = {"SERV-01": 400, "SERV-03": 404, "SERV-06": 413}
+Headers = Sequence[tuple[str, str]]
+
+#: The HTTP status of a problem, by its code or else by its family; of every other one it is 422.
+STATUS = {
+    "SERV-01": 400, "SERV-02": 404, "SERV-03": 404, "SERV-06": 413, "SERV-07": 405, "SERV-09": 500, "SERV-10": 400,
+    "SERV-12": 408, "SERV-13": 503, "SERV-14": 503, "SERV-15": 415, "KEYS-02": 401, "KEYS-03": 403, "KEYS-04": 429,
+    "STOR": 503, "BNDL": 503,
+}  # fmt: skip
 
 log = structlog.get_logger()
 
 
-def answer_error(problem: Problem, status: int) -> Response:
-    """Return `problem` as the answer."""
+class RefusedError(ParetailError):
+    """A request that is refused before it reaches the shop, with headers that its answer needs."""
+
+    def __init__(self, problem: Problem, headers: Headers = (), status: int | None = None) -> None:
+        super().__init__(problem)
+        self.headers, self.status = headers, status or status_of(problem)
+
+
+def status_of(problem: Problem) -> int:
+    """Return the HTTP status with which a problem is answered."""
+    return STATUS.get(problem.code) or STATUS.get(problem.code.split("-")[0], 422)
+
+
+def told(error: Exception, request_id: str, endpoint: str) -> tuple[int, ErrorAnswer, Headers]:
+    """Return status, body and headers for an error; what is no fault of the asker is logged, a fault of ours whole."""
+    status, problem, headers = 500, _fault(error), cast(Headers, [])
+    if isinstance(error, ParetailError):
+        problem, headers = error.problems[0], getattr(error, "headers", [])
+        status = getattr(error, "status", None) or status_of(problem)
+    if status == 503:
+        log.warning("request_not_answered", endpoint=endpoint, request_id=request_id, problem=str(problem))
+        headers = headers or [("retry-after", "1")]
+    elif status >= 500:
+        log.error("request_failed", endpoint=endpoint, request_id=request_id, exc_info=error)
     detail = ErrorDetail(problem.code, problem.found, problem.expected, problem.do)
-    body = msgspec.json.encode(ErrorAnswer(detail, uuid4().hex))
-    return Response(body, status, media_type="application/json")
+    return status, ErrorAnswer(detail, request_id), headers
 
 
-def install(app: FastAPI) -> None:
-    """Make every exception of `app` leave in the one shape; an unexpected one is logged whole and told in short."""
-    app.add_exception_handler(ParetailError, _on_ours)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(Exception, _on_unexpected)
-
-
-async def _on_ours(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ParetailError)
-    return answer_error(error.problems[0], STATUS.get(error.problems[0].code, 422))
-
-
-async def _on_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    found = f"{request.method} {request.url.path}: {error.detail}"
-    expected = "A path and method that the page /docs lists"
-    return answer_error(Problem("SERV-02", found, expected, "Correct the request"), error.status_code)
-
-
-async def _on_unexpected(request: Request, error: Exception) -> Response:
-    log.error("request_failed", path=request.url.path, exc_info=error)
+def _fault(error: Exception) -> Problem:
     expected = "This should not happen; the service goes on"
     do = "Look at the service's log, and report it"
-    return answer_error(Problem("SERV-09", f"{type(error).__name__} inside the service", expected, do), 500)
+    return Problem("SERV-09", f"{type(error).__name__} inside the service", expected, do)
+
+
+def no_such_path(path: str) -> RefusedError:
+    """Return the refusal of a path that is not in the table."""
+    expected = "A path that the page /docs lists"
+    return RefusedError(Problem("SERV-02", f"{path[:200]}: no such path", expected, "Correct the path"))
+
+
+def no_such_method(method: str, path: str, allowed: Sequence[str]) -> RefusedError:
+    """Return the refusal of a method that a path does not have."""
+    found = f"{method[:20]} {path}: not with this method"
+    return RefusedError(
+        Problem("SERV-07", found, f"Expected {' or '.join(allowed)}", "Correct the method"),
+        [("allow", ", ".join(allowed))],
+    )

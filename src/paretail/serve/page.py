@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from html import escape
 from shlex import quote
 from typing import Any
+from urllib.parse import urlencode
 
 _HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width">
@@ -16,59 +17,120 @@ table {{ border-collapse: collapse; width: 100% }}
 td, th {{ text-align: left; vertical-align: top; padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #8883 }}
 code, pre {{ font: 14px/1.5 ui-monospace, monospace }} pre {{ overflow-x: auto; background: #8882; padding: .7rem }}
 </style>"""
+_FIELDS = "<tr><th>field</th><th>type</th><th>default</th><th>meaning</th></tr>"
 
 
 def html(document: dict[str, Any], address: str) -> str:
-    """Return the page of an OpenAPI document whose schemas hold no references; `address` is that of the service."""
+    """Return the page of an OpenAPI document; `address` is that of the service."""
     title = escape(f"{document['info']['title']} {document['info']['version']}")
     parts = [_HEAD.format(title=title), f"<h1>{title}</h1>"]
-    parts.append('<p>For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p>')
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            parts += _operation(method.upper(), path, operation, address.rstrip("/"))
-    return "\n".join(parts)
+    parts.append('<p>For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p><ul>')
+    operations = [
+        (method.upper(), path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    for method, path, operation in operations:
+        anchor, name = operation["operationId"], escape(f"{method} {path}")
+        parts.append(f'<li><a href="#{anchor}"><code>{name}</code></a> {escape(operation["summary"])}</li>')
+    parts.append("</ul>")
+    page = _Page(document, address.rstrip("/"))
+    for operation in operations:
+        parts += page.operation(*operation)
+    parts += [f"<h2>Errors</h2><p>Every error has the same body.</p><table>{_FIELDS}"]
+    parts += page.rows(document["components"]["schemas"]["ErrorAnswer"], "")
+    parts += ["</table><table><tr><th>status</th><th>when</th></tr>"]
+    for status, answer in document["components"]["responses"].items():
+        parts.append(f"<tr><td>{status}</td><td>{escape(answer['description'])}</td></tr>")
+    return "\n".join([*parts, "</table>"])
 
 
-def _operation(method: str, path: str, operation: dict[str, Any], address: str) -> Iterator[str]:
-    yield f"<h2><code>{method} {escape(path)}</code></h2><p>{escape(operation['summary'])}.</p>"
-    asked = operation.get("requestBody", {}).get("content", {}).get("application/json")
-    if asked:
-        body = quote(json.dumps(asked["example"], ensure_ascii=False))
-        yield f"<pre>curl -s -d {escape(f'{body} {address}{path}')}</pre>"
-        yield from _body("Request", asked["schema"])
-    for status, answer in operation["responses"].items():
-        for content in answer.get("content", {}).values():
-            if content.get("schema"):
-                yield from _body(f"Answer {status}: {answer['description']}", content["schema"])
+class _Page:
+    """Parts of the page of one document."""
+
+    def __init__(self, document: dict[str, Any], address: str) -> None:
+        self._document, self._address = document, address
+
+    def operation(self, method: str, path: str, operation: dict[str, Any]) -> Iterator[str]:
+        """Tell one method of one path."""
+        yield f'<h2 id="{operation["operationId"]}"><code>{method} {escape(path)}</code></h2>'
+        yield f"<p>{escape(operation['summary'])}. {escape(operation.get('description', ''))}</p>"
+        asked = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        yield f"<pre>{escape(self._curl(method, path, operation, asked))}</pre>"
+        if operation["parameters"]:
+            yield f"<h3>Parameters</h3><table>{_FIELDS}"
+            yield from (self._parameter(parameter) for parameter in operation["parameters"])
+            yield "</table>"
+        if asked:
+            yield from self._body("Request", asked["schema"])
+        for status, answer in operation["responses"].items():
+            for content in answer.get("content", {}).values():
+                if content["schema"]:
+                    yield from self._body(f"Answer {status}", content["schema"])
+        others = " ".join(status for status, answer in operation["responses"].items() if "$ref" in answer)
+        yield f"<p>Errors: {others}</p>"
+
+    def _curl(self, method: str, path: str, operation: dict[str, Any], asked: dict[str, Any] | None) -> str:
+        told = {p["name"]: p["example"] for p in operation["parameters"] if p["in"] == "query" and "example" in p}
+        address = f"{self._address}{path}{'?' if told else ''}{urlencode(told)}"
+        how = "" if method in ("GET", "POST") else f" -X {method}"
+        body = f" -d {quote(json.dumps(asked['example'], ensure_ascii=False))}" if asked else ""
+        return f"curl -s{how}{body} {quote(address)}"
+
+    def _parameter(self, parameter: dict[str, Any]) -> str:
+        schema = parameter["schema"]
+        default = "required" if parameter["required"] else str(schema.get("default", ""))
+        about = parameter.get("description") or schema.get("description", "")
+        return _row(parameter["name"], self._type(schema), default, about)
+
+    def _body(self, heading: str, schema: dict[str, Any]) -> Iterator[str]:
+        schema = self._resolved(schema)
+        rows = list(self.rows(schema, ""))
+        yield f"<h3>{escape(heading)}</h3><p>{escape(schema.get('description', ''))}</p>"
+        if rows:
+            yield f"<table>{_FIELDS}"
+            yield from rows
+            yield "</table>"
+
+    def rows(self, schema: dict[str, Any], prefix: str) -> Iterator[str]:
+        """One row a field; those of objects inside follow the field that holds them."""
+        required = set(schema.get("required", ()))
+        for name, field in schema.get("properties", {}).items():
+            inside, mark = self._inside(field)
+            default = "required" if name in required else str(field.get("default", ""))
+            about = field.get("description", inside.get("description", ""))
+            yield _row(prefix + name, self._type(field), default, about)
+            yield from self.rows(inside, f"{prefix}{name}{mark}.")
+
+    def _inside(self, field: dict[str, Any]) -> tuple[dict[str, Any], str]:
+        """Return the object that a field holds, and `[]` where it holds a list of them."""
+        for choice in field.get("anyOf", [field]):
+            resolved = self._resolved(choice)
+            if "items" in resolved:
+                return self._resolved(resolved["items"]), "[]"
+            if "properties" in resolved:
+                return resolved, ""
+        return {}, ""
+
+    def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Follow a reference to a shared schema."""
+        if "$ref" not in schema:
+            return schema
+        shared: dict[str, Any] = self._document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+        return shared
+
+    def _type(self, schema: dict[str, Any]) -> str:
+        schema = self._resolved(schema)
+        if "anyOf" in schema:
+            return " or ".join(self._type(choice) for choice in schema["anyOf"])
+        if "enum" in schema:
+            return " or ".join(f'"{value}"' for value in schema["enum"])
+        if schema.get("type") == "array":
+            return f"list of {self._type(schema['items'])}"
+        bounds = [f"{schema[key]:g}" for key in ("minimum", "maximum") if key in schema]
+        return f"{schema.get('type', 'any')}{' ' + ' to '.join(bounds) if len(bounds) == 2 else ''}"
 
 
-def _body(heading: str, schema: dict[str, Any]) -> Iterator[str]:
-    rows = list(_rows(schema, ""))
-    if rows:
-        yield f"<h3>{escape(heading)}</h3><p>{escape(schema.get('description', ''))}</p><table>"
-        yield "<tr><th>field</th><th>type</th><th>default</th><th>meaning</th></tr>"
-        yield from rows
-        yield "</table>"
-
-
-def _rows(schema: dict[str, Any], prefix: str) -> Iterator[str]:
-    """One row a field; those of objects inside follow the field that holds them."""
-    required = set(schema.get("required", ()))
-    for name, field in schema.get("properties", {}).items():
-        inside = field.get("items", field)
-        default = "required" if name in required else escape(str(field.get("default", "")))
-        cells = (f"<code>{escape(prefix + name)}</code>", escape(_type(field)), default,
-                 escape(field.get("description", inside.get("description", ""))))  # fmt: skip
-        yield "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-        yield from _rows(inside, f"{prefix}{name}{'[]' if 'items' in field else ''}.")
-
-
-def _type(schema: dict[str, Any]) -> str:
-    if "anyOf" in schema:
-        return " or ".join(_type(choice) for choice in schema["anyOf"])
-    if "enum" in schema:
-        return " or ".join(f'"{value}"' for value in schema["enum"])
-    if schema.get("type") == "array":
-        return f"list of {_type(schema['items'])}"
-    bounds = [f"{schema[key]:g}" for key in ("minimum", "maximum") if key in schema]
-    return f"{schema.get('type', 'any')}{' ' + ' to '.join(bounds) if len(bounds) == 2 else ''}"
+def _row(name: str, kind: str, default: str, about: str) -> str:
+    cells = (f"<code>{escape(name)}</code>", escape(kind), escape(default), escape(about))
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

@@ -1,33 +1,61 @@
-"""Run the service under granian, in this process, on this machine's own address only."""
+"""Run the service under granian, in this process, until it is told to stop."""
 
 import asyncio
+import ipaddress
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
-import polars as pl
 import structlog
-from fastapi import FastAPI
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from paretail.core.errors import Problem, UsageError
-from paretail.pipeline.recommender import Recommender
+from paretail.data.stores.embedded import EmbeddedStore
+from paretail.pipeline.config import ServeConfig
+from paretail.pipeline.live.shop import LiveShop
 from paretail.serve.app import create_app
+from paretail.serve.batching import Batcher
+from paretail.serve.gate import Gate
+from paretail.serve.handle import Works
+from paretail.serve.keys import KeyRing
+from paretail.serve.metrics import Metrics
+from paretail.serve.threads import Threads
 
-ADDRESS = "127.0.0.1"
+#: Connections at a time; more wait to be accepted. A connection that asks nothing holds a place too.
+CONNECTIONS = 4096
+#: An idle connection is closed after this long: later than nginx, which keeps one for 60 s, so that no request is sent
+#: on a connection that is just being closed.
+IDLE_MS = 75_000
+#: Python lets a thread run this long while another waits; with its 5 ms, answers wait for those being scored.
+SWITCH_SECONDS = 0.001
 
 
-def run(bundle: Path, port: int) -> None:
-    """Serve `bundle` until SIGINT or SIGTERM; raises BundleError or UsageError where it cannot, before it listens."""
-    _refuse_taken(port)
+def run(bundle: Path, folder: Path, config: ServeConfig) -> None:
+    """Serve `bundle` with the store in `folder` until SIGINT or SIGTERM.
+
+    Raises BundleError, DataError or UsageError where it cannot, before it listens.
+    """
+    address = _address(config.host)
+    _refuse_taken(address, config.port)
     log_as_json()
-    recommender = Recommender.load(bundle)
-    recommender.recommend(recommender.history_of(pl.Series("user_id", ["nobody"])))  # compiled before the first answer
-    app = create_app(recommender)
-    print(f"paretail serves {bundle} on http://{ADDRESS}:{port} (its pages: /docs). Ctrl-C stops it.", flush=True)
-    asyncio.run(_serve(app, port))
+    sys.setswitchinterval(SWITCH_SECONDS)
+    with closing(EmbeddedStore.open(folder)) as store:
+        elsewhere = not ipaddress.ip_address(address).is_loopback
+        known = store.keys()
+        if elsewhere and all(key.revoked_ms is not None for key in known):
+            raise _no_key(config.host, folder)
+        with closing(KeyRing(store.keys, elsewhere)) as keys, closing(LiveShop.open(bundle, store, config)) as shop:
+            told = "an API key is needed" if keys.needed else "no API key is needed"
+            where = f"http://{f'[{address}]' if ':' in address else address}:{config.port}"
+            print(f"paretail serves {bundle} with the store {folder} on {where} (its pages: /docs), {told}. "
+                  "Ctrl-C stops it.", flush=True)  # fmt: skip
+            with asyncio.Runner(loop_factory=_new_loop) as runner:
+                runner.run(_serve(shop, keys, address, config))
 
 
 def log_as_json() -> None:
@@ -43,21 +71,62 @@ def log_as_json() -> None:
     )
 
 
-async def _serve(app: FastAPI, port: int) -> None:
-    server = Server(app, address=ADDRESS, port=port, interface=Interfaces.ASGI, log_enabled=False)
-    loop = asyncio.get_running_loop()
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(stop, server.stop)
-    await server.serve()
+async def _serve(shop: LiveShop, keys: KeyRing, address: str, config: ServeConfig) -> None:
+    async with working(shop, keys, config) as works:
+        server = Server(
+            create_app(works), address=address, port=config.port, interface=Interfaces.ASGINL, log_enabled=False,
+            http=HTTPModes.http1, http1_settings=HTTP1Settings(header_read_timeout=IDLE_MS), websockets=False,
+            backlog=1024, backpressure=CONNECTIONS,
+        )  # fmt: skip
+        loop = asyncio.get_running_loop()
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(stop, server.stop)
+        await server.serve()  # until it is stopped, and what is in flight is answered
 
 
-def _refuse_taken(port: int) -> None:
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """Return uvloop's loop where this system has it: Python's own takes a third more time a request."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return new_event_loop()
+
+
+@asynccontextmanager
+async def working(shop: LiveShop, keys: KeyRing, config: ServeConfig) -> AsyncIterator[Works]:
+    """Yield what answers requests; what is begun is finished at the end."""
+    metrics = Metrics(shop)
+    batcher, threads = Batcher(shop.recommend_many, metrics.batch), Threads()
+    try:
+        yield Works(shop, batcher, threads, Gate(keys, config.rate), metrics, config.timeout_seconds)
+    finally:
+        batcher.close()
+        threads.close()
+
+
+def _address(host: str) -> str:
+    try:
+        return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
+    except OSError as error:
+        found, do = f"address {host!r} cannot be used ({error.strerror})", "Choose another with --host"
+        raise UsageError(Problem("SERV-05", found, "An address of this machine", do)) from None
+
+
+def _no_key(host: str, folder: Path) -> UsageError:
+    expected = "An API key, because others can reach that address"
+    do = f"Create one with: paretail keys create --store {folder} --name NAME --scope recommend,events"
+    return UsageError(Problem("KEYS-01", f"--host {host}, and the store has no key", expected, do))
+
+
+def _refuse_taken(address: str, port: int) -> None:
     if not 1 <= port <= 65535:
         raise UsageError(Problem("SERV-05", f"port {port}", "A port from 1 to 65535", "Choose another with --port"))
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((ADDRESS, port))
+            probe.bind((address, port))
         except OSError as error:
-            found = f"port {port} cannot be used ({error.strerror})"
-            raise UsageError(Problem("SERV-05", found, "A free port", "Choose another with --port")) from None
+            found = f"{address} port {port} cannot be used ({error.strerror})"
+            do = "Choose another with --port or --host"
+            raise UsageError(Problem("SERV-05", found, "A free port of this machine", do)) from None

@@ -1,0 +1,70 @@
+"""What Prometheus may ask: requests, their time, batches, and the live shop's own gauges."""
+
+from collections.abc import Iterator
+from functools import cache
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from paretail import __version__
+from paretail.pipeline.live.shop import LiveShop
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_SIZES = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Metrics:
+    """Counters of one service, in a registry of its own."""
+
+    def __init__(self, shop: LiveShop) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody asks for
+        self._registry = CollectorRegistry()
+        requests = Counter("paretail_requests", "Requests.", ["endpoint", "status"], registry=self._registry)
+        seconds = Histogram(
+            "paretail_request_seconds", "Seconds from a request's head to its answer.", ["endpoint"],
+            buckets=_SECONDS, registry=self._registry,
+        )  # fmt: skip
+        self._requests, self._seconds = cache(requests.labels), cache(seconds.labels)
+        self._in_flight = Gauge("paretail_requests_in_flight", "Requests not answered yet.", registry=self._registry)
+        self._batches = Histogram(
+            "paretail_batch_size", "Recommendations answered together.", buckets=_SIZES, registry=self._registry
+        )
+        self._registry.register(_OfShop(shop))
+
+    def began(self) -> None:
+        """Count a request that came in."""
+        self._in_flight.inc()
+
+    def ended(self, endpoint: str, status: int, seconds: float) -> None:
+        """Count a request that was answered."""
+        self._in_flight.dec()
+        self._requests(endpoint, status).inc()
+        self._seconds(endpoint).observe(seconds)
+
+    def batch(self, size: int) -> None:
+        """Count questions that were answered together."""
+        self._batches.observe(size)
+
+    def text(self) -> bytes:
+        """Return all of it in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+
+class _OfShop(Collector):
+    """The live shop's gauges, asked when they are read."""
+
+    def __init__(self, shop: LiveShop) -> None:
+        self._shop = shop
+
+    def collect(self) -> Iterator[Metric]:
+        info = GaugeMetricFamily(
+            "paretail_bundle_info", "1, with what answers now.", labels=["model_version", "paretail"]
+        )
+        info.add_metric([self._shop.version, __version__], 1)
+        yield info
+        for name, value in self._shop.gauges().items():
+            yield GaugeMetricFamily(f"paretail_{name}", f"{name.replace('_', ' ').capitalize()}.", value)
+
+    def describe(self) -> list[Metric]:
+        return []
