@@ -63,8 +63,12 @@ class LiveUsers:
         self._packed: OrderedDict[str, bytearray] = OrderedDict()
         self._lock = RLock()
         self.refresh()
-        self._fill(store.newest(users, most))
-        self._complete = len(self._packed) < users  # whom memory lacks, the store lacks too
+        newest = store.newest(users, most)
+        self._fill(newest)
+        self._complete = newest["user_id"].n_unique() < users  # whom memory lacks, the store lacks too
+        if not self._complete:  # of somebody with several ids some may be missing: the store is asked
+            for user_id in self._visitors:
+                self._packed.pop(user_id, None)
 
     def __len__(self) -> int:
         return len(self._packed)
@@ -144,12 +148,7 @@ class LiveUsers:
             packed = self._packed[user_id] = bytearray()
         else:
             self._packed.move_to_end(user_id)
-        row = self._row(event)
-        place = packed.rfind(row)
-        while place > 0 and place % EVENT.itemsize:
-            place = packed.rfind(row, 0, place + EVENT.itemsize - 1)
-        if place < 0:  # a refill may have brought it already
-            packed += row
+        packed += self._row(event)  # a refill may have brought it already: `_in_order` leaves one
         if len(packed) > 2 * self._most * EVENT.itemsize:
             packed[:] = _in_order(np.frombuffer(bytes(packed), EVENT), self._most).tobytes()
 
@@ -192,10 +191,12 @@ class LiveUsers:
 
 
 def _in_order(events: Packed, most: int) -> Packed:
-    """Return the newest `most` events, oldest first; equal times stay as they came."""
+    """Return the newest `most` events, oldest first, each once; equal times stay as they came."""
     ts_ms = events["ts_ms"]
-    if len(events) > 1 and (ts_ms[1:] < ts_ms[:-1]).any():
+    if len(events) > 1 and (ts_ms[1:] <= ts_ms[:-1]).any():
         events = events[np.argsort(ts_ms, kind="stable")]
+        same = zip(events["ts_ms"].tolist(), events["item"].tolist(), events["kind"].tolist(), strict=True)
+        events = events[list({event: place for place, event in enumerate(same)}.values())]
     return events[-most:]
 
 
