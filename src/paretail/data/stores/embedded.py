@@ -119,6 +119,13 @@ class EmbeddedStore:
                 return
             last = rows[-1][0]
 
+    def document(self, kind: Kind, document_id: str) -> bytes | None:
+        """Return one document; None where there is none, or it was deleted."""
+        with self._readers.snapshot() as connection:
+            query = "SELECT body FROM document WHERE kind = ? AND id = ?"
+            row = connection.execute(query, (kind, document_id)).fetchone()
+        return None if row is None else row[0]
+
     def merge(self, visitor_id: str, user_id: str) -> None:
         """Say that all that `visitor_id` did and will do was done by `user_id`; the user told last counts."""
 
