@@ -12,7 +12,8 @@ from paretail.data.conditions import Kind, Mask
 from paretail.data.documents import Attribute
 from paretail.data.filter_checks import TYPES, moment_ms
 from paretail.data.shelf_columns import FieldCells, Flags, Moments, Numbers, Opaque, Whole
-from paretail.data.shelf_words import Lists, Texts
+from paretail.data.shelf_lists import Lists
+from paretail.data.shelf_words import Texts, Words
 from paretail.data.types import ITEM_COLUMNS
 
 #: Attributes that documents may add; a catalogue may have more.
@@ -85,7 +86,8 @@ def own_columns(catalogue: pl.DataFrame, minor_per_major: int) -> OwnColumns:
 
 def attribute_columns(catalogue: pl.DataFrame) -> dict[str, FieldCells]:
     """Return the shop's own columns."""
-    return {column.name: attribute_column(column) for column in catalogue if column.name not in ITEM_COLUMNS}
+    told = (column for column in catalogue if column.name not in ITEM_COLUMNS and column.dtype != pl.Null)
+    return {column.name: attribute_column(column) for column in told}
 
 
 def attribute_column(column: pl.Series) -> FieldCells:
@@ -113,7 +115,7 @@ def empty_column(kind: Kind, capacity: int) -> FieldCells:
             return Flags(np.full(capacity, -1, np.int8))
         case "list":
             return Lists.of(pl.Series([None], dtype=pl.List(pl.String)).new_from_index(0, capacity))
-    return Texts(np.full(capacity, -1, np.int32), Texts.no_words())
+    return Texts(np.full(capacity, -1, np.int32), Words())
 
 
 def kind_of(value: Attribute) -> Kind:
@@ -128,22 +130,21 @@ def kind_of(value: Attribute) -> Kind:
     return "list"
 
 
+def fits(value: Attribute, kind: Kind) -> bool:
+    """Return whether a document's value, which is not None, can stand in a column of a kind."""
+    if kind == "time":
+        return isinstance(value, str) and moment_ms(value) is not None
+    return kind_of(value) == kind
+
+
 def conflicts(item_id: str, attributes: Mapping[str, Attribute], kinds: Mapping[str, Kind]) -> dict[str, Problem]:
     """Return by attribute why it cannot be taken beside the `kinds` that there are."""
-    found, new = {}, 0
-    for name, value in attributes.items():
-        if value is None:
-            continue
-        here = kinds.get(name)
-        if here is None:
-            new += 1
-            if len(kinds) + new > MOST_ATTRIBUTES:
-                found[name] = _too_many(item_id, name)
-        elif kind_of(value) != here and not (
-            here == "time" and isinstance(value, str) and moment_ms(value) is not None
-        ):
-            found[name] = _other_type(item_id, name, value, here)
-    return found
+    told = {name: value for name, value in attributes.items() if value is not None}
+    new = [name for name in told if name not in kinds]
+    room = max(0, MOST_ATTRIBUTES - len(kinds))
+    found = {name: _too_many(item_id, name) for name in new[room:]}
+    mistyped = {name: kinds[name] for name, value in told.items() if name in kinds and not fits(value, kinds[name])}
+    return found | {name: _other_type(item_id, name, told[name], kind) for name, kind in mistyped.items()}
 
 
 def _too_many(item_id: str, name: str) -> Problem:
@@ -154,5 +155,5 @@ def _too_many(item_id: str, name: str) -> Problem:
 def _other_type(item_id: str, name: str, value: Attribute, here: Kind) -> Problem:
     there = TYPES[here][0]
     found = f"item {item_id!r}: attribute {name!r} is {TYPES[kind_of(value)][0]}, and {there} in the catalogue"
-    do = "Correct the value, or train again with a catalogue that has the new type"
+    do = "Correct the value; or set the attribute to null for all items, and then to the new type"
     return Problem("LIVE-21", found, f"Expected {there}", do)

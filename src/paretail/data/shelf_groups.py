@@ -21,7 +21,7 @@ class Groups(Cells):
         absent = np.flatnonzero(group_of < 0)
         group_of[absent] = -2 - np.arange(len(absent))
         own = np.arange(len(vocabulary), dtype=np.int32)
-        super().__init__(np.where(parents.values < 0, own, np.append(group_of, -1)[parents.values]), -1)
+        super().__init__(np.where(parents.values < 0, own, np.append(group_of, np.int32(-1))[parents.values]), -1)
         self.row, self.numbers = row, len(absent)
         self.absent = {parents.words[code]: int(group_of[code]) for code in absent.tolist()}
 
