@@ -153,5 +153,6 @@ def test_adjacent_periods_add_up(lists: list[Any], done: list[Any], window_days:
 def test_how_the_store_is_sliced_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     usual = rows(SHOP, 10 * DAY, 21 * DAY)
     for most in (1, 2, 5):
-        monkeypatch.setattr(module, "ROWS", most)
+        monkeypatch.setattr(module, "LISTS", most)
+        monkeypatch.setattr(module, "EVENTS", most + 1)
         assert rows(SHOP, 10 * DAY, 21 * DAY) == usual

@@ -16,8 +16,9 @@ from paretail.data.map_events import EXTRA, Mapped, map_events
 from paretail.data.map_items import IDS, map_table
 from paretail.data.presets import preset_of
 from paretail.data.schemas import EventRow, ItemRow, LinkRow, UserRow, faults
-from paretail.data.sources import read
+from paretail.data.sources import STORES, read
 from paretail.data.sources.raw import FILE, LINE, Raw
+from paretail.data.sources.store import in_our_words, recognised
 from paretail.data.types import EVENT_COLUMNS, Time
 
 SCHEMAS = {"events": EventRow, "items": ItemRow, "users": UserRow, "links": LinkRow}
@@ -64,6 +65,9 @@ def _by_precedence(sources: Sequence[Source[Any]]) -> list[Source[Any]]:
 
 
 def _part(table: Table, source: Source[Any], config: DataConfig, base: Path) -> tuple[Raw, Mapped]:
+    source = recognised(table, source, base)
+    if source.format in STORES:
+        config = in_our_words(config)
     source = _with_preset(table, source, config)
     raw = read(source, base)
     unnest = preset_of(source, config).unnest

@@ -1,5 +1,6 @@
 """Ingest: from the sources that shop.toml names to one checked shop, with an account of every row."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,10 @@ class Examined:
         """What the checks found."""
         return tuple(problem for check in self.report.checks for problem in check.problems)
 
-    def shop(self) -> Shop:
-        """Return the rows that go on; raises DataError with every problem that fails."""
-        if failed := [problem for problem in self.problems if problem.severity == "fail"]:
+    def shop(self, but: Collection[str] = ()) -> Shop:
+        """Return the rows that go on; raises DataError with every problem that fails, but for those of checks `but`."""
+        checks = [check for check in self.report.checks if check.name not in but]
+        if failed := [problem for check in checks for problem in check.problems if problem.severity == "fail"]:
             raise DataError(failed)
         tables, config = self.tables, self.tables.config
         return Shop(

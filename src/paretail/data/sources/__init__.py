@@ -6,7 +6,7 @@ from typing import Any
 
 from paretail.core.errors import ConfigError, DataError, Problem, nearest
 from paretail.data.config import Source
-from paretail.data.sources import csv, jsonl, parquet, postgres, recbole
+from paretail.data.sources import csv, jsonl, parquet, postgres, recbole, store
 from paretail.data.sources.raw import Raw, Reader, placed, together
 
 SOURCES: dict[str, Reader] = {
@@ -15,7 +15,12 @@ SOURCES: dict[str, Reader] = {
     "jsonl": jsonl.read,
     "recbole": recbole.read,
     "postgres": postgres.read,
+    "store": store.read_events,
+    "store_items": store.read_items,
+    "store_users": store.read_users,
 }
+#: Sources that read a folder as one place, in our own words.
+STORES = tuple(store.FORMATS.values())
 #: File endings, after a `.gz` or `.zst` is taken off.
 ENDINGS = {
     ".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "csv", ".txt": "csv",
@@ -28,7 +33,7 @@ def read(source: Source[Any], base: Path, limit: int | None = None) -> Raw:
     """Read all rows (at most `limit` a file) of one source; relative paths start at `base`."""
     if source.url is not None:
         return _reader(source.format or "postgres")(source.url, source, limit)
-    files = locate(str(source.path), base)
+    files = [base / str(source.path)] if source.format in STORES else locate(str(source.path), base)
     return together([_one(file, source, base, limit) for file in files])
 
 
