@@ -1,14 +1,19 @@
-"""Reasons follow from the data: counts by brute force, shares by hand."""
+"""Reasons follow from the data: causes and shares by hand and by brute force, words one by one."""
+
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretail.data.held import Mode
 from paretail.data.types import History, Reason
-from paretail.pipeline.reasons import MOST_EVENTS, Evidence, did, explain, in_words, shares
+from paretail.pipeline.evidence import Evidence
+from paretail.pipeline.reasons import COMMON, did, explain, in_words
+from paretail.retrieve.falls import MOST_TRIED
 
 KINDS = ("purchase", "view")
 
@@ -26,80 +31,133 @@ def history(*users: list[tuple[int, int]]) -> History:
 EVENTS = st.lists(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 1)), max_size=8), max_size=6)
 
 
-@given(EVENTS, st.integers(0, 4), st.integers(0, 1), st.integers(0, 4), st.integers(0, 1))
-def test_counts_are_exact(users: list[list[tuple[int, int]]], a: int, kind_a: int, b: int, kind_b: int) -> None:
-    evidence = Evidence(history(*users), 5)
-    assert evidence.count(a, kind_a) == sum((a, kind_a) in events for events in users)
-    assert evidence.both(a, kind_a, b, kind_b) == sum((a, kind_a) in ev and (b, kind_b) in ev for ev in users)
-
-
 class Weights:
     """A model of which all is known: score(item) = sum over events of weight[item of event, item]."""
 
     def __init__(self, weights: np.ndarray) -> None:
-        self.weights = weights.astype(np.float32)
+        self.weights = np.asarray(weights, np.float32)
 
     def score(self, told: History, now_ms: int | None = None, mode: Mode = "target") -> np.ndarray:
         rows = [self.weights[told.item_idx[told.indptr[u] : told.indptr[u + 1]]].sum(axis=0) for u in range(told.users)]
         return np.stack(rows).astype(np.float32)
 
 
-def test_shares_are_what_an_event_adds() -> None:
-    weights = np.array([[0, 0, 3, 0], [0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
-    found = shares(Weights(weights), history([(0, 0), (1, 1)]), np.array([2, 3], np.int32), "target")
-    np.testing.assert_allclose(found, [[0.75, 0], [0.25, 0]])
+NOBODY = Evidence(history(), 6)
 
 
-def test_only_the_newest_events_are_tried() -> None:
-    told = history([(0, 1)] * (MOST_EVENTS + 5))
-    found = shares(Weights(np.ones((2, 2))), told, np.array([1], np.int32), "target")[:, 0]
-    assert (found[:5] == 0).all()
-    np.testing.assert_allclose(found[5:], 1 / MOST_EVENTS, rtol=1e-5)
-
-
-def test_nobody_has_no_shares() -> None:
-    assert shares(Weights(np.ones((2, 2))), history([]), np.array([1], np.int32), "target").shape == (0, 1)
+def reasons(weights: Any, told: History, *listed: int, shop: Evidence = NOBODY) -> list[Reason]:
+    return explain(Weights(weights), told, np.array(listed, np.int32), shop, "purchase", "target")
 
 
 def test_each_item_gets_the_reason_that_holds() -> None:
     shop = history([(0, 0), (2, 0)], [(0, 0), (2, 0)], [(0, 0), (3, 0)], [(2, 0)])
-    told = history([(1, 1), (0, 0)])
-    share = np.array([[0.0, 0.2, 0.0], [0.0, 0.8, 0.0]], np.float32)
-    found = explain(told, np.array([1, 2, 3], np.int32), share, Evidence(shop, 4), "purchase")
-    assert found == [
+    weights = np.zeros((4, 4))
+    weights[1, 2], weights[0, 2] = 1, 4
+    assert reasons(weights, history([(1, 1), (0, 0)]), 1, 2, 3, shop=Evidence(shop, 4)) == [
         Reason("again", 1, "view", 1),
-        Reason("because", 0, "purchase", 2, float(np.float32(0.8))),
+        Reason("because", 0, "purchase", 2, pytest.approx(0.8)),
         Reason("popular", None, "purchase", 1),
     ]
 
 
+def test_the_cause_speaks_more_for_the_item_than_for_the_list() -> None:
+    """Item 0 speaks for all alike, by 3; item 1 for one alone, by 2: without it that one falls to the end."""
+    weights = np.zeros((6, 6))
+    weights[0, 2:], weights[1, 2] = 3, 2
+    found = reasons(weights, history([(0, 0), (1, 0)]), 2, 3, 4, 5)
+    assert [reason.item_idx for reason in found] == [1, 0, 0, 0]
+    assert [reason.share for reason in found] == pytest.approx([0.4, 1, 1, 1])
+    assert 3 - COMMON * 3 < 2 - COMMON * 2 / 4
+    assert [reason.item_idx for reason in reasons(weights, history([(0, 0), (1, 0)]), 2)] == [0]
+
+
+def test_a_cause_is_told_by_the_strongest_that_was_done_with_it() -> None:
+    told = history([(0, 1), (0, 0), (0, 0), (0, 1), (1, 1)])
+    found = reasons(np.eye(6)[[2, 3, 0, 0, 0, 0]], told, 2, 3, 0, 1)
+    assert [(reason.item_idx, reason.kind) for reason in found] == [
+        (0, "purchase"), (1, "view"), (0, "purchase"), (1, "view"),
+    ]  # fmt: skip
+    assert [reason.count for reason in found[2:]] == [2, 1]
+
+
+def test_of_equal_causes_the_newest_is_told() -> None:
+    found = reasons(np.ones((6, 6)), history([(0, 0), (1, 0), (0, 0), (2, 0), (1, 0)]), 4, 5)
+    assert [reason.item_idx for reason in found] == [1, 1]
+
+
+def test_what_was_shown_or_taken_back_is_nothing_had() -> None:
+    told = replace(history([(0, 0), (1, 1), (2, 1)]), kinds=("purchase", "impression"))
+    found = reasons(np.ones((6, 6)), told, 1, 3)
+    assert [(reason.code, reason.item_idx) for reason in found] == [("because", 0), ("because", 0)]
+
+
+def test_a_list_may_name_an_item_twice_or_be_empty() -> None:
+    told = history([(0, 0)])
+    one, again = reasons(np.ones((6, 6)), told, 3, 3)
+    assert one == again
+    assert reasons(np.ones((6, 6)), told) == []
+    assert [reason.code for reason in reasons(np.ones((6, 6)), told, 0, 0)] == ["again", "again"]
+
+
+def test_a_model_that_tells_no_falls_is_tried_with_the_newest_items_alone() -> None:
+    told = history([(item, 0) for item in range(MOST_TRIED + 5)])
+    weights = np.ones((MOST_TRIED + 6, MOST_TRIED + 6))
+    weights[0] = 100
+    (found,) = reasons(weights, told, MOST_TRIED + 5, shop=Evidence(history(), MOST_TRIED + 6))
+    assert (found.item_idx, found.share) == (MOST_TRIED + 4, pytest.approx(1 / MOST_TRIED))
+
+
 def test_nobody_is_told_what_is_popular() -> None:
-    (found,) = explain(history([]), np.array([2], np.int32), np.zeros((0, 1), np.float32),
-                       Evidence(history([(2, 0)]), 4), "purchase")  # fmt: skip
+    (found,) = reasons(np.ones((6, 6)), history([]), 2, shop=Evidence(history([(2, 0)]), 6))
     assert found == Reason("popular", None, "purchase", 1)
+
+
+@settings(max_examples=200, deadline=None)  # the first call may compile
+@given(EVENTS.filter(bool), st.data())
+def test_the_user_is_never_among_the_others(users: list[list[tuple[int, int]]], data: st.DataObject) -> None:
+    """Whoever asks is in the data: the count is that of the other users."""
+    shop, me = history(*users), data.draw(st.integers(0, len(users) - 1))
+    listed = data.draw(st.lists(st.integers(0, 4), unique=True))
+    found = reasons(np.ones((5, 5)), shop.of_users(np.array([me])), *listed, shop=Evidence(shop, 5))
+    others = users[:me] + users[me + 1 :]
+    for item, reason in zip(listed, found, strict=True):
+        if reason.code == "because":
+            did_it = (reason.item_idx, KINDS.index(str(reason.kind)))
+            assert reason.count == sum(did_it in events and (item, 0) in events for events in others)
+        if reason.code == "popular":
+            assert reason.count == sum((item, 0) in events for events in others)
 
 
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
         (Reason("again", 1, "view", 2), "you looked at this before"),
-        (Reason("because", 0, "purchase", 1234), 'because you bought "Tea": 1,234 people who did also bought this'),
-        (Reason("because", 1, "cart", 1, 0.5), 'because you put "Cup" in the cart: 1 person who did also bought this'),
-        (Reason("because", 1, "view", 0, 0.5), 'because you looked at "Cup", which is liked by the same people'),
-        (Reason("because", 1, "review", 2), "because you did 'review' with \"Cup\": 2 people who did also bought this"),
+        (Reason("because", 0, "purchase", 1234), 'because you bought "Tea": 1,234 others who did also bought this'),
+        (Reason("because", 1, "cart", 1, 0.5), 'because you put "Cup" in the cart: 1 other who did also bought this'),
+        (Reason("because", 1, "view", 0, 0.5), 'because you looked at "Cup": a similar item'),
+        (Reason("because", 1, "review", 2), "because you gave \"Cup\" a 'review': 2 others who did also bought this"),
         (Reason("popular", None, "purchase", 1), "popular: 1 person bought this"),
-        (Reason("popular", None, "purchase", 17), "popular: 17 people bought this"),
+        (Reason("popular", None, "purchase", 1700), "popular: 1,700 people bought this"),
+        (Reason("popular", None, "purchase", 0), "to round off the list: nobody bought this yet"),
     ],
 )  # fmt: skip
 def test_in_words(reason: Reason, words: str) -> None:
     assert in_words(reason, "purchase", pl.Series(["Tea", "Cup"])) == words
 
 
-@pytest.mark.parametrize(("kind", "words"), [("favourite", "saved this"), ("listen", "did 'listen' with this")])
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("favourite", "saved this"), ("listen", "gave this a 'listen'"), ("install", "gave this an 'install'")],
+)
 def test_what_was_done(kind: str, words: str) -> None:
     assert did(kind) == words
 
 
 def test_a_name_with_braces_is_told_as_it_is() -> None:
     words = in_words(Reason("because", 0, "{x}", 2, 0.5), "purchase", ["{0}"])
-    assert words.startswith("because you did '{x}' with \"{0}\"")
+    assert words.startswith("because you gave \"{0}\" a '{x}': 2 others")
+
+
+def test_a_declared_target_reads_well() -> None:
+    words = in_words(Reason("because", 0, "view", 3), "listen", ["Song"])
+    assert words == "because you looked at \"Song\": 3 others who did also gave this a 'listen'"

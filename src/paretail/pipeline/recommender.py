@@ -1,6 +1,7 @@
 """Recommender: a bundle loaded into memory, answering for known and unknown users alike."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
@@ -21,8 +22,10 @@ from paretail.data.kinds import NOT_TARGETS, TARGETS
 from paretail.data.types import Candidates, Events, History, Reason
 from paretail.pipeline import reasons
 from paretail.pipeline.bundle import Bundle
+from paretail.pipeline.evidence import Evidence
 from paretail.retrieve.associate import Associations
 from paretail.retrieve.base import Retriever, Scores
+from paretail.retrieve.falls import TellsFalls
 from paretail.retrieve.models import model
 from paretail.retrieve.topk import top_k
 
@@ -135,11 +138,14 @@ class Recommender:
             return self.model.score(history, mode=mode)
 
     def explain(self, history: History, rows: Rows, exclude: Sequence[str] | None = None) -> list[Reason]:
-        """Return why each item of `rows` is in the list of the one user of `history`."""
+        """Return why each item of `rows` is in the list of the one user of `history`.
+
+        Models that tell falls (`retrieve/falls.py`; all of the table do) are asked at those items alone and in the
+        caller's thread: whoever scores waits for no reasons.
+        """
         mode = self.mode(self.excluded_kinds(exclude))
-        with _one_at_a_time:
-            shares = reasons.shares(self.model, history, rows, mode)
-        return reasons.explain(history, rows, shares, self.evidence, self.target)
+        with nullcontext() if isinstance(self.model, TellsFalls) else _one_at_a_time:
+            return reasons.explain(self.model, history, rows, self.evidence, self.target, mode)
 
     def in_words(self, reason: Reason) -> str:
         """Return a reason as one sentence, items called by their titles where there are any."""
@@ -181,9 +187,9 @@ class Recommender:
         return self.catalogue.select(pl.coalesce("title", "item_id") if titled else pl.col("item_id")).to_series()
 
     @cached_property
-    def evidence(self) -> reasons.Evidence:
-        """Who had what, for the counts in reasons."""
-        return reasons.Evidence(self.history, len(self.items))
+    def evidence(self) -> Evidence:
+        """Who had what, for the counts in reasons; `evidence.warm()` builds it ahead of the first question."""
+        return Evidence(self.history, len(self.items))
 
     @cached_property
     def _with_nobody(self) -> History:

@@ -21,6 +21,7 @@ from scipy import sparse
 from paretail.core.ids import Rows
 from paretail.graph.edges import EdgeSet
 from paretail.retrieve.pairs import Neighbours, neighbours
+from paretail.retrieve.sparse import in_common
 from paretail.retrieve.transactions import Transactions
 
 #: Pairs looked at, as a multiple of the list, before those bought together fall behind.
@@ -75,17 +76,6 @@ def _reordered(found: Neighbours, score: NDArray[np.float32], most: int) -> Neig
 def _count_both(indptr, indices, a, b, both):  # type: ignore[no-untyped-def]
     """Count for each pair of rows the columns that both hold; columns ascending."""
     for pair in prange(len(a)):
-        both[pair] = _shared(
+        both[pair] = in_common(
             indices[indptr[a[pair]] : indptr[a[pair] + 1]], indices[indptr[b[pair]] : indptr[b[pair] + 1]]
         )
-
-
-@njit(cache=True)
-def _shared(left, right):  # type: ignore[no-untyped-def]
-    count = at = other = 0
-    while at < len(left) and other < len(right):
-        difference = left[at] - right[other]
-        count += difference == 0
-        at += difference <= 0
-        other += difference >= 0
-    return count

@@ -28,6 +28,16 @@ def add_shaped(total: Dense, scores: Dense, left_out: sparse.csr_array, theta: f
     _add_shaped(total, to_units(scores, left_out), np.float32(theta), np.float32(kappa))
 
 
+def unit_of(scores: NDArray[np.float32], step: int, left_out: NDArray[np.integer]) -> float:
+    """Return one user's unit from the scores of each `step`-th item, 0 where none is above 0.
+
+    With a step above 1 it is an estimate: the mean of as many of the best as there are of BEST in one of `step` items,
+    1 at least. `scores` of items left out become 0, in place.
+    """
+    scores[left_out[left_out % step == 0] // step] = 0.0
+    return float(_mean_of_best(scores, max(round(BEST / step), 1)))
+
+
 def fill(total: Dense, floor: NDArray[np.float32], enough: int) -> None:
     """Give items without a score that of `floor[items]`, in place, in rows with fewer than `enough` scores above 0.
 
@@ -42,16 +52,16 @@ def _to_units(scores, indptr, indices):  # type: ignore[no-untyped-def]
         row = scores[user]
         for place in range(indptr[user], indptr[user + 1]):
             row[indices[place]] = 0.0
-        unit = _mean_of_best(row)
+        unit = _mean_of_best(row, BEST)
         if unit > 0:
             for item in range(len(row)):
                 row[item] /= unit  # 1 / unit would be infinite where all that speaks for an item is years old
 
 
-@njit(cache=True)
-def _mean_of_best(row):  # type: ignore[no-untyped-def]
-    """Keep the BEST largest positive values in a heap, the least at 0."""
-    heap = np.zeros(BEST, np.float32)
+@njit(cache=True, nogil=True)
+def _mean_of_best(row, best):  # type: ignore[no-untyped-def]
+    """Keep the `best` largest positive values in a heap, the least at 0."""
+    heap = np.zeros(best, np.float32)
     for item in range(len(row)):
         value = row[item]
         if value <= heap[0]:
@@ -59,16 +69,16 @@ def _mean_of_best(row):  # type: ignore[no-untyped-def]
         at = 0
         while True:
             child = 2 * at + 1
-            if child >= BEST:
+            if child >= best:
                 break
-            if child + 1 < BEST and heap[child + 1] < heap[child]:
+            if child + 1 < best and heap[child + 1] < heap[child]:
                 child += 1
             if heap[child] >= value:
                 break
             heap[at] = heap[child]
             at = child
         heap[at] = value
-    return heap.sum() / np.float32(BEST)
+    return heap.sum() / np.float32(best)
 
 
 @njit(parallel=True, cache=True)

@@ -1,7 +1,8 @@
 """Sparse kernels that scipy lacks: products of rows into dense scores, item-to-item products, pruning; parallel by row.
 
 Every kernel sums each output cell in one thread in a fixed order, so results do not depend on the number of threads.
-Shapes that do not fit raise ValueError: a kernel would read beyond its arrays.
+Shapes that do not fit raise ValueError: a kernel would read beyond its arrays. `spread_one`, `terms`, `product` and
+`in_common` run in the caller's thread, so that any number of threads may call: they are for what is asked of one user.
 """
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 Dense = NDArray[np.float32]
+#: From so many times the length on, an array is searched and not read through.
+SEARCHED = 16
 
 
 def spread(left: sparse.csr_array, right: sparse.csr_array, out: Dense | None = None) -> Dense:
@@ -28,6 +31,32 @@ def gather(left: sparse.csr_array, right: Dense) -> Dense:
     _check_fit(left, right)
     out = np.zeros((left.shape[0], right.shape[1]), np.float32)
     _gather(left.indptr, left.indices, left.data, np.ascontiguousarray(right), out)
+    return out
+
+
+def spread_one(rows: NDArray[np.integer], weights: Dense, right: sparse.csr_array) -> Dense:
+    """Return `weights @ right[rows]`, dense; rows that are not there raise IndexError."""
+    rows = _rows_of(rows, right.shape[0])
+    out = np.zeros(right.shape[1], np.float32)
+    _spread_row(rows, weights, right.indptr, right.indices, right.data, out)
+    return out
+
+
+def terms(rows: NDArray[np.integer], weights: Dense, right: sparse.csr_array, columns: NDArray[np.integer]) -> Dense:
+    """Return the terms that `spread_one` sums: `weights[:, None] * right[rows][:, columns]`; `columns` are distinct."""
+    rows = _rows_of(rows, right.shape[0])
+    place = np.full(right.shape[1], -1, np.int32)
+    place[columns] = np.arange(len(columns), dtype=np.int32)
+    out = np.zeros((len(rows), len(columns)), np.float32)
+    _terms(rows, weights, right.indptr, right.indices, right.data, place, out)
+    return out
+
+
+def product(left: Dense, right: Dense) -> Dense:
+    """Return `left @ right` of two small dense matrices; BLAS would wake its threads."""
+    _check_fit(left, right)
+    out = np.zeros((left.shape[0], right.shape[1]), np.float32)
+    _product(np.ascontiguousarray(left), np.ascontiguousarray(right), out)
     return out
 
 
@@ -65,19 +94,65 @@ def _summed(counts: NDArray[np.integer]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
-def _check_fit(left: sparse.csr_array, right: sparse.csr_array | Dense) -> None:
+def _check_fit(left: sparse.csr_array | Dense, right: sparse.csr_array | Dense) -> None:
     if left.shape[1] != right.shape[0]:
         raise ValueError(f"{left.shape} and {right.shape} cannot be multiplied")
+
+
+def _rows_of(rows: NDArray[np.integer], there: int) -> NDArray[np.int32]:
+    if len(rows) and not 0 <= rows.min() <= rows.max() < there:
+        raise IndexError(f"rows {rows.min()} to {rows.max()} of a matrix with {there}")
+    return rows.astype(np.int32, copy=False)
 
 
 @njit(parallel=True, cache=True)
 def _spread(lp, li, lx, rp, ri, rx, out):  # type: ignore[no-untyped-def]
     for row in prange(len(lp) - 1):
+        _spread_row(li[lp[row] : lp[row + 1]], lx[lp[row] : lp[row + 1]], rp, ri, rx, out[row])
+
+
+@njit(cache=True, nogil=True)
+def _spread_row(rows, weights, rp, ri, rx, cells):  # type: ignore[no-untyped-def]
+    for a in range(len(rows)):
+        weight, middle = weights[a], rows[a]
+        for b in range(rp[middle], rp[middle + 1]):
+            cells[ri[b]] += weight * rx[b]
+
+
+@njit(cache=True, nogil=True)
+def _terms(rows, weights, rp, ri, rx, place, out):  # type: ignore[no-untyped-def]
+    for a in range(len(rows)):
+        for b in range(rp[rows[a]], rp[rows[a] + 1]):
+            if place[ri[b]] >= 0:
+                out[a, place[ri[b]]] += weights[a] * rx[b]
+
+
+@njit(cache=True, nogil=True)
+def _product(left, right, out):  # type: ignore[no-untyped-def]
+    for row in range(left.shape[0]):
         cells = out[row]
-        for a in range(lp[row], lp[row + 1]):
-            weight, middle = lx[a], li[a]
-            for b in range(rp[middle], rp[middle + 1]):
-                cells[ri[b]] += weight * rx[b]
+        for middle in range(left.shape[1]):
+            weight, source = left[row, middle], right[middle]
+            for column in range(right.shape[1]):
+                cells[column] += weight * source[column]
+
+
+@njit(cache=True, nogil=True)
+def in_common(left, right):  # type: ignore[no-untyped-def]
+    """Return how many values two ascending arrays without repeats have in common."""
+    few, many = (left, right) if len(left) < len(right) else (right, left)
+    count = at = other = 0
+    if SEARCHED * len(few) < len(many):
+        for value in few:
+            other += np.searchsorted(many[other:], value)
+            count += other < len(many) and many[other] == value
+        return count
+    while at < len(few) and other < len(many):
+        difference = few[at] - many[other]
+        count += difference == 0
+        at += difference <= 0
+        other += difference >= 0
+    return count
 
 
 @njit(parallel=True, cache=True)

@@ -21,6 +21,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from paretail.core.config import Config
+from paretail.core.ids import Rows
 from paretail.core.progress import Progress
 from paretail.core.rng import rng_for
 from paretail.data.held import Mode
@@ -90,6 +91,18 @@ class Als:
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
         """Return x·y; zeros without history."""
         return self.vectors(history) @ self.Y.T
+
+    def falls(
+        self, history: History, causes: Rows, listed: Rows, now_ms: int | None = None, mode: Mode = "target"
+    ) -> Scores:
+        """Return the summands y_j (YᵀC_uY + λI)⁻¹ y_i c_ui of the score (equation 7 of the paper)."""
+        profile = interactions(history, len(self.Y), kind_weights(history.kinds, self.config.weights))
+        c = 1 + self.config.alpha * profile.data.astype(np.float64)
+        Y = self.Y[profile.indices].astype(np.float64)
+        solved = np.linalg.solve(self._gram + Y.T @ ((c - 1)[:, None] * Y), self.Y[listed].T.astype(np.float64))
+        summands = np.zeros((len(self.Y), len(listed)), np.float32)
+        summands[profile.indices] = c[:, None] * (Y @ solved)
+        return summands[causes]
 
     def arrays(self) -> Arrays:
         """Return the item vectors."""

@@ -21,6 +21,7 @@ from pydantic import Field, NonNegativeFloat, field_validator
 from scipy import sparse
 
 from paretail.core.config import Config
+from paretail.core.ids import Rows
 from paretail.core.progress import Progress
 from paretail.core.rng import rng_for
 from paretail.data.held import Mode, had
@@ -31,7 +32,7 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve import mixing
 from paretail.retrieve.base import Arrays, Question, Scores
 from paretail.retrieve.choose import Choice
-from paretail.retrieve.normalise import add_shaped, fill
+from paretail.retrieve.normalise import add_shaped, fill, unit_of
 from paretail.retrieve.question import held_out
 from paretail.retrieve.signals import Setting, build, check_signal, signals_of
 from paretail.retrieve.signals.ground import Ground
@@ -125,6 +126,26 @@ class Blend:
         fill(total, self._floor(), ENOUGH)
         return total
 
+    def falls(
+        self, history: History, causes: Rows, listed: Rows, now_ms: int | None = None, mode: Mode = "target"
+    ) -> Scores:
+        """Return each signal's fall without one row of its profile, at the user's units, summed.
+
+        Signals of popularity fall with no item. Popularity that fills lists is left aside.
+        """
+        mix, scene = self.config.mix(mode), self._at(now_ms)
+        left_out = history.item_idx[had(history, self.config.target, mode)]
+        history = wished(history, scene.weights)
+        place = np.full(scene.items, len(causes), np.int32)  # the last row gathers what is not asked
+        place[causes] = np.arange(len(causes))
+        total = np.zeros((len(causes) + 1, len(listed)), np.float32)
+        for name, matrices in _by_profile(mix).items():
+            row = profile(name)(history, scene)
+            for matrix, theta in matrices.items():
+                fall = self._fall(self.matrices[matrix], row, listed, left_out, mix)
+                total[place[row.indices]] += np.float32(theta) * fall
+        return total[:-1]
+
     def arrays(self) -> Arrays:
         """Return the matrices' arrays and the scene."""
         scene = self.scene
@@ -184,6 +205,18 @@ class Blend:
             return self.scene
         return Scene(self.scene.items, self.scene.weights, now_ms, self.scene.first_day, self.scene.days)
 
+    def _fall(self, matrix: Matrix, row: sparse.csr_array, listed: Rows, left_out: Rows, mix: Mix) -> Scores:
+        parts = matrix.parts(row.indices, row.data, listed)
+        unit = 1.0  # one signal that is not shaped has the same proportions in any unit
+        if mix.kappa or len(mix.theta) > 1:
+            unit = unit_of(*matrix.sampled(row.indices, row.data), left_out) if parts.any() else 0.0
+        if unit <= 0:
+            return np.zeros_like(parts)
+        whole = parts.sum(axis=0)
+        rest, whole = (np.maximum(x, 0) / np.float32(unit) for x in (whole - parts, whole))
+        fall: Scores = np.log1p(mix.kappa * whole) - np.log1p(mix.kappa * rest) if mix.kappa else whole - rest
+        return fall
+
     def _floor(self) -> NDArray[np.float32]:
         """Return the popularity of each item, 1 for the most popular."""
         matrix = self.matrices[next(name for name in FLOORS if name in self.matrices)]
@@ -231,6 +264,16 @@ def modes_to_learn(history: History, question: Question) -> tuple[Mode, ...]:
     kinds = [kind for kind in history.kinds if kind in question.wishes]
     modes: tuple[Mode, ...] = ("target", "all") if len(kinds) > 1 else ("target",)
     return ("none", *modes) if question.repeat else modes
+
+
+def _by_profile(mix: Mix) -> dict[str, dict[str, float]]:
+    """Return the weights of the signals by which an item can speak for another: profile, then matrix."""
+    found: dict[str, dict[str, float]] = {}
+    for signal, theta in mix.theta.items():
+        matrix, _, name = signal.partition("|")
+        if name not in ("anyone", "then") and not matrix.startswith("own"):
+            found.setdefault(name, {})[matrix] = theta
+    return found
 
 
 def items_had(history: History, target: str, mode: Mode, items: int) -> sparse.csr_array:

@@ -17,6 +17,7 @@ from pydantic import Field
 from scipy import sparse
 
 from paretail.core.config import Config
+from paretail.core.ids import Rows
 from paretail.core.progress import Progress
 from paretail.data.held import Mode
 from paretail.data.types import History
@@ -25,7 +26,7 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Arrays, Question, Scores
 from paretail.retrieve.choose import Choice
 from paretail.retrieve.pairs import Measure, neighbours
-from paretail.retrieve.sparse import spread
+from paretail.retrieve.sparse import spread, terms
 from paretail.retrieve.tune import tune
 
 #: What `choose` tries, one after the other.
@@ -75,12 +76,14 @@ class Knn:
 
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
         """Sum the similarities to the user's items; zeros without history."""
-        now = self.newest_ms if now_ms is None else now_ms
-        half_life = self.config.half_life_days
-        profile = interactions(
-            history, self.similar.shape[0], kind_weights(history.kinds, self.config.weights), half_life, now
-        )
-        return spread(profile, self.similar)
+        return spread(self._profile(history, now_ms), self.similar)
+
+    def falls(
+        self, history: History, causes: Rows, listed: Rows, now_ms: int | None = None, mode: Mode = "target"
+    ) -> Scores:
+        """Return the summands r(u, i) s(i, j)."""
+        weights = self._profile(history, now_ms).toarray()[0, causes]
+        return terms(causes, weights, self.similar, listed)
 
     def arrays(self) -> Arrays:
         """Return the similarities and the time of the fit."""
@@ -94,6 +97,12 @@ class Knn:
         items = len(arrays["indptr"]) - 1
         similar = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(items, items))
         return cls(similar, int(arrays["newest_ms"][0]), config)
+
+    def _profile(self, history: History, now_ms: int | None) -> sparse.csr_array:
+        """Return r[users, items]."""
+        weights, items = kind_weights(history.kinds, self.config.weights), self.similar.shape[0]
+        now = self.newest_ms if now_ms is None else now_ms
+        return interactions(history, items, weights, self.config.half_life_days, now)
 
     @classmethod
     def choose(

@@ -27,6 +27,7 @@ from scipy import sparse
 
 from paretail.core.config import Config
 from paretail.core.errors import ConfigError, Problem
+from paretail.core.ids import Rows
 from paretail.core.progress import Progress
 from paretail.core.rng import rng_for
 from paretail.data.held import Mode
@@ -98,6 +99,14 @@ class Mf:
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
         """Return p·q + b; without history, what suits the average user."""
         return self.vectors(history) @ self.Q.T + self.b
+
+    def falls(
+        self, history: History, causes: Rows, listed: Rows, now_ms: int | None = None, mode: Mode = "target"
+    ) -> Scores:
+        """Return the summands r_ui q_i A q_j of the score, the norm of r_u held fixed."""
+        pairs = interactions(history, len(self.Q), kind_weights(history.kinds, self.config.weights))
+        r = pairs.toarray()[0, causes] / max(np.sqrt((pairs.data**2).sum()), np.float32(1e-12))
+        return np.asarray(r[:, None] * self.Q[causes] @ self.A[:-1] @ self.Q[listed].T, np.float32)
 
     def arrays(self) -> Arrays:
         """Return Q, b and A."""

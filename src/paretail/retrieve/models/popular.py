@@ -14,6 +14,7 @@ from pydantic import Field
 
 from paretail.core.clock import DAY_MS
 from paretail.core.config import Config
+from paretail.core.ids import Rows
 from paretail.data.held import Mode
 from paretail.data.types import History
 from paretail.graph.interactions import interactions, kind_weights, needs_clock
@@ -48,6 +49,12 @@ class Popular:
             history = within(history, config.window_days)
         weights = kind_weights(history.kinds, config.weights)
         return cls(popularity(history, graph.items, weights, config.half_life_days))
+
+    def falls(
+        self, history: History, causes: Rows, listed: Rows, now_ms: int | None = None, mode: Mode = "target"
+    ) -> Scores:
+        """Return zeros: no score follows from what the user had."""
+        return np.zeros((len(causes), len(listed)), np.float32)
 
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
         """Return the same scores for each user."""

@@ -72,6 +72,12 @@ class Trending:
         members = graph.reverse(("item", "in", "category"))
         return cls(trend, members.indptr, members.indices)
 
+    def falls(
+        self, history: History, causes: Rows, listed: Rows, now_ms: int | None = None, mode: Mode = "target"
+    ) -> Scores:
+        """Return zeros: no score follows from what the user had."""
+        return np.zeros((len(causes), len(listed)), np.float32)
+
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
         """Return the same scores for each user; time scales them all alike, so `now_ms` changes no order."""
         return np.tile(self.trend, (history.users, 1))

@@ -1,13 +1,19 @@
 """Matrix: what a signal multiplies a profile with, sparse or of low rank, and its arrays in a bundle."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from paretail.retrieve.sparse import gather, spread
+from paretail.core.ids import Rows
+from paretail.retrieve.sparse import gather, product, spread, spread_one, terms
+
+#: Of a larger catalogue a low-rank matrix tells one user's scores of so many items or fewer, evenly drawn. By 2,048 of
+#: 12,000 items .997 of reasons name the same item as by all (beauty, tmall; 4,096: .999, 512: .994), at half the cost.
+SAMPLE: Final = 2048
 
 Dense = NDArray[np.float32]
 Arrays = dict[str, NDArray[Any]]
@@ -18,6 +24,20 @@ class Matrix(Protocol):
 
     def apply(self, profile: sparse.csr_array) -> Dense:
         """Return `scores[users, items]` of `profile[users, rows]`."""
+        ...
+
+    def parts(self, rows: Rows, weights: Dense, listed: Rows) -> Dense:
+        """Return `[rows, listed]`: what each row of one user's profile adds to the scores of the items `listed`.
+
+        A part may be negative; scores are cut to 0 after parts are summed. `listed` are distinct.
+        """
+        ...
+
+    def sampled(self, rows: Rows, weights: Dense) -> tuple[Dense, int]:
+        """Return one user's scores of each n-th item, and n; 1 unless all would cost a reading of the matrix.
+
+        In the caller's thread alone, like `parts`: no other thread has to wait.
+        """
         ...
 
     def arrays(self) -> Arrays:
@@ -34,6 +54,14 @@ class Sparse:
     def apply(self, profile: sparse.csr_array) -> Dense:
         """Multiply."""
         return spread(profile, self.entries)
+
+    def parts(self, rows: Rows, weights: Dense, listed: Rows) -> Dense:
+        """Look the entries up."""
+        return terms(rows, weights, self.entries, listed)
+
+    def sampled(self, rows: Rows, weights: Dense) -> tuple[Dense, int]:
+        """Return all scores."""
+        return spread_one(rows, weights, self.entries), 1
 
     def arrays(self) -> Arrays:
         """Return the CSR arrays; the width stands in `shape`."""
@@ -55,6 +83,28 @@ class LowRank:
         """Multiply by one side after the other."""
         return _cut(gather(profile, self.left) @ self.right)
 
+    def parts(self, rows: Rows, weights: Dense, listed: Rows) -> Dense:
+        """Multiply the vectors of the rows and of the items."""
+        return product(weights[:, None] * self.left[rows], self.right[:, listed])
+
+    def sampled(self, rows: Rows, weights: Dense) -> tuple[Dense, int]:
+        """Multiply with the columns that are kept for this."""
+        return _cut(self.sampled_uncut(rows, weights)), self.step
+
+    def sampled_uncut(self, rows: Rows, weights: Dense) -> Dense:
+        """Return the same before scores are cut to 0."""
+        scores: Dense = product(product(weights[None], self.left[rows]), self._some)[0]
+        return scores
+
+    @property
+    def step(self) -> int:
+        """The n of `sampled`."""
+        return -(-self.right.shape[1] // SAMPLE) or 1
+
+    @cached_property
+    def _some(self) -> Dense:
+        return np.ascontiguousarray(self.right[:, :: self.step])
+
     def arrays(self) -> Arrays:
         """Return both sides."""
         return {"left": self.left, "right": self.right}
@@ -71,6 +121,15 @@ class Sum:
         """Multiply by both."""
         scores = gather(profile, self.smooth.left) @ self.smooth.right
         return _cut(spread(profile, self.near.entries, scores))
+
+    def parts(self, rows: Rows, weights: Dense, listed: Rows) -> Dense:
+        """Add both."""
+        return self.near.parts(rows, weights, listed) + self.smooth.parts(rows, weights, listed)
+
+    def sampled(self, rows: Rows, weights: Dense) -> tuple[Dense, int]:
+        """Add both."""
+        near, step = spread_one(rows, weights, self.near.entries), self.smooth.step
+        return _cut(near[::step] + self.smooth.sampled_uncut(rows, weights)), step
 
     def arrays(self) -> Arrays:
         """Return the arrays of both parts."""

@@ -1,0 +1,49 @@
+"""Evidence: who did what with which item, for the exact counts in reasons."""
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from paretail.core.ids import Rows
+from paretail.data.types import History
+from paretail.retrieve.sparse import in_common
+
+
+class Evidence:
+    """The distinct users of each item and kind. Built at the first count, or by `warm`; then read by any thread."""
+
+    def __init__(self, history: History, items: int) -> None:
+        self._history, self._items = history, items
+
+    def warm(self) -> None:
+        """Build what counting needs: 4 bytes and about 0.1 μs an event."""
+        self.both(0, 0, 0, 0) if self._items and self._history.kinds else None
+
+    def both(self, first: int, first_kind: int, second: int, second_kind: int) -> int:
+        """Return how many users did `first_kind` with the item `first` and `second_kind` with the item `second`."""
+        return int(in_common(self._users(first, first_kind), self._users(second, second_kind)))
+
+    def count(self, item: int, kind: int) -> int:
+        """Return how many users did `kind` with `item`."""
+        return len(self._users(item, kind))
+
+    def _users(self, item: int, kind: int) -> Rows:
+        """Return them, ascending."""
+        users, bounds = self._by_item_and_kind
+        at = item * len(self._history.kinds) + kind
+        return users[bounds[at] : bounds[at + 1]]
+
+    @cached_property
+    def _by_item_and_kind(self) -> tuple[Rows, NDArray[np.int64]]:
+        history = self._history
+        cells = self._items * len(history.kinds)
+        key = history.item_idx.astype(np.int64) * len(history.kinds) + history.kind
+        ones = np.ones(len(key), np.int8)
+        done = sparse.csr_array((ones, key, history.indptr), (history.users, cells)).tocsc()  # rows ascend in a column
+        user, at = done.indices, np.repeat(np.arange(cells), np.diff(done.indptr))
+        new = np.ones(len(user), bool)
+        new[1:] = (user[1:] != user[:-1]) | (at[1:] != at[:-1])
+        bounds = np.concatenate([[0], np.cumsum(np.bincount(at[new], minlength=cells))])
+        return user[new].astype(np.int32), bounds.astype(np.int64)
