@@ -1,6 +1,6 @@
 """Checks of filters against the fields there are: names (FILT-02) and types (FILT-03)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Final
@@ -36,7 +36,7 @@ def check(condition: Node, text: str, columns: Columns) -> list[Problem]:
         asked = leaf.field
         kind = attributes.get(asked.name) if asked.own else own.get(asked.name, attributes.get(asked.name))
         if kind is None:
-            names = list(attributes) if asked.own else [*own, *attributes]
+            names = attributes if asked.own else [*own, *attributes]
             found.setdefault((str(asked), -1), _unknown(asked, text, names))
         else:
             found |= {("", at): problem("FILT-03", (text, at, what), do, _DO) for at, what, do in _mistyped(leaf, kind)}
@@ -58,15 +58,13 @@ def moment_ms(told: str) -> int | None:
 _DO: Final = "Correct the value or the field; docs/filters.md"
 
 
-def _unknown(asked: Field, text: str, names: list[str]) -> Problem:
-    close = get_close_matches(asked.name[:100], names, MOST_NAMES, 0.0)
-    expected = nearest(asked.name[:100], close)
-    return problem(
-        "FILT-02",
-        (text, asked.at, f"there is no field {asked}"),
-        expected[0].upper() + expected[1:],
-        "Correct the name",
-    )
+def _unknown(asked: Field, text: str, names: Iterable[str]) -> Problem:
+    """Say that there is no such field, and which there are: at most MOST_NAMES, those that resemble it most."""
+    name, there = asked.name[:100], sorted(set(names))
+    alike = next((other for other in there if other.lower() == name.lower()), name)
+    close = get_close_matches(alike, there, MOST_NAMES, 0.0)
+    expected = f"Expected {nearest(alike, close)}"
+    return problem("FILT-02", (text, asked.at, f"there is no field {asked}"), expected, "Correct the name")
 
 
 def _mistyped(leaf: Leaf, kind: Kind) -> Iterator[tuple[int, str, str]]:

@@ -6,6 +6,7 @@ Read by an LALR(1) grammar; errors point at the place. `docs/filters.md` is the 
 import math
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -107,10 +108,9 @@ def _read(text: str) -> Node:
     try:
         return _parser().parse(text)  # type: ignore[return-value]  # the transformer makes nodes, not trees
     except UnexpectedToken as error:
-        raise _unexpected(error, len(text)) from None
+        raise _unexpected(error.token, text) from None
     except UnexpectedCharacters as error:
-        at = int(error.pos_in_stream or 0)
-        raise FilterError(at, *_unreadable(text[at:])) from None
+        raise _unreadable(text, int(error.pos_in_stream or 0)) from None
 
 
 @cache
@@ -118,24 +118,39 @@ def _parser() -> Lark:
     return Lark(GRAMMAR, parser="lalr", lexer="basic", transformer=_Build(), maybe_placeholders=False)
 
 
-def _unexpected(error: UnexpectedToken, end: int) -> FilterError:
-    """Say what stands where something else should."""
-    could = error.interactive_parser.accepts()  # type: ignore[no-untyped-call]
-    if error.token.type == "$END":
-        return FilterError(end, "the filter ends here", expected_words(could))
-    what, do = f"{_short(error.token)} is not expected here", meant(error.token, could)
-    return FilterError(error.token.start_pos or 0, what, expected_words(could), do)
-
-
 def _short(token: str) -> str:
     return f"`{token}`" if len(token) <= 40 else f"`{token[:37]}...`"
 
 
-def _unreadable(rest: str) -> tuple[str, str]:
+def _unexpected(token: Token, text: str) -> FilterError:
+    """Say what stands where something else should."""
+    if token.type == "$END":
+        return FilterError(len(text), "the filter ends here", expected_words(_possible(text, len(text))))
+    at = token.start_pos or 0
+    could = _possible(text, at)
+    return FilterError(at, f"{_short(token)} is not expected here", expected_words(could), meant(token, could))
+
+
+def _unreadable(text: str, at: int) -> FilterError:
     """Say what is wrong with a character that begins nothing."""
-    if rest[0] in "\"'`":
-        return f"the {rest[0]} that opens here is not closed", f"Another {rest[0]} where the text ends"
-    return f"{rest[0]!r} means nothing here", "A field, a value, an operator or a parenthesis"
+    if text[at] in "\"'`":
+        return FilterError(at, f"the {text[at]} that opens here is not closed", f"Another {text[at]} where it ends")
+    return FilterError(at, f"{text[at]!r} means nothing here", expected_words(_possible(text, at)))
+
+
+def _possible(text: str, at: int) -> set[str]:
+    """Return the terminals that could stand at a place.
+
+    The parser is led there once more: when it fails it has taken what it had for whole, and expects less.
+    """
+    parser = _parser().parse_interactive(text)
+    with suppress(UnexpectedCharacters):
+        for token in parser.lexer_thread.lex(parser.parser_state):  # type: ignore[no-untyped-call]
+            if (token.start_pos or 0) >= at:
+                break
+            parser.feed_token(token)
+    possible: set[str] = parser.accepts()  # type: ignore[no-untyped-call]
+    return possible
 
 
 @v_args(inline=True)

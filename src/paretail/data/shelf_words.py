@@ -1,8 +1,9 @@
 """Words: distinct texts with a code each, and columns of one text an item."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -33,8 +34,14 @@ class Words(Sequence[str]):
         return len(self.first) + len(self.added)
 
     def __getitem__(self, code: int) -> str:  # type: ignore[override]  # no slices
-        start = len(self.first)
-        return self.added[code - start] if code >= start else self.first[code]
+        place, start = int(code), len(self.first)
+        if place < 0:
+            raise IndexError("no word has a code below 0")
+        word: str = self.added[place - start] if place >= start else self.first[place]
+        return word
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(self.first.to_list(), self.added)
 
     def code(self, word: str) -> int:
         """Return the code of a word, -1 where there is none."""
