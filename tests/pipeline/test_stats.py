@@ -1,6 +1,8 @@
 """Statistics of what was shown: hand-computed, and adding up however the time is cut."""
 
+from contextlib import closing
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
@@ -9,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretail.core.errors import UsageError
-from paretail.data.stores.base import ANSWER_COLUMNS, Store
+from paretail.data.stores.base import ANSWER_COLUMNS, Shown, Store, StoredEvent
+from paretail.data.stores.embedded import EmbeddedStore
 from paretail.data.types import EVENT_COLUMNS
 from paretail.evaluate.rates import amount, share
 from paretail.pipeline import stats as module
@@ -37,7 +40,9 @@ class Kept:
         return self._events.filter(pl.col("ts_ms").is_between(since_ms, until_ms, closed="left"))
 
 
-def rows(store: Kept, since_ms: int, until_ms: int, hours: float = 24.0, **more: Any) -> list[PlacementStats]:
+def rows(
+    store: Kept | EmbeddedStore, since_ms: int, until_ms: int, hours: float = 24.0, **more: Any
+) -> list[PlacementStats]:
     return stats(cast("Store", store), since_ms, until_ms, hours, "EUR", **more).rows
 
 
@@ -114,6 +119,24 @@ def test_the_answer_says_what_it_is_of() -> None:
     assert told.rows[0].revenue == 3400.0  # yen have no smaller unit
     assert rows(SHOP, 30 * DAY, 40 * DAY) == []
     assert rows(Kept([], []), 0, DAY) == []
+
+
+def test_what_a_visitor_saw_counts_for_the_user_who_logged_in(tmp_path: Path) -> None:
+    with closing(EmbeddedStore.open(tmp_path / "store")) as store:
+        store.shown([
+            Shown("r1", 10 * DAY, "visitor", "s1", "for-you", "v1", "best", ["a", "b"]),
+            Shown("r2", 10 * DAY, "other", None, "for-you", "v1", "best", ["a"]),
+        ])  # fmt: skip
+        store.append([
+            StoredEvent("visitor", "a", "click", 10 * DAY + 1, "e1", request_id="r1"),
+            StoredEvent("user", "b", "purchase", 10 * DAY + 2, "e2", price_minor=500),
+        ])  # fmt: skip
+        before = rows(store, 10 * DAY, 11 * DAY)
+        store.merge("visitor", "user")
+        after = rows(store, 10 * DAY, 11 * DAY)
+    assert [(row.impressions, row.clicks, row.purchases, row.revenue) for row in before + after] == [
+        (3, 1, 0, 0.0), (3, 1, 1, 5.0),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("since", "until"), [(5, 5), (9, 5), (0, 401 * DAY)])
