@@ -54,9 +54,9 @@ def kept_columns(table: pl.DataFrame, ours: Iterable[str]) -> list[str]:
 def item_table(documents: Iterable[tuple[str, bytes | None]]) -> pl.DataFrame:
     """Return ITEM_COLUMNS and the attributes of the items that are not deleted."""
     told = [(name, msgspec.json.decode(body, type=ItemDocument)) for name, body in documents if body is not None]
-    known = [{"item_id": name, **{field: getattr(d, field) for field in ITEM_COLUMNS if field != "item_id"}}
-             for name, d in told]  # fmt: skip
-    return _with_attributes(pl.DataFrame(known, ITEM_COLUMNS), [document.attributes for _, document in told])
+    known = {field: [getattr(document, field) for _, document in told] for field in ITEM_COLUMNS if field != "item_id"}
+    table = pl.DataFrame({"item_id": [name for name, _ in told], **known}, ITEM_COLUMNS)
+    return _with_attributes(table, [document.attributes for _, document in told])
 
 
 def user_table(documents: Iterable[tuple[str, bytes | None]]) -> pl.DataFrame:
