@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from paretail.core.ids import Rows
 from paretail.data.conditions import Kind, Mask
 from paretail.data.shelf_columns import FieldCells
-from paretail.data.shelf_words import MOST_ADDED, Texts, has_code
+from paretail.data.shelf_words import MOST_ADDED, Texts, codes_in, has_code
 
 #: What stands between the levels of a category path in a filter.
 PATH: Final = ">"
@@ -45,9 +45,7 @@ class Lists(FieldCells):
         lists = column.cast(pl.List(pl.String)).list.drop_nulls()
         lists = pl.select(pl.when(lists.list.len() > 0).then(lists)).to_series().alias("list")
         distinct = lists.drop_nulls().unique(maintain_order=True)
-        numbered = distinct.to_frame().with_row_index("code")
-        codes = lists.to_frame().join(numbered, on="list", how="left", maintain_order="left")["code"]
-        return cls(codes.cast(pl.Int32).fill_null(-1).to_numpy(writable=True), distinct, path)
+        return cls(codes_in(lists, distinct), distinct, path)
 
     def put(self, row: int, value: Sequence[str] | None) -> None:
         """Set one value; an empty list is unknown."""

@@ -87,9 +87,9 @@ class Texts(FieldCells):
     @classmethod
     def of(cls, column: pl.Series) -> "Texts":
         """Take the texts of a catalogue's column."""
-        column = column.cast(pl.String)
-        codes = (column.rank("dense").cast(pl.Int32) - 1).fill_null(-1).to_numpy(writable=True)
-        return cls(codes, Words(column.drop_nulls().unique().sort().rename("")))
+        column = column.cast(pl.String).alias("value")
+        words = column.drop_nulls().unique().sort()
+        return cls(codes_in(column, words), Words(words))
 
     def put(self, row: int, value: str | None) -> None:
         """Set one value."""
@@ -111,6 +111,13 @@ class Texts(FieldCells):
     def renewed(self) -> "Texts":
         """Return the same column with the words in use alone."""
         return Texts.of(self.words.texts(self.values))
+
+
+def codes_in(column: pl.Series, distinct: pl.Series) -> Rows:
+    """Return the place of each value in `distinct`, which has the column's name; -1 for null."""
+    places = distinct.to_frame().with_row_index("place")
+    joined = column.to_frame().join(places, on=column.name, how="left", maintain_order="left")
+    return joined["place"].cast(pl.Int32).fill_null(-1).to_numpy(writable=True)
 
 
 def has_code(codes: NDArray[np.integer], wanted: NDArray[np.integer], size: int) -> Mask:
