@@ -20,7 +20,8 @@ from paretail.evaluate.rates import Interval, amount, share
 from paretail.pipeline.live.bodies import Estimate, PlacementStats, StatsAnswer
 
 LONGEST_DAYS: Final = 400
-#: A slice of the store holds about so many lists or events, and is no longer than that.
+#: A slice of the store holds about so many lists or events, and is no longer than that. Lists are found by time;
+#: for events the whole store is looked through each time.
 LISTS, EVENTS = 200_000, 2_000_000
 LONGEST_SLICE_MS: Final = 16 * DAY_MS
 GROUP: Final = ["placement", "model_version"]
@@ -37,7 +38,7 @@ def stats(store: Store, since_ms: int, until_ms: int, window_hours: float, curre
     """
     _check(since_ms, until_ms)
     window = window_ms(window_hours)
-    told = following(_slices(store.events, since_ms - SKEW_MS, until_ms + window, EVENTS))
+    told = following(_slices(store.events, since_ms - SKEW_MS, until_ms + window, EVENTS, 4 * DAY_MS))
     shown, few = _read(store, told, since_ms, until_ms, window)
     chosen = pl.lit(True) if placement is None else pl.col("placement") == placement
     table = _joined(shown.filter(chosen), outcomes(few, told, window).join(few, on="impression"), since_ms, until_ms)
@@ -55,10 +56,10 @@ def _check(since_ms: int, until_ms: int) -> None:
 
 
 def _slices(
-    read: Callable[[int, int], pl.DataFrame], since_ms: int, until_ms: int, rows: int
+    read: Callable[[int, int], pl.DataFrame], since_ms: int, until_ms: int, rows: int, length: int
 ) -> Iterator[pl.DataFrame]:
     """Yield what lies between, slice by slice; how long one is follows from how much the one before held."""
-    length, start = DAY_MS, max(since_ms, 0)
+    start = max(since_ms, 0)
     while start < until_ms:
         part = read(start, min(start + length, until_ms))
         yield part
@@ -73,7 +74,7 @@ def _read(
     store: Store, told: pl.DataFrame, since_ms: int, until_ms: int, window: int
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return how much each cluster was shown in the period, and the impressions in reach of it that events concern."""
-    slices = _slices(store.answers, since_ms - window - SKEW_MS, until_ms + window + SKEW_MS, LISTS)
+    slices = _slices(store.answers, since_ms - window - SKEW_MS, until_ms + window + SKEW_MS, LISTS, DAY_MS)
     counts, few = None, []
     for answers in chain([pl.DataFrame(schema=ANSWER_COLUMNS)], slices):
         inside = answers.filter(pl.col("ts_ms").is_between(since_ms, until_ms, closed="left"))
