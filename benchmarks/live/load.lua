@@ -14,7 +14,7 @@ function init(args)
 end
 
 local function event()
-  return string.format('{"user_id":"%s","item_id":"%s","event_id":"%d-%d"}',
+  return string.format('{"user_id":"%s","item_id":"%s","kind":"view","event_id":"%d-%d"}',
     users[math.random(#users)], items[math.random(#items)], math.random(2 ^ 50), math.random(2 ^ 50))
 end
 

@@ -126,8 +126,9 @@ STEPS = st.lists(
 
 @settings(max_examples=40, deadline=None)
 @given(steps=STEPS, bound=st.integers(1, 5))
-def test_any_sequence_equals_a_plain_list(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int, int]],
-                                          bound: int) -> None:  # fmt: skip
+def test_any_sequence_equals_a_plain_list(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int, int]], bound: int
+) -> None:
     store = EmbeddedStore.open(tmp_path_factory.mktemp("live") / "store")
     users = LiveUsers(store, bound, 5)
     told: list[StoredEvent] = []

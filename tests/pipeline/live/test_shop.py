@@ -55,7 +55,9 @@ def test_lists_equal_those_of_the_command_line(live: LiveShop, shop: DemoShop, t
     assert paretail("recommend", "--bundle", shop.bundle, "--users", tmp_path / "users.txt", "--out",
                     tmp_path / "r.parquet", "-k", 15).code == 0  # fmt: skip
     wanted = pl.read_parquet(tmp_path / "r.parquet").partition_by("user_id", as_dict=True)
-    answers = live.recommend_many([RecommendRequest(user_id=user, k=15, out_of_stock=True, variants=True) for user in users])
+    answers = live.recommend_many(
+        [RecommendRequest(user_id=user, k=15, out_of_stock=True, variants=True) for user in users]
+    )
     for user, answer in zip(users, answers, strict=True):
         assert not isinstance(answer, ParetailError)
         assert [item.item_id for item in answer.items] == wanted[(user,)]["item_id"].to_list()
@@ -120,7 +122,12 @@ def test_each_row_is_judged_for_itself(live: LiveShop) -> None:
     ]  # fmt: skip
     answer = live.add_events(rows)
     assert [verdict.status for verdict in answer.rows] == ["accepted", *["rejected"] * 4, "accepted"]
-    assert [verdict.error.code for verdict in answer.rows if verdict.error] == ["SERV-04", "SERV-04", "LIVE-01", "SERV-10"]
+    assert [verdict.error.code for verdict in answer.rows if verdict.error] == [
+        "SERV-04",
+        "SERV-04",
+        "LIVE-01",
+        "SERV-10",
+    ]
     assert (answer.accepted, answer.rejected) == (2, 4)
     assert len(live.store.events()) == 2
 
@@ -158,13 +165,22 @@ def test_a_price_is_obeyed_by_the_next_filter_and_survives(open_shop: Open) -> N
     live = open_shop()
     assert ids(live, filter='price <= 0.01 and season = "winter"') == [item]
     after = live.item(item).item
-    assert (after.price, after.title, after.category, after.brand) == (0.01, before.title, before.category, before.brand)
+    assert (after.price, after.title, after.category, after.brand) == (
+        0.01,
+        before.title,
+        before.category,
+        before.brand,
+    )
 
 
 def test_documents_that_cannot_be_are_refused_row_by_row(live: LiveShop) -> None:
-    answer = live.change_items([ItemChange("no such item", price=1.0), ItemChange("i00000003", attributes={"size": 4.0})])
+    answer = live.change_items(
+        [ItemChange("no such item", price=1.0), ItemChange("i00000003", attributes={"size": 4.0})]
+    )
     assert [verdict.status for verdict in answer.rows] == ["rejected", "accepted"]
-    answer = live.put_items([Item("i00000004", attributes={"size": "large"}), Item("i00000005", attributes={"size": 5.0})])
+    answer = live.put_items(
+        [Item("i00000004", attributes={"size": "large"}), Item("i00000005", attributes={"size": 5.0})]
+    )
     assert [verdict.status for verdict in answer.rows] == ["rejected", "accepted"]
     assert answer.rows[0].error is not None
     assert dict(live.store.documents("items")).keys() == {"i00000003", "i00000005"}
@@ -305,14 +321,18 @@ def test_a_new_bundle_is_picked_up_and_a_damaged_one_refused(open_shop: Open, sh
     assert until(lambda: live.problems() == [])
 
 
-def test_a_fault_of_the_model_gives_what_is_trending_and_says_so(live: LiveShop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_the_model_gives_what_is_trending_and_says_so(
+    live: LiveShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("no scores today")
 
     monkeypatch.setattr(live._engine.recommender.model, "score", broken)
     answer = live.recommend(RecommendRequest(user_id=USER, k=5, explain=True))
     assert answer.degraded[0] == "model"
-    assert [item.item_id for item in answer.items] == [item.item_id for item in live.trending(TrendingRequest(k=5)).items]
+    assert [item.item_id for item in answer.items] == [
+        item.item_id for item in live.trending(TrendingRequest(k=5)).items
+    ]
     assert {item.source for item in answer.items} == {"popular"}
 
 

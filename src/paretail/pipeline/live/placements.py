@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import product
 from typing import Final
 
 import numpy as np
@@ -22,6 +23,8 @@ NEWEST: Final = 200
 OWN_CATEGORIES: Final = 3
 #: Items that go with another one that are looked at.
 MOST_RELATED: Final = 30
+#: How items may go with it, the stronger first.
+RELATIONS: Final = ("also-bought", "similar")
 
 
 @dataclass(eq=False)
@@ -77,15 +80,15 @@ def because_you_bought(page: Page, request: ListRequest) -> Made:
     asked, recommender = page.asked, page.asked.engine.recommender
     target = recommender.history.kinds.index(recommender.target)
     had = asked.past.item_idx[asked.past.kind == target]
-    for cause in dict.fromkeys(had[::-1].tolist()):
-        found = recommender.associations.top(np.array([cause], np.int32), "also-bought", MOST_RELATED)
-        if found.height:
-            scores = np.full(len(page.scores), -np.inf, np.float32)
-            scores[found["other_idx"].to_numpy()] = found["score"].to_numpy()
-            lines, rows = page.listed(scores, request, "associations")
-            if lines:
-                _tell(asked, lines, f'goes with "{recommender.names[cause]}"', str(recommender.items.ids[cause]))
-                return f"Because you {did(recommender.target, recommender.names[cause])}", lines, rows
+    for cause, relation in product(dict.fromkeys(had[::-1].tolist()), RELATIONS):
+        found = recommender.associations.top(np.array([cause], np.int32), relation, MOST_RELATED)
+        scores = np.full(len(page.scores), -np.inf, np.float32)
+        scores[found["other_idx"].to_numpy()] = found["score"].to_numpy()
+        lines, rows = page.listed(scores, request, "associations")
+        if lines:
+            name = recommender.names[cause]
+            _tell(asked, lines, f'goes with "{name}"', str(recommender.items.ids[cause]))
+            return f"Because you {did(recommender.target, name)}", lines, rows
     return "Because you bought", [], np.empty(0, np.int32)
 
 

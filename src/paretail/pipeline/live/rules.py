@@ -23,7 +23,7 @@ SPARE: Final = 32
 class Drawing:
     """How to draw a list of `k` from scores: `allowed[rows]` (None: all), without the rows `left_out`.
 
-    `tired` says of some rows by how many list lengths they step back.
+    `tired` says of some rows by how many list lengths (pages of k) they step back.
     """
 
     k: int
@@ -61,30 +61,30 @@ def draw(engine: Engine, scores: Scores, drawing: Drawing) -> tuple[Rows, Scores
     while True:
         items, best = top_k(scores[None], room)
         rows, values = items[0][items[0] >= 0], best[0][items[0] >= 0]
-        chosen, places = _judged(engine, rows, values, drawing)
-        full = len(chosen) >= drawing.k and places[drawing.k - 1] < room
+        chosen, pages = _judged(engine, rows, values, drawing)
+        full = len(chosen) >= drawing.k and pages[drawing.k - 1] < room // drawing.k
         if full or len(rows) < room or room == size:
             return rows[chosen][: drawing.k], values[chosen][: drawing.k]
         room = min(size, room * 4)
 
 
 def _judged(engine: Engine, rows: Rows, values: Scores, drawing: Drawing) -> tuple[Rows, NDArray[np.int64]]:
-    """Return which of `rows` (best first) are listed, in their order, and the place that each is given.
+    """Return which of `rows` (best first) are listed, in their order, and the page of each: places of k items.
 
-    A place below len(rows) is beyond dispute: what is not among `rows` comes after.
+    A tired item is `tired` pages further back, behind those that belong there. What is not among `rows` comes on a
+    page of len(rows) // k or later.
     """
     keep = np.arange(len(rows))
     if not drawing.variants:
         keep = np.sort(np.unique(engine.shelf.parents[rows], return_index=True)[1])
     if drawing.min_relevance > 0 and len(rows):
-        keep = keep[values[keep] >= drawing.min_relevance * max(float(values[0]), 1e-30)]
-    places = keep
+        keep = keep[values[keep] >= np.float32(drawing.min_relevance * max(float(values[0]), 1e-30))]
+    pages = keep // drawing.k
     if drawing.tired:
         steps = np.array([drawing.tired.get(row, 0) for row in rows[keep].tolist()], np.int64)
-        places = keep + drawing.k * steps
-        order = np.argsort(places, kind="stable")
-        keep, places = keep[order], places[order]
-    return keep.astype(np.int32), places
+        order = np.lexsort((keep, steps, pages + steps))
+        keep, pages = keep[order], (pages + steps)[order]
+    return keep.astype(np.int32), pages
 
 
 def _at(rows: Rows, size: int) -> Mask:
