@@ -1,5 +1,6 @@
 """What every entry of MODELS promises; an entry without a band of its oracle share fails."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from paretail.data.types import Catalogue, Events, History, Shop, Time
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.choose import choose
+from paretail.retrieve.falls import TellsFalls, differences, falls
 from paretail.retrieve.models import MODELS
 from paretail.sim.planted import Planted, planted
 
@@ -36,6 +38,8 @@ BANDS = {
     "mf": (0.90, 1.0),
     "blend": (0.88, 1.0),
 }
+#: For how many items of a list `falls` names the cause that whole scores name, at least: those hold nothing fixed.
+SAME_CAUSE = {"mf": 0.99, "blend": 0.7}
 #: Everyone gets the same list from these.
 NOT_PERSONAL = {"popular", "trending"}
 #: How alike scores are after items are renamed: rows start from other random numbers.
@@ -163,6 +167,58 @@ def test_a_shop_of_one_event_and_a_cold_item(name: str) -> None:
 def test_a_shop_without_events(name: str) -> None:
     model = MODELS[name].fit(graph().with_history(told()), config(name), 0)
     assert np.isfinite(model.score(told(1))).all()
+
+
+def lists_of(name: str, users: int) -> list[tuple[History, Any, Any]]:
+    """Return for some users the history, what it has, and the best ten other items."""
+    found = []
+    for user in range(users):
+        history = graph().history.of_users(np.array([user]))
+        causes = np.unique(history.item_idx)
+        scores = fitted(name).score(history)[0]
+        scores[causes] = -np.inf
+        found.append((history, causes, np.argsort(-scores)[:10].astype(np.int32)))
+    return found
+
+
+def test_falls_name_the_item_that_matters(name: str) -> None:
+    assert isinstance(fitted(name), TellsFalls)
+    same = []
+    for history, causes, listed in lists_of(name, 20):
+        told = falls(fitted(name), history, causes, listed)
+        tried = differences(fitted(name), history, causes, listed)
+        assert told.shape == (len(causes), len(listed))
+        assert told.dtype == np.float32
+        same.append(told.argmax(axis=0) == tried.argmax(axis=0))
+        if name not in SAME_CAUSE:
+            assert told == pytest.approx(tried, abs=1e-5)
+    assert np.mean(same) >= SAME_CAUSE.get(name, 0.99)
+
+
+def test_falls_of_some_are_those_of_all(name: str) -> None:
+    ((history, causes, listed),) = lists_of(name, 1)
+    whole = falls(fitted(name), history, causes, listed)
+    order = np.random.default_rng(0).permutation(len(causes))[:5]
+    assert falls(fitted(name), history, causes[order], listed) == pytest.approx(whole[order], rel=1e-5, abs=1e-7)
+    assert falls(fitted(name), history, causes[:0], listed).shape == (0, 10)
+    assert falls(fitted(name), history, causes, listed[:0]).shape == (len(causes), 0)
+
+
+def test_falls_of_nobody_and_of_a_thousand_events(name: str) -> None:
+    listed = np.arange(100, 110, dtype=np.int32)
+    assert not falls(fitted(name), told(), np.array([3], np.int32), listed).any()
+    long = told(*(np.arange(1000) % 90))
+    found = falls(fitted(name), long, np.arange(90, dtype=np.int32), listed, 1_900_000_000_000)
+    assert np.isfinite(found).all()
+    assert found.any() == (name not in NOT_PERSONAL)
+
+
+def test_any_number_of_threads_may_ask_for_falls(name: str) -> None:
+    questions = lists_of(name, 8) * 8
+    expected = [falls(fitted(name), *question) for question in questions]
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda question: falls(fitted(name), *question), questions))
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
 def test_the_table_the_class_and_the_page_agree(name: str) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
-from paretail.retrieve.normalise import BEST, FAINT, add_shaped, fill, to_units
+from paretail.retrieve.normalise import BEST, FAINT, add_shaped, fill, to_units, unit_of
 
 SCORES = arrays.arrays(
     np.float32,
@@ -45,6 +45,23 @@ def test_by_hand() -> None:
     found = to_units(scores, sparse.csr_array(np.arange(60)[None] == 7))
     assert found[0, [3, 7, 20, 59]].tolist() == [20, 0, 10, 20]
     assert np.count_nonzero(found) == 3
+
+
+@settings(max_examples=80, deadline=None)
+@given(SCORES, st.integers(0, 1000))
+def test_the_unit_of_one_user(scores: np.ndarray, seed: int) -> None:
+    out = left_out(scores.shape, seed)
+    for row, hidden in zip(scores, out.toarray(), strict=True):
+        best = np.sort(np.where(hidden, 0, row).astype(np.float64))[::-1][:BEST]
+        assert unit_of(row.copy(), 1, np.flatnonzero(hidden)) == pytest.approx(best.sum() / BEST, rel=1e-5)
+
+
+def test_the_unit_of_a_sample_is_the_mean_of_as_many_of_the_best_in_proportion() -> None:
+    scores = np.arange(200, dtype=np.float32)[::-1].copy()  # item 0 has 199, item 10 has 189, ...
+    hidden = np.array([0, 1, 2, 30, 195])
+    assert unit_of(scores[::10].copy(), 10, hidden) == np.mean([189, 179, 159, 149, 139])
+    assert unit_of(scores[::100].copy(), 100, hidden) == 99
+    assert unit_of(np.zeros(3, np.float32), 7, hidden) == 0
 
 
 @pytest.mark.parametrize("least", [1e-45, 1e-44, 1e-38, 3e38])

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
-from paretail.retrieve.sparse import gather, pruned_product, spread, transposed
+from paretail.retrieve.sparse import (
+    SEARCHED,
+    gather,
+    in_common,
+    product,
+    pruned_product,
+    spread,
+    spread_one,
+    terms,
+    transposed,
+)
 
 #: Small whole numbers: float32 sums of them are exact, so ties are ties.
 COUNTS = st.sampled_from([0, 0, 0, 1, 1, 2, 3])
@@ -41,6 +51,38 @@ def test_products_equal_dense_ones(factors: tuple[np.ndarray, np.ndarray], zeros
     assert np.array_equal(spread(make(left), make(right)), left @ right)
     assert np.array_equal(gather(make(left), right), left @ right)
     assert np.array_equal(transposed(make(left)).toarray(), left.T)
+
+
+@settings(max_examples=100, deadline=None)
+@given(two_factors(), st.data())
+def test_one_row_in_the_callers_thread(factors: tuple[np.ndarray, np.ndarray], data: st.DataObject) -> None:
+    left, right = factors
+    assert np.array_equal(product(left, right), left @ right)
+    columns = np.array(data.draw(st.lists(st.sampled_from(range(right.shape[1] or 1)), unique=True)), np.int64)
+    columns = columns[: right.shape[1]]
+    for row, dense in zip(csr(left), left, strict=True) if left.size else ():
+        rows, weights = row.indices.astype(np.int64), row.data
+        assert np.array_equal(spread_one(rows, weights, csr(right)), dense @ right)
+        assert np.array_equal(terms(rows, weights, csr(right), columns), weights[:, None] * right[rows][:, columns])
+
+
+@pytest.mark.parametrize("rows", [[3], [-1], [0, 1, 2, 3]])
+def test_rows_that_are_not_there_are_refused(rows: list[int]) -> None:
+    here, weights = np.array(rows), np.ones(len(rows), np.float32)
+    with pytest.raises(IndexError, match="of a matrix with 3"):
+        spread_one(here, weights, csr(np.eye(3)))
+    with pytest.raises(IndexError, match="of a matrix with 3"):
+        terms(here, weights, csr(np.eye(3)), np.array([0]))
+
+
+ASCENDING = st.lists(st.integers(0, 60), unique=True, max_size=3 * SEARCHED).map(sorted)
+
+
+@settings(max_examples=200, deadline=None)
+@given(ASCENDING, ASCENDING)
+def test_values_in_common(left: list[int], right: list[int]) -> None:
+    found = in_common(np.array(left, np.int32), np.array(right, np.int32))
+    assert found == len(set(left) & set(right))
 
 
 def test_spread_adds_to_what_is_there() -> None:
@@ -101,10 +143,10 @@ def test_empty_matrices(left: tuple[int, int], product: Callable[..., object]) -
 def test_shapes_that_do_not_fit_are_refused() -> None:
     """The kernels would read beyond their arrays."""
     one, other = csr(np.ones((2, 3))), csr(np.ones((2, 3)))
-    for product in (lambda: spread(one, other), lambda: gather(one, np.ones((2, 3), np.float32)),
+    for multiply in (lambda: spread(one, other), lambda: gather(one, np.ones((2, 3), np.float32)),
                     lambda: pruned_product(one, other, np.ones(3, np.float32), 2)):  # fmt: skip
         with pytest.raises(ValueError, match="cannot be multiplied"):
-            product()
+            multiply()
 
 
 def test_results_do_not_depend_on_the_number_of_threads() -> None:

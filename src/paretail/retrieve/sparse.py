@@ -60,6 +60,13 @@ def product(left: Dense, right: Dense) -> Dense:
     return out
 
 
+def add_products(scores: Dense, items: NDArray[np.int32], left: Dense, columns: Dense) -> None:
+    """Add `left[user] . columns[item]` to `scores[user, item]`, in place, for `items[users, some]`; -1 is no item."""
+    if left.shape[1] != columns.shape[1]:
+        raise ValueError(f"{left.shape} and {columns.shape} cannot be multiplied")
+    _add_products(scores, items, left, columns)
+
+
 def pruned_product(
     left: sparse.csr_array, right: sparse.csr_array, scale: NDArray[np.float32], most: int, power: float = 1.0
 ) -> sparse.csr_array:
@@ -163,6 +170,18 @@ def _gather(lp, li, lx, right, out):  # type: ignore[no-untyped-def]
             weight, source = lx[a], right[li[a]]
             for column in range(right.shape[1]):
                 cells[column] += weight * source[column]
+
+
+@njit(parallel=True, cache=True, fastmath={"reassoc"})
+def _add_products(scores, items, left, columns):  # type: ignore[no-untyped-def]
+    for user in prange(len(items)):
+        coordinates = left[user]
+        for item in items[user]:
+            if item >= 0:
+                total, column = np.float32(0.0), columns[item]
+                for dim in range(len(coordinates)):
+                    total += coordinates[dim] * column[dim]
+                scores[user, item] += total
 
 
 @njit(parallel=True, cache=True)

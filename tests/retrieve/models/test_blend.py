@@ -20,6 +20,8 @@ from paretail.retrieve.choose import Choice
 from paretail.retrieve.models import blend
 from paretail.retrieve.models.blend import ASKS, PRIOR, UNTIMED, Blend, BlendConfig, Mix, items_had, modes_to_learn
 from paretail.retrieve.normalise import BEST
+from paretail.retrieve.signals.matrix import LowRank, Matrix, Sparse
+from paretail.retrieve.signals.profiles import profile, wished
 from paretail.sim.planted import Planted, planted, planted_sequence
 
 from ..histories import KINDS, WEIGHTS, Did, copy_of, history_of, random_history
@@ -289,3 +291,61 @@ def test_a_useless_kind_does_not_hurt_and_a_useful_one_helps() -> None:
     alone, useless, useful = shares
     assert useless > alone - 0.02
     assert useful > alone + 0.02
+
+
+# What falls without an item.
+
+
+def uncut(matrix: Matrix) -> np.ndarray:
+    if isinstance(matrix, Sparse):
+        return matrix.entries.toarray()
+    return matrix.left @ matrix.right if isinstance(matrix, LowRank) else uncut(matrix.near) + uncut(matrix.smooth)
+
+
+def shaped(mix: Mix, x: np.ndarray) -> np.ndarray:
+    return np.log1p(mix.kappa * x) if mix.kappa else x
+
+
+def fallen(history: History, causes: np.ndarray, listed: np.ndarray, mode: Mode) -> np.ndarray:
+    """Score with and without each cause, the weights of the other events and the units of the whole held fixed."""
+    model, mix = fitted(), MIXES[mode]
+    hidden = items_had(history, "purchase", mode, 20).indices
+    out = np.zeros((len(causes), len(listed)))
+    for signal, theta in mix.theta.items():
+        matrix, _, name = signal.partition("|")
+        if name in ("then", "anyone"):
+            continue
+        weights = profile(name)(wished(history, WEIGHTS), model.scene).toarray()[0]
+        without = np.where(np.arange(20) == causes[:, None], 0, weights)
+        x, rest = (np.maximum(w @ uncut(model.matrices[matrix]), 0) for w in (weights[None], without))
+        unit = np.delete(x[0], hidden).sum() / BEST  # fewer than BEST items
+        if unit > 0:
+            out += theta * (shaped(mix, x / unit) - shaped(mix, rest / unit))[:, listed]
+    return out
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_falls_are_scores_without_an_item_at_fixed_units(mode: Mode) -> None:
+    seen = 0
+    for user in range(funnel().users):
+        history = funnel().of_users(np.array([user]))
+        causes = np.unique(wished(history, WEIGHTS).item_idx)
+        listed = np.setdiff1d(np.arange(20), history.item_idx).astype(np.int32)
+        found = fitted().falls(history, causes, listed, mode=mode)
+        assert found == pytest.approx(fallen(history, causes, listed, mode), rel=1e-3, abs=1e-5)
+        seen += found.any()
+    assert seen > 20
+
+
+def test_falls_change_nothing_that_they_read() -> None:
+    history = funnel().of_users(np.array([3]))
+    before = copy_of(history)
+    fitted().falls(history, history.item_idx[:1], np.array([0, 1], np.int32), mode="all")
+    assert copy_of(history) == before
+
+
+def test_falls_of_events_that_show_no_wish_are_zero() -> None:
+    history = history_of([[("impression", 3, 0), ("view", 5, 1)]])
+    found = fitted().falls(history, np.array([3, 5], np.int32), np.arange(6, 20, dtype=np.int32), mode="all")
+    assert not found[0].any()
+    assert found[1].any()

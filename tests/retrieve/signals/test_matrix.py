@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from paretail.retrieve.signals import matrix as module
 from paretail.retrieve.signals.matrix import LowRank, Matrix, Sparse, Sum, matrix_from
 
 RNG = np.random.default_rng(0)
@@ -26,6 +27,28 @@ def test_scores_are_products_cut_at_zero(name: str) -> None:
     assert found.dtype == np.float32
     assert found == pytest.approx(np.maximum(PROFILE.toarray() @ dense(), 0), abs=1e-6)
     assert not found[1].any()
+
+
+@pytest.mark.parametrize("name", MATRICES)
+@pytest.mark.parametrize("user", [0, 1, 2])
+def test_parts_are_what_scores_sum_before_they_are_cut(name: str, user: int) -> None:
+    matrix, dense = MATRICES[name]
+    one = PROFILE[[user]]
+    parts = matrix.parts(one.indices, one.data, np.array([3, 1], np.int32))
+    assert parts == pytest.approx(one.data[:, None] * dense()[one.indices][:, [3, 1]], abs=1e-6)
+    assert np.maximum(parts.sum(axis=0), 0) == pytest.approx(matrix.apply(one)[0, [3, 1]], abs=1e-6)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 100])
+@pytest.mark.parametrize("name", MATRICES)
+def test_low_rank_scores_are_told_of_a_sample_of_the_items(
+    name: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SAMPLE", most)
+    matrix = matrix_from(MATRICES[name][0].arrays())
+    scores, step = matrix.sampled(PROFILE[[2]].indices, PROFILE[[2]].data)
+    assert step == (1 if name == "sparse" else {1: 4, 2: 2, 3: 2}.get(most, 1))
+    assert scores == pytest.approx(matrix.apply(PROFILE)[2, ::step], abs=1e-6)
 
 
 @pytest.mark.parametrize("name", MATRICES)

@@ -36,7 +36,7 @@ from paretail.retrieve.normalise import add_shaped, fill, unit_of
 from paretail.retrieve.question import held_out
 from paretail.retrieve.signals import Setting, build, check_signal, signals_of
 from paretail.retrieve.signals.ground import Ground
-from paretail.retrieve.signals.matrix import Matrix, matrix_from
+from paretail.retrieve.signals.matrix import Matrix, Sum, matrix_from
 from paretail.retrieve.signals.profiles import Scene, profile, wished
 
 #: How strong a wish each kind shows in the union of kinds; a declared kind has its own weight.
@@ -117,12 +117,19 @@ class Blend:
 
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
         """Mix the signals; a user without history gets popularity, and so do items for which nothing speaks, last."""
+        return self._mixed(history, now_ms, mode, None)
+
+    def score_best(self, history: History, best: int, now_ms: int | None = None, mode: Mode = "target") -> Scores:
+        """Mix the signals, those that are a sum of a near and a smooth part exactly for their best items alone."""
+        return self._mixed(history, now_ms, mode, best)
+
+    def _mixed(self, history: History, now_ms: int | None, mode: Mode, best: int | None) -> Scores:
         mix, scene = self.config.mix(mode), self._at(now_ms)
         left_out = items_had(history, self.config.target, mode, scene.items)
         total = np.zeros((history.users, scene.items), np.float32)
         history = wished(history, scene.weights)
         for signal, theta in mix.theta.items():
-            add_shaped(total, self._signal(signal, history, scene), left_out, theta, mix.kappa)
+            add_shaped(total, self._signal(signal, history, scene, best), left_out, theta, mix.kappa)
         fill(total, self._floor(), ENOUGH)
         return total
 
@@ -223,9 +230,10 @@ class Blend:
         popularity = matrix.apply(sparse.csr_array(np.ones((1, 1), np.float32)))[0]
         return np.asarray(popularity / max(float(popularity.max()), 1e-30), np.float32)
 
-    def _signal(self, signal: str, history: History, scene: Scene) -> Scores:
-        matrix, _, name = signal.partition("|")
-        return self.matrices[matrix].apply(profile(name)(history, scene))
+    def _signal(self, signal: str, history: History, scene: Scene, best: int | None = None) -> Scores:
+        name, _, of = signal.partition("|")
+        matrix, row = self.matrices[name], profile(of)(history, scene)
+        return matrix.apply(row) if best is None or not isinstance(matrix, Sum) else matrix.apply_best(row, best)
 
 
 def learn(graph: ShopGraph, config: BlendConfig, split: Split, mode: Mode, seed: int) -> mixing.Learned | None:

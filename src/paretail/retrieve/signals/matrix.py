@@ -102,6 +102,11 @@ class LowRank:
         return -(-self.right.shape[1] // SAMPLE) or 1
 
     @cached_property
+    def columns(self) -> Dense:
+        """`right` column by column, for products with single items."""
+        return np.ascontiguousarray(self.right.T)
+
+    @cached_property
     def _some(self) -> Dense:
         return np.ascontiguousarray(self.right[:, :: self.step])
 
@@ -121,6 +126,16 @@ class Sum:
         """Multiply by both."""
         scores = gather(profile, self.smooth.left) @ self.smooth.right
         return _cut(spread(profile, self.near.entries, scores))
+
+    def apply_best(self, profile: sparse.csr_array, best: int) -> Dense:
+        """Multiply by both for the `best` nearest items of each user, by `near` alone for the others.
+
+        For 500 users of `gowalla` all of the 20 best items are among the 100 nearest, and .9994 among 50.
+        """
+        scores = spread(profile, self.near.entries)
+        nearest, _ = top_k(scores, min(best, scores.shape[1]))
+        add_products(scores, nearest, gather(profile, self.smooth.left), self.smooth.columns)
+        return _cut(scores)
 
     def parts(self, rows: Rows, weights: Dense, listed: Rows) -> Dense:
         """Add both."""

@@ -179,9 +179,7 @@ def _distinct(history: History, scene: Scene, weight_of: NDArray[np.float32]) ->
     key = (user.astype(np.int64) * scene.items + item) * len(history.kinds) + kind
     once = distinct(key)
     pair, did = once // len(history.kinds), once % len(history.kinds)
-    first = np.flatnonzero(np.append(True, pair[1:] != pair[:-1])[: len(pair)])
-    summed = np.add.reduceat(weight_of[did], first) if len(first) else np.zeros(0, np.float32)
-    indptr = np.searchsorted(pair[first], np.arange(history.users + 1) * scene.items)
-    return sparse.csr_array(
-        (summed, (pair[first] % scene.items).astype(np.int32), indptr), (history.users, scene.items)
-    )
+    indptr = np.searchsorted(pair, np.arange(history.users + 1) * scene.items)
+    summed = sparse.csr_array((weight_of[did], pair % scene.items, indptr), (history.users, scene.items))
+    summed.sum_duplicates()
+    return summed

@@ -1,0 +1,31 @@
+"""Shortlists: scores that are exact where it matters, for the first page of a live answer.
+
+A list of 20 needs the exact scores of a few hundred items; those of the other 40,000 only need to stay below. A model
+that can tell the few from the many cheaply says so here; any other one is asked for everything.
+"""
+
+from typing import Protocol, runtime_checkable
+
+from paretail.data.held import Mode
+from paretail.data.types import History
+from paretail.retrieve.base import Retriever, Scores
+
+
+@runtime_checkable
+class Shortlists(Protocol):
+    """A retriever with a cheap way to its best items."""
+
+    def score_best(self, history: History, best: int, now_ms: int | None = None, mode: Mode = "target") -> Scores:
+        """Return `[users, items]` as `score` does, where the `best` best items of each user have their exact scores.
+
+        Which these are is found by a part of the model and may err at the end of such a list; the scores of the other
+        items are those of that part.
+        """
+        ...
+
+
+def score_best(model: Retriever, history: History, best: int, mode: Mode = "target") -> Scores:
+    """Return what `model` tells of each user's `best` best items, or else the scores of all."""
+    if isinstance(model, Shortlists):
+        return model.score_best(history, best, None, mode)
+    return model.score(history, None, mode)
