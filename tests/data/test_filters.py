@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from paretail.core.errors import Problem, UsageError
 from paretail.data import filters
 from paretail.data.conditions import Among, Field, Not, Value, Within
+from paretail.data.filter_checks import moment_ms
 from paretail.data.filters import parse
 from paretail.data.shelf import ItemDocument
 
@@ -131,7 +132,7 @@ def test_bounds_of_length_depth_and_lists() -> None:
 @given(st.text() | st.lists(st.sampled_from(
     ["a", "price", "`", '"', "'x'", "\\", "1", "-", "=", "!=", "<", "in", "[", "]", ",", "between", "and", "or", "not",
      "(", ")", "is", "null", "true", "attributes.", "`b c`", "\ud800", "\x00", " ", "\n"])).map(" ".join))  # fmt: skip
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
     try:
         found = parse(text)
@@ -149,14 +150,14 @@ def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
 @settings(max_examples=150)
 def test_filters_mean_what_a_few_lines_of_python_say(told: dict[str, ItemDocument], data: st.DataObject) -> None:
     shelf = shelf_of(told)
-    for _ in range(5):
+    for _ in range(3):
         wanted = parse(str(data.draw(conditions())))
         expected = [holds(wanted.condition, item_id, document) for item_id, document in told.items()]
         assert shelf.matching(wanted).tolist() == expected, str(wanted)
 
 
 @given(conditions())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_what_is_written_out_reads_back(condition: object) -> None:
     once = parse(str(condition))
     assert parse(str(once)).condition == once.condition
@@ -178,14 +179,14 @@ def test_logic_has_two_values() -> None:
 
 
 def test_prices_are_exact_decimals() -> None:
-    shelf = shelf_of({f"i{cents}": ItemDocument(price_minor=cents) for cents in range(100_000)})
-    for asked in (19.99, 1.1, 0.29, 4.35, 999.99, 1.005):
+    shelf = shelf_of({f"i{cents}": ItemDocument(price_minor=cents) for cents in range(30_000)})
+    for asked in (19.99, 1.1, 0.29, 4.35, 299.99, 1.005):
         cents = asked * 100
         exact = int(np.floor(round(cents, 6)))
         assert shelf.matching(parse(f"price <= {asked}")).sum() == exact + 1
         assert shelf.matching(parse(f"price = {asked}")).sum() == (abs(cents - round(cents)) < 1e-6)
     assert shelf.matching(parse("price between 1e300 and 1e301")).sum() == 0
-    assert shelf.matching(parse("price > -1e300")).sum() == 100_000
+    assert shelf.matching(parse("price > -1e300")).sum() == 30_000
     assert shelf.matching(parse("price = -0.01")).sum() == 0
 
 
@@ -214,6 +215,12 @@ def test_moments_are_seconds_or_dates() -> None:
     assert (problem.code, problem.found[:17]) == ("FILT-03", "filter, column 11")
 
 
+@given(st.text(alphabet="0123456789-:T+Z.W ", max_size=30) | st.datetimes().map(str))
+def test_any_text_is_a_moment_or_none(text: str) -> None:
+    told = moment_ms(text)
+    assert told is None or abs(told) < 3e14
+
+
 def test_unknown_fields_are_told_with_the_nearest() -> None:
     (problem,) = refusals('colur = "red"')
     assert problem.code == "FILT-02"
@@ -224,6 +231,7 @@ def test_unknown_fields_are_told_with_the_nearest() -> None:
         "filter, column 12: there is no field attributes.brand"
     )
     assert [p.code for p in refusals("a = 1 or b = 2 or a = 3 or price = 'x'")] == ["FILT-02", "FILT-02", "FILT-03"]
+    assert len(refusals(f"price in [{','.join(['true'] * 700)}]")) == 10
     assert len(refusals(" or ".join(f"nothing{n} = 1" for n in range(100)))) == 10
 
 

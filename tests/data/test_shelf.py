@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretail.core.errors import DataError
+from paretail.core.errors import DataError, UsageError
 from paretail.core.ids import Vocabulary
 from paretail.data import shelf as shelf_module
 from paretail.data import shelf_lists, shelf_turns, shelf_words
@@ -114,11 +114,19 @@ def test_variants_of_a_product_are_a_group_with_it() -> None:
 
 def test_columns_of_every_type_become_fields() -> None:
     shelf = bundle(
-        item_id=["a", "b"], colour=pl.Series(["red", None], dtype=pl.Categorical), size=[7, None], vegan=[True, None],
+        item_id=["a", "b"], epoch=[date(1970, 1, 1), None],
+        colour=pl.Series(["red", None], dtype=pl.Categorical), size=[7, None], vegan=[True, None],
         tags=[["x", "y"], None], day=[date(2024, 6, 1), None], nothing=[None, None],
         vector=pl.Series([[0.5, 1.0], None], dtype=pl.Array(pl.Float32, 2)),
     )  # fmt: skip
-    told = {"colour": "red", "size": 7.0, "vegan": True, "tags": ["x", "y"], "day": "2024-06-01T00:00:00+00:00"}
+    told = {
+        "epoch": "1970-01-01T00:00:00+00:00",
+        "colour": "red",
+        "size": 7.0,
+        "vegan": True,
+        "tags": ["x", "y"],
+        "day": "2024-06-01T00:00:00+00:00",
+    }
     assert shelf.get("a") == ItemDocument(attributes=told)
     assert shelf.get("b") == ItemDocument()
     for text in (
@@ -133,6 +141,9 @@ def test_columns_of_every_type_become_fields() -> None:
     shelf.put("b", ItemDocument(attributes={**told, "day": "2024-06-02"}))
     assert shelf.matching(parse('day > "2024-06-01"')).tolist() == [False, True]
     assert shelf.matching(parse("vector is not null")).tolist() == [True, False]
+    for text in ("vector in []", "vector = 1", "vector < 1"):
+        with pytest.raises(UsageError, match="vector is neither text, number nor flag"):
+            shelf.matching(parse(text))
     refused = shelf.refused([("b", ItemDocument(attributes={"vector": 3.0, "day": "soon"}))])
     assert [problem.found for problem in refused[0]] == [
         "item 'b': attribute 'vector' is a number, and neither text, number nor flag in the catalogue",

@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from typing import Final
 
 from paretail.core.errors import Problem, nearest
-from paretail.data.conditions import Columns, Field, Kind, Leaf, Node, Within, leaves
-from paretail.data.filter_errors import problem
+from paretail.data.conditions import Columns, Field, Kind, Known, Leaf, Node, Within, leaves
+from paretail.data.filter_errors import CORRECT, problem
 
 #: How many faults of one expression, and names of fields, are told.
 MOST_TOLD: Final = 10
@@ -31,18 +31,19 @@ TYPES: Final[Mapping[Kind, tuple[str, tuple[str, ...], str]]] = {
 def check(condition: Node, text: str, columns: Columns) -> list[Problem]:
     """Return what is wrong with the fields and types of a condition, MOST_TOLD faults at most."""
     own, attributes = columns.kinds()
-    found: dict[tuple[str, int], Problem] = {}
+    unknown: set[str] = set()
+    found: list[Problem] = []
     for leaf in leaves(condition):
         asked = leaf.field
         kind = attributes.get(asked.name) if asked.own else own.get(asked.name, attributes.get(asked.name))
-        if kind is None:
-            names = attributes if asked.own else [*own, *attributes]
-            found.setdefault((str(asked), -1), _unknown(asked, text, names))
-        else:
-            found |= {("", at): problem("FILT-03", (text, at, what), do, _DO) for at, what, do in _mistyped(leaf, kind)}
-        if len(found) == MOST_TOLD:
+        if kind is not None:
+            found += [problem("FILT-03", (text, at, what), do, CORRECT) for at, what, do in _mistyped(leaf, kind)]
+        elif str(asked) not in unknown:
+            unknown.add(str(asked))
+            found.append(_unknown(asked, text, attributes if asked.own else [*own, *attributes]))
+        if len(found) >= MOST_TOLD:
             break
-    return list(found.values())
+    return found[:MOST_TOLD]
 
 
 def moment_ms(told: str) -> int | None:
@@ -53,9 +54,6 @@ def moment_ms(told: str) -> int | None:
         return None
     since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
     return since // timedelta(milliseconds=1)
-
-
-_DO: Final = "Correct the value or the field; docs/filters.md"
 
 
 def _unknown(asked: Field, text: str, names: Iterable[str]) -> Problem:
@@ -73,8 +71,10 @@ def _mistyped(leaf: Leaf, kind: Kind) -> Iterator[tuple[int, str, str]]:
     if isinstance(leaf, Within) and kind in ("text", "list", "flag"):
         yield leaf.field.at, f"{leaf.field} is {what}, which has no order", expected
         return
+    if kind == "other" and not isinstance(leaf, Known):
+        yield leaf.field.at, f"{leaf.field} is {what}", expected
+        return
     for value in leaf.values:
-        if value.kind not in allowed or (
-            kind == "time" and isinstance(value.value, str) and moment_ms(value.value) is None
-        ):
+        no_moment = kind == "time" and isinstance(value.value, str) and moment_ms(value.value) is None
+        if value.kind not in allowed or no_moment:
             yield value.at, f"{leaf.field} is {what}, but {value} is not", expected

@@ -91,7 +91,7 @@ class Filter:
             raise UsageError(problems)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def parse(text: str) -> Filter:
     """Read an expression; raise UsageError that points at the place where it cannot be read."""
     try:

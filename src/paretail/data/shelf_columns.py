@@ -189,24 +189,28 @@ class Opaque(FieldCells):
 
 
 class Moments(Whole):
-    """Moments of an attribute, which a document tells as ISO text."""
+    """Moments of an attribute, which a document tells as ISO text; 1970 is one of them."""
 
     def __init__(self, values: NDArray[np.int64]) -> None:
-        super().__init__(values, 0, "time", _exact_ms)
+        super().__init__(values, _WHOLE.min, "time", _exact_ms)
 
     @classmethod
     def of(cls, column: pl.Series) -> "Moments":
         """Take the dates or times of a catalogue's column; those without a zone are UTC."""
-        return cls(column.cast(pl.Datetime("ms")).dt.epoch("ms").fill_null(0).to_numpy(writable=True))
+        told = column.cast(pl.Datetime("ms")).dt.epoch("ms").fill_null(_WHOLE.min)
+        return cls(told.to_numpy(writable=True))
 
     def put(self, row: int, value: Any) -> None:
         """Set one value, told as ISO text."""
         super().put(row, None if value is None else moment_ms(value))
 
     def get(self, row: int) -> Any:
-        """Return one value as ISO text."""
+        """Return one value as ISO text, None where it is beyond the years that have such a text."""
         value = super().get(row)
-        return None if value is None else datetime.fromtimestamp(value / 1000, UTC).isoformat()
+        try:
+            return None if value is None else datetime.fromtimestamp(value / 1000, UTC).isoformat()
+        except (OverflowError, ValueError):
+            return None
 
 
 def _exact_ms(value: str | float) -> Decimal:
