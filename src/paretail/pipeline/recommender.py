@@ -27,6 +27,7 @@ from paretail.retrieve.associate import Associations
 from paretail.retrieve.base import Retriever, Scores
 from paretail.retrieve.falls import TellsFalls
 from paretail.retrieve.models import model
+from paretail.retrieve.shortlist import score_best
 from paretail.retrieve.topk import top_k
 
 #: Users are scored in blocks of about this many scores (float32, 64 MiB): larger blocks pay for fresh memory pages.
@@ -132,10 +133,15 @@ class Recommender:
             return Candidates(np.empty((0, k), np.int32), np.empty((0, k), np.float32))
         return Candidates(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]))
 
-    def scores(self, history: History, mode: Mode) -> Scores:
-        """Return `scores[users, items]` of a few users, whose lists leave out what `mode` says."""
+    def scores(self, history: History, mode: Mode, best: int | None = None) -> Scores:
+        """Return `scores[users, items]` of a few users, whose lists leave out what `mode` says.
+
+        With `best` they are exact for that many items of each user (`retrieve/shortlist.py`).
+        """
         with _one_at_a_time:
-            return self.model.score(history, mode=mode)
+            return (
+                self.model.score(history, None, mode) if best is None else score_best(self.model, history, best, mode)
+            )
 
     def explain(self, history: History, rows: Rows, exclude: Sequence[str] | None = None) -> list[Reason]:
         """Return why each item of `rows` is in the list of the one user of `history`.

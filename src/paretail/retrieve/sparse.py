@@ -60,11 +60,14 @@ def product(left: Dense, right: Dense) -> Dense:
     return out
 
 
-def add_products(scores: Dense, items: NDArray[np.int32], left: Dense, columns: Dense) -> None:
-    """Add `left[user] . columns[item]` to `scores[user, item]`, in place, for `items[users, some]`; -1 is no item."""
-    if left.shape[1] != columns.shape[1]:
-        raise ValueError(f"{left.shape} and {columns.shape} cannot be multiplied")
-    _add_products(scores, items, left, columns)
+def add_to_best(scores: Dense, best: int, left: Dense, columns: Dense) -> None:
+    """Add `left[user] . columns[item]`, in place, to the `best` largest positive `scores[user, item]` of each user.
+
+    Of equal scores at the end of the best the lower items are taken.
+    """
+    if left.shape[1] != columns.shape[1] or scores.shape != (len(left), len(columns)):
+        raise ValueError(f"{left.shape} and {columns.shape} do not give {scores.shape}")
+    _add_to_best(scores, best, left, columns)
 
 
 def pruned_product(
@@ -172,16 +175,37 @@ def _gather(lp, li, lx, right, out):  # type: ignore[no-untyped-def]
                 cells[column] += weight * source[column]
 
 
-@njit(parallel=True, cache=True, fastmath={"reassoc"})
-def _add_products(scores, items, left, columns):  # type: ignore[no-untyped-def]
-    for user in prange(len(items)):
-        coordinates = left[user]
-        for item in items[user]:
-            if item >= 0:
-                total, column = np.float32(0.0), columns[item]
-                for dim in range(len(coordinates)):
-                    total += coordinates[dim] * column[dim]
-                scores[user, item] += total
+@njit(parallel=True, cache=True)
+def _add_to_best(scores, best, left, columns):  # type: ignore[no-untyped-def]
+    for user in prange(len(scores)):
+        row = scores[user]
+        places = np.empty(len(row), np.int32)
+        count = 0
+        for item in range(len(row)):
+            places[count] = item
+            count += row[item] > 0
+        values = row[places[:count]]
+        cut, free = np.float32(0.0), best
+        if count > best:
+            cut = _largest(values.copy(), best)
+            for place in range(count):
+                free -= values[place] > cut
+        for place in range(count):
+            if values[place] < cut:
+                continue
+            if values[place] == cut:
+                if free == 0:
+                    continue
+                free -= 1
+            row[places[place]] += _dot(left[user], columns[places[place]])
+
+
+@njit(cache=True, fastmath={"reassoc"})
+def _dot(one, other):  # type: ignore[no-untyped-def]
+    total = np.float32(0.0)
+    for dim in range(len(one)):
+        total += one[dim] * other[dim]
+    return total
 
 
 @njit(parallel=True, cache=True)

@@ -327,7 +327,7 @@ def test_a_fault_of_the_model_gives_what_is_trending_and_says_so(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("no scores today")
 
-    monkeypatch.setattr(live._engine.recommender.model, "score", broken)
+    monkeypatch.setattr(live._engine.recommender, "scores", broken)
     answer = live.recommend(RecommendRequest(user_id=USER, k=5, explain=True))
     assert answer.degraded[0] == "model"
     assert [item.item_id for item in answer.items] == [

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 import structlog
@@ -17,6 +18,12 @@ from paretail.pipeline.live.bodies import RecommendedItem, Rules
 from paretail.pipeline.live.engine import NO_KIND, Engine, Past
 from paretail.pipeline.live.rules import Drawing, Mask, Scores
 from paretail.pipeline.live.shown import ShownLists
+
+#: Lists up to this length are drawn from the exact scores of so many items, beside those of the history.
+SHORT: Final = 50
+BEST: Final = 300
+#: From this share of the shelf on, a list is drawn from most items.
+MOST_ITEMS: Final = 0.5
 
 log = structlog.get_logger()
 
@@ -54,6 +61,11 @@ class Asked:
         """Whether anything is known of whoever asks."""
         return len(self.past.item_idx) > 0
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether most items may be listed, and nothing steps back."""
+        return not self.tired and (self.allowed is None or bool(self.allowed.mean() >= MOST_ITEMS))
+
     @cached_property
     def history(self) -> History:
         """The past as a history of one user."""
@@ -85,14 +97,19 @@ class Asked:
             degraded.append("reasons")
 
 
-def scores_of(asked: Sequence[Asked]) -> list[Scores]:
-    """Return the scores of every item that the bundle knows for questions to one engine, those of one mode together."""
+def scores_of(asked: Sequence[Asked], ks: Sequence[int]) -> list[Scores]:
+    """Return the scores of every item that the bundle knows, for lists of `ks` items from questions to one engine.
+
+    Questions of one mode are scored together. Where a list is drawn from most items, only the best need exact scores.
+    """
+    kinds = [(question.mode, question.is_wide and k <= SHORT) for question, k in zip(asked, ks, strict=True)]
     found: dict[int, Scores] = {}
-    for mode in dict.fromkeys(question.mode for question in asked):
-        places = [place for place, question in enumerate(asked) if question.mode == mode]
+    for mode, short in dict.fromkeys(kinds):
+        places = [place for place, kind in enumerate(kinds) if kind == (mode, short)]
         engine = asked[places[0]].engine
-        scores = engine.recommender.scores(engine.histories([asked[place].past for place in places]), mode)
-        found |= dict(zip(places, scores, strict=True))
+        history = engine.histories([asked[place].past for place in places])
+        best = BEST + int(np.diff(history.indptr).max()) if short else None
+        found |= dict(zip(places, engine.recommender.scores(history, mode, best), strict=True))
     return [found[place] for place in range(len(asked))]
 
 

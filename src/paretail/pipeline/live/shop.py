@@ -100,7 +100,7 @@ class LiveShop:
                 asked[place] = Asked.of(engine, question, self._shown, self.config.fatigue)
             except ParetailError as error:
                 answers[place] = error
-        scores, degraded = self._scores(engine, list(asked.values()))
+        scores, degraded = self._scores(list(asked.values()), [questions[place].k for place in asked])
         for (place, one), row in zip(asked.items(), scores, strict=True):
             answers[place] = self._listed(one, row, questions[place], list(degraded))
         return [answers[place] for place in range(len(questions))]
@@ -108,7 +108,7 @@ class LiveShop:
     def page(self, question: bodies.PageRequest) -> bodies.PageAnswer:
         """Return several lists without repeats; raises UsageError."""
         asked = Asked.of(self._engine, question, self._shown, self.config.fatigue)
-        scores, degraded = self._scores(asked.engine, [asked])
+        scores, degraded = self._scores([asked], [len(asked.engine.shelf)])
         page = Page(asked, scores[0], now_ms(), degraded)
         lists = [page.draw(request) for request in question.lists]
         request_id = question.request_id or uuid4().hex
@@ -273,11 +273,12 @@ class LiveShop:
 
     # Below
 
-    def _scores(self, engine: Engine, asked: Sequence[Asked]) -> tuple[list[rules.Scores], list[str]]:
-        """Return each question's scores, by trends where the model fails."""
+    def _scores(self, asked: Sequence[Asked], ks: Sequence[int]) -> tuple[list[rules.Scores], list[str]]:
+        """Return each question's scores for a list of its length, by trends where the model fails."""
         try:
-            return scores_of(asked), []
+            return scores_of(asked, ks), []
         except Exception as error:  # an answer without the model is better than none
+            engine = asked[0].engine
             log.error("model_failed", version=engine.version, exc_info=error)
             floor = np.maximum(engine.trends.scores(engine.shelf.learned), 0)
             return [floor.copy() for _ in asked], ["model"]
@@ -357,7 +358,7 @@ class LiveShop:
         """Make an engine of a version, let it answer once, and put it in place of the one before."""
         engine = Engine(Recommender.load(self._bundle, version), self._users)
         somebody = Asked.of(engine, bodies.RecommendRequest(user_id=engine.recommender.users.ids[0]), self._shown, 0)
-        rows, values = rules.draw(engine, scores_of([somebody])[0], somebody.drawing(5))
+        rows, values = rules.draw(engine, scores_of([somebody], [5])[0], somebody.drawing(5))
         somebody.explain(somebody.lines(rows, values, ""), rows, [])
         with self._writing:
             _put_documents(engine, self.store)

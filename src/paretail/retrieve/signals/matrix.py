@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from paretail.core.ids import Rows
-from paretail.retrieve.sparse import gather, product, spread, spread_one, terms
+from paretail.retrieve.sparse import add_to_best, gather, product, spread, spread_one, terms
 
 #: Of a larger catalogue a low-rank matrix tells one user's scores of so many items or fewer, evenly drawn. By 2,048 of
 #: 12,000 items .997 of reasons name the same item as by all (beauty, tmall; 4,096: .999, 512: .994), at half the cost.
@@ -133,8 +133,7 @@ class Sum:
         For 500 users of `gowalla` all of the 20 best items are among the 100 nearest, and .9994 among 50.
         """
         scores = spread(profile, self.near.entries)
-        nearest, _ = top_k(scores, min(best, scores.shape[1]))
-        add_products(scores, nearest, gather(profile, self.smooth.left), self.smooth.columns)
+        add_to_best(scores, best, gather(profile, self.smooth.left), self.smooth.columns)
         return _cut(scores)
 
     def parts(self, rows: Rows, weights: Dense, listed: Rows) -> Dense:
