@@ -99,6 +99,15 @@ class FileLock:
             time.sleep(pause)
             pause = min(pause * 1.5, 0.01)
 
+    @contextmanager
+    def held(self, seconds: float) -> Iterator[None]:
+        """Hold the lock for a while; raises StoreError where it is not free within `seconds`."""
+        self.wait(seconds)
+        try:
+            yield
+        finally:
+            self.free()
+
     def free(self) -> None:
         """Let go of the lock."""
         fcntl.flock(self._handle, fcntl.LOCK_UN)

@@ -26,10 +26,10 @@ def insert(connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -
     connection.executemany(_INSERT, rows)
 
 
-def read(connection: sqlite3.Connection, since_ms: int, until_ms: int | None) -> pl.DataFrame:
+def read(connection: sqlite3.Connection, since_ms: int, until_ms: int) -> pl.DataFrame:
     """Return the lists with since <= ts_ms < until as ANSWER_COLUMNS, by time."""
     query = f"SELECT {COLUMNS} FROM shown WHERE ts_ms >= ? AND ts_ms < ? ORDER BY ts_ms, seq"
-    flat = frame(connection.execute(query, (since_ms, 2**63 - 1 if until_ms is None else until_ms)), _FLAT)
+    flat = frame(connection.execute(query, (since_ms, until_ms)), _FLAT)
     return flat.with_columns(
         pl.col(name).str.json_decode(ANSWER_COLUMNS[name]) for name in ("item_ids", "propensities")
     )

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
 import polars as pl
 
 from paretail.data.stores.base import StoredEvent
@@ -12,6 +13,9 @@ from paretail.data.types import EVENT_COLUMNS
 
 COLUMNS = ", ".join(EVENT_COLUMNS)
 _INSERT = f"INSERT INTO event({COLUMNS}) VALUES ({', '.join('?' * len(EVENT_COLUMNS))})"
+
+#: How many rows one query reads: bounds the memory of a query's answer.
+_WINDOW = 250_000
 
 
 class Head(NamedTuple):
@@ -42,6 +46,17 @@ def set_state(connection: sqlite3.Connection, **values: int) -> None:
     connection.executemany("UPDATE state SET value = ? WHERE name = ?", [(n, name) for name, n in values.items()])
 
 
+def present(connection: sqlite3.Connection, seqs: Iterable[int]) -> list[tuple[str, str]]:
+    """Return event_id and item_id of the events with `seqs` that are there."""
+    query = "SELECT event_id, item_id FROM event WHERE seq IN (SELECT value FROM json_each(?))"
+    return connection.execute(query, (json.dumps(list(seqs)),)).fetchall()
+
+
+def newest_seq(connection: sqlite3.Connection) -> int:
+    """Return the seq of the newest live event, 0 where there is none."""
+    return connection.execute("SELECT max(seq) FROM event").fetchone()[0] or 0
+
+
 def insert(connection: sqlite3.Connection, events: Sequence[StoredEvent]) -> int:
     """Add `events`, and return the seq of the last."""
     connection.executemany(_INSERT, events)
@@ -49,7 +64,7 @@ def insert(connection: sqlite3.Connection, events: Sequence[StoredEvent]) -> int
 
 
 def at(connection: sqlite3.Connection, seqs: Iterable[int]) -> list[StoredEvent]:
-    """Return the events with `seqs` that are there, oldest first."""
+    """Return the events with `seqs` that are there, oldest first; impressions left out."""
     query = (
         f"SELECT {COLUMNS} FROM event WHERE seq IN (SELECT value FROM json_each(?)) AND kind <> 'impression' "
         "ORDER BY ts_ms, seq"
@@ -61,17 +76,56 @@ def read(
     connection: sqlite3.Connection, covered: int, columns: Sequence[str] = tuple(EVENT_COLUMNS), where: str = "true",
     values: Sequence[object] = (),
 ) -> pl.DataFrame:  # fmt: skip
-    """Return the live events beyond `covered` in the order in which they came."""
-    query = f"SELECT {', '.join(columns)} FROM event WHERE seq > ? AND {where} ORDER BY seq"
-    return frame(connection.execute(query, (covered, *values)), {name: EVENT_COLUMNS[name] for name in columns})
+    """Return the live events beyond `covered` in the order in which they came.
+
+    SQLite makes one JSON text a column, which takes a third of the time of a million rows of Python's.
+    """
+    newest = newest_seq(connection)
+    bounds = ((first, min(first + _WINDOW, newest)) for first in range(covered, newest, _WINDOW))
+    windows = (_window(connection, first, last, columns, where, values) for first, last in bounds)
+    empty = pl.DataFrame(schema={name: EVENT_COLUMNS[name] for name in columns})
+    return pl.concat([empty, *windows], rechunk=True)
+
+
+def _window(
+    connection: sqlite3.Connection, after: int, last: int, columns: Sequence[str], where: str, values: Sequence[object]
+) -> pl.DataFrame:
+    rows = f"FROM event WHERE seq > {after} AND seq <= {last} AND {where}"  # a range of rowids: read in their order
+    asked = [f"json_group_array({_exactly(name)}), total({_loses(name)})" for name in columns]
+    found = connection.execute(f"SELECT {', '.join(asked)} {rows}", values).fetchone()
+    series = []
+    for name, text, losing in zip(columns, found[::2], found[1::2], strict=True):
+        column = pl.Series(name, msgspec.json.decode(text), dtype=EVENT_COLUMNS[name])
+        if losing:
+            query = f"SELECT place, {name} FROM (SELECT row_number() OVER (ORDER BY seq) - 1 AS place, {name} {rows})"
+            missing = connection.execute(f"{query} WHERE {_loses(name)}", values).fetchall()
+            column = column.scatter([place for place, _ in missing], [number for _, number in missing])
+        series.append(column)
+    return pl.DataFrame(series)
+
+
+def _exactly(name: str) -> str:
+    """Return a column as JSON can tell it: a number that would lose digits is left out for now."""
+    return name if _loses(name) == "0" else f"CASE WHEN NOT ({_loses(name)}) THEN CAST({name} AS INTEGER) END"
+
+
+def _loses(name: str) -> str:
+    """Return the condition under which a number loses digits when SQLite writes it: it writes 15."""
+    inexact = f"abs({name}) >= 1e15 OR {name} <> CAST({name} AS INTEGER)"
+    return inexact if EVENT_COLUMNS[name] == pl.Float64() else "0"
 
 
 def frame(rows: Iterable[tuple[object, ...]], schema: dict[str, pl.DataType]) -> pl.DataFrame:
-    """Make a table of `rows`, column by column: ten times as fast as row by row."""
+    """Make a table of `rows`, column by column: much faster than row by row."""
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     return pl.DataFrame(
         [pl.Series(name, column, dtype=kind) for (name, kind), column in zip(schema.items(), columns, strict=True)]
     )
+
+
+def remove(connection: sqlite3.Connection, seqs: Iterable[int]) -> None:
+    """Remove the events with `seqs`."""
+    connection.execute("DELETE FROM event WHERE seq IN (SELECT value FROM json_each(?))", (json.dumps(list(seqs)),))
 
 
 def erase(connection: sqlite3.Connection, seqs: Iterable[int], user_ids: Sequence[str]) -> None:

@@ -25,8 +25,11 @@ CREATE INDEX shown_to_user ON shown(user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX shown_in_session ON shown(session_id) WHERE session_id IS NOT NULL;
 CREATE TABLE document(kind TEXT NOT NULL, id TEXT NOT NULL, body BLOB, PRIMARY KEY(kind, id));
 CREATE TABLE merge(visitor_id TEXT PRIMARY KEY, user_id TEXT NOT NULL) WITHOUT ROWID;
--- `history`: the history file that still holds rows of the user, 0 when none does.
-CREATE TABLE forgotten(user_id TEXT PRIMARY KEY, until_ms INTEGER NOT NULL, history INTEGER NOT NULL) WITHOUT ROWID;
+-- history: the number of the history file that still holds rows of the user, 0 when none does.
+CREATE TABLE forgotten(
+  serial INTEGER PRIMARY KEY AUTOINCREMENT, user_id TEXT NOT NULL UNIQUE, until_ms INTEGER NOT NULL,
+  history INTEGER NOT NULL);
+CREATE INDEX forgotten_in_history ON forgotten(history) WHERE history > 0;
 CREATE TABLE api_key(
   key_id TEXT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL, scopes TEXT NOT NULL, rate REAL,
   created_ms INTEGER NOT NULL, revoked_ms INTEGER);

@@ -9,7 +9,6 @@ write that may corrupt a database in WAL mode before SQLite 3.51.3 (sqlite.org/w
 
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +17,8 @@ from paretail.data.stores.disk import FileLock, closed, told
 
 T = TypeVar("T")
 
+#: Held while the database is written to, by one process at a time.
+LOCK = "write.lock"
 #: How long to wait for another process that writes.
 PATIENCE_SECONDS = 30.0
 
@@ -33,15 +34,19 @@ class Writer:
         undo: Callable[[], None],
     ) -> None:  # fmt: skip
         self._connection, self._place, self._begin, self._undo = connection, folder, begin, undo
-        self._between = FileLock(folder / "write.lock")
+        self._between = FileLock(folder / LOCK)
         self._guard = threading.Lock()
         self._waiting: list[_Task] = []
         self._led = False
         self._closed = False
 
-    def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in a transaction, perhaps with the work of others; returns once it is on the disk."""
-        task = _Task(work)
+    def do(self, work: Callable[[sqlite3.Connection], T], *, apart: bool = False) -> T:
+        """Run `work` in a transaction, perhaps with the work of others; returns once it is on the disk.
+
+        If a transaction fails, its works run again one by one, so that each failure reaches its own caller. With
+        `apart` the work runs outside of transactions.
+        """
+        task = _Task(work, apart)
         with self._guard:
             if self._closed:
                 raise closed(self._place)
@@ -57,7 +62,7 @@ class Writer:
         return value
 
     def glance(self, look: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
-        """Return what `look` finds outside of a transaction; `otherwise` while somebody writes."""
+        """Return what `look` finds outside of transactions; `otherwise` while somebody writes."""
         with self._guard:
             if self._closed:
                 raise closed(self._place)
@@ -70,26 +75,31 @@ class Writer:
         finally:
             self._hand_over()
 
+    def checkpoint(self) -> None:
+        """Move the log into the database and empty it, as far as nobody reads in it."""
+        self.do(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall(), apart=True)
+
     def close(self) -> None:
-        """Wait for the last transaction, move the log into the database, and close the connection."""
-
-        def last(_: sqlite3.Connection) -> None:
-            self._closed = True  # those that came before the closing are in this group or the next
-
+        """Let those finish who wait, move the log into the database, and close the connection."""
         if not self._closed:
-            self.do(last)
-            while self._led:
-                time.sleep(0.001)
-            self._between.wait(PATIENCE_SECONDS)
-            with told(self._place):
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                self._connection.close()
+            self.do(self._close, apart=True)
             self._between.close()
+
+    def _close(self, connection: sqlite3.Connection) -> None:
+        self._closed = True
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            connection.close()
 
     def _lead(self) -> None:
         with self._guard:
             tasks, self._waiting = self._waiting, []
-        self._run(tasks)
+        if together := [task for task in tasks if not task.apart]:
+            self._write(together)
+        for task in tasks:
+            if task.apart:
+                self._run(task)
         self._hand_over()
         for task in tasks:
             task.done = True
@@ -102,8 +112,7 @@ class Writer:
         if heir is not None:
             heir.awake.release()
 
-    def _run(self, tasks: "list[_Task]") -> None:
-        """Write `tasks` together; if that fails, one by one, so that each failure reaches the one it belongs to."""
+    def _write(self, tasks: "list[_Task]") -> None:
         try:
             self._transaction(tasks)
         except BaseException as error:
@@ -111,35 +120,38 @@ class Writer:
                 tasks[0].error = error
                 return
             for task in tasks:
-                self._run([task])
+                self._write([task])
 
     def _transaction(self, tasks: "list[_Task]") -> None:
-        with told(self._place):
-            self._between.wait(PATIENCE_SECONDS)
+        with told(self._place), self._between.held(PATIENCE_SECONDS):
+            self._connection.execute("BEGIN IMMEDIATE")
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    self._begin(self._connection)
-                    values = [task.work(self._connection) for task in tasks]
-                    self._connection.execute("COMMIT")
-                except BaseException:
-                    if self._connection.in_transaction:
-                        self._connection.execute("ROLLBACK")
-                    self._undo()
-                    raise
-            finally:
-                self._between.free()
+                self._begin(self._connection)
+                values = [task.work(self._connection) for task in tasks]
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                self._undo()
+                raise
         for task, value in zip(tasks, values, strict=True):
             task.value = value
+
+    def _run(self, task: "_Task") -> None:
+        try:
+            with told(self._place), self._between.held(PATIENCE_SECONDS):
+                task.value = task.work(self._connection)
+        except BaseException as error:
+            task.error = error
 
 
 class _Task:
     """Work that waits, and what came of it."""
 
-    __slots__ = ("awake", "done", "error", "value", "work")
+    __slots__ = ("apart", "awake", "done", "error", "value", "work")
 
-    def __init__(self, work: Callable[[sqlite3.Connection], Any]) -> None:
-        self.work = work
+    def __init__(self, work: Callable[[sqlite3.Connection], Any], apart: bool) -> None:
+        self.work, self.apart = work, apart
         self.value: Any = None
         self.error: BaseException | None = None
         self.done = False

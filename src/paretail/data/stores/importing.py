@@ -1,0 +1,68 @@
+"""Many events at once: they go straight to history."""
+
+from collections import Counter
+from hashlib import blake2b
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from paretail.core.errors import Problem
+from paretail.data.stores.base import StoreError
+from paretail.data.stores.compaction import alone, look, rewrite, tidy
+from paretail.data.stores.database import Database
+from paretail.data.stores.merged import with_digests
+from paretail.data.types import EVENT_COLUMNS
+
+#: How long an import waits for a compaction, a backup or another import.
+PATIENCE_SECONDS = 600.0
+_NEEDED = ("user_id", "item_id", "kind", "ts_ms")
+
+
+def import_events(database: Database, events: pl.DataFrame) -> int:
+    """Add events to history at once, all or none; return how many were new."""
+    told = with_digests(identified(_checked(events)))
+    with alone(database.folder, PATIENCE_SECONDS):
+        tidy(database)
+        before = database.read(look)
+        known = database.write(lambda connection: database.known(connection, told["digest"].to_numpy()))
+        fresh = told.filter(~pl.Series(known) & told["digest"].is_first_distinct())
+        fresh = fresh.filter(~_erased(fresh, database.read(lambda view: view.forgotten())))
+        if fresh.is_empty():
+            return 0
+        return rewrite(database, before, fresh, before.view.head.covered, pl.lit(True)).moved
+
+
+def identified(events: pl.DataFrame) -> pl.DataFrame:
+    """Give each event without event_id one that follows from its content, and from how many equal ones came before.
+
+    The same rows in any order, and the same file twice, make the same ids.
+    """
+    nameless = events.filter(pl.col("event_id").is_null())
+    if nameless.is_empty():
+        return events
+    seen: Counter[bytes] = Counter()
+    names = []
+    for row in nameless.drop("event_id").iter_rows():
+        content = msgspec.json.encode(row)
+        names.append(blake2b(b"%d " % seen[content] + content, digest_size=16).hexdigest())
+        seen[content] += 1
+    places = np.flatnonzero(events["event_id"].is_null())
+    return events.with_columns(events["event_id"].scatter(places, names))
+
+
+def _checked(events: pl.DataFrame) -> pl.DataFrame:
+    """Return exactly EVENT_COLUMNS; raises StoreError where a column that is needed has none."""
+    missing = [name for name in EVENT_COLUMNS if name not in events.columns]
+    whole = events.with_columns(pl.lit(None, dtype=EVENT_COLUMNS[name]).alias(name) for name in missing)
+    whole = whole.select(pl.col(name).cast(kind) for name, kind in EVENT_COLUMNS.items())
+    if empty := {name: count for name in _NEEDED if (count := whole[name].null_count())}:
+        found = ", ".join(f"{count:,} without {name}" for name, count in empty.items())
+        do = "Check the file first: paretail check"
+        raise StoreError(Problem("STOR-11", f"of {whole.height:,} events {found}", "Expected all four", do))
+    return whole
+
+
+def _erased(events: pl.DataFrame, forgotten: dict[str, int]) -> pl.Series:
+    until = events["user_id"].replace_strict(forgotten, default=None, return_dtype=pl.Int64)
+    return (events["ts_ms"] <= until).fill_null(False)
