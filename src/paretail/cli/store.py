@@ -66,9 +66,9 @@ def restore(backup: Path, *, store: Path) -> None:
         The folder of the store to make; it must not exist.
     """
     from paretail.cli.terminal import out
-    from paretail.data.stores.embedded import EmbeddedStore
+    from paretail.data.stores.backup import restore as put_back
 
-    EmbeddedStore.restore(backup, store)
+    put_back(backup, store)
     out.print(f"{store} is as it was in {backup}", soft_wrap=True, markup=False)
 
 
