@@ -25,7 +25,7 @@ def test_from_files_to_an_answer(tmp_path: Path) -> None:
     assert "   1. i0000" in told
     assert "answered in" in told
     assert sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) == [
-        "bundle", "events.csv.gz", "holdout.csv.gz", "items.csv", "serve.log", "shop.toml", "users.csv",
+        "bundle", "bundle-store", "events.csv.gz", "holdout.csv.gz", "items.csv", "serve.log", "shop.toml", "users.csv",
     ]  # fmt: skip
 
 

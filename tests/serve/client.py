@@ -5,9 +5,10 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..trained import start
@@ -17,15 +18,23 @@ PATIENCE_SECONDS = 90
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer: status, decoded body, content type."""
+    """An answer: status, decoded body, headers."""
 
     status: int
     body: Any
-    kind: str
+    headers: dict[str, str]
+
+    @property
+    def kind(self) -> str:
+        return self.headers.get("content-type", "")
 
     @property
     def items(self) -> list[str]:
         return [item["item_id"] for item in self.body["items"]]
+
+    @property
+    def code(self) -> str:
+        return str(self.body["error"]["code"])
 
 
 @dataclass(frozen=True)
@@ -34,29 +43,57 @@ class Service:
 
     port: int
     process: "subprocess.Popen[str]"
+    store: Path
 
-    def ask(self, path: str, body: object = None, method: str | None = None, raw: bytes | None = None) -> Reply:
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(
+        self, path: str, body: object = None, method: str | None = None, raw: bytes | None = None,
+        headers: Mapping[str, str] | None = None, key: str | None = None,
+    ) -> Reply:  # fmt: skip
         """Send JSON (`body`), or bytes as they are (`raw`), and return the answer."""
         link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         sent = raw if raw is not None else None if body is None else json.dumps(body).encode()
+        given = dict(headers or {}) | ({} if key is None else {"Authorization": f"Bearer {key}"})
         try:
-            link.request(method or ("GET" if sent is None else "POST"), path, sent)
+            link.request(method or ("GET" if sent is None else "POST"), path, sent, given)
             reply = link.getresponse()
-            kind, text = reply.getheader("content-type", ""), reply.read()
-            return Reply(reply.status, json.loads(text) if "json" in kind else text.decode(), kind)
+            told = {name.lower(): value for name, value in reply.getheaders()}
+            text = reply.read()
+            decoded = json.loads(text) if text and "json" in told.get("content-type", "") else text.decode()
+            return Reply(reply.status, decoded, told)
         finally:
             link.close()
 
     def recommend(self, **question: object) -> Reply:
         return self.ask("/v1/recommend", question)
 
+    def send(self, raw: bytes, seconds: float = 10.0) -> bytes:
+        """Send bytes as they are and return all that comes back until the other side closes, or nothing more comes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as link:
+            link.sendall(raw)
+            return received(link)
+
+
+def received(link: socket.socket) -> bytes:
+    """Return what comes until the other side closes, or for as long as the link's time-out."""
+    parts = []
+    try:
+        while part := link.recv(65536):
+            parts.append(part)
+    except TimeoutError:
+        pass
+    return b"".join(parts)
+
 
 @contextmanager
-def serving(*arguments: object) -> Iterator[Service]:
+def serving(bundle: Path, store: Path, *arguments: object) -> Iterator[Service]:
     """Yield a ready service; it is ended, and its streams closed, whatever happens."""
     port = free_port()
-    process = start("serve", *arguments, "--port", port)
-    service = Service(port, process)
+    process = start("serve", "--bundle", bundle, "--store", store, "--port", port, *arguments)
+    service = Service(port, process, store)
     try:
         until_ready(service)
         yield service

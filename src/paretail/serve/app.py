@@ -14,6 +14,7 @@ from paretail.serve.endpoints import ENDPOINTS, Endpoint, Live, Ready
 from paretail.serve.errors import no_such_path
 from paretail.serve.handle import Own, Path, Receive, Reply, Scope, Send, Works, failed, send_reply
 from paretail.serve.openapi import document
+from paretail.serve.reading import Body
 
 
 class _Id(Convertor[str]):
@@ -61,6 +62,7 @@ class _Unknown:
         reply = failed(no_such_path(scope["path"]), uuid4().hex, "other", ())
         await send_reply(send, reply)
         self._works.metrics.ended("other", reply.status, 0.0)
+        await Body(dict(scope["headers"]), receive).discard()
 
 
 def _own(works: Works) -> Mapping[str, Own]:

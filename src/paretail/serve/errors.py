@@ -10,11 +10,11 @@ from paretail.pipeline.live.bodies import ErrorAnswer, ErrorDetail
 
 Headers = Sequence[tuple[str, str]]
 
-#: The HTTP status of a problem, by its code or else by its family; of every other one it is 422.
+#: The HTTP status of a problem by its code; see `status_of` for all others.
 STATUS = {
     "SERV-01": 400, "SERV-02": 404, "SERV-03": 404, "SERV-06": 413, "SERV-07": 405, "SERV-09": 500, "SERV-10": 400,
     "SERV-12": 408, "SERV-13": 503, "SERV-14": 503, "SERV-15": 415, "KEYS-02": 401, "KEYS-03": 403, "KEYS-04": 429,
-    "STOR": 503, "BNDL": 503,
+    "KEYS-07": 403, "LIVE-02": 404, "STOR-06": 422, "STOR-08": 422,
 }  # fmt: skip
 
 log = structlog.get_logger()
@@ -30,10 +30,10 @@ class RefusedError(ParetailError):
 
 def status_of(problem: Problem) -> int:
     """Return the HTTP status with which a problem is answered."""
-    return STATUS.get(problem.code) or STATUS.get(problem.code.split("-")[0], 422)
+    return STATUS.get(problem.code) or (503 if problem.code.startswith("STOR-") else 422)
 
 
-def told(error: Exception, request_id: str, endpoint: str) -> tuple[int, ErrorAnswer, Headers]:
+def telling(error: Exception, request_id: str, endpoint: str) -> tuple[int, ErrorAnswer, Headers]:
     """Return status, body and headers for an error; what is no fault of the asker is logged, a fault of ours whole."""
     status, problem, headers = 500, _fault(error), cast(Headers, [])
     if isinstance(error, ParetailError):
@@ -41,11 +41,20 @@ def told(error: Exception, request_id: str, endpoint: str) -> tuple[int, ErrorAn
         status = getattr(error, "status", None) or status_of(problem)
     if status == 503:
         log.warning("request_not_answered", endpoint=endpoint, request_id=request_id, problem=str(problem))
-        headers = headers or [("retry-after", "1")]
+        problem, headers = _outside(problem), headers or [("retry-after", "1")]
     elif status >= 500:
         log.error("request_failed", endpoint=endpoint, request_id=request_id, exc_info=error)
     detail = ErrorDetail(problem.code, problem.found, problem.expected, problem.do)
     return status, ErrorAnswer(detail, request_id), headers
+
+
+def _outside(problem: Problem) -> Problem:
+    """Return what others may know of a problem of the store: not where it is."""
+    if not problem.code.startswith("STOR-"):
+        return problem
+    return Problem(
+        problem.code, "the store cannot be used", "A store that can", "Look at the service's log, and repeat"
+    )
 
 
 def _fault(error: Exception) -> Problem:

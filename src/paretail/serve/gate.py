@@ -22,7 +22,10 @@ class Gate:
 
     def admit(self, endpoint: Endpoint, told: dict[bytes, bytes]) -> list[tuple[str, str]]:
         """Return the headers that the answer needs; raises RefusedError with KEYS-02, KEYS-03 or KEYS-04."""
-        if endpoint.scope is None or not self._keys.needed:
+        if endpoint.scope is None:
+            return []
+        if not self._keys.needed:
+            _refuse_foreign_pages(told)
             return []
         key = self._known(told)
         if endpoint.scope not in key.scopes:
@@ -59,6 +62,14 @@ class Gate:
                 [("retry-after", str(ceil(wait))), *headers],
             )
         return headers
+
+
+def _refuse_foreign_pages(told: dict[bytes, bytes]) -> None:
+    """Refuse what a page of another site makes a browser ask: without keys, an address inside is no protection."""
+    if told.get(b"sec-fetch-site", b"none") in (b"cross-site", b"same-site"):
+        expected = "A page of the same origin, or a program"
+        do = "Ask from your own server, or create an API key: paretail keys create"
+        raise RefusedError(Problem("KEYS-07", "a page of another site asks", expected, do))
 
 
 class Bucket:

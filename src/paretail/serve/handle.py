@@ -15,10 +15,10 @@ from paretail.pipeline.live.bodies import BatchAnswer, RecommendAnswer, Recommen
 from paretail.pipeline.live.shop import LiveShop
 from paretail.serve.batching import Batcher
 from paretail.serve.endpoints import Asked, Endpoint
-from paretail.serve.errors import RefusedError, no_such_method, told
+from paretail.serve.errors import RefusedError, no_such_method, no_such_path, telling
 from paretail.serve.gate import Gate
 from paretail.serve.metrics import Metrics
-from paretail.serve.reading import asked, read_body
+from paretail.serve.reading import Body, asked
 from paretail.serve.threads import Threads
 
 Scope = MutableMapping[str, Any]
@@ -71,24 +71,31 @@ class Path:
         name = endpoint.name if endpoint else f"other {self._path}"
         status = 499  # the asker left before the answer
         self._works.metrics.began()
+        given = dict(scope["headers"])
+        body = Body(given, receive)
         try:
-            reply = await self._reply(endpoint, name, scope, receive)
+            reply = await self._reply(endpoint, name, scope, given, body)
             await send_reply(send, reply)
             status = reply.status
         finally:
             self._works.metrics.ended(name, status, time.perf_counter() - started)
+        if status != 408:
+            await body.discard()
 
-    async def _reply(self, endpoint: Endpoint | None, name: str, scope: Scope, receive: Receive) -> Reply:
+    async def _reply(
+        self, endpoint: Endpoint | None, name: str, scope: Scope, given: dict[bytes, bytes], body: Body
+    ) -> Reply:
         question: Asked | None = None
         headers: Sequence[tuple[str, str]] = ()
         try:
+            if not self._matches(scope["path"]):
+                raise no_such_path(scope["path"])
             if endpoint is None:
                 return self._without(scope["method"])
-            given = dict(scope["headers"])
             headers = self._works.gate.admit(endpoint, given)
             async with asyncio.timeout(self._works.timeout_seconds) as limit:
-                body = await read_body(given, receive) if endpoint.reads_body else bytearray()
-                question = asked(endpoint, body, scope["query_string"], scope["raw_path"])
+                told = await body.read() if endpoint.reads_body else bytearray()
+                question = asked(endpoint, told, scope["query_string"], scope["raw_path"])
                 limit.reschedule(asyncio.get_running_loop().time() + self._works.timeout_seconds)
                 reply = await self._answer(endpoint, question, scope)
             return reply._replace(headers=(*headers, *reply.headers)) if headers else reply
@@ -112,6 +119,10 @@ class Path:
             return failed(_all_rejected(answer), request_id, endpoint.name, ())
         return Reply(200, _encode(answer), request_id)
 
+    def _matches(self, path: str) -> bool:
+        """Whether it is this path: `$` in the router's patterns lets a line end at the end pass."""
+        return path == self._path or "{id}" in self._path
+
     def _without(self, method: str) -> Reply:
         """Answer a method that is not in the table."""
         allowed = [*self._endpoints, "OPTIONS"]
@@ -131,14 +142,14 @@ class Path:
 
 def failed(error: Exception, request_id: str, name: str, headers: Sequence[tuple[str, str]]) -> Reply:
     """Return the answer that tells an error."""
-    status, body, more = told(error, request_id, name)
-    return Reply(status, _encode(body), request_id, JSON, (*headers, *more))
+    status, answer, more = telling(error, request_id, name)
+    return Reply(status, _encode(answer), request_id, JSON, (*headers, *more))
 
 
 def _all_rejected(answer: BatchAnswer) -> RefusedError:
     first = answer.rows[0].error
     assert first is not None
-    found = f"all {answer.rejected:,} rows are rejected; the first: {first.found}"
+    found = f"{answer.rejected:,} of {len(answer.rows):,} rows are rejected (first: {first.found})"
     return RefusedError(Problem(first.code, found, first.expected, first.do), status=422)
 
 

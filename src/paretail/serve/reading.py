@@ -1,6 +1,8 @@
 """Reading a request: its body within bounds, its query, the id in its path, and the rows of a batch one by one."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import cache
 from typing import Annotated, Any, get_type_hints
 from urllib.parse import parse_qsl, unquote_to_bytes
@@ -16,29 +18,53 @@ Receive = Callable[[], Awaitable[Any]]
 
 #: Larger bodies are refused before they are read to their end.
 MAX_BODY_BYTES = 1 << 20
+#: What is taken of a body after its answer, at most.
+DISCARDED_BYTES, DISCARDING_SECONDS = 1 << 24, 5.0
 #: Characters of an id, as in `bodies.Id`.
 MAX_ID = 512
 _DO = "The page /docs describes every field"
 
 
-async def read_body(told: dict[bytes, bytes], receive: Receive) -> bytearray:
-    """Return the whole body; raises RefusedError where it is too large (SERV-06), packed (SERV-15) or breaks off."""
-    if told.get(b"content-encoding", b"identity") != b"identity":
-        found = f"content-encoding {told[b'content-encoding'][:50].decode('latin-1')}"
-        raise RefusedError(Problem("SERV-15", found, "A body that is not compressed", "Send it as it is"))
-    length = told.get(b"content-length", b"")
-    if length.isdigit() and int(length) > MAX_BODY_BYTES:
-        raise _too_large(f"a body of {int(length):,} bytes")
-    body = bytearray()
-    while True:
-        part = await receive()
+class Body:
+    """The body of one request, read within bounds or left to be discarded."""
+
+    def __init__(self, told: dict[bytes, bytes], receive: Receive) -> None:
+        self._told, self._receive = told, receive
+        self._whole = told.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in told
+
+    async def read(self) -> bytearray:
+        """Return all of it; raises RefusedError where it is too large (SERV-06), packed (SERV-15) or breaks off."""
+        if self._told.get(b"content-encoding", b"identity") != b"identity":
+            found = f"content-encoding {self._told[b'content-encoding'][:50].decode('latin-1')}"
+            raise RefusedError(Problem("SERV-15", found, "A body that is not compressed", "Send it as it is"))
+        length = self._told.get(b"content-length", b"")
+        if length.isdigit() and int(length) > MAX_BODY_BYTES:
+            raise _too_large(f"a body of {int(length):,} bytes")
+        body = bytearray()
+        while not self._whole:
+            body += await self._part()
+            if len(body) > MAX_BODY_BYTES:
+                raise _too_large("a larger body")
+        return body
+
+    async def discard(self) -> None:
+        """Take what is still sent, and keep none of it; call it once the answer is sent.
+
+        A connection that is closed while its asker still writes tells them "broken pipe", and not the answer.
+        """
+        left = DISCARDED_BYTES
+        with suppress(TimeoutError, RefusedError):
+            async with asyncio.timeout(DISCARDING_SECONDS):
+                while not self._whole and left > 0:
+                    left -= len(await self._part())
+
+    async def _part(self) -> bytes:
+        part = await self._receive()
         if part["type"] == "http.disconnect":
+            self._whole = True
             raise RefusedError(Problem("SERV-01", "the body breaks off", "A whole body", "Send it again"))
-        body += part.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise _too_large("a larger body")
-        if not part.get("more_body"):
-            return body
+        self._whole = not part.get("more_body")
+        return bytes(part.get("body", b""))
 
 
 def _too_large(found: str) -> RefusedError:
@@ -115,6 +141,8 @@ def _converted(kind: type, told: list[tuple[str, str]]) -> Any:
 def _decoded(endpoint: Endpoint, body: bytearray) -> tuple[Any, list[Any]]:
     """Decode the body whole, and only where that fails row by row, which takes twice as long."""
     assert endpoint.question is not None
+    if not body:
+        raise _bad_body(ValueError("the body is empty"))
     try:
         question = _decoder(endpoint.question).decode(body)
         return question, [] if endpoint.rows is None else getattr(question, endpoint.rows.field)

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import structlog
@@ -16,6 +16,7 @@ from granian.server.embed import Server
 
 from paretail.core.errors import Problem, UsageError
 from paretail.data.stores.embedded import EmbeddedStore
+from paretail.pipeline.bundle import current
 from paretail.pipeline.config import ServeConfig
 from paretail.pipeline.live.shop import LiveShop
 from paretail.serve.app import create_app
@@ -28,6 +29,8 @@ from paretail.serve.threads import Threads
 
 #: Connections at a time; more wait to be accepted. A connection that asks nothing holds a place too.
 CONNECTIONS = 4096
+#: A larger head of a request is refused by the server below.
+HEAD_BYTES = 1 << 16
 #: An idle connection is closed after this long: later than nginx, which keeps one for 60 s, so that no request is sent
 #: on a connection that is just being closed.
 IDLE_MS = 75_000
@@ -42,6 +45,7 @@ def run(bundle: Path, folder: Path, config: ServeConfig) -> None:
     """
     address = _address(config.host)
     _refuse_taken(address, config.port)
+    current(bundle)  # before a store is made beside what is no bundle
     log_as_json()
     sys.setswitchinterval(SWITCH_SECONDS)
     with closing(EmbeddedStore.open(folder)) as store:
@@ -75,13 +79,21 @@ async def _serve(shop: LiveShop, keys: KeyRing, address: str, config: ServeConfi
     async with working(shop, keys, config) as works:
         server = Server(
             create_app(works), address=address, port=config.port, interface=Interfaces.ASGINL, log_enabled=False,
-            http=HTTPModes.http1, http1_settings=HTTP1Settings(header_read_timeout=IDLE_MS), websockets=False,
-            backlog=1024, backpressure=CONNECTIONS,
+            http=HTTPModes.http1, websockets=False, backlog=1024, backpressure=CONNECTIONS,
+            http1_settings=HTTP1Settings(header_read_timeout=IDLE_MS, max_buffer_size=HEAD_BYTES),
         )  # fmt: skip
         loop = asyncio.get_running_loop()
-        for stop in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(stop, server.stop)
-        await server.serve()  # until it is stopped, and what is in flight is answered
+        serving = asyncio.ensure_future(server.serve())
+
+        def stop() -> None:
+            """Accept nothing more, and answer what is in flight; who does not take their answer is left in the end."""
+            server.stop()  # type: ignore[no-untyped-call]
+            loop.call_later(2 * config.timeout_seconds + 1, serving.cancel)
+
+        for told in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(told, stop)
+        with suppress(asyncio.CancelledError):
+            await serving
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
