@@ -137,8 +137,9 @@ class Sum:
         return _cut(scores)
 
     def parts(self, rows: Rows, weights: Dense, listed: Rows) -> Dense:
-        """Add both."""
-        return self.near.parts(rows, weights, listed) + self.smooth.parts(rows, weights, listed)
+        """Add both; whole columns are at hand here, which spares a cache miss a number."""
+        smooth = product(weights[:, None] * self.smooth.left[rows], self.smooth.columns[listed].T)
+        return self.near.parts(rows, weights, listed) + smooth
 
     def sampled(self, rows: Rows, weights: Dense) -> tuple[Dense, int]:
         """Add both."""
