@@ -58,5 +58,5 @@ $(BASE): $(BIN)/pip $(PINS)
 
 $(DEV): $(BIN)/pip $(PINS)
 	@echo "Installing paretail and its development tools into $(VENV) (once; a minute or two)"
-	@$(PIP) --editable ".[dev,faiss,postgres]"
+	@$(PIP) --editable ".[dev,faiss,learn,postgres]"
 	@touch $(BASE) $@

@@ -1,12 +1,24 @@
 """Fixtures that every test may use."""
 
 import os
+import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from .trained import DemoShop, make_shop
+
+#: Packages whose tensors' shapes are checked at run time in tests; without the extra `learn` they cannot be imported.
+SHAPED = ["paretail.learn"]
+if find_spec("jaxtyping"):
+    import jaxtyping
+
+    from . import shapes
+
+    sys.modules["shapes"] = shapes  # the hook wants a name that can be imported
+    jaxtyping.install_import_hook(SHAPED, "shapes.checked")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,20 @@ from pathlib import Path
 import pytest
 
 HEAVY = ("torch", "numba", "scipy", "implicit", "dataframely", "polars", "starlette", "granian", "psycopg", "faiss")
-EXTRAS = ("torch", "faiss", "psycopg", "tomlkit", "hypothesis", "pytest", "httpx")
+EXTRAS = (
+    "torch",
+    "torch_geometric",
+    "jaxtyping",
+    "beartype",
+    "faiss",
+    "psycopg",
+    "tomlkit",
+    "hypothesis",
+    "pytest",
+    "httpx",
+)
+#: What cannot be imported without the extra `learn`; packages stand for what is in them.
+NEED_TORCH = {"paretail.learn"}
 VERBS = ([], ["train"], ["recommend"], ["bundles"])
 
 
@@ -28,14 +41,25 @@ def test_help_loads_nothing_heavy(verb: list[str]) -> None:
     assert loaded.splitlines()[-1] == "LOADED"
 
 
-def test_every_module_imports_with_the_base_package_alone() -> None:
-    _python(
+def test_every_module_imports_with_the_base_package_alone_or_names_the_extra() -> None:
+    refused = _python(
         "import sys, pkgutil, importlib\n"
         f"sys.modules |= dict.fromkeys({EXTRAS!r})\n"
         "import paretail\n"
+        "from paretail.core.errors import MissingExtraError\n"
         "for found in pkgutil.walk_packages(paretail.__path__, 'paretail.'):\n"
-        "    if not found.name.endswith('__main__'): importlib.import_module(found.name)"
-    )
+        "    try:\n"
+        "        if not found.name.endswith('__main__'): importlib.import_module(found.name)\n"
+        "    except MissingExtraError as error: print(found.name, error)"
+    ).splitlines()
+    assert {line.split()[0] for line in refused} == NEED_TORCH
+    assert all("torch and jaxtyping cannot be imported" in line for line in refused)
+    assert all("pip install 'paretail[learn]'" in line and "(LEARN-01)" in line for line in refused)
+
+
+def test_training_and_serving_load_no_torch_before_a_model_needs_it() -> None:
+    modules = "paretail.serve.run, paretail.pipeline.train, paretail.pipeline.recommender"
+    assert _python(f"import sys, {modules}\nprint('torch' in sys.modules)") == "False\n"
 
 
 def test_every_package_of_the_source_is_a_package() -> None:

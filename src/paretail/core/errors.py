@@ -56,6 +56,10 @@ class UsageError(ParetailError):
     exit_code = 2
 
 
+class MissingExtraError(ParetailError, ImportError):
+    """An import needs an extra that is not installed; the message says which."""
+
+
 def nearest(name: str, options: Iterable[str]) -> str:
     """Say which options there are and which is closest to `name`, as the end of a sentence."""
     names = sorted(options)

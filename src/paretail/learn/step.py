@@ -1,0 +1,154 @@
+"""One optimiser step: the only place in the project that calls `backward` and `optimiser.step`.
+
+With a balance, the tasks' gradients are taken where the tasks share something: at the representation z that
+`Losses.shared` names, else at all parameters. There g_t = dL_t/dz, and the balance turns the Gram matrix
+G_st = <g_s, g_t> into weights w; the step is one backward pass of sum_t w_t L_t. At a representation this costs the
+heads' part of a backward pass more.
+
+Source: O. Sener, V. Koltun, "Multi-Task Learning as Multi-Objective Optimization", 2018, arXiv:1810.04650, section 3.3
+(gradients at the representation). Deviations: 1. the weights apply to the heads' own parameters too.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
+from torch.optim import Optimizer
+
+from paretail.core.errors import Problem
+from paretail.learn import LearnError
+
+Loss = Float[Tensor, ""]
+Array = NDArray[np.float64]
+
+
+class Balance(Protocol):
+    """Weighs the tasks of a step."""
+
+    #: Whether `weigh` wants the Gram matrix; without it a step costs no more than a plain one.
+    needs_gram: bool
+    #: What it remembers from step to step, as JSON values; a checkpoint keeps it.
+    state: Mapping[str, Any]
+
+    def weigh(self, gram: Array | None, losses: Array) -> Array:
+        """Return the weight of each task, 0 or more; `gram[tasks, tasks]` and `losses[tasks]` in the tasks' order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The loss of each task, and the tensors of the forward pass that the tasks share."""
+
+    tasks: Mapping[str, Loss]
+    shared: Sequence[Tensor] = field(default=())
+
+
+def step(
+    losses: Loss | Mapping[str, Loss] | Losses,
+    params: Iterable[Tensor],
+    optimiser: Optimizer,
+    balance: Balance | None = None,
+    clip: float | None = None,
+    scaler: GradScaler | None = None,
+) -> dict[str, float]:
+    """Move `params` one step down the sum of `losses`, weighted by `balance`; return the step's figures.
+
+    Only `params` get gradients and only they move, whatever else the losses reach or the optimiser holds. `clip` bounds
+    the norm of all gradients together. The figures: `loss` (the weighted sum), `grad_norm` (before clipping) and, of
+    several losses, `loss/TASK` and `weight/TASK`.
+
+    Raises LearnError (LEARN-03) where a loss or gradient is not finite; the parameters then stay as they were. A
+    `scaler` skips steps whose scaled gradients overflow, as it must to find its scale: `grad_norm` is then not finite.
+    """
+    asked, params = _asked(losses), [param for param in params if param.requires_grad]
+    values = _finite(asked.tasks)
+    weights = _weights(asked, params, values, balance)
+    total = sum((w * loss for w, loss in zip(weights.tolist(), asked.tasks.values(), strict=True)), torch.zeros(()))
+    _clear(params, optimiser)
+    norm = _descend(total, params, optimiser, clip, scaler)
+    figures = {"loss": float(weights @ values), "grad_norm": norm}
+    if not isinstance(losses, Tensor):
+        figures |= {f"loss/{task}": value for task, value in zip(asked.tasks, values.tolist(), strict=True)}
+        figures |= {f"weight/{task}": weight for task, weight in zip(asked.tasks, weights.tolist(), strict=True)}
+    return figures
+
+
+def _asked(losses: Loss | Mapping[str, Loss] | Losses) -> Losses:
+    if isinstance(losses, Tensor):
+        losses = {"loss": losses}
+    return losses if isinstance(losses, Losses) else Losses(losses)
+
+
+def _finite(tasks: Mapping[str, Loss]) -> Array:
+    values = torch.stack([loss.detach().double() for loss in tasks.values()]).cpu().numpy()
+    if np.isfinite(values).all():
+        return values
+    bad = {task: float(value) for task, value in zip(tasks, values, strict=True) if not np.isfinite(value)}
+    raise _not_finite("; ".join(f"the loss {task!r} is {value}" for task, value in bad.items()))
+
+
+def _weights(asked: Losses, params: Sequence[Tensor], values: Array, balance: Balance | None) -> Array:
+    if balance is None:
+        return np.ones(len(values))
+    gram = _gram(list(asked.tasks.values()), asked.shared or params) if balance.needs_gram else None
+    weights = np.asarray(balance.weigh(gram, values), np.float64)
+    if weights.shape != values.shape or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError(f"{type(balance).__name__} must weigh {len(values)} tasks with numbers >= 0, not {weights}")
+    return weights
+
+
+def _gram(losses: Sequence[Loss], at: Sequence[Tensor]) -> Array:
+    """Return the products of the losses' gradients at the tensors `at`, summed in float64."""
+    found = [torch.autograd.grad(loss, at, retain_graph=True, materialize_grads=True) for loss in losses]
+    gram = np.zeros((len(losses), len(losses)))
+    for parts in zip(*found, strict=True):
+        rows = torch.stack([part.flatten() for part in parts]).double()
+        gram += (rows @ rows.T).cpu().numpy()
+    return gram
+
+
+def _clear(params: Sequence[Tensor], optimiser: Optimizer) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    for param in params:
+        param.grad = None
+
+
+def _descend(
+    total: Loss, params: Sequence[Tensor], optimiser: Optimizer, clip: float | None, scaler: GradScaler | None
+) -> float:
+    """Go backward and step; return the norm of the gradients before clipping."""
+    scaled = total if scaler is None else scaler.scale(total)
+    scaled.backward(inputs=params)  # type: ignore[no-untyped-call]  # torch gives it no types
+    if scaler is not None:
+        scaler.unscale_(optimiser)
+    norm = _clipped_norm(params, clip)
+    if scaler is not None:
+        scaler.step(optimiser)
+        scaler.update()
+    elif not np.isfinite(norm):
+        raise _not_finite(f"the norm of the gradients is {norm}")
+    else:
+        optimiser.step()
+    return norm
+
+
+def _clipped_norm(params: Sequence[Tensor], clip: float | None) -> float:
+    gradients = [param.grad for param in params if param.grad is not None]
+    if not gradients:
+        raise ValueError("the losses reach none of the parameters: is a tensor detached, or the wrong list given?")
+    norm = torch.nn.utils.get_total_norm(gradients)
+    if clip is not None:
+        torch.nn.utils.clip_grads_with_norm_(params, clip, norm)
+    return float(norm)
+
+
+def _not_finite(found: str) -> LearnError:
+    expected = "Losses and gradients must be finite numbers"
+    do = "Lower lr, set clip (1.0 is usual), and look for values in the input that are not finite or very large"
+    return LearnError(Problem("LEARN-03", found, expected, do))
