@@ -154,7 +154,7 @@ DONE = st.lists(
 
 
 @given(LISTS, DONE, st.integers(1, 5), st.integers(2, 29))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_adjacent_periods_add_up(lists: list[Any], done: list[Any], window_days: int, cut: int) -> None:
     store = Kept(
         [shown(f"r{n}", user, day * DAY, items) for n, (user, day, items) in enumerate(lists)],
