@@ -128,7 +128,6 @@ def _serve(folder: Path, port: int, stay: bool) -> None:
 
 
 def _ask(address: str, folder: Path, service: "subprocess.Popen[bytes]") -> None:
-    import msgspec
     import polars as pl
 
     from paretail.cli.terminal import out
@@ -136,19 +135,37 @@ def _ask(address: str, folder: Path, service: "subprocess.Popen[bytes]") -> None
 
     _until_ready(address, folder, service)
     user_id = _somebody(Recommender.load(folder / "bundle"))
-    body = msgspec.json.encode({"user_id": user_id, "k": 5, "explain": True})
-    out.print(f"[dim]$ curl -s {address}/v1/recommend -d '{body.decode()}'[/]", highlight=False, soft_wrap=True)
-    question = urllib.request.Request(f"{address}/v1/recommend", body)
-    started = time.perf_counter()
-    with urllib.request.urlopen(question, timeout=PATIENCE_SECONDS) as reply:
-        answer = msgspec.json.decode(reply.read())
-    took_ms = 1000 * (time.perf_counter() - started)
     items = pl.read_csv(folder / "items.csv", infer_schema=False)
     names = dict(zip(items["sku"], items["name"], strict=True))
-    for item in answer["items"]:
-        name = names.get(item["item_id"], "")
-        out.print(f"   {item['rank']}. {item['item_id']} {name}  [dim]{item['reason']}[/]", highlight=False)
-    out.print(f"   answered in {took_ms:.0f} ms by model {answer['model_version']}")
+
+    def listed(**rules: Any) -> str:
+        question = {"user_id": user_id, "k": 5, "explain": True, **rules}
+        answer, took_ms = _post(address, "/v1/recommend", question)
+        for item in answer["items"]:
+            name = names.get(item["item_id"], "")
+            out.print(f"   {item['rank']}. {item['item_id']} {name}  [dim]{item['reason']}[/]", highlight=False)
+        out.print(f"   answered in {took_ms:.0f} ms by model {answer['model_version']}")
+        return str(answer["items"][0]["item_id"])
+
+    first = listed()
+    out.print("\n[bold]7. They put the first one in the cart: the very next answer knows[/]", highlight=False)
+    told, took_ms = _post(address, "/v1/events", {"events": [{"user_id": user_id, "item_id": first, "kind": "cart"}]})
+    out.print(f"   {told['accepted']} event accepted and on disk in {took_ms:.0f} ms")
+    listed(exclude=["purchase", "cart"])
+
+
+def _post(address: str, path: str, body: dict[str, Any]) -> tuple[Any, float]:
+    """Send a request, show it as a command, and return the answer and the milliseconds that it took."""
+    import msgspec
+
+    from paretail.cli.terminal import out
+
+    sent = msgspec.json.encode(body)
+    out.print(f"[dim]$ curl -s {address}{path} -d '{sent.decode()}'[/]", highlight=False, soft_wrap=True)
+    started = time.perf_counter()
+    with urllib.request.urlopen(urllib.request.Request(address + path, sent), timeout=PATIENCE_SECONDS) as reply:
+        answer = msgspec.json.decode(reply.read())
+    return answer, 1000 * (time.perf_counter() - started)
 
 
 def _somebody(recommender: Any) -> str:
