@@ -1,5 +1,6 @@
 """Reasons follow from the data: causes and shares by hand and by brute force, words one by one."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,10 @@ from paretail.data.held import Mode
 from paretail.data.types import History, Reason
 from paretail.pipeline.evidence import Evidence
 from paretail.pipeline.reasons import COMMON, did, explain, in_words
+from paretail.pipeline.recommender import Recommender
 from paretail.retrieve.falls import MOST_TRIED
+
+from ..trained import DemoShop
 
 KINDS = ("purchase", "view")
 
@@ -161,3 +165,71 @@ def test_a_name_with_braces_is_told_as_it_is() -> None:
 def test_a_declared_target_reads_well() -> None:
     words = in_words(Reason("because", 0, "view", 3), "listen", ["Song"])
     assert words == "because you looked at \"Song\": 3 others who did also gave this a 'listen'"
+
+
+# On a trained shop.
+
+
+@pytest.fixture(scope="module")
+def loaded(shop: DemoShop) -> Recommender:
+    return Recommender.load(shop.bundle)
+
+
+def falls_furthest(loaded: Recommender, told: History, item: int, causes: list[int]) -> set[int]:
+    """Return the causes without all events of which `item` ranks lowest among what the user never had."""
+    keep = np.stack([told.item_idx != cause for cause in causes])
+    without = told.picked(np.nonzero(keep)[1], np.concatenate([[0], np.cumsum(keep.sum(axis=1))]))
+    scores = loaded.model.score(without, mode="all")
+    scores[:, told.item_idx] = -np.inf
+    ranks = (scores > scores[:, [item]]).sum(axis=1)
+    return {cause for cause, rank in zip(causes, ranks, strict=True) if rank == ranks.max()}
+
+
+def test_the_cause_is_mostly_the_item_without_which_the_listed_one_falls_furthest(loaded: Recommender) -> None:
+    right = []
+    for user in range(0, loaded.history.users, 10):
+        told = loaded.history.of_users(np.array([user]))
+        rows = loaded.recommend(told, 10, ["all"]).item_idx[0]
+        for item, reason in zip(rows, loaded.explain(told, rows[rows >= 0], ["all"]), strict=False):
+            if reason.code == "because":
+                right.append(reason.item_idx in falls_furthest(loaded, told, item, np.unique(told.item_idx).tolist()))
+    assert len(right) > 100
+    assert np.mean(right) > 0.75  # .84
+
+
+def test_threads_get_the_same_reasons_while_others_are_scored(loaded: Recommender) -> None:
+    people = [loaded.history.of_users(np.array([user])) for user in range(12)]
+    lists = [loaded.recommend(told, 10, ["all"]).item_idx[0] for told in people]
+    expected = [loaded.explain(told, rows, ["all"]) for told, rows in zip(people, lists, strict=True)]
+    with ThreadPoolExecutor(6) as threads:
+        scored = threads.map(lambda told: loaded.recommend(told, 10, ["all"]).item_idx[0], people * 4)
+        found = threads.map(lambda told, rows: loaded.explain(told, rows, ["all"]), people * 4, lists * 4)
+        assert list(found) == expected * 4
+        assert all(np.array_equal(a, b) for a, b in zip(scored, lists * 4, strict=True))
+
+
+def test_the_counts_of_a_trained_shop_are_those_of_its_events(loaded: Recommender) -> None:
+    history, checked = loaded.history, 0
+    done = {*zip(history.user_idx.tolist(), history.item_idx.tolist(), history.kind.tolist(), strict=True)}
+    wanted = history.kinds.index("purchase")
+    for user in range(0, history.users, 40):
+        told = history.of_users(np.array([user]))
+        rows = loaded.recommend(told, 10, ["none"]).item_idx[0]
+        for item, reason in zip(rows.tolist(), loaded.explain(told, rows, ["none"]), strict=True):
+            if reason.code == "because":
+                had = (reason.item_idx, history.kinds.index(str(reason.kind)))
+                both = {u for u in range(history.users) if (u, *had) in done and (u, item, wanted) in done}
+                assert user not in both
+                assert reason.count == len(both)
+                checked += 1
+    assert checked > 10
+
+
+def test_a_history_of_a_thousand_events_and_one_of_none(loaded: Recommender) -> None:
+    some = np.flatnonzero(loaded.history.item_idx < 60)[:1000]
+    long, rows = loaded.history.picked(some, np.array([0, 1000])), np.arange(80, 100, dtype=np.int32)
+    found = loaded.explain(long, rows, ["all"])
+    assert {reason.code for reason in found} == {"because"}
+    assert all(reason.item_idx in long.item_idx for reason in found)
+    nobody = loaded.explain(loaded.history.of_users(np.array([], np.int64)).picked(np.zeros(0, int), np.zeros(2)), rows)
+    assert {reason.code for reason in nobody} == {"popular"}
