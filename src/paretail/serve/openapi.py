@@ -73,7 +73,7 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     }
     if endpoint.scope is not None:
         operation["description"] = f"Where the service has API keys, one with the scope `{endpoint.scope}` is needed."
-        operation["security"] = [{"bearer": []}]
+        operation["security"] = [{"bearer": []}, {}]
     if endpoint.reads_body:
         content = {"schema": _ref(endpoint.question), "example": endpoint.example}
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
