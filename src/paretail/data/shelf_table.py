@@ -43,8 +43,7 @@ class Table:
     def id(self, row: int) -> str:
         """Return the id of the item at `row`."""
         learned = len(self._first)
-        item_id: str = self._first.ids[row] if row < learned else self._added[row - learned]
-        return item_id
+        return self._first.name(row) if row < learned else self._added[row - learned]
 
     def column(self, asked: Field) -> Column:
         """Return the column of a field that is there."""

@@ -47,7 +47,8 @@ class Asked:
         recommender = engine.recommender
         excluded = recommender.excluded_kinds(question.exclude)
         past = _past(engine, question)
-        had = past.item_idx[np.isin(past.kind, [recommender.history.kinds.index(kind) for kind in excluded])]
+        leaves_out = np.array([kind in excluded for kind in recommender.history.kinds] or [False])
+        had = past.item_idx[leaves_out[past.kind]]
         seen = shown.of_session(question.session_id) if question.skip_shown and question.session_id else []
         left_out = rules.named_rows(engine, [*question.exclude_items, *seen])
         times = fatigue if question.fatigue is None else question.fatigue
@@ -90,7 +91,7 @@ class Asked:
             reasons = recommender.explain(self.history, rows, self.rules.exclude)
             for line, reason in zip(lines, reasons, strict=True):
                 line.reason = recommender.in_words(reason)
-                line.because = None if reason.item_idx is None else recommender.items.ids[reason.item_idx]
+                line.because = None if reason.item_idx is None else recommender.items.name(reason.item_idx)
                 line.source = "popular" if reason.code == "popular" else line.source
         except Exception as error:  # a list without reasons is better than none
             log.error("reasons_failed", version=self.engine.version, exc_info=error)

@@ -5,7 +5,7 @@ that the bundle has seen (same item, kind and millisecond) counts once. A kind t
 strongest that it knows and that is no stronger, or the weakest that it knows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -105,9 +105,13 @@ class Engine:
         """Count the store's events that are newer than the bundle's into the trends."""
         since = self.newest_ms + 1 if self.recommender.history.time == "clock" else 0
         events = store.events(max(since, now_ms() - TREND_DAYS * DAY_MS)).filter(pl.col("kind") != "impression")
-        for item_id, kind, ts_ms in events.select("item_id", "kind", "ts_ms").iter_rows():
-            if (row := self.shelf.row(item_id)) >= 0:
-                self.trends.add(row, kind, ts_ms)
+        self.count(events.select("item_id", "kind", "ts_ms").iter_rows())
+
+    def count(self, events: Iterable[tuple[str, str, int]]) -> None:
+        """Count (item_id, kind, ts_ms) into the trends; items that the shelf lacks trend nowhere."""
+        known = [(row, kind, ts_ms) for item_id, kind, ts_ms in events if (row := self.shelf.row(item_id)) >= 0]
+        rows, kinds, times = zip(*known, strict=True) if known else ((), (), ())
+        self.trends.add(np.array(rows, np.int32), kinds, np.array(times, np.int64))
 
     def kind(self, word: str) -> int:
         """Return the bundle's kind that one of our words counts as, NO_KIND for one that shows no wish here."""

@@ -305,11 +305,9 @@ class LiveShop:
         ])  # fmt: skip
 
     def _count(self, engine: Engine, events: Sequence[StoredEvent]) -> None:
-        for event in events:
-            row = engine.shelf.row(event.item_id)
-            if row >= 0 and event.kind != "impression":
-                engine.trends.add(row, event.kind, event.ts_ms)
-                self._shown.followed(self._users.user_of(event.user_id), event.item_id)
+        wishes = [event for event in events if event.kind != "impression"]
+        engine.count(event[1:4] for event in wishes)
+        self._shown.followed((self._users.user_of(event.user_id), event.item_id) for event in wishes)
 
     def _set_items(self, rows: Sequence[Any], as_item: Callable[[Any], bodies.Item | Problem]) -> bodies.BatchAnswer:
         with self._writing:

@@ -6,7 +6,7 @@ between loses it, and the difference of both counts says how many were lost.
 
 from array import array
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Final
@@ -68,12 +68,13 @@ class ShownLists:
         with self._lock:
             return [self._items.words[number] for number in set(self._of_session(session_id))]
 
-    def followed(self, user_id: str, item_id: str) -> None:
-        """Take note that a user did something with an item: it does not tire them."""
+    def followed(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Take note that users did something with items: these do not tire them."""
         with self._lock:
-            shown = self._users.get(user_id)
-            if shown is not None and (number := self._items.number(item_id)) in shown:
-                self._users[user_id] = array("I", (other for other in shown if other != number))
+            for user_id, item_id in pairs:
+                shown = self._users.get(user_id)
+                if shown is not None and (number := self._items.number(item_id)) in shown:
+                    self._users[user_id] = array("I", (other for other in shown if other != number))
 
     def forget(self, user_ids: Sequence[str]) -> None:
         """Drop users."""

@@ -7,6 +7,7 @@ Source: exponential forgetting as in `retrieve/models/trending.py`, here with on
 Without clock time the bundle's events have no age.
 """
 
+from collections.abc import Sequence
 from threading import Lock
 from typing import Final
 
@@ -35,16 +36,20 @@ class Trends:
         self._trend = np.bincount(history.item_idx, weight, items).astype(np.float64)
         self._lock = Lock()
 
-    def add(self, row: int, kind: str, ts_ms: int) -> None:
-        """Count a live event on a row of the shelf."""
+    def add(self, rows: Rows, kinds: Sequence[str], ts_ms: NDArray[np.int64]) -> None:
+        """Count live events on rows of the shelf."""
+        if not len(rows):
+            return
+        strength = np.array([STRENGTH.get(kind, 1.0) for kind in kinds])
         with self._lock:
-            if row >= len(self._trend):
-                self._trend = np.concatenate([self._trend, np.zeros(max(row + 1, len(self._trend)))])
+            if (most := int(rows.max())) >= len(self._trend):
+                self._trend = np.concatenate([self._trend, np.zeros(max(most + 1, len(self._trend)))])
+            ahead = (int(ts_ms.max()) - self._base_ms) / DAY_MS / HALF_LIFE_DAYS
+            if ahead > MOST_DOUBLINGS:
+                self._trend *= 2.0**-ahead
+                self._base_ms = int(ts_ms.max())
             doublings = (ts_ms - self._base_ms) / DAY_MS / HALF_LIFE_DAYS
-            if doublings > MOST_DOUBLINGS:
-                self._trend *= 2.0**-doublings
-                self._base_ms, doublings = ts_ms, 0.0
-            self._trend[row] += STRENGTH.get(kind, 1.0) * 2.0**doublings
+            np.add.at(self._trend, rows, strength * np.exp2(doublings))
 
     def scores(self, rows: int) -> NDArray[np.float32]:
         """Return the trend of the first `rows` rows, 1 for the greatest; -inf where there is none."""
