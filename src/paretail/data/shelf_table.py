@@ -113,7 +113,7 @@ class Table:
                 yield partial(self._put_attribute, name, column.renewed())
 
     def _put_own(self, name: str, column: FieldCells) -> None:
-        self.own = replace(self.own, **{name: column})
+        self.own = replace(self.own, **{name: column})  # type: ignore[arg-type]  # a column of the same type
 
     def _put_attribute(self, name: str, column: FieldCells) -> None:
         self.attributes = {**self.attributes, name: column}

@@ -77,10 +77,10 @@ class Masks:
     def get(self, key: str, read: Callable[[int], Mask]) -> Mask:
         """Return the mask of the version at hand, made by `read(rows)` unless it is kept; it cannot be written to."""
         with self._keeping:
-            version, mask = self._kept.get(key, (-1, None))
-            if mask is not None and version == self.turns.now.version:
+            kept = self._kept.get(key)
+            if kept is not None and kept[0] == self.turns.now.version:
                 self._kept.move_to_end(key)
-                return mask
+                return kept[1]
         moment, mask = self.turns.steady(read)
         mask.flags.writeable = False
         with self._keeping:

@@ -127,6 +127,7 @@ def has_code(codes: NDArray[np.integer], wanted: NDArray[np.integer], size: int)
         for code in wanted.tolist():
             mask |= codes == code
         return mask
-    table: Mask = np.zeros(size + 1, np.bool_)  # its last place answers for -1
+    table = np.zeros(size + 1, np.bool_)  # its last place answers for -1
     table[wanted] = True
-    return table[codes]
+    found: Mask = table[codes]
+    return found
