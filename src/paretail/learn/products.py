@@ -4,8 +4,8 @@ Y = A X, dX = A^T dY. A does not change while a model trains, so its transpose i
 summed by one thread in the order of A's columns: the bytes do not depend on the number of threads.
 
 The kernel is torch's `embedding_bag` with weights (sums of rows, each times a number), called without autograd: its own
-backward scatters. On 2 cores, on gowalla's normalised graph (810,128 entries, 64 numbers a row), it took a third or
-less of the time of torch's CSR product and of a numba kernel (docs/learn.md has the figures).
+backward scatters, and takes ten times as long. It was the fastest in both directions of what `benchmarks/products`
+measures: torch's CSR, a numba kernel on shared memory, scipy.
 """
 
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, dense: Tensor, csr: Csr) -> Tensor:
         ctx.csr = csr
-        return _sums(csr.by_row, dense)
+        return _sums(csr.by_row, dense.detach())  # of a tensor with gradients it would prepare its own backward pass
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
