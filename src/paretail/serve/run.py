@@ -1,6 +1,7 @@
 """Run the service under granian, in this process, until it is told to stop."""
 
 import asyncio
+import gc
 import ipaddress
 import signal
 import socket
@@ -34,7 +35,8 @@ HEAD_BYTES = 1 << 16
 #: An idle connection is closed after this long: later than nginx, which keeps one for 60 s, so that no request is sent
 #: on a connection that is just being closed.
 IDLE_MS = 75_000
-#: Python lets a thread run this long while another waits; with its 5 ms, answers wait for those being scored.
+#: Python lets a thread run this long while another waits. With its 5 ms, answers wait for those being scored: 16
+#: connections on 41,000 items got 5,700 answers in 8 s, and 7,700 with this; less made no difference.
 SWITCH_SECONDS = 0.001
 
 
@@ -47,7 +49,6 @@ def run(bundle: Path, folder: Path, config: ServeConfig) -> None:
     _refuse_taken(address, config.port)
     current(bundle)  # before a store is made beside what is no bundle
     log_as_json()
-    sys.setswitchinterval(SWITCH_SECONDS)
     with closing(EmbeddedStore.open(folder)) as store:
         elsewhere = not ipaddress.ip_address(address).is_loopback
         known = store.keys()
@@ -58,6 +59,7 @@ def run(bundle: Path, folder: Path, config: ServeConfig) -> None:
             where = f"http://{f'[{address}]' if ':' in address else address}:{config.port}"
             print(f"paretail serves {bundle} with the store {folder} on {where} (its pages: /docs), {told}. "
                   "Ctrl-C stops it.", flush=True)  # fmt: skip
+            _settle()
             with asyncio.Runner(loop_factory=_new_loop) as runner:
                 runner.run(_serve(shop, keys, address, config))
 
@@ -115,6 +117,17 @@ async def working(shop: LiveShop, keys: KeyRing, config: ServeConfig) -> AsyncIt
     finally:
         batcher.close()
         threads.close()
+
+
+def _settle() -> None:
+    """Set up the interpreter for answering: what is loaded by now stays, and threads take short turns.
+
+    Python's collector of cycles would look through all of it every few thousand requests and stop them meanwhile: one
+    look took 95 ms, and the 99th percentile of answers fell from 57 to 10 ms without it.
+    """
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def _address(host: str) -> str:
