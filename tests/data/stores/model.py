@@ -30,7 +30,7 @@ class Model:
         return self.root(self.merged[user]) if user in self.merged else user
 
     def may_merge(self, visitor: str, user: str) -> bool:
-        return self.root(user) != visitor
+        return user != visitor and not self._leads_to(user, [visitor])
 
     def merge(self, visitor: str, user: str) -> None:
         self.merged[visitor] = user

@@ -23,10 +23,10 @@ from paretail.data.stores.disk import FileLock
 from paretail.data.stores.live import Head
 from paretail.data.stores.merged import Merged, with_digests
 
-#: Held by the one process that writes history, or copies it.
-LOCK = "compact.lock"
 #: How many rows one transaction removes, and how long others may write before the next.
 _CHUNK, _PAUSE_SECONDS = 2_000, 0.002
+#: How often emptying the log is tried while somebody reads in it, ten times a second.
+_TRIES = 20
 #: How many free pages one transaction gives back to the disk.
 _PAGES = 1_000
 #: An earlier time is only an order (`types.Time`), so that the event has no age.
@@ -45,7 +45,7 @@ class Before(NamedTuple):
 @contextmanager
 def alone(folder: Path, patience_seconds: float = 0.0) -> Iterator[None]:
     """Let nobody else write history meanwhile; raises StoreError where somebody does."""
-    lock = FileLock(folder / LOCK)
+    lock = FileLock(folder / history.LOCK)
     try:
         try:
             lock.wait(patience_seconds)
@@ -60,7 +60,7 @@ def alone(folder: Path, patience_seconds: float = 0.0) -> Iterator[None]:
 
 def compact(database: Database, keep_days: Mapping[str, float], now_ms: int) -> Compacted:
     """Move the live events into history; see the module."""
-    with alone(database.folder):
+    with alone(database.folder, 1.0):
         tidy(database)
         before = database.read(_look_at_all)
         done = rewrite(database, before, with_digests(before.events), before.last, _young(keep_days, now_ms))
@@ -112,9 +112,8 @@ def tidy(database: Database) -> None:
     """Remove what an earlier compaction left: live rows that history holds, files that do not count."""
     head = database.read(lambda view: view.head)
     history.remove_others(database.folder, head.history)
-    _chunks(
-        database, "DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE seq <= ? LIMIT ?)", head.covered
-    )  # fmt: skip
+    _chunks(database, "DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE seq <= ? LIMIT ?)", head.covered)
+    database.write(lambda connection: connection.execute("DELETE FROM block WHERE last_seq <= ?", (head.covered,)))
 
 
 def _drop_lists(database: Database, before_ms: int) -> None:
@@ -135,7 +134,10 @@ def _give_back(database: Database) -> None:
 
     while database.write(some):
         sleep(_PAUSE_SECONDS)
-    database.checkpoint()
+    for _ in range(_TRIES):
+        if database.checkpoint():
+            break
+        sleep(0.1)
 
 
 def _young(keep_days: Mapping[str, float], now_ms: int) -> pl.Expr:

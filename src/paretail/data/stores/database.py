@@ -23,6 +23,7 @@ from paretail.data.stores.writer import Writer
 T = TypeVar("T")
 
 _UNKNOWN = Head(-1, -1)
+_MISSING = "the history that its database names is missing"
 _HIDDEN = "SELECT user_id FROM forgotten WHERE history = ? AND history > 0"
 
 
@@ -56,8 +57,9 @@ class Database:
         self.head, self.forgotten, self.hidden = _UNKNOWN, dict[str, int](), set[str]()
         self._open_history: History | None = None
         self._erased_digests: Hashes | None = None
-        self._caught_up, self._version = -1, -1
-        self._writer = Writer(connect(folder, writes=True), folder, self._catch_up, self._undone)
+        connection = connect(folder, writes=True)
+        self._caught_up, self._version = -1, _data_version(connection)
+        self._writer = Writer(connection, folder, self._catch_up, self._undone)
 
     def read(self, look: Callable[[View], T]) -> T:
         """Return what `look` finds in the store as of one moment; it may be called again."""
@@ -65,8 +67,8 @@ class Database:
             with suppress(HistoryGone), self._readers.snapshot() as connection:
                 head = live.head(connection)
                 hidden = connection.execute(_HIDDEN, (head.history,)).fetchall()
-                return look(View(connection, head, self.history(head.history), tuple(name for (name,) in hidden)))
-        raise damaged(self.folder, "the history file that its database names is missing")
+                return look(View(connection, head, self._history(head.history), tuple(name for (name,) in hidden)))
+        raise damaged(self.folder, _MISSING)
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in a transaction; returns once it is on the disk. It may be called again."""
@@ -77,19 +79,14 @@ class Database:
         self._version = self._writer.glance(_data_version, self._version)
         return self._version
 
-    def history(self, number: int) -> History | None:
-        """Return the history of `number`, None for 0; raises HistoryGone where it is there no more."""
-        if number == 0:
-            return None
-        known = self._open_history
-        if known is None or known.number != number:
-            self._open_history = known = History(self.folder, number)
-        return known
-
     def known(self, connection: sqlite3.Connection, digests: Hashes) -> NDArray[np.bool_]:
         """Say which events are there already, live or in history; inside of a transaction."""
         known = np.zeros(len(digests), dtype=np.bool_)
-        if (old := self.history(self.head.history)) is not None:
+        try:
+            old = self._history(self.head.history)
+        except HistoryGone:  # nobody removes it while we may write
+            raise damaged(self.folder, _MISSING) from None
+        if old is not None:
             known |= contains(old.digests, digests)
             if self.hidden and known.any():
                 known &= ~contains(self._hidden_digests(old), digests)
@@ -121,14 +118,23 @@ class Database:
         self.forgotten = {user: until_ms for user, until_ms, _ in rows}
         self.hidden = {user for user, _, number in rows if number == head.history > 0}
 
-    def checkpoint(self) -> None:
-        """Move the log into the database and empty it, as far as nobody reads in it."""
-        self._writer.checkpoint()
+    def checkpoint(self) -> bool:
+        """Move the log into the database and empty it; False where somebody reads in it."""
+        return self._writer.checkpoint()
 
     def close(self) -> None:
         """Close all files."""
         self._readers.close()
         self._writer.close()
+
+    def _history(self, number: int) -> History | None:
+        """Return the history of `number`, None for 0; raises HistoryGone where it is there no more."""
+        if number == 0:
+            return None
+        known = self._open_history
+        if known is None or known.number != number:
+            self._open_history = known = History(self.folder, number)
+        return known
 
     def _catch_up(self, connection: sqlite3.Connection) -> None:
         """Learn what other processes did, at the start of a transaction."""

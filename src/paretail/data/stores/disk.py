@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import polars as pl
+
 from paretail.core.errors import Problem
 from paretail.data.stores.base import StoreError
 
@@ -25,6 +27,8 @@ def told(place: Path) -> Iterator[None]:
         raise _store_error(place, error) from error
     except OSError as error:
         raise cannot(place, error.strerror or str(error)) from error
+    except pl.exceptions.PolarsError as error:
+        raise cannot(place, str(error)) from error
     except (OverflowError, UnicodeEncodeError) as error:
         raise unfit(str(error)) from error
 
@@ -43,7 +47,7 @@ def damaged(place: Path, why: str) -> StoreError:
 
 def unfit(why: str) -> StoreError:
     """Say that a value cannot be stored."""
-    expected = "Text must be Unicode without lone surrogates, whole numbers must fit 64 bits"
+    expected = "Expected Unicode text without lone surrogates, whole numbers of 64 bits, of 32 bits for a position"
     return StoreError(Problem("STOR-08", f"a value cannot be stored: {why}", expected, "Correct it where it is made"))
 
 
@@ -67,10 +71,10 @@ def _store_error(place: Path, error: sqlite3.Error) -> StoreError:
     return cannot(place, f"{error} ({name})" if name.startswith(_REFUSED) else str(error))
 
 
-def busy(place: Path) -> StoreError:
+def busy(place: Path, by: str = "another process") -> StoreError:
     """Say that another process does not let go."""
     do = "Wait for the other program or end it, then repeat"
-    return StoreError(Problem("STOR-05", f"{place} is held by another process", "Expected it free in time", do))
+    return StoreError(Problem("STOR-05", f"{place} is held by {by}", "Expected it free in time", do))
 
 
 class FileLock:
@@ -92,12 +96,12 @@ class FileLock:
         """Take the lock within `seconds`; raises StoreError where it stays held."""
         if self.take(shared):
             return
-        give_up, pause = time.monotonic() + seconds, 0.0005
+        began = time.monotonic()
         while not self.take(shared):
-            if time.monotonic() > give_up:
+            waited = time.monotonic() - began
+            if waited > seconds:
                 raise busy(self._path.parent)
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.01)
+            time.sleep(0.0005 if waited < 0.5 else 0.01)  # a compaction lets others in for 2 ms at a time
 
     @contextmanager
     def held(self, seconds: float) -> Iterator[None]:

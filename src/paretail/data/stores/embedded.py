@@ -60,7 +60,7 @@ class EmbeddedStore:
         fresh = hashed.fresh(database.known(connection, hashed.digests), database.erased(hashed.events))
         if len(fresh):
             last = live.insert(connection, [hashed.events[place] for place in fresh])
-            database.index.add(hashed, fresh, last)
+            database.index.add(connection, hashed, fresh, last)
         kept = set(fresh.tolist())
         return [place in kept for place in range(len(hashed.events))]
 

@@ -19,6 +19,8 @@ from paretail.data.stores.runs import Hashes, contains
 from paretail.data.types import EVENT_COLUMNS
 
 ROW_GROUP = 8_192
+#: Held by the one process that writes history, or copies it.
+LOCK = "compact.lock"
 #: The files of one number: the events; the sorted digests of their ids; the sorted hashes of their users.
 EVENTS, IDS, USERS = "parquet", "ids.npy", "users.npy"
 

@@ -52,15 +52,24 @@ def identified(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _checked(events: pl.DataFrame) -> pl.DataFrame:
-    """Return exactly EVENT_COLUMNS; raises StoreError where a column that is needed has none."""
+    """Return exactly EVENT_COLUMNS; raises StoreError where a column is of another type or one that is needed lacks."""
     missing = [name for name in EVENT_COLUMNS if name not in events.columns]
     whole = events.with_columns(pl.lit(None, dtype=EVENT_COLUMNS[name]).alias(name) for name in missing)
-    whole = whole.select(pl.col(name).cast(kind) for name, kind in EVENT_COLUMNS.items())
+    try:
+        whole = whole.select(pl.col(name).cast(kind) for name, kind in EVENT_COLUMNS.items())
+    except pl.exceptions.PolarsError as error:
+        raise _unfit(str(error).splitlines()[0]) from None
     if empty := {name: count for name in _NEEDED if (count := whole[name].null_count())}:
-        found = ", ".join(f"{count:,} without {name}" for name, count in empty.items())
-        do = "Check the file first: paretail check"
-        raise StoreError(Problem("STOR-11", f"of {whole.height:,} events {found}", "Expected all four", do))
+        told = ", ".join(f"{count:,} without {name}" for name, count in empty.items())
+        raise _unfit(f"of {whole.height:,} events {told}")
     return whole
+
+
+def _unfit(why: str) -> StoreError:
+    expected = "Expected user_id, item_id, kind and ts_ms in each row, in the types of an imported file"
+    return StoreError(
+        Problem("STOR-11", f"events cannot be imported: {why}", expected, "paretail check names the rows")
+    )
 
 
 def _erased(events: pl.DataFrame, forgotten: dict[str, int]) -> pl.Series:

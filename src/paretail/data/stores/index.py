@@ -2,13 +2,18 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from paretail.data.stores.base import StoredEvent
 from paretail.data.stores.runs import Hashes, Runs, Seqs
+
+#: After how many new events their hashes are stored: what an opening hashes itself at most, about 15 ms.
+BLOCK = 8_192
 
 
 def event_digests(pairs: Iterable[tuple[str, str]]) -> Hashes:
@@ -30,7 +35,8 @@ def user_hashes(user_ids: Iterable[str]) -> Hashes:
 class LiveIndex:
     """The live events by digest and by user; it follows the table, whoever writes to it.
 
-    It may know events that are not committed, moved or erased: whoever uses it looks at the rows.
+    It may know events that are not committed, moved or erased: whoever uses it looks at the rows. Each BLOCK events
+    their hashes are stored beside them, so that a million are learnt in a tenth of a second when a store is opened.
     """
 
     def __init__(self) -> None:
@@ -39,6 +45,7 @@ class LiveIndex:
 
     def _forget_all(self) -> None:
         self.digests, self.users, self._last = Runs(), Runs(), 0
+        self._keep_unsaved([])
 
     def reset(self) -> None:
         """Forget everything: what was added was not committed."""
@@ -49,41 +56,92 @@ class LiveIndex:
         """Learn the events that `connection` sees and the index does not know."""
         with self._guard:
             newest = connection.execute("SELECT max(seq) FROM event").fetchone()[0] or 0
-            if newest <= self._last:
-                return
-            rows = connection.execute(
-                "SELECT seq, user_id, event_id, item_id FROM event WHERE seq > ? AND seq <= ?", (self._last, newest)
-            ).fetchall()
-            seqs = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
-            self._add(event_digests(row[2:] for row in rows), user_hashes(row[1] for row in rows), seqs)
-            self._last = newest
+            if newest > self._last:
+                self._follow_blocks(connection)
+                self._follow_rows(connection)
 
-    def add(self, events: "Hashed", fresh: Seqs, last: int) -> None:
-        """Add the events at `fresh` in `events`, written with the seqs up to `last`."""
+    def add(self, connection: sqlite3.Connection, hashed: "Hashed", fresh: Seqs, last: int) -> None:
+        """Add the events at `fresh` in `hashed`, written with the seqs up to `last`; inside of their transaction."""
         with self._guard:
             seqs = np.arange(last - len(fresh) + 1, last + 1, dtype=np.int64)
-            self._add(events.digests[fresh], events.users[fresh], seqs)
-            self._last = last
+            self._add(Block(hashed.digests[fresh], hashed.users[fresh], seqs))
+            if self._count >= BLOCK:
+                self._save(connection)
 
     def drop(self, covered: int) -> None:
         """Forget the events up to `covered`: they are history."""
         with self._guard:
             self.digests, self.users = self.digests.after(covered), self.users.after(covered)
 
-    def _add(self, digests: Hashes, users: Hashes, seqs: Seqs) -> None:
-        self.digests.add(digests, seqs)
-        self.users.add(users, seqs)
+    def _add(self, block: "Block", saved: bool = False) -> None:
+        self.digests.add(block.digests, block.seqs)
+        self.users.add(block.users, block.seqs)
+        self._last = max(self._last, int(block.seqs[-1]))
+        if not saved:
+            self._unsaved.append(block)
+            self._count += len(block.seqs)
+
+    def _keep_unsaved(self, blocks: "list[Block]") -> None:
+        self._unsaved, self._count = blocks, sum(len(block.seqs) for block in blocks)
+
+    def _follow_blocks(self, connection: sqlite3.Connection) -> None:
+        rows = connection.execute("SELECT hashes FROM block WHERE last_seq > ? ORDER BY last_seq", (self._last,))
+        if blocks := [Block.of(hashes) for (hashes,) in rows]:
+            whole = Block.join(blocks)
+            self._add(whole.where(whole.seqs > self._last), saved=True)
+            self._keep_unsaved([])
+
+    def _follow_rows(self, connection: sqlite3.Connection) -> None:
+        query = "SELECT seq, user_id, event_id, item_id FROM event WHERE seq > ? ORDER BY seq"
+        if rows := connection.execute(query, (self._last,)).fetchall():
+            seqs = np.array([row[0] for row in rows], dtype=np.int64)
+            self._add(Block(event_digests(row[2:] for row in rows), user_hashes(row[1] for row in rows), seqs))
+
+    def _save(self, connection: sqlite3.Connection) -> None:
+        saved = connection.execute("SELECT max(last_seq) FROM block").fetchone()[0] or 0
+        whole = Block.join(self._unsaved)
+        whole = whole.where(whole.seqs > saved)  # another process may have been first
+        if len(whole.seqs):
+            connection.execute("INSERT INTO block VALUES (?, ?)", (int(whole.seqs[-1]), whole.packed()))
+        self._keep_unsaved([])
+
+
+class Block(NamedTuple):
+    """The hashes of some live events."""
+
+    digests: Hashes
+    users: Hashes
+    seqs: Seqs
+
+    @classmethod
+    def of(cls, packed: bytes) -> "Block":
+        """Read what `packed` wrote."""
+        digests, users, seqs = np.frombuffer(packed, dtype="<u8").reshape(3, -1)
+        return cls(digests, users, seqs.astype(np.int64))
+
+    @classmethod
+    def join(cls, blocks: "Sequence[Block]") -> "Block":
+        """Return all events of `blocks`."""
+        return cls(*(np.concatenate(column) for column in zip(*blocks, strict=True)))
+
+    def where(self, keep: NDArray[np.bool_]) -> "Block":
+        """Return the events where `keep` holds."""
+        return Block(self.digests[keep], self.users[keep], self.seqs[keep])
+
+    def packed(self) -> bytes:
+        """Return the bytes that `of` reads."""
+        return np.stack([self.digests, self.users, self.seqs.astype(np.uint64)]).astype("<u8").tobytes()
 
 
 class Hashed:
     """Events and their hashes, made before anybody waits for anybody."""
 
-    def __init__(self, events: "Iterable[StoredEvent]") -> None:
+    def __init__(self, events: Iterable[StoredEvent]) -> None:
         self.events = list(events)
         self.digests = event_digests((event.event_id, event.item_id) for event in self.events)
         self.users = user_hashes(event.user_id for event in self.events)
 
-    def fresh(self, *known: "np.ndarray") -> Seqs:
+    def fresh(self, *known: NDArray[np.bool_]) -> Seqs:
         """Return the places of events that none of the masks `known` marks, the first of equal ones alone."""
         first = np.zeros(len(self.events), dtype=np.bool_)
         first[np.unique(self.digests, return_index=True)[1]] = True

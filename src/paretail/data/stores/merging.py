@@ -10,7 +10,7 @@ from paretail.data.stores.base import StoreError
 
 def check_merge(merges: Mapping[str, str], visitor_id: str, user_id: str) -> None:
     """Raise StoreError where counting `visitor_id` as `user_id` would lead in a circle."""
-    if visitor_id == user_id or root(merges, user_id) == visitor_id:
+    if _passes(merges, user_id, {visitor_id}):
         way = "itself" if visitor_id == user_id else f"{user_id!r}, which already counts as {visitor_id!r}"
         found = f"{visitor_id!r} cannot be merged into {way}"
         raise StoreError(

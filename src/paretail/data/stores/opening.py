@@ -5,19 +5,17 @@ from pathlib import Path
 
 from paretail.core.errors import Problem
 from paretail.core.files import flush
-from paretail.data.stores import live, schema
+from paretail.data.stores import history, live, schema
 from paretail.data.stores.base import StoreError
-from paretail.data.stores.disk import FileLock, cannot
+from paretail.data.stores.disk import FileLock, busy, cannot, damaged
 from paretail.data.stores.promises import Promises
 from paretail.data.stores.readers import DATABASE, connect
-from paretail.data.stores.writer import PATIENCE_SECONDS
+from paretail.data.stores.writer import LOCK, PATIENCE_SECONDS
 
 #: Held together by all processes that have the store open; alone by one that puts it in order.
 PRESENCE = "open.lock"
-#: Held while the database is written to, moved or copied.
-WRITING = "write.lock"
 COUNT = "shown.count"
-_OURS = frozenset({DATABASE, PRESENCE, WRITING, COUNT})
+_OURS = frozenset({DATABASE, PRESENCE, LOCK, COUNT, history.LOCK})
 
 
 def open_folder(folder: Path, *, create: bool) -> tuple[FileLock, Promises]:
@@ -32,7 +30,7 @@ def open_folder(folder: Path, *, create: bool) -> tuple[FileLock, Promises]:
             presence.wait(PATIENCE_SECONDS, shared=True)
         _write_down(folder, alone)
         promises = Promises(folder / COUNT)
-        presence.wait(PATIENCE_SECONDS, shared=True)
+        presence.wait(PATIENCE_SECONDS, shared=True)  # from now on nobody else is alone
     except BaseException:
         presence.close()
         raise
@@ -42,7 +40,7 @@ def open_folder(folder: Path, *, create: bool) -> tuple[FileLock, Promises]:
 def _make_folder(folder: Path, create: bool) -> None:
     if not create:
         do = "Name the folder of a store; `paretail serve` makes one"
-        raise StoreError(Problem("STOR-07", f"{folder} is not there", "Expected a store", do))
+        raise StoreError(Problem("STOR-07", f"{folder} holds no store", "Expected one", do))
     if folder.exists() and {file.name for file in folder.iterdir()} - _OURS:
         raise schema.foreign(str(folder), f"holds files and no {DATABASE}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,8 +58,8 @@ def _refuse_newer(database: Path) -> None:
 
 
 def _write_down(folder: Path, alone: bool) -> None:
-    """Create or migrate the tables; alone, also count what was promised and never written."""
-    writing = FileLock(folder / WRITING)
+    """Create or migrate the tables; alone, also put in order what a kill left."""
+    writing = FileLock(folder / LOCK)
     try:
         writing.wait(PATIENCE_SECONDS)
         if not (folder / DATABASE).exists():
@@ -69,22 +67,28 @@ def _write_down(folder: Path, alone: bool) -> None:
             flush(folder)
         connection = connect(folder, writes=True)
         try:
-            _prepare(connection, folder)
+            _prepare(connection, folder, alone)
             if alone:
                 _settle_promises(connection, folder)
+                _remove_rubbish(connection, folder)
         finally:
             connection.close()
     finally:
         writing.close()
 
 
-def _prepare(connection: sqlite3.Connection, folder: Path) -> None:
-    if schema.check(connection, str(folder)) == 0:
+def _prepare(connection: sqlite3.Connection, folder: Path, alone: bool) -> None:
+    version = schema.check(connection, str(folder))
+    if version == 0:
+        if any(folder.glob("history-*")):
+            raise damaged(folder / DATABASE, "it is empty, and there is history")
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
             raise cannot(folder, f"its file system cannot share memory between processes (journal mode {mode})")
-    schema.migrate(connection, str(folder))
+    elif version < schema.VERSION and not alone:
+        raise busy(folder, "an older version of this program")
+    schema.migrate(connection, version)
 
 
 def _settle_promises(connection: sqlite3.Connection, folder: Path) -> None:
@@ -100,3 +104,13 @@ def _settle_promises(connection: sqlite3.Connection, folder: Path) -> None:
             promises.set(written)
     finally:
         promises.close()
+
+
+def _remove_rubbish(connection: sqlite3.Connection, folder: Path) -> None:
+    """Remove history files that a killed compaction left."""
+    lock = FileLock(folder / history.LOCK)
+    try:
+        if lock.take():
+            history.remove_others(folder, live.head(connection).history)
+    finally:
+        lock.close()

@@ -9,12 +9,14 @@ from pathlib import Path
 from paretail.data.stores.disk import closed, told
 
 DATABASE = "live.sqlite"
+#: How long to wait for a program that is not ours and writes to the database; ours wait for their own lock before.
+BUSY_MS = 5_000
 
 
 def connect(folder: Path, *, writes: bool = False) -> sqlite3.Connection:
     """Open the database in `folder`, which is there; a thread may hand the connection on, not share it."""
     connection = sqlite3.connect(
-        (folder / DATABASE).absolute().as_uri() + "?mode=rw", uri=True, timeout=30.0, isolation_level=None,
+        (folder / DATABASE).absolute().as_uri() + "?mode=rw", uri=True, timeout=BUSY_MS / 1000, isolation_level=None,
         check_same_thread=False, cached_statements=256,
     )  # fmt: skip
     try:

@@ -10,44 +10,47 @@ APPLICATION = 0x5052544C
 
 _BASE = """
 -- No index but seq: a random key writes a page of 4 KiB an event (measured: 150,000 events/s without, 20,000 with two).
--- Who did what is looked up in memory instead, see index.py. AUTOINCREMENT: a seq is never used again.
+-- Who did what is looked up in memory instead, see index.py. AUTOINCREMENT: a seq is never used again. STRICT, and the
+-- bounds of position: a value that cannot be read back into EVENT_COLUMNS is refused when it comes.
 CREATE TABLE event(
   seq INTEGER PRIMARY KEY AUTOINCREMENT, user_id TEXT NOT NULL, item_id TEXT NOT NULL, kind TEXT NOT NULL,
   ts_ms INTEGER NOT NULL, event_id TEXT NOT NULL, order_id TEXT, quantity REAL, price_minor INTEGER, request_id TEXT,
-  position INTEGER, propensity REAL, dwell_ms INTEGER);
+  position INTEGER CHECK (abs(position) < 2147483648), propensity REAL, dwell_ms INTEGER) STRICT;
 CREATE TABLE shown(
   seq INTEGER PRIMARY KEY, request_id TEXT NOT NULL, ts_ms INTEGER NOT NULL, user_id TEXT, session_id TEXT,
   placement TEXT NOT NULL, model_version TEXT NOT NULL, policy TEXT NOT NULL, item_ids TEXT NOT NULL,
-  propensities TEXT);
+  propensities TEXT) STRICT;
 CREATE UNIQUE INDEX shown_once ON shown(request_id, placement);
 CREATE INDEX shown_when ON shown(ts_ms);
 CREATE INDEX shown_to_user ON shown(user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX shown_in_session ON shown(session_id) WHERE session_id IS NOT NULL;
-CREATE TABLE document(kind TEXT NOT NULL, id TEXT NOT NULL, body BLOB, PRIMARY KEY(kind, id));
-CREATE TABLE merge(visitor_id TEXT PRIMARY KEY, user_id TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE document(kind TEXT NOT NULL, id TEXT NOT NULL, body BLOB, PRIMARY KEY(kind, id)) STRICT;
+CREATE TABLE merge(visitor_id TEXT PRIMARY KEY, user_id TEXT NOT NULL) WITHOUT ROWID, STRICT;
 -- history: the number of the history file that still holds rows of the user, 0 when none does.
 CREATE TABLE forgotten(
   serial INTEGER PRIMARY KEY AUTOINCREMENT, user_id TEXT NOT NULL UNIQUE, until_ms INTEGER NOT NULL,
-  history INTEGER NOT NULL);
+  history INTEGER NOT NULL) STRICT;
 CREATE INDEX forgotten_in_history ON forgotten(history) WHERE history > 0;
 CREATE TABLE api_key(
   key_id TEXT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL, scopes TEXT NOT NULL, rate REAL,
-  created_ms INTEGER NOT NULL, revoked_ms INTEGER);
+  created_ms INTEGER NOT NULL, revoked_ms INTEGER) STRICT;
 -- history: number of the current history file, 0 for none; covered: it holds the events up to this seq;
 -- history_events: its rows; written, lost: impressions, see promises.py.
-CREATE TABLE state(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE state(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID, STRICT;
 INSERT INTO state VALUES ('history', 0), ('covered', 0), ('history_events', 0), ('written', 0), ('lost', 0);
 """
 
+# Hashes of live events, so that an opened store need not make them again, see index.py.
+_BLOCKS = "CREATE TABLE block(last_seq INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT;"
+
 #: `MIGRATIONS[n]` leads from version n to n + 1.
-MIGRATIONS: tuple[str, ...] = (_BASE,)
+MIGRATIONS: tuple[str, ...] = (_BASE, _BLOCKS)
 VERSION = len(MIGRATIONS)
 
 
-def migrate(connection: sqlite3.Connection, place: str) -> None:
-    """Carry the store forward to VERSION; raises StoreError where it is foreign or newer."""
-    found = check(connection, place)
-    for number in range(found, VERSION):
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Carry a store of `version` forward to VERSION."""
+    for number in range(version, VERSION):
         connection.executescript(
             f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; "
             f"PRAGMA application_id = {APPLICATION}; COMMIT"

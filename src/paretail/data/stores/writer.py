@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from paretail.data.stores.disk import FileLock, closed, told
+from paretail.data.stores.readers import BUSY_MS
 
 T = TypeVar("T")
 
@@ -75,9 +76,9 @@ class Writer:
         finally:
             self._hand_over()
 
-    def checkpoint(self) -> None:
-        """Move the log into the database and empty it, as far as nobody reads in it."""
-        self.do(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall(), apart=True)
+    def checkpoint(self) -> bool:
+        """Move the log into the database and empty it; False where somebody reads in it."""
+        return self.do(_checkpoint, apart=True)
 
     def close(self) -> None:
         """Let those finish who wait, move the log into the database, and close the connection."""
@@ -88,7 +89,7 @@ class Writer:
     def _close(self, connection: sqlite3.Connection) -> None:
         self._closed = True
         try:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            _checkpoint(connection)
         finally:
             connection.close()
 
@@ -143,6 +144,14 @@ class Writer:
                 task.value = task.work(self._connection)
         except BaseException as error:
             task.error = error
+
+
+def _checkpoint(connection: sqlite3.Connection) -> bool:
+    connection.execute("PRAGMA busy_timeout = 0")  # it would wait for readers, and others for it
+    try:
+        return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
 
 
 class _Task:
