@@ -16,7 +16,7 @@ from ..trained import paretail
 #: CPU seconds that help may take, of the user's half second of waiting.
 HELP_SECONDS = 0.5
 #: Libraries that help must not load; each takes a good part of that time.
-HEAVY = ("numba", "polars", "scipy", "numpy", "torch", "fastapi", "granian", "pydantic", "implicit", "dataframely")
+HEAVY = ("numba", "polars", "scipy", "numpy", "torch", "starlette", "granian", "pydantic", "implicit", "dataframely")
 
 
 def cpu_seconds(*arguments: str) -> float:

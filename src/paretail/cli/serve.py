@@ -43,9 +43,15 @@ def serve(
         store = config.parent / settings.store
     given = {"host": host, "port": port}
     settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
-    run(bundle, store or bundle.with_name(f"{bundle.resolve().name}-store"), settings)
+    run(bundle, store or beside(bundle), settings)
     # Threads of the HTTP server may still run Python while the interpreter is taken down, which then aborts: one to
     # four of eight stops did (github.com/emmett-framework/granian/issues/693). Nothing is left to be done: leave.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def beside(bundle: Path) -> Path:
+    """Return the folder of live data of a bundle for which none is named."""
+    named = bundle if bundle.name not in ("", "..") else bundle.resolve()
+    return named.with_name(f"{named.name}-store")
