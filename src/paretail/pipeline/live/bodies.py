@@ -24,7 +24,7 @@ Version = Annotated[str, Meta(description="The version of the bundle that answer
 Degraded = Annotated[list[str], Meta(description="Parts that failed; the answer is whole without them.")]
 
 
-class Event(Struct, forbid_unknown_fields=True):
+class Event(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """One thing that the visitor did, told with a question and not stored."""
 
     item_id: Annotated[
@@ -37,7 +37,7 @@ class Event(Struct, forbid_unknown_fields=True):
     quantity: Annotated[float, Meta(ge=0, le=1e6, description="How many.")] = 1.0
 
 
-class Visitor(Struct, forbid_unknown_fields=True, kw_only=True):
+class Visitor(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
     """For whom: `user_id`, or `events` of a visitor, or `items` of a session; none of them for somebody unknown."""
 
     user_id: Annotated[Id | None, Meta(description="The shop's id; an unknown user is served as well.")] = None
@@ -70,7 +70,7 @@ class Rules(Visitor, forbid_unknown_fields=True, kw_only=True):
     min_relevance: Annotated[
         float, Meta(ge=0, le=1, description="Least score of a listed item, as a share of the user's best item's.")
     ] = 0.0
-    explain: Annotated[bool, Meta(description="Tell why each item is in the list.")] = False
+    explain: Annotated[bool, Meta(description="Tell why each item is in the list.")] = True
     request_id: Annotated[Id | None, Meta(description="Your own name for this request; the same name counts once.")] = (
         None
     )
@@ -83,7 +83,7 @@ class RecommendRequest(Rules, forbid_unknown_fields=True, kw_only=True):
     placement: Annotated[Id, Meta(description="Where the list is shown; statistics are told apart by it.")] = "for-you"
 
 
-class ListRequest(Struct, forbid_unknown_fields=True):
+class ListRequest(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """One list of a page."""
 
     placement: Annotated[Placement, Meta(description="Which list.")]
@@ -110,8 +110,8 @@ class RecommendedItem(Struct, omit_defaults=True):
         Meta(description="What proposed it: the name of the model, `popular` where the history says nothing, or the "
              "placement's own source."),
     ] = ""  # fmt: skip
-    reason: Annotated[str | None, Meta(description="With `explain`: why, in words, with exact counts.")] = None
-    because: Annotated[str | None, Meta(description="With `explain`: the item of the history that speaks for it.")] = (
+    reason: Annotated[str | None, Meta(description="Why, in words, with exact counts; without `explain` it is left out.")] = None
+    because: Annotated[str | None, Meta(description="The item of the history that speaks for it.")] = (
         None
     )
 
@@ -142,14 +142,14 @@ class PageAnswer(Struct, omit_defaults=True):
     degraded: Degraded = []
 
 
-class TrendingRequest(Struct, forbid_unknown_fields=True):
+class TrendingRequest(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """What many people want of late."""
 
     k: K = 20
     filter: Annotated[Filter | None, Meta(description="Only items for which this is true.")] = None
 
 
-class SimilarRequest(Struct, forbid_unknown_fields=True):
+class SimilarRequest(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """Items that go with `items`."""
 
     items: Annotated[list[Id], Meta(min_length=1, max_length=1000, description="The items asked about.")]
@@ -183,7 +183,7 @@ class SimilarAnswer(Struct):
     items: list[SimilarItem]
 
 
-class NewEvent(Struct, forbid_unknown_fields=True):
+class NewEvent(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """One event to keep."""
 
     user_id: Id
