@@ -115,6 +115,6 @@ def _key(found: list[StoredEvent]) -> list[int]:
 @pytest.mark.parametrize("kind", STORES)
 def test_any_sequence_of_calls_leaves_the_store_as_the_model(kind: str) -> None:
     case = type("Case", (Sequences,), {"kind": kind}).TestCase
-    few = {"max_examples": 40, "stateful_step_count": 25}
+    few = {"max_examples": 20, "stateful_step_count": 25}
     case.settings = settings(**few, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     case().runTest()

@@ -19,10 +19,12 @@ from paretail.core.errors import Problem
 from paretail.data.stores import history, live
 from paretail.data.stores.base import Compacted, StoreError
 from paretail.data.stores.database import Database, View
-from paretail.data.stores.disk import FileLock
+from paretail.data.stores.disk import FileLock, Moved, damaged
 from paretail.data.stores.live import Head
 from paretail.data.stores.merged import Merged, with_digests
 
+#: How long another that opens, tidies or ends is waited for.
+_PATIENCE_SECONDS = 1.0
 #: How many rows one transaction removes, and how long others may write before the next.
 _CHUNK, _PAUSE_SECONDS = 2_000, 0.002
 #: How often emptying the log is tried while somebody reads in it, ten times a second.
@@ -54,13 +56,15 @@ def alone(folder: Path, patience_seconds: float = 0.0) -> Iterator[None]:
             problem = Problem("STOR-10", found, "Expected one at a time", "Wait until it is done, then repeat")
             raise StoreError(problem) from None
         yield
+    except Moved:  # by none of us
+        raise damaged(folder, "the history that its database names is missing") from None
     finally:
         lock.close()
 
 
 def compact(database: Database, keep_days: Mapping[str, float], now_ms: int) -> Compacted:
     """Move the live events into history; see the module."""
-    with alone(database.folder, 1.0):
+    with alone(database.folder, _PATIENCE_SECONDS):
         tidy(database)
         before = database.read(_look_at_all)
         done = rewrite(database, before, with_digests(before.events), before.last, _young(keep_days, now_ms))

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from paretail.data.stores import live
 from paretail.data.stores.base import StoredEvent
-from paretail.data.stores.disk import damaged
-from paretail.data.stores.history import History, HistoryGone
+from paretail.data.stores.disk import Moved, damaged
+from paretail.data.stores.history import History
 from paretail.data.stores.index import LiveIndex, event_digests
 from paretail.data.stores.live import Head
 from paretail.data.stores.readers import Readers, connect
@@ -22,6 +22,8 @@ from paretail.data.stores.writer import Writer
 
 T = TypeVar("T")
 
+#: How often to look again where a compaction has replaced what was read.
+_TRIES = 20
 _UNKNOWN = Head(-1, -1)
 _MISSING = "the history that its database names is missing"
 _HIDDEN = "SELECT user_id FROM forgotten WHERE history = ? AND history > 0"
@@ -63,8 +65,8 @@ class Database:
 
     def read(self, look: Callable[[View], T]) -> T:
         """Return what `look` finds in the store as of one moment; it may be called again."""
-        for _ in range(3):
-            with suppress(HistoryGone), self._readers.snapshot() as connection:
+        for _ in range(_TRIES):
+            with suppress(Moved), self._readers.snapshot() as connection:
                 head = live.head(connection)
                 hidden = connection.execute(_HIDDEN, (head.history,)).fetchall()
                 return look(View(connection, head, self._history(head.history), tuple(name for (name,) in hidden)))
@@ -84,7 +86,7 @@ class Database:
         known = np.zeros(len(digests), dtype=np.bool_)
         try:
             old = self._history(self.head.history)
-        except HistoryGone:  # nobody removes it while we may write
+        except Moved:  # nobody removes it while we may write
             raise damaged(self.folder, _MISSING) from None
         if old is not None:
             known |= contains(old.digests, digests)
@@ -111,8 +113,6 @@ class Database:
 
     def moved(self, connection: sqlite3.Connection, head: Head) -> None:
         """Take the new head, inside of the transaction that sets it."""
-        if head != self.head:
-            self.index.drop(head.covered)
         self.head, self._erased_digests = head, None
         rows = connection.execute("SELECT user_id, until_ms, history FROM forgotten").fetchall()
         self.forgotten = {user: until_ms for user, until_ms, _ in rows}
@@ -128,7 +128,7 @@ class Database:
         self._writer.close()
 
     def _history(self, number: int) -> History | None:
-        """Return the history of `number`, None for 0; raises HistoryGone where it is there no more."""
+        """Return the history of `number`, None for 0; raises Moved where it is there no more."""
         if number == 0:
             return None
         known = self._open_history
@@ -141,7 +141,8 @@ class Database:
         if (seen := _data_version(connection)) != self._caught_up or self.head == _UNKNOWN:
             self._caught_up = seen
             self.moved(connection, live.head(connection))
-        self.index.follow(connection)
+        self.index.follow(connection, self.head.covered)
+        self.index.drop(self.head.covered)
 
     def _undone(self) -> None:
         self.index.reset()

@@ -18,6 +18,10 @@ _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _REFUSED = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
 
 
+class Moved(Exception):  # noqa: N818 - no error: who reads looks again
+    """What was to be read was replaced meanwhile."""
+
+
 @contextmanager
 def told(place: Path) -> Iterator[None]:
     """Turn errors of SQLite and of the disk under `place` into StoreError."""

@@ -13,7 +13,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from paretail.core.files import flush
-from paretail.data.stores.disk import damaged
+from paretail.data.stores.disk import Moved, damaged
 from paretail.data.stores.index import user_hashes
 from paretail.data.stores.runs import Hashes, contains
 from paretail.data.types import EVENT_COLUMNS
@@ -23,10 +23,6 @@ ROW_GROUP = 8_192
 LOCK = "compact.lock"
 #: The files of one number: the events; the sorted digests of their ids; the sorted hashes of their users.
 EVENTS, IDS, USERS = "parquet", "ids.npy", "users.npy"
-
-
-class HistoryGone(Exception):  # noqa: N818 - not an error: the reader looks again
-    """The file was replaced while it was read."""
 
 
 class History:
@@ -57,7 +53,7 @@ class History:
         try:
             return frame.collect()
         except FileNotFoundError:
-            raise HistoryGone from None
+            raise Moved from None
         except pl.exceptions.PolarsError as error:
             raise damaged(self._path, str(error)) from error
 
@@ -106,7 +102,7 @@ def _mapped(file: Path) -> Hashes:
         empty = file.stat().st_size < 1024  # an empty array cannot be mapped
         hashes: Hashes = np.load(file, mmap_mode=None if empty else "r")
     except FileNotFoundError:
-        raise HistoryGone from None
+        raise Moved from None
     except (ValueError, EOFError) as error:
         raise damaged(file, str(error)) from error
     return hashes

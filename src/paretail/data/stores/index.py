@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretail.data.stores.base import StoredEvent
+from paretail.data.stores.disk import Moved
 from paretail.data.stores.runs import Hashes, Runs, Seqs
 
 #: After how many new events their hashes are stored: what an opening hashes itself at most, about 15 ms.
@@ -35,7 +36,8 @@ def user_hashes(user_ids: Iterable[str]) -> Hashes:
 class LiveIndex:
     """The live events by digest and by user; it follows the table, whoever writes to it.
 
-    It may know events that are not committed, moved or erased: whoever uses it looks at the rows. Each BLOCK events
+    It may know events that are not committed, moved or erased: whoever uses it looks at the rows. It knows all others
+    beyond the seq `_after`. Each BLOCK events
     their hashes are stored beside them, so that a million are learnt in a tenth of a second when a store is opened.
     """
 
@@ -44,7 +46,7 @@ class LiveIndex:
         self._forget_all()
 
     def _forget_all(self) -> None:
-        self.digests, self.users, self._last = Runs(), Runs(), 0
+        self.digests, self.users, self._after, self._last = Runs(), Runs(), 0, 0
         self._keep_unsaved([])
 
     def reset(self) -> None:
@@ -52,13 +54,20 @@ class LiveIndex:
         with self._guard:
             self._forget_all()
 
-    def follow(self, connection: sqlite3.Connection) -> None:
-        """Learn the events that `connection` sees and the index does not know."""
+    def follow(self, connection: sqlite3.Connection, covered: int) -> None:
+        """Learn the events that `connection` sees and the index does not know; those up to `covered` are history."""
         with self._guard:
-            newest = connection.execute("SELECT max(seq) FROM event").fetchone()[0] or 0
-            if newest > self._last:
-                self._follow_blocks(connection)
-                self._follow_rows(connection)
+            self._follow(connection, covered)
+
+    def seqs(self, connection: sqlite3.Connection, covered: int, users: Hashes) -> Seqs:
+        """Return the seqs beyond `covered` of what users did; raises Moved where the index has moved on."""
+        with self._guard:
+            self._follow(connection, covered)
+            known, after = self.users, self._after
+        if after > covered:
+            raise Moved
+        seqs = known.find(users)
+        return seqs[seqs > covered]
 
     def add(self, connection: sqlite3.Connection, hashed: "Hashed", fresh: Seqs, last: int) -> None:
         """Add the events at `fresh` in `hashed`, written with the seqs up to `last`; inside of their transaction."""
@@ -69,9 +78,19 @@ class LiveIndex:
                 self._save(connection)
 
     def drop(self, covered: int) -> None:
-        """Forget the events up to `covered`: they are history."""
+        """Forget the events up to `covered`, once everybody can see that they are history."""
         with self._guard:
-            self.digests, self.users = self.digests.after(covered), self.users.after(covered)
+            if covered > self._after:
+                self.digests, self.users = self.digests.after(covered), self.users.after(covered)
+                self._after = covered
+
+    def _follow(self, connection: sqlite3.Connection, covered: int) -> None:
+        newest = connection.execute("SELECT max(seq) FROM event").fetchone()[0] or 0
+        if newest > self._last:
+            if covered > self._last:  # of these the rows may be gone
+                self._after = max(self._after, covered)
+            self._follow_blocks(connection)
+            self._follow_rows(connection)
 
     def _add(self, block: "Block", saved: bool = False) -> None:
         self.digests.add(block.digests, block.seqs)

@@ -31,9 +31,8 @@ def recent(view: View, index: LiveIndex, user_ids: Sequence[str], most: int) -> 
     if view.history is not None:
         for row in view.history.of_users(list(found), _ACTED & view.kept()).iter_rows():
             found[row[0]].append(StoredEvent._make(row))
-    index.follow(view.connection)
-    seqs = index.users.find(user_hashes(found))
-    for event in live.at(view.connection, seqs[seqs > view.head.covered].tolist()):
+    seqs = index.seqs(view.connection, view.head.covered, user_hashes(found))
+    for event in live.at(view.connection, seqs.tolist()):
         if event.user_id in found:
             found[event.user_id].append(event)
     return {user: _last(events, most) for user, events in found.items()}
