@@ -17,7 +17,6 @@ EXTRAS = (
     "tomlkit",
     "hypothesis",
     "pytest",
-    "httpx",
 )
 #: What cannot be imported without the extra `learn`; packages stand for what is in them.
 NEED_TORCH = {"paretail.learn"}
