@@ -16,7 +16,7 @@ from paretail.data.types import Catalogue, Events, History, Shop, Time
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.choose import choose
-from paretail.retrieve.falls import TellsFalls, differences, falls
+from paretail.retrieve.falls import differences, falls, tells_falls
 from paretail.retrieve.models import MODELS
 from paretail.sim.planted import Planted, planted
 
@@ -182,7 +182,7 @@ def lists_of(name: str, users: int) -> list[tuple[History, Any, Any]]:
 
 
 def test_falls_name_the_item_that_matters(name: str) -> None:
-    assert isinstance(fitted(name), TellsFalls)
+    assert tells_falls(fitted(name))
     same = []
     for history, causes, listed in lists_of(name, 20):
         told = falls(fitted(name), history, causes, listed)

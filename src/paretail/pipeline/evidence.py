@@ -1,5 +1,6 @@
 """Evidence: who did what with which item, for the exact counts in reasons."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy import sparse
 
 from paretail.core.ids import Rows
 from paretail.data.types import History
-from paretail.retrieve.sparse import in_common
+from paretail.retrieve.sparse import counts_in_common
 
 
 class Evidence:
@@ -19,11 +20,16 @@ class Evidence:
 
     def warm(self) -> None:
         """Build what counting needs: 4 bytes and about 0.1 μs an event."""
-        self.both(0, 0, 0, 0) if self._items and self._history.kinds else None
+        self.both([(0, 0, 0, 0)]) if self._items and self._history.kinds else None
 
-    def both(self, first: int, first_kind: int, second: int, second_kind: int) -> int:
-        """Return how many users did `first_kind` with the item `first` and `second_kind` with the item `second`."""
-        return int(in_common(self._users(first, first_kind), self._users(second, second_kind)))
+    def both(self, pairs: Sequence[tuple[int, int, int, int]]) -> list[int]:
+        """Return for each (item, kind, other item, other kind) how many users did both."""
+        users, bounds = self._by_item_and_kind
+        first, kind, other, other_kind = np.array(pairs, np.int64).reshape(-1, 4).T
+        kinds, counts = len(self._history.kinds), np.zeros(len(pairs), np.int64)
+        counts_in_common(users, bounds, first * kinds + kind, other * kinds + other_kind, counts)
+        found: list[int] = counts.tolist()
+        return found
 
     def count(self, item: int, kind: int) -> int:
         """Return how many users did `kind` with `item`."""

@@ -46,11 +46,11 @@ def explain(
     if causes and new:
         fallen = falls(model, history, np.array(causes, np.int32), np.array(new, np.int32), mode=mode)
         best = dict(zip(new, _best(causes, fallen), strict=True))
+    found = _counted(best, past, done, evidence, target)
     return [
-        _because(item, best[item], past, done, evidence, target) if item in best
-        else Reason("again", item, past.kinds[done[item][0]], done[item][1])
+        found[item] if item in found else Reason("again", item, past.kinds[done[item][0]], done[item][1])
         for item in listed.tolist()
-    ]  # fmt: skip
+    ]
 
 
 def in_words(reason: Reason, target: str, names: Sequence[str] | pl.Series) -> str:
@@ -82,14 +82,19 @@ def _best(causes: Sequence[int], fallen: NDArray[np.float32]) -> list[tuple[int,
     return list(zip([causes[place] for place in best], share.tolist(), strict=True))
 
 
-def _because(
-    item: int, best: tuple[int, float], past: History, done: Done, evidence: Evidence, target: str
-) -> Reason:  # fmt: skip
-    wanted, (cause, share) = past.kinds.index(target), best
-    if not share:
-        return Reason("popular", None, target, evidence.count(item, wanted))
-    kind, _ = done[cause]
-    return Reason("because", cause, past.kinds[kind], evidence.both(cause, kind, item, wanted), share)
+def _counted(
+    best: dict[int, tuple[int, float]], past: History, done: Done, evidence: Evidence, target: str
+) -> dict[int, Reason]:
+    """Return the reason of each item from its cause and share; without a share it is popular."""
+    wanted = past.kinds.index(target)
+    caused = {item: cause for item, (cause, share) in best.items() if share}
+    counts = evidence.both([(cause, done[cause][0], item, wanted) for item, cause in caused.items()])
+    reasons = {
+        item: Reason("because", cause, past.kinds[done[cause][0]], count, best[item][1])
+        for (item, cause), count in zip(caused.items(), counts, strict=True)
+    }
+    popular = (item for item in best if item not in caused)
+    return reasons | {item: Reason("popular", None, target, evidence.count(item, wanted)) for item in popular}
 
 
 def _strongest(past: History, target: str) -> Done:

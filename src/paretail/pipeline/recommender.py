@@ -25,7 +25,7 @@ from paretail.pipeline.bundle import Bundle
 from paretail.pipeline.evidence import Evidence
 from paretail.retrieve.associate import Associations
 from paretail.retrieve.base import Retriever, Scores
-from paretail.retrieve.falls import TellsFalls
+from paretail.retrieve.falls import tells_falls
 from paretail.retrieve.models import model
 from paretail.retrieve.shortlist import score_best
 from paretail.retrieve.topk import top_k
@@ -150,12 +150,12 @@ class Recommender:
         caller's thread: whoever scores waits for no reasons.
         """
         mode = self.mode(self.excluded_kinds(exclude))
-        with nullcontext() if isinstance(self.model, TellsFalls) else _one_at_a_time:
+        with nullcontext() if tells_falls(self.model) else _one_at_a_time:
             return reasons.explain(self.model, history, rows, self.evidence, self.target, mode)
 
     def in_words(self, reason: Reason) -> str:
         """Return a reason as one sentence, items called by their titles where there are any."""
-        return reasons.in_words(reason, self.target, self.names)
+        return reasons.in_words(reason, self.target, self._names)
 
     def similar(self, item_ids: pl.Series, relation: str, k: int = 20) -> pl.DataFrame:
         """Return `item_id, rank, similar_item_id, score, support, confidence, lift` for the items known."""
@@ -191,6 +191,10 @@ class Recommender:
         """What a person calls each item: its title, else its id."""
         titled = "title" in self.catalogue.columns
         return self.catalogue.select(pl.coalesce("title", "item_id") if titled else pl.col("item_id")).to_series()
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return self.names.to_list()
 
     @cached_property
     def evidence(self) -> Evidence:

@@ -46,7 +46,7 @@ def fill(total: Dense, floor: NDArray[np.float32], enough: int) -> None:
     _fill(total, floor, enough, FAINT)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, nogil=True)
 def _to_units(scores, indptr, indices):  # type: ignore[no-untyped-def]
     for user in prange(len(scores)):
         row = scores[user]
@@ -81,7 +81,7 @@ def _mean_of_best(row, best):  # type: ignore[no-untyped-def]
     return heap.sum() / np.float32(best)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, nogil=True)
 def _add_shaped(total, scores, theta, kappa):  # type: ignore[no-untyped-def]
     for user in prange(len(scores)):
         row, cells = scores[user], total[user]
@@ -91,7 +91,7 @@ def _add_shaped(total, scores, theta, kappa):  # type: ignore[no-untyped-def]
                 cells[item] += theta * (np.log1p(kappa * value) if kappa > 0 else value)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, nogil=True)
 def _fill(total, floor, enough, faint):  # type: ignore[no-untyped-def]
     for user in prange(len(total)):
         row, found = total[user], 0

@@ -115,7 +115,7 @@ def _rows_of(rows: NDArray[np.integer], there: int) -> NDArray[np.int32]:
     return rows.astype(np.int32, copy=False)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, nogil=True)
 def _spread(lp, li, lx, rp, ri, rx, out):  # type: ignore[no-untyped-def]
     for row in prange(len(lp) - 1):
         _spread_row(li[lp[row] : lp[row + 1]], lx[lp[row] : lp[row + 1]], rp, ri, rx, out[row])
@@ -148,6 +148,14 @@ def _product(left, right, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def counts_in_common(values, bounds, one, other, counts):  # type: ignore[no-untyped-def]
+    """Write into `counts` how many `values` the runs `one[n]` and `other[n]`, which `bounds` bounds, have in common."""
+    for pair in range(len(one)):
+        left = values[bounds[one[pair]] : bounds[one[pair] + 1]]
+        counts[pair] = in_common(left, values[bounds[other[pair]] : bounds[other[pair] + 1]])
+
+
+@njit(cache=True, nogil=True)
 def in_common(left, right):  # type: ignore[no-untyped-def]
     """Return how many values two ascending arrays without repeats have in common."""
     few, many = (left, right) if len(left) < len(right) else (right, left)
@@ -165,7 +173,7 @@ def in_common(left, right):  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, nogil=True)
 def _gather(lp, li, lx, right, out):  # type: ignore[no-untyped-def]
     for row in prange(len(lp) - 1):
         cells = out[row]
@@ -175,7 +183,7 @@ def _gather(lp, li, lx, right, out):  # type: ignore[no-untyped-def]
                 cells[column] += weight * source[column]
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, nogil=True)
 def _add_to_best(scores, best, left, columns):  # type: ignore[no-untyped-def]
     for user in prange(len(scores)):
         row = scores[user]
@@ -208,7 +216,7 @@ def _dot(one, other):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, nogil=True)
 def _pruned_product(lp, li, lx, rp, ri, rx, scale, power, starts, columns, values, counts):  # type: ignore[no-untyped-def]
     rows, width = len(lp) - 1, len(scale)
     chunks = min(rows, 64)

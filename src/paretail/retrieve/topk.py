@@ -12,7 +12,8 @@ from scipy import sparse
 from paretail.core.ids import Rows
 
 RUN = 64
-#: Blocks of at most so many scores are left to one thread: waking another takes longer than the work.
+#: Blocks of at most so many scores, and those of one user, are left to the caller's thread: waking another takes longer
+#: than the work, and any number of threads may call.
 SERIAL = 1 << 20
 
 
@@ -30,7 +31,7 @@ def top_k(
     best = np.full((users, k), -np.inf, np.float32)
     if k and users:
         indptr, indices = _excluded(exclude, users)
-        kernel = _top_k if scores.size > SERIAL else _top_k_serial
+        kernel = _top_k if scores.size > SERIAL and users > 1 else _top_k_serial
         kernel(np.ascontiguousarray(scores, np.float32), indptr, indices, item_idx, best)
     return item_idx, best
 
@@ -43,13 +44,13 @@ def _excluded(exclude: sparse.csr_array | None, users: int) -> tuple[NDArray[np.
     return exclude.indptr.astype(np.int64), exclude.indices.astype(np.int32)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, nogil=True)
 def _top_k(scores, indptr, indices, item_idx, best):  # type: ignore[no-untyped-def]
     for user in prange(len(scores)):
         _top_k_of_one(scores[user], indices[indptr[user] : indptr[user + 1]], item_idx[user], best[user])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _top_k_serial(scores, indptr, indices, item_idx, best):  # type: ignore[no-untyped-def]
     for user in range(len(scores)):
         _top_k_of_one(scores[user], indices[indptr[user] : indptr[user + 1]], item_idx[user], best[user])

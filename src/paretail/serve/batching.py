@@ -1,6 +1,8 @@
 """Questions in flight are answered together: one exact score of a catalogue costs nearly the same for many as for one.
 
 No artificial wait: a thread takes all that wait, up to a bound, and while it has them answered the next ones gather.
+One thread: with two they wait for Python's lock, batches are smaller, and answers come later (gowalla, 16 connections:
+p99 71 ms with two, 53 with one).
 """
 
 import asyncio

@@ -1,7 +1,6 @@
 """Run the service under granian, in this process, until it is told to stop."""
 
 import asyncio
-import gc
 import ipaddress
 import signal
 import socket
@@ -26,6 +25,7 @@ from paretail.serve.gate import Gate
 from paretail.serve.handle import Works
 from paretail.serve.keys import KeyRing
 from paretail.serve.metrics import Metrics
+from paretail.serve.process import settle
 from paretail.serve.threads import Threads
 
 #: Connections at a time; more wait to be accepted. A connection that asks nothing holds a place too.
@@ -59,7 +59,7 @@ def run(bundle: Path, folder: Path, config: ServeConfig) -> None:
             where = f"http://{f'[{address}]' if ':' in address else address}:{config.port}"
             print(f"paretail serves {bundle} with the store {folder} on {where} (its pages: /docs), {told}. "
                   "Ctrl-C stops it.", flush=True)  # fmt: skip
-            _settle()
+            settle()
             with asyncio.Runner(loop_factory=_new_loop) as runner:
                 runner.run(_serve(shop, keys, address, config))
 
@@ -117,17 +117,6 @@ async def working(shop: LiveShop, keys: KeyRing, config: ServeConfig) -> AsyncIt
     finally:
         batcher.close()
         threads.close()
-
-
-def _settle() -> None:
-    """Set up the interpreter for answering: what is loaded by now stays, and threads take short turns.
-
-    Python's collector of cycles would look through all of it every few thousand requests and stop them meanwhile: one
-    look took 95 ms, and the 99th percentile of answers fell from 57 to 10 ms without it.
-    """
-    gc.collect()
-    gc.freeze()
-    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def _address(host: str) -> str:

@@ -170,14 +170,13 @@ def _answers(live: LiveShop, count: int) -> list[dict[str, object]]:
 
 
 class Counter:
-    """What `draw` reads of an engine: a shelf with groups of variants."""
+    """What `draw` asks of an engine: which of several variants remains."""
 
     def __init__(self, parents: Sequence[int]) -> None:
         self.parents = np.array(parents, np.int32)
 
-    @property
-    def shelf(self) -> "Counter":
-        return self
+    def one_of_each(self, rows: np.ndarray) -> np.ndarray:
+        return np.sort(np.unique(self.parents[rows], return_index=True)[1])
 
 
 @settings(max_examples=200, deadline=None)

@@ -70,7 +70,7 @@ class Rules(Visitor, forbid_unknown_fields=True, kw_only=True):
     min_relevance: Annotated[
         float, Meta(ge=0, le=1, description="Least score of a listed item, as a share of the user's best item's.")
     ] = 0.0
-    explain: Annotated[bool, Meta(description="Tell why each item is in the list.")] = True
+    explain: Annotated[bool, Meta(description="Tell why each item is in the list.")] = False
     request_id: Annotated[Id | None, Meta(description="Your own name for this request; the same name counts once.")] = (
         None
     )
@@ -110,8 +110,8 @@ class RecommendedItem(Struct, omit_defaults=True):
         Meta(description="What proposed it: the name of the model, `popular` where the history says nothing, or the "
              "placement's own source."),
     ] = ""  # fmt: skip
-    reason: Annotated[str | None, Meta(description="Why, in words, with exact counts; without `explain` it is left out.")] = None
-    because: Annotated[str | None, Meta(description="The item of the history that speaks for it.")] = (
+    reason: Annotated[str | None, Meta(description="With `explain`: why, in words, with exact counts.")] = None
+    because: Annotated[str | None, Meta(description="With `explain`: the item of the history that speaks for it.")] = (
         None
     )
 

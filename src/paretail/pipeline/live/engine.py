@@ -78,6 +78,7 @@ class Engine:
         self.only_kind = kinds[0] if len(kinds) == 1 else None
         self._rows_of_items = np.zeros(0, np.int32)
         self._kinds_of_kinds = np.zeros(0, np.uint8)
+        self._variants = (-1, False)
         self._listable: dict[bool, tuple[int, NDArray[np.bool_] | None]] = {}
 
     @property
@@ -139,6 +140,16 @@ class Engine:
             mask = self.shelf.listable(out_of_stock)
             known = self._listable[out_of_stock] = (version, None if mask.all() else mask)
         return known[1]
+
+    def one_of_each(self, rows: Rows) -> Rows:
+        """Return which places of `rows` remain where of several variants of a product the first one does."""
+        version = self.shelf.version
+        if self._variants[0] != version:
+            parents = self.shelf.parents
+            self._variants = (version, bool((parents != np.arange(len(parents))).any()))
+        if not self._variants[1]:
+            return np.arange(len(rows), dtype=np.int32)
+        return np.sort(np.unique(self.shelf.parents[rows], return_index=True)[1]).astype(np.int32)
 
     @cached_property
     def newest_ms(self) -> int:

@@ -68,23 +68,21 @@ def draw(engine: Engine, scores: Scores, drawing: Drawing) -> tuple[Rows, Scores
         room = min(size, room * 4)
 
 
-def _judged(engine: Engine, rows: Rows, values: Scores, drawing: Drawing) -> tuple[Rows, NDArray[np.int64]]:
+def _judged(engine: Engine, rows: Rows, values: Scores, drawing: Drawing) -> tuple[Rows, Rows]:
     """Return which of `rows` (best first) are listed, in their order, and the page of each: places of k items.
 
     A tired item is `tired` pages further back, behind those that belong there. What is not among `rows` comes on a
     page of len(rows) // k or later.
     """
-    keep = np.arange(len(rows))
-    if not drawing.variants:
-        keep = np.sort(np.unique(engine.shelf.parents[rows], return_index=True)[1])
+    keep = np.arange(len(rows), dtype=np.int32) if drawing.variants else engine.one_of_each(rows)
     if drawing.min_relevance > 0 and len(rows):
         keep = keep[values[keep] >= np.float32(drawing.min_relevance * max(float(values[0]), 1e-30))]
     pages = keep // drawing.k
     if drawing.tired:
-        steps = np.array([drawing.tired.get(row, 0) for row in rows[keep].tolist()], np.int64)
+        steps = np.array([drawing.tired.get(row, 0) for row in rows[keep].tolist()], np.int32)
         order = np.lexsort((keep, steps, pages + steps))
         keep, pages = keep[order], (pages + steps)[order]
-    return keep.astype(np.int32), pages
+    return keep, pages
 
 
 def _at(rows: Rows, size: int) -> Mask:

@@ -13,6 +13,7 @@ Sources: those of the signals; the mix follows L. Rokach et al., stacking of rec
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -130,7 +131,7 @@ class Blend:
         history = wished(history, scene.weights)
         for signal, theta in mix.theta.items():
             add_shaped(total, self._signal(signal, history, scene, best), left_out, theta, mix.kappa)
-        fill(total, self._floor(), ENOUGH)
+        fill(total, self._floor, ENOUGH)
         return total
 
     def falls(
@@ -224,6 +225,7 @@ class Blend:
         fall: Scores = np.log1p(mix.kappa * whole) - np.log1p(mix.kappa * rest) if mix.kappa else whole - rest
         return fall
 
+    @cached_property
     def _floor(self) -> NDArray[np.float32]:
         """Return the popularity of each item, 1 for the most popular."""
         matrix = self.matrices[next(name for name in FLOORS if name in self.matrices)]
