@@ -31,7 +31,7 @@ def sending(method: str, path: str, field: str, rows: Iterable[Any]) -> Flow[Bat
         raise UsageError(Problem("CLNT-03", found, expected, "Put it into a list"))
     joined = BatchAnswer("", 0, 0, 0, [])
     refusal: ServiceError | None = None
-    for batch in split(map(row, rows), MOST_BYTES - len(field) - 8):
+    for batch in split(map(row, rows), MOST_BYTES - len(field) - 7):
         body = b'{"%b":[%b]}' % (field.encode(), b",".join(batch))
         try:
             reply = yield Ask(method, path, body)
@@ -61,7 +61,7 @@ def split(rows: Iterable[bytes], room: int) -> Iterator[list[bytes]]:
     batch: list[bytes] = []
     left = room
     for told in rows:
-        if batch and (len(batch) == MOST_ROWS or len(told) >= left):
+        if batch and (len(batch) == MOST_ROWS or len(told) > left):
             yield batch
             batch, left = [], room
         batch.append(told)

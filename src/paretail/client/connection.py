@@ -26,7 +26,7 @@ def settings(address: str, key: str | None, timeout: float, retries: int) -> dic
 def _wrong(address: str, key: str | None, timeout: float, retries: int) -> Iterator[tuple[str, str, str]]:
     try:
         parts = urlsplit(address)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         yield "the address cannot be read", "Such as http://127.0.0.1:8000", "Correct the address"
         return
