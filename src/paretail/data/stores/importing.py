@@ -1,6 +1,5 @@
 """Many events at once: they go straight to history."""
 
-from collections import Counter
 from hashlib import blake2b
 
 import msgspec
@@ -41,14 +40,15 @@ def identified(events: pl.DataFrame) -> pl.DataFrame:
     nameless = events.filter(pl.col("event_id").is_null())
     if nameless.is_empty():
         return events
-    seen: Counter[bytes] = Counter()
-    names = []
-    for row in nameless.drop("event_id").iter_rows():
-        content = msgspec.json.encode(row)
-        names.append(blake2b(b"%d " % seen[content] + content, digest_size=16).hexdigest())
-        seen[content] += 1
+    rows = nameless.drop("event_id").iter_rows()
+    encode = msgspec.json.Encoder().encode
+    names = pl.DataFrame({"name": [blake2b(encode(row), digest_size=16).hexdigest() for row in rows]})
+    if names["name"].n_unique() < names.height:
+        before = pl.int_range(pl.len()).over("name")
+        later = pl.format("{}-{}", "name", before)
+        names = names.select(pl.when(before == 0).then("name").otherwise(later).alias("name"))
     places = np.flatnonzero(events["event_id"].is_null())
-    return events.with_columns(events["event_id"].scatter(places, names))
+    return events.with_columns(events["event_id"].scatter(places, names["name"]))
 
 
 def _checked(events: pl.DataFrame) -> pl.DataFrame:
