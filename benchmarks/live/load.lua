@@ -1,6 +1,7 @@
 -- Asks for lists, and tells events in between, for users drawn at random.
--- Arguments: mode ("recommend" or "events"), a file of user ids, a file of item ids, one event a so many requests.
-local mode, users, items, every, asked, told = nil, {}, {}, 10, 0, 0
+-- Arguments: mode ("recommend" or "events"), a file of user ids, a file of item ids, one event in so many requests, a
+-- seed, whether reasons are asked for.
+local mode, users, items, every, explain, asked = nil, {}, {}, 10, "false", 0
 
 local function lines(path)
   local found = {}
@@ -11,6 +12,7 @@ end
 function init(args)
   mode, users, items, every = args[1], lines(args[2]), lines(args[3]), tonumber(args[4] or "10")
   math.randomseed(tonumber(args[5] or "1"))
+  explain = args[6] or "false"
 end
 
 local function event()
@@ -28,7 +30,7 @@ function request()
   if every > 0 and asked % every == 0 then
     return wrk.format("POST", "/v1/events", nil, '{"events":[' .. event() .. ']}')
   end
-  return wrk.format("POST", "/v1/recommend", nil, '{"user_id":"' .. users[math.random(#users)] .. '","k":20}')
+  return wrk.format("POST", "/v1/recommend", nil, '{"user_id":"' .. users[math.random(#users)] .. '","k":20,"explain":' .. explain .. '}')
 end
 
 function done(summary, latency, requests)

@@ -15,13 +15,16 @@ def recommendations(folder: Path, short: bool) -> list[dict[str, Any]]:
     """Ask for lists on 16 connections while one request in ten tells an event; then compare lists with the files'."""
     bundle = shops.gowalla(folder)
     users, items = shops.ids(bundle, "users", folder), shops.ids(bundle, "items", folder)
-    rows = []
+    rows, files = [], [str(users), str(items)]
     with serving(bundle, folder / "store") as service:
-        wrk(service, "load.lua", 16, 5, "/", "recommend", str(users), str(items), "10", "7")
-        for run in range(1, 4):
-            figures = wrk(service, "load.lua", 16, 3 if short else 30, "/", "recommend", str(users), str(items), "10",
-                          str(run))  # fmt: skip
-            rows.append({"what": "lists, and one event in ten requests", "connections": 16, "run": run, **_rate(figures)})
+        wrk(service, "load.lua", 16, 5, "/", "recommend", *files, "10", "7")
+        for name, explain in (("", "false"), (" with reasons", "true")):
+            for run in range(1, 4):
+                figures = wrk(
+                    service, "load.lua", 16, 3 if short else 30, "/", "recommend", *files, "10", str(run), explain
+                )
+                what = f"lists{name}, one request in ten an event"
+                rows.append({"what": what, "connections": 16, "run": run, **_rate(figures)})
     with serving(bundle, folder / "empty") as service:
         rows.append({"what": "live lists equal `recommend`'s", **_overlap(folder, bundle, service, users)})
     return rows
@@ -34,7 +37,8 @@ def events(folder: Path, short: bool) -> list[dict[str, Any]]:
     rows = []
     with serving(bundle, folder / "store") as service:
         for run in range(1, 4):
-            figures = wrk(service, "load.lua", 4, 3 if short else 20, "/", "events", str(users), str(items), "0", str(run))
+            seconds = 3 if short else 20
+            figures = wrk(service, "load.lua", 4, seconds, "/", "events", str(users), str(items), "0", str(run))
             row = {"what": "batches of 100 events", "connections": 4, "run": run, **_rate(figures)}
             rows.append(row | {"events_a_second": round(100 * row["requests_a_second"])})
     return rows
@@ -57,8 +61,8 @@ def pair(folder: Path, short: bool) -> list[dict[str, Any]]:
             took.append(1000 * (time.perf_counter() - started))
             unchanged += any(item["item_id"] == first for item in answer["items"])
     cuts = statistics.quantiles(took, n=100)
-    figures = {"pairs": pairs, "unchanged_answers": unchanged, "p50_ms": round(cuts[49], 2), "p99_ms": round(cuts[98], 2)}
-    return [{"what": "event, then the answer that it changes", **figures}]
+    times = {"p50_ms": round(cuts[49], 2), "p99_ms": round(cuts[98], 2)}
+    return [{"what": "event, then the answer that it changes", "pairs": pairs, "unchanged_answers": unchanged, **times}]
 
 
 def _rate(figures: dict[str, Any]) -> dict[str, Any]:

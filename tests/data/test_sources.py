@@ -164,5 +164,7 @@ def test_what_cannot_be_read_is_told(source: dict[str, str], code: str, says: st
 
 
 def test_every_source_says_what_it_is() -> None:
-    assert set(SOURCES) == {"parquet", "csv", "jsonl", "recbole", "postgres"}
+    assert set(SOURCES) == {
+        "parquet", "csv", "jsonl", "recbole", "postgres", "store", "store_items", "store_users",
+    }  # fmt: skip
     assert all(reader.__doc__ for reader in SOURCES.values())

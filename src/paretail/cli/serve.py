@@ -30,9 +30,6 @@ def serve(
     port
         The port; default 8000.
     """
-    from paretail.serve.process import prepare
-
-    prepare()
     from paretail.pipeline.config import ServeConfig, load_config
     from paretail.serve.run import run
 

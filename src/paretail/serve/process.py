@@ -1,9 +1,12 @@
-"""The process set up for answering: threads, memory, collection of cycles; `prepare` comes before numpy is loaded."""
+"""The process set up for answering: threads, memory and the collector of cycles."""
 
 import ctypes
 import gc
 import os
 import sys
+
+import numba
+from threadpoolctl import threadpool_limits
 
 #: Python lets a thread run this long while another waits; with its 5 ms, answers wait for those being scored.
 SWITCH_SECONDS = 0.001
@@ -12,19 +15,28 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _LARGE = -1, -3, 1 << 30
 
 
 def prepare() -> None:
-    """Leave one core to the requests while others score, and keep freed memory.
+    """Leave one core to the requests while BLAS computes, and keep freed memory.
 
     With as many threads as cores BLAS and numba wait for the thread that reads requests (2 cores: 4.2 ms of CPU an
     answer, with one thread 2.7). Scores of a catalogue that are given back to the system and asked for again cost a
-    page fault each 4 KiB: .1 ms for 41,000 items. A setting of the environment counts more.
+    page fault each 4 KiB: .1 ms for 41,000 items.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for name in ("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, str(max(1, cores - 1)))
+    threadpool_limits(scoring_threads(), "blas")
     libc = ctypes.CDLL(None) if os.name == "posix" else None
     if libc is not None and hasattr(libc, "mallopt"):
         libc.mallopt(_MMAP_THRESHOLD, _LARGE)
         libc.mallopt(_TRIM_THRESHOLD, _LARGE)
+
+
+def leave_a_core() -> None:
+    """Leave one core to the requests while numba computes for the calling thread; called as a worker begins."""
+    numba.set_num_threads(min(scoring_threads(), numba.get_num_threads()))
+
+
+def scoring_threads() -> int:
+    """Return all cores that this process may use but one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores - 1)
 
 
 def settle() -> None:

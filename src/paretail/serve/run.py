@@ -25,7 +25,7 @@ from paretail.serve.gate import Gate
 from paretail.serve.handle import Works
 from paretail.serve.keys import KeyRing
 from paretail.serve.metrics import Metrics
-from paretail.serve.process import settle
+from paretail.serve.process import leave_a_core, prepare, settle
 from paretail.serve.threads import Threads
 
 #: Connections at a time; more wait to be accepted. A connection that asks nothing holds a place too.
@@ -54,6 +54,7 @@ def run(bundle: Path, folder: Path, config: ServeConfig) -> None:
         known = store.keys()
         if elsewhere and all(key.revoked_ms is not None for key in known):
             raise _no_key(config.host, folder)
+        prepare()
         with closing(KeyRing(store.keys, elsewhere)) as keys, closing(LiveShop.open(bundle, store, config)) as shop:
             told = "an API key is needed" if keys.needed else "no API key is needed"
             where = f"http://{f'[{address}]' if ':' in address else address}:{config.port}"
@@ -111,7 +112,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 async def working(shop: LiveShop, keys: KeyRing, config: ServeConfig) -> AsyncIterator[Works]:
     """Yield what answers requests; what is begun is finished at the end."""
     metrics = Metrics(shop)
-    batcher, threads = Batcher(shop.recommend_many, metrics.batch), Threads()
+    batcher, threads = Batcher(shop.recommend_many, metrics.batch, leave_a_core), Threads(leave_a_core)
     try:
         yield Works(shop, batcher, threads, Gate(keys, config.rate), metrics, config.timeout_seconds)
     finally:
