@@ -12,6 +12,7 @@ from pathlib import Path
 from time import sleep
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from paretail.core.clock import DAY_MS
@@ -20,13 +21,15 @@ from paretail.data.stores import history, live
 from paretail.data.stores.base import Compacted, StoreError
 from paretail.data.stores.database import Database, View
 from paretail.data.stores.disk import FileLock, Moved, damaged
+from paretail.data.stores.index import event_digests
 from paretail.data.stores.live import Head
 from paretail.data.stores.merged import Merged, with_digests
+from paretail.data.stores.runs import contains
 
 #: How long another that opens, tidies or ends is waited for.
 _PATIENCE_SECONDS = 1.0
-#: How many rows one transaction removes, and how long others may write before the next.
-_CHUNK, _PAUSE_SECONDS = 2_000, 0.002
+#: How many rows one transaction removes, of the large ones in `block`; how long others may write before the next.
+_CHUNK, _BLOCKS, _PAUSE_SECONDS = 2_000, 2, 0.002
 #: How often emptying the log is tried while somebody reads in it, ten times a second.
 _TRIES = 20
 #: How many free pages one transaction gives back to the disk.
@@ -85,27 +88,34 @@ def _look_at_all(view: View) -> Before:
     return look(view)._replace(events=live.read(view.connection, view.head.covered), last=last)
 
 
-def rewrite(database: Database, before: Before, more: pl.DataFrame, covered: int, keep: pl.Expr) -> Compacted:
+def rewrite(
+    database: Database, before: Before, more: pl.DataFrame, covered: int, keep: pl.Expr, since: int | None = None
+) -> Compacted:
     """Write history anew: with `more` (which has digests), without what `keep` does not hold for.
 
-    The live events up to `covered` are in it then. The caller holds the lock.
+    The live events up to `covered` are in it then; `since` is the seq after which live events may be in `more` as
+    well. The caller holds the lock.
     """
     number = before.view.head.history + 1
     merged = Merged(before.view, more, keep)
     try:
         history.write_events(database.folder, number, merged.pieces())
         history.write_hashes(database.folder, number, merged.digests(), merged.users())
-        database.write(lambda connection: _switch(connection, database, before, merged, Head(number, covered)))
+        database.write(lambda connection: _switch(connection, database, before, merged, Head(number, covered), since))
     finally:
         with suppress(StoreError):  # what does not count now is rubbish: the old files, or the new ones
             history.remove_others(database.folder, database.read(lambda view: view.head).history)
     return Compacted(moved=merged.added, dropped=merged.dropped, history=merged.rows)
 
 
-def _switch(connection: sqlite3.Connection, database: Database, before: Before, merged: Merged, head: Head) -> None:
+def _switch(
+    connection: sqlite3.Connection, database: Database, before: Before, merged: Merged, head: Head, since: int | None
+) -> None:
     """Let the new files count; what came or was forgotten while they were written is put right."""
-    seqs = database.index.digests.find(merged.new_digests)
-    live.remove(connection, seqs[seqs > head.covered].tolist())  # came while the same was imported
+    if since is not None:
+        rows = live.after(connection, since)
+        double = contains(np.sort(merged.new_digests), event_digests(row[1:] for row in rows))
+        live.remove(connection, [row[0] for row, again in zip(rows, double, strict=True) if again])
     live.set_state(connection, history=head.history, covered=head.covered, history_events=merged.rows)
     connection.execute("UPDATE forgotten SET history = 0 WHERE serial <= ?", (before.forgets,))
     connection.execute("UPDATE forgotten SET history = ? WHERE serial > ?", (head.history, before.forgets))
@@ -117,15 +127,16 @@ def tidy(database: Database) -> None:
     head = database.read(lambda view: view.head)
     history.remove_others(database.folder, head.history)
     _chunks(database, "DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE seq <= ? LIMIT ?)", head.covered)
-    database.write(lambda connection: connection.execute("DELETE FROM block WHERE last_seq <= ?", (head.covered,)))
+    query = "DELETE FROM block WHERE last_seq IN (SELECT last_seq FROM block WHERE last_seq <= ? LIMIT ?)"
+    _chunks(database, query, head.covered, _BLOCKS)
 
 
 def _drop_lists(database: Database, before_ms: int) -> None:
     _chunks(database, "DELETE FROM shown WHERE seq IN (SELECT seq FROM shown WHERE ts_ms < ? LIMIT ?)", before_ms)
 
 
-def _chunks(database: Database, query: str, bound: int) -> None:
-    while database.write(lambda connection: connection.execute(query, (bound, _CHUNK)).rowcount):
+def _chunks(database: Database, query: str, bound: int, rows: int | None = None) -> None:
+    while database.write(lambda connection: connection.execute(query, (bound, rows or _CHUNK)).rowcount):
         sleep(_PAUSE_SECONDS)
 
 
@@ -133,10 +144,10 @@ def _give_back(database: Database) -> None:
     """Return free pages to the disk and empty the log, so that what was erased is nowhere any more."""
 
     def some(connection: sqlite3.Connection) -> int:
-        connection.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+        connection.executescript(f"PRAGMA incremental_vacuum({_PAGES})")  # execute() would free a single page
         return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
 
-    while database.write(some):
+    while database.write(some, apart=True):
         sleep(_PAUSE_SECONDS)
     for _ in range(_TRIES):
         if database.checkpoint():

@@ -72,9 +72,9 @@ class Database:
                 return look(View(connection, head, self._history(head.history), tuple(name for (name,) in hidden)))
         raise damaged(self.folder, _MISSING)
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in a transaction; returns once it is on the disk. It may be called again."""
-        return self._writer.do(work)
+    def write(self, work: Callable[[sqlite3.Connection], T], *, apart: bool = False) -> T:
+        """Run `work` in a transaction, or `apart` from all; returns once it is on the disk. It may be called again."""
+        return self._writer.do(work, apart=apart)
 
     def version(self) -> int:
         """Return a number that changes with each writing of another process."""
@@ -84,6 +84,7 @@ class Database:
     def known(self, connection: sqlite3.Connection, digests: Hashes) -> NDArray[np.bool_]:
         """Say which events are there already, live or in history; inside of a transaction."""
         known = np.zeros(len(digests), dtype=np.bool_)
+        self.index.follow(connection, self.head.covered)
         try:
             old = self._history(self.head.history)
         except Moved:  # nobody removes it while we may write
@@ -141,7 +142,6 @@ class Database:
         if (seen := _data_version(connection)) != self._caught_up or self.head == _UNKNOWN:
             self._caught_up = seen
             self.moved(connection, live.head(connection))
-        self.index.follow(connection, self.head.covered)
         self.index.drop(self.head.covered)
 
     def _undone(self) -> None:

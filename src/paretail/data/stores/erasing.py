@@ -21,7 +21,8 @@ _ERASE = (
 def forget(connection: sqlite3.Connection, database: Database, user_ids: Sequence[str], now_ms: int) -> None:
     """Erase users and the visitors that count as them, inside of a transaction; the links between them go too."""
     gone = sorted(belonging(dict(connection.execute("SELECT visitor_id, user_id FROM merge")), user_ids))
-    live.erase(connection, database.index.users.find(user_hashes(gone)).tolist(), gone)
+    seqs = database.index.seqs(connection, database.head.covered, user_hashes(gone))
+    live.erase(connection, seqs.tolist(), gone)
     for query in _ERASE:
         connection.execute(query, (json.dumps(gone),))
     rows = [(user, max(now_ms, database.forgotten.get(user, now_ms)), database.head.history) for user in gone]

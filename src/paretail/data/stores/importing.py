@@ -1,12 +1,15 @@
 """Many events at once: they go straight to history."""
 
+import sqlite3
 from hashlib import blake2b
 
 import msgspec
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from paretail.core.errors import Problem
+from paretail.data.stores import live
 from paretail.data.stores.base import StoreError
 from paretail.data.stores.compaction import alone, look, rewrite, tidy
 from paretail.data.stores.database import Database
@@ -24,12 +27,17 @@ def import_events(database: Database, events: pl.DataFrame) -> int:
     with alone(database.folder, PATIENCE_SECONDS):
         tidy(database)
         before = database.read(look)
-        known = database.write(lambda connection: database.known(connection, told["digest"].to_numpy()))
+        known, since = database.write(lambda connection: _known(connection, database, told))
         fresh = told.filter(~pl.Series(known) & told["digest"].is_first_distinct())
         fresh = fresh.filter(~_erased(fresh, database.read(lambda view: view.forgotten())))
         if fresh.is_empty():
             return 0
-        return rewrite(database, before, fresh, before.view.head.covered, pl.lit(True)).moved
+        return rewrite(database, before, fresh, before.view.head.covered, pl.lit(True), since).moved
+
+
+def _known(connection: sqlite3.Connection, database: Database, told: pl.DataFrame) -> tuple[NDArray[np.bool_], int]:
+    """Say which events are there already, and up to which seq they were looked for."""
+    return database.known(connection, told["digest"].to_numpy()), live.newest_seq(connection)
 
 
 def identified(events: pl.DataFrame) -> pl.DataFrame:

@@ -56,6 +56,11 @@ def present(connection: sqlite3.Connection, seqs: Iterable[int]) -> list[tuple[s
     return connection.execute(query, (json.dumps(list(seqs)),)).fetchall()
 
 
+def after(connection: sqlite3.Connection, seq: int) -> list[tuple[int, str, str]]:
+    """Return seq, event_id and item_id of the events beyond `seq`."""
+    return connection.execute("SELECT seq, event_id, item_id FROM event WHERE seq > ?", (seq,)).fetchall()
+
+
 def newest_seq(connection: sqlite3.Connection) -> int:
     """Return the seq of the newest live event, 0 where there is none."""
     return connection.execute("SELECT max(seq) FROM event").fetchone()[0] or 0

@@ -5,8 +5,6 @@ entries lie in about log2(n) runs and each is moved about log2(n) times (O'Neil,
 log-structured merge-tree, Acta Informatica 33, 1996, in memory alone).
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,8 +40,9 @@ class Runs:
 
     def find(self, keys: Hashes) -> Seqs:
         """Return the seqs of all entries with one of `keys`, ascending."""
-        found = list(self._slices(keys))
-        return np.sort(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
+        found: Seqs = np.concatenate([np.empty(0, np.int64), *(_under(run, seqs, keys) for run, seqs in self._runs)])
+        found.sort()
+        return found
 
     def after(self, seq: int) -> "Runs":
         """Return the entries beyond `seq` alone."""
@@ -53,11 +52,6 @@ class Runs:
             kept.add(keys[beyond], seqs[beyond])
         return kept
 
-    def _slices(self, keys: Hashes) -> Iterator[Seqs]:
-        for run, seqs in self._runs:
-            first, last = np.searchsorted(run, keys, "left"), np.searchsorted(run, keys, "right")
-            yield from (seqs[a:b] for a, b in zip(first, last, strict=True) if b > a)
-
 
 def contains(ordered: Hashes, keys: Hashes) -> NDArray[np.bool_]:
     """Say which of `keys` are in the ascending array `ordered`."""
@@ -65,6 +59,14 @@ def contains(ordered: Hashes, keys: Hashes) -> NDArray[np.bool_]:
         return np.zeros(len(keys), dtype=np.bool_)
     place = np.searchsorted(ordered, keys)
     return np.asarray(ordered[np.minimum(place, len(ordered) - 1)] == keys)
+
+
+def _under(run: Hashes, seqs: Seqs, keys: Hashes) -> Seqs:
+    """Return the seqs of a run's entries with one of `keys`."""
+    first, last = np.searchsorted(run, keys, "left"), np.searchsorted(run, keys, "right")
+    starts = np.cumsum(last - first) - (last - first)
+    found: Seqs = seqs[np.repeat(first - starts, last - first) + np.arange(np.sum(last - first))]
+    return found
 
 
 def _ordered(keys: Hashes, seqs: Seqs) -> tuple[Hashes, Seqs]:
