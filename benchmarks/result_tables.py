@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
@@ -50,7 +51,7 @@ def _plain(results: Results) -> str:
 
 def _named(key: str) -> str:
     """Return `peak_rss_mib` as `peak rss (MiB)`."""
-    for ending, unit in (("_s", "s"), ("_mib", "MiB")):
+    for ending, unit in (("_ms", "ms"), ("_s", "s"), ("_mib", "MiB")):
         if key.endswith(ending):
             return f"{key.removesuffix(ending).replace('_', ' ')} ({unit})"
     return key.replace("_", " ")
@@ -91,6 +92,18 @@ def _summary(results: Results) -> str:
             "; ".join(f"{row['model']} {_means(row)}" for row in published), *_costs(ours)[:2],
         ])  # fmt: skip
     return _markdown(["set", "figures", "paretail", *rivals, "published", "train", "memory"], lines)
+
+
+def _live(results: Results) -> str:
+    """Return one line for what was measured, each figure the median of its runs."""
+    rows = [row for run in results.values() for row in run["rows"]]
+    lines = []
+    for what in dict.fromkeys(row["what"] for row in rows):
+        runs = [row for row in rows if row["what"] == what]
+        keys = [key for key in runs[0] if key not in ("what", "run")]
+        told = [f"{_named(key)} {_figure(median(row[key] for row in runs))}" for key in keys]
+        lines.append([what, ", ".join(told), str(len(runs))])
+    return _markdown(["what", "figures", "runs"], lines)
 
 
 def _names(row: Mapping[str, Any]) -> str:
@@ -140,4 +153,5 @@ def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 SHAPES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "real_sets": ("real_sets", _accuracy),
     "summary": ("real_sets", _summary),
+    "live": ("live", _live),
 }
