@@ -34,10 +34,12 @@ check: $(DEV)
 	@$(BIN)/mypy scripts/*.py benchmarks/*.py
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/generate_reference.py --check
+	@$(BIN)/python scripts/generate_typescript.py --check
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 docs: $(DEV)
 	@$(BIN)/python scripts/generate_reference.py
+	@$(BIN)/python scripts/generate_typescript.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "site/index.html"
 

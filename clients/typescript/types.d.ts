@@ -1,0 +1,477 @@
+// Written by scripts/generate_typescript.py from the OpenAPI document; `make docs` writes it anew.
+
+/** What became of each row; what is accepted is on disk, and the next answer obeys. All rejected is an error. */
+export interface BatchAnswer {
+  /** A name of this answer; events may tell it to say what they follow from. */
+  request_id: string;
+  accepted: number;
+  duplicates: number;
+  rejected: number;
+  rows: Verdict[];
+}
+
+/** The one shape of every error. */
+export interface ErrorAnswer {
+  error: ErrorDetail;
+  /** A name of this answer; events may tell it to say what they follow from. */
+  request_id: string;
+}
+
+/** What was found, what was expected, what to do. */
+export interface ErrorDetail {
+  /** Stable; each has a section in docs/errors.md. */
+  code: string;
+  found: string;
+  expected: string;
+  do: string;
+}
+
+/** A figure with its 95 % interval. */
+export interface Estimate {
+  value: number;
+  low: number;
+  high: number;
+}
+
+/** One thing that the visitor did, told with a question and not stored. */
+export interface Event {
+  /** With which item; unknown ones are ignored. */
+  item_id: string;
+  /** What: the shop's word or ours; may be left out where there is one kind. */
+  kind?: string | null;
+  /** When, in seconds UTC; by default now. */
+  ts?: number | null;
+  /** How many. 0 to 1,000,000. By default 1.0. */
+  quantity?: number;
+}
+
+/** Events to keep; each is judged for itself. */
+export interface EventsRequest {
+  events: NewEvent[];
+}
+
+/** A category or brand that a user turned to; shares of one list add up to at most 1. */
+export interface Interest {
+  name: string;
+  share: number;
+  events: number;
+}
+
+/** An item of the catalogue, whole: what is not told is unknown. */
+export interface Item {
+  item_id: string;
+  title?: string | null;
+  /** From the widest to the narrowest. */
+  category?: string[] | null;
+  brand?: string | null;
+  /** In the reporting currency. */
+  price?: number | null;
+  /** Share of the price that is profit. -1,000 to 1. */
+  margin?: number | null;
+  /** Unknown counts as in stock. */
+  in_stock?: boolean | null;
+  /** Since when it is sold, in seconds UTC. */
+  created?: number | null;
+  /** The product of which it is a variant. */
+  parent_id?: string | null;
+  /** Never list it. By default false. */
+  hidden?: boolean;
+  /** The shop's own; filters may ask for them. */
+  attributes?: Record<string, string | number | boolean | string[] | null>;
+}
+
+/** An item as it is now. */
+export interface ItemAnswer {
+  item: Item;
+  /** The version of the bundle that answered. */
+  model_version: string;
+  /** Whether the model knows it; one that is newer is listed as new only. By default true. */
+  learned?: boolean;
+}
+
+/** What changes of an item; what is not told stays, null makes it unknown, attributes change one by one. */
+export interface ItemChange {
+  item_id: string;
+  title?: string | null;
+  category?: string[] | null;
+  brand?: string | null;
+  price?: number | null;
+  /** -1,000 to 1. */
+  margin?: number | null;
+  in_stock?: boolean | null;
+  created?: number | null;
+  parent_id?: string | null;
+  hidden?: boolean;
+  attributes?: Record<string, string | number | boolean | string[] | null>;
+}
+
+/** Items to change. */
+export interface ItemChanges {
+  items: ItemChange[];
+}
+
+/** Items to delete: they are never listed again, until they are set again. */
+export interface ItemIds {
+  item_ids: string[];
+}
+
+/** Items to set. */
+export interface ItemsRequest {
+  items: Item[];
+}
+
+/** One list of a page. */
+export interface ListRequest {
+  /** Which list. */
+  placement: "because-you-bought" | "for-you" | "new" | "trending" | "your-categories";
+  /** Length of the list. 1 to 1,000. By default 10. */
+  k?: number;
+  /** Beside that of the page. */
+  filter?: string | null;
+}
+
+/** The process answers. */
+export interface Live {
+  /** By default "live". */
+  status?: "live";
+}
+
+/** Who is who. */
+export interface MergeAnswer {
+  /** A name of this answer; events may tell it to say what they follow from. */
+  request_id: string;
+  user_id: string;
+  visitor_id: string;
+  /** Events of the user now, as far as they are held in memory. */
+  events: number;
+}
+
+/** A visitor has logged in: what they did, and will do under that id, is the user's. */
+export interface MergeRequest {
+  visitor_id: string;
+}
+
+/** One event to keep. */
+export interface NewEvent {
+  user_id: string;
+  item_id: string;
+  /** What: the shop's word or ours; needed where there are several. */
+  kind?: string | null;
+  /** When, in seconds UTC; by default now; at most a day ahead. */
+  ts?: number | null;
+  /** Its name: with the same name and item it is kept once. By default a new one. */
+  event_id?: string | null;
+  order_id?: string | null;
+  /** How many; null is 1. 0 to 1,000,000. */
+  quantity?: number | null;
+  /** Of one, in the reporting currency. */
+  price?: number | null;
+  /** The answer that it follows from. */
+  request_id?: string | null;
+  /** Its rank there. 1 to 100,000. */
+  position?: number | null;
+  /** Seconds spent on it. */
+  dwell?: number | null;
+}
+
+/** The lists in the order asked; one for which there is nothing to say is empty. */
+export interface PageAnswer {
+  /** A name of this answer; events may tell it to say what they follow from. */
+  request_id: string;
+  /** The version of the bundle that answered. */
+  model_version: string;
+  lists: PageList[];
+  /** Parts that failed; the answer is whole without them. */
+  degraded?: string[];
+}
+
+/** One list of a page. */
+export interface PageList {
+  placement: string;
+  /** What a person would call the list. */
+  title: string;
+  items: RecommendedItem[];
+}
+
+/** Several lists for one page, no item twice; earlier lists choose first. */
+export interface PageRequest {
+  /** The shop's id; an unknown user is served as well. */
+  user_id?: string | null;
+  /** What a visitor did, after the history of `user_id`. */
+  events?: Event[];
+  /** Items of a session, as views; the last one is the newest. */
+  items?: string[];
+  /** Kinds whose items are not recommended again; `["all"]`, `["none"]`; by default the target, or none where repeat purchases are wanted. */
+  exclude?: string[] | null;
+  /** Only items for which this is true. */
+  filter?: string | null;
+  /** Only these items; empty: any. */
+  include_items?: string[];
+  /** Not these items. */
+  exclude_items?: string[];
+  /** List items that are out of stock too. By default false. */
+  out_of_stock?: boolean;
+  /** List several variants of one product. By default false. */
+  variants?: boolean;
+  /** Ties calls of one visit together. */
+  session_id?: string | null;
+  /** Leave out what this session was shown before. By default false. */
+  skip_shown?: boolean;
+  /** An item shown so many times to the user without a click steps back by a list's length; 0: never. By default as the service is configured. 0 to 1,000. */
+  fatigue?: number | null;
+  /** Least score of a listed item, as a share of the user's best item's. 0 to 1. By default 0.0. */
+  min_relevance?: number;
+  /** Tell why each item is in the list. By default false. */
+  explain?: boolean;
+  /** Your own name for this request; the same name counts once. */
+  request_id?: string | null;
+  /** The lists. */
+  lists?: ListRequest[];
+}
+
+/** What followed from what was shown. */
+export interface PlacementStats {
+  placement: string;
+  model_version: string;
+  lists: number;
+  impressions: number;
+  clicks: number;
+  carts: number;
+  purchases: number;
+  /** In the reporting currency. */
+  revenue: number;
+  /** Clicks an impression. */
+  ctr: Estimate | null;
+  /** Purchases a click. */
+  cvr: Estimate | null;
+  /** Revenue a thousand impressions. */
+  revenue_per_mille: Estimate | null;
+}
+
+/** What the user's items cost, in the reporting currency, and where that lies in the catalogue (0 cheapest, 1). */
+export interface PriceLevel {
+  low: number;
+  median: number;
+  high: number;
+  percentile: number;
+}
+
+/** What is known of a user's interests, newer events weighing more. */
+export interface ProfileAnswer {
+  user_id: string;
+  /** The same in a sentence or two. */
+  words: string;
+  events: Record<string, number>;
+  categories: Interest[];
+  brands: Interest[];
+  /** Seconds UTC. */
+  last_event?: number | null;
+  days_since?: number | null;
+  price?: PriceLevel | null;
+  attributes?: Record<string, unknown>;
+  /** Visitors who are this user. */
+  merged?: string[];
+}
+
+/** A bundle is loaded and can be asked. */
+export interface Ready {
+  /** The version of the bundle that answered. */
+  model_version: string;
+  problems: string[];
+  /** By default "ready". */
+  status?: "ready";
+}
+
+/** The list, with what is needed to tie later events to it. */
+export interface RecommendAnswer {
+  /** A name of this answer; events may tell it to say what they follow from. */
+  request_id: string;
+  /** The version of the bundle that answered. */
+  model_version: string;
+  items: RecommendedItem[];
+  /** Parts that failed; the answer is whole without them. */
+  degraded?: string[];
+}
+
+/** A list for somebody. */
+export interface RecommendRequest {
+  /** The shop's id; an unknown user is served as well. */
+  user_id?: string | null;
+  /** What a visitor did, after the history of `user_id`. */
+  events?: Event[];
+  /** Items of a session, as views; the last one is the newest. */
+  items?: string[];
+  /** Kinds whose items are not recommended again; `["all"]`, `["none"]`; by default the target, or none where repeat purchases are wanted. */
+  exclude?: string[] | null;
+  /** Only items for which this is true. */
+  filter?: string | null;
+  /** Only these items; empty: any. */
+  include_items?: string[];
+  /** Not these items. */
+  exclude_items?: string[];
+  /** List items that are out of stock too. By default false. */
+  out_of_stock?: boolean;
+  /** List several variants of one product. By default false. */
+  variants?: boolean;
+  /** Ties calls of one visit together. */
+  session_id?: string | null;
+  /** Leave out what this session was shown before. By default false. */
+  skip_shown?: boolean;
+  /** An item shown so many times to the user without a click steps back by a list's length; 0: never. By default as the service is configured. 0 to 1,000. */
+  fatigue?: number | null;
+  /** Least score of a listed item, as a share of the user's best item's. 0 to 1. By default 0.0. */
+  min_relevance?: number;
+  /** Tell why each item is in the list. By default false. */
+  explain?: boolean;
+  /** Your own name for this request; the same name counts once. */
+  request_id?: string | null;
+  /** Length of the list. 1 to 1,000. By default 20. */
+  k?: number;
+  /** Where the list is shown; statistics are told apart by it. By default "for-you". */
+  placement?: string;
+}
+
+/** One line of a list. */
+export interface RecommendedItem {
+  item_id: string;
+  /** 1 is the best. */
+  rank: number;
+  /** Higher is better; comparable within one list alone. */
+  score: number;
+  /** What proposed it: the name of the model, `popular` where the history says nothing, or the placement's own source. */
+  source?: string;
+  /** With `explain`: why, in words, with exact counts. */
+  reason?: string | null;
+  /** With `explain`: the item of the history that speaks for it. */
+  because?: string | null;
+}
+
+/** Related items, item by item in the order asked. */
+export interface SimilarAnswer {
+  /** A name of this answer; events may tell it to say what they follow from. */
+  request_id: string;
+  /** The version of the bundle that answered. */
+  model_version: string;
+  items: SimilarItem[];
+}
+
+/** One related item; support, confidence and lift are exact counts of the shop's data, as shares. */
+export interface SimilarItem {
+  /** The item asked about. */
+  item_id: string;
+  /** 1 is the best. */
+  rank: number;
+  similar_item_id: string;
+  score: number;
+  /** Share of all transactions that hold both. */
+  support?: number | null;
+  /** Share of those with the item that hold the other too. */
+  confidence?: number | null;
+  /** Confidence over the other item's own share. */
+  lift?: number | null;
+}
+
+/** Items that go with `items`. */
+export interface SimilarRequest {
+  /** The items asked about. */
+  items: string[];
+  /** similar: the same people; also-bought; together: in one order; alternative. By default "similar". */
+  relation?: "also-bought" | "alternative" | "similar" | "together";
+  /** Length of each list; a bundle keeps the 30 best. 1 to 1,000. By default 20. */
+  k?: number;
+  /** Only items for which this is true. */
+  filter?: string | null;
+  /** List items that are out of stock too. By default false. */
+  out_of_stock?: boolean;
+}
+
+/** Statistics by placement and model version. */
+export interface StatsAnswer {
+  since: number;
+  until: number;
+  window_hours: number;
+  currency: string;
+  rows: PlacementStats[];
+}
+
+export interface StatsQuery {
+  since?: number | null;
+  until?: number | null;
+}
+
+export interface TrendingQuery {
+  /** Length of the list. 1 to 1,000. By default 20. */
+  k?: number;
+  /** Only items for which this is true. */
+  filter?: string | null;
+}
+
+/** What the shop knows of a user, whole. */
+export interface User {
+  user_id: string;
+  /** The shop's own. */
+  attributes?: Record<string, string | number | boolean | string[] | null>;
+}
+
+/** Users to forget: their document, their events and what they were shown are erased. */
+export interface UserIds {
+  user_ids: string[];
+}
+
+/** Users to set (PUT) or to change attribute by attribute (PATCH). */
+export interface UsersRequest {
+  users: User[];
+}
+
+/** What became of one row. */
+export interface Verdict {
+  /** Its place in the batch, from 0. */
+  row: number;
+  status: "accepted" | "duplicate" | "rejected";
+  /** Its event_id, item_id or user_id. */
+  id?: string | null;
+  /** Where it was rejected. */
+  error?: ErrorDetail | null;
+}
+
+/** What the service can be asked; rows of any number are sent in batches. */
+export interface Endpoints {
+  /** `POST /v1/recommend`: Recommend items for a user, a visitor or anybody. */
+  recommend(question?: RecommendRequest): Promise<RecommendAnswer>;
+  /** `POST /v1/page`: Fill several lists of one page, no item twice. */
+  page(question?: PageRequest): Promise<PageAnswer>;
+  /** `POST /v1/similar`: Find what goes with items. */
+  similar(question: SimilarRequest): Promise<SimilarAnswer>;
+  /** `GET /v1/trending`: List what many want of late. */
+  trending(question?: TrendingQuery): Promise<RecommendAnswer>;
+  /** `POST /v1/events`: Keep events; the next answer knows them. */
+  events(rows: Iterable<NewEvent>): Promise<BatchAnswer>;
+  /** `POST /v1/users/{id}/merge`: Say that a visitor is this user. */
+  merge(id: string, question: MergeRequest): Promise<MergeAnswer>;
+  /** `PUT /v1/items`: Set items, whole. */
+  putItems(rows: Iterable<Item>): Promise<BatchAnswer>;
+  /** `PATCH /v1/items`: Change what is told of items. */
+  changeItems(rows: Iterable<ItemChange>): Promise<BatchAnswer>;
+  /** `DELETE /v1/items`: Delete items: they are not listed again. */
+  deleteItems(rows: readonly string[]): Promise<BatchAnswer>;
+  /** `GET /v1/items/{id}`: Show an item as it is now. */
+  item(id: string): Promise<ItemAnswer>;
+  /** `PUT /v1/users`: Set users, whole. */
+  putUsers(rows: Iterable<User>): Promise<BatchAnswer>;
+  /** `PATCH /v1/users`: Change attributes of users. */
+  changeUsers(rows: Iterable<User>): Promise<BatchAnswer>;
+  /** `DELETE /v1/users`: Forget users: all that is kept of them is erased. */
+  forgetUsers(rows: readonly string[]): Promise<BatchAnswer>;
+  /** `GET /v1/users/{id}/profile`: Show a user's interests in words and numbers. */
+  profile(id: string): Promise<ProfileAnswer>;
+  /** `GET /v1/stats`: Count what followed from what was shown. */
+  stats(question?: StatsQuery): Promise<StatsAnswer>;
+  /** `GET /health/live`: Say that the process answers. */
+  live(): Promise<Live>;
+  /** `GET /health/ready`: Say which bundle can be asked. */
+  ready(): Promise<Ready>;
+  /** `GET /metrics`: Count requests, batches and what is held, for Prometheus. */
+  metrics(): Promise<string>;
+  /** `GET /openapi.json`: Describe the same for programs (OpenAPI 3.1). */
+  openapi(): Promise<unknown>;
+}
