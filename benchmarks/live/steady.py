@@ -13,6 +13,9 @@ from service import Service, ask, serving, wrk
 
 from paretail.pipeline.bundle import point, versions
 
+#: A list as `paretail recommend` writes it, which knows no stock and no variants.
+EVERYTHING = {"out_of_stock": True, "variants": True}
+
 
 def memory(folder: Path, short: bool) -> list[dict[str, Any]]:
     """Serve gowalla's items to a million users with live events, at 200 requests a second for ten minutes."""
@@ -60,7 +63,7 @@ def swap(folder: Path, short: bool) -> list[dict[str, Any]]:
                 return
             user = users[turn % len(users)]
             try:
-                answer = ask(link, "/v1/recommend", {"user_id": user, "k": 10})
+                answer = ask(link, "/v1/recommend", {"user_id": user, "k": 10, **EVERYTHING})
             except Exception as error:  # whatever it is, the request has failed
                 failed.append(str(error))
                 link = service.link()

@@ -108,6 +108,11 @@ class LiveUsers:
             events = np.frombuffer(bytes(packed), EVENT)
         return _in_order(events, self._most)
 
+    def everything(self) -> Packed:
+        """Return all events in memory, in no order."""
+        with self._lock:
+            return np.frombuffer(b"".join(self._packed.values()), EVENT)
+
     def add(self, events: Sequence[StoredEvent]) -> None:
         """Take in events that the store has accepted; impressions are no wishes and are left out."""
         with self._lock:

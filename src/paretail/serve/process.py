@@ -15,17 +15,12 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _LARGE = -1, -3, 1 << 30
 
 
 def prepare() -> None:
-    """Leave one core to the requests while BLAS computes, and keep freed memory.
+    """Leave one core to the requests while BLAS computes.
 
     With as many threads as cores BLAS and numba wait for the thread that reads requests (2 cores: 4.2 ms of CPU an
-    answer, with one thread 2.7). Scores of a catalogue that are given back to the system and asked for again cost a
-    page fault each 4 KiB: .1 ms for 41,000 items.
+    answer, with one thread 2.7).
     """
     threadpool_limits(scoring_threads(), "blas")
-    libc = ctypes.CDLL(None) if os.name == "posix" else None
-    if libc is not None and hasattr(libc, "mallopt"):
-        libc.mallopt(_MMAP_THRESHOLD, _LARGE)
-        libc.mallopt(_TRIM_THRESHOLD, _LARGE)
 
 
 def leave_a_core() -> None:
@@ -40,11 +35,17 @@ def scoring_threads() -> int:
 
 
 def settle() -> None:
-    """Keep what is loaded by now out of the collector's sight, and let threads take short turns.
+    """Call once all is loaded: threads take short turns, freed memory is kept, and what is loaded is left in peace.
 
     Python's collector of cycles would look through all of it every few thousand requests and stop them meanwhile: one
-    look took 95 ms, and the 99th percentile of answers fell from 57 to 10 ms without it.
+    look took 95 ms, and the 99th percentile of answers fell from 57 to 10 ms without it. Scores of a catalogue that are
+    given back to the system and asked for again cost a page fault each 4 KiB: .1 ms for 41,000 items.
     """
     gc.collect()
     gc.freeze()
     sys.setswitchinterval(SWITCH_SECONDS)
+    libc = ctypes.CDLL(None) if os.name == "posix" else None
+    if libc is not None and hasattr(libc, "mallopt"):
+        libc.malloc_trim(0)  # what loading has left over
+        libc.mallopt(_MMAP_THRESHOLD, _LARGE)
+        libc.mallopt(_TRIM_THRESHOLD, _LARGE)

@@ -5,21 +5,20 @@ that the bundle has seen (same item, kind and millisecond) counts once. A kind t
 strongest that it knows and that is no stronger, or the weakest that it knows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from paretail.core.clock import DAY_MS, now_ms
+from paretail.core.clock import now_ms
 from paretail.core.ids import Rows
 from paretail.core.money import minor_per_major
 from paretail.data.kinds import NOT_TARGETS, TARGETS
 from paretail.data.live import LiveUsers, Packed
 from paretail.data.shelf import Shelf
-from paretail.data.stores.base import Store
+from paretail.data.stores.base import StoredEvent
 from paretail.data.types import History
 from paretail.pipeline.live.feed import words_of
 from paretail.pipeline.live.trends import Trends
@@ -27,8 +26,6 @@ from paretail.pipeline.recommender import Recommender
 
 #: No kind of the bundle.
 NO_KIND: Final = 255
-#: Older live events have next to no weight in the trends.
-TREND_DAYS: Final = 30
 
 
 class Past(NamedTuple):
@@ -102,17 +99,21 @@ class Engine:
         indptr = np.concatenate([[0], np.cumsum([len(past.item_idx) for past in pasts])]).astype(np.int64)
         return History(indptr, items, kinds, times, quantities, history.kinds, history.time)
 
-    def count_live(self, store: Store) -> None:
-        """Count the store's events that are newer than the bundle's into the trends."""
-        since = self.newest_ms + 1 if self.recommender.history.time == "clock" else 0
-        events = store.events(max(since, now_ms() - TREND_DAYS * DAY_MS)).filter(pl.col("kind") != "impression")
-        self.count(events.select("item_id", "kind", "ts_ms").iter_rows())
+    def count_live(self) -> None:
+        """Count the live events in memory that are newer than the bundle's into the trends."""
+        events = self.users.everything()
+        if self.recommender.history.time == "clock":
+            events = events[events["ts_ms"] > self.newest_ms]
+        rows = np.array([self.shelf.row(word) for word in self.users.items.words], np.int32)[events["item"]]
+        self.trends.add(rows, self.users.kinds.words, events["kind"], events["ts_ms"])
 
-    def count(self, events: Iterable[tuple[str, str, int]]) -> None:
-        """Count (item_id, kind, ts_ms) into the trends; items that the shelf lacks trend nowhere."""
-        known = [(row, kind, ts_ms) for item_id, kind, ts_ms in events if (row := self.shelf.row(item_id)) >= 0]
-        rows, kinds, times = zip(*known, strict=True) if known else ((), (), ())
-        self.trends.add(np.array(rows, np.int32), kinds, np.array(times, np.int64))
+    def count(self, events: Sequence[StoredEvent]) -> None:
+        """Count live events into the trends."""
+        kinds = list(dict.fromkeys(event.kind for event in events))
+        number = {kind: place for place, kind in enumerate(kinds)}
+        rows = np.array([self.shelf.row(event.item_id) for event in events], np.int32)
+        times = np.array([event.ts_ms for event in events], np.int64)
+        self.trends.add(rows, kinds, np.array([number[event.kind] for event in events], np.uint8), times)
 
     def kind(self, word: str) -> int:
         """Return the bundle's kind that one of our words counts as, NO_KIND for one that shows no wish here."""

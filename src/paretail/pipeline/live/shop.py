@@ -306,7 +306,7 @@ class LiveShop:
 
     def _count(self, engine: Engine, events: Sequence[StoredEvent]) -> None:
         wishes = [event for event in events if event.kind != "impression"]
-        engine.count(event[1:4] for event in wishes)
+        engine.count(wishes)
         self._shown.followed((self._users.user_of(event.user_id), event.item_id) for event in wishes)
 
     def _set_items(self, rows: Sequence[Any], as_item: Callable[[Any], bodies.Item | Problem]) -> bodies.BatchAnswer:
@@ -360,7 +360,7 @@ class LiveShop:
         somebody.explain(somebody.lines(rows, values, ""), rows, [])
         with self._writing:
             _put_documents(engine, self.store)
-            engine.count_live(self.store)
+            engine.count_live()
             self._engine = engine
 
     def _watch(self) -> None:

@@ -36,11 +36,13 @@ class Trends:
         self._trend = np.bincount(history.item_idx, weight, items).astype(np.float64)
         self._lock = Lock()
 
-    def add(self, rows: Rows, kinds: Sequence[str], ts_ms: NDArray[np.int64]) -> None:
-        """Count live events on rows of the shelf."""
+    def add(self, rows: Rows, kinds: Sequence[str], kind: NDArray[np.integer], ts_ms: NDArray[np.int64]) -> None:
+        """Count live events on rows of the shelf (-1: none, which trends nowhere); `kind` numbers `kinds`."""
+        known = rows >= 0
+        rows, kind, ts_ms = rows[known], kind[known], ts_ms[known]
         if not len(rows):
             return
-        strength = np.array([STRENGTH.get(kind, 1.0) for kind in kinds])
+        strength = np.array([STRENGTH.get(name, 1.0) for name in kinds])[kind]
         with self._lock:
             if (most := int(rows.max())) >= len(self._trend):
                 self._trend = np.concatenate([self._trend, np.zeros(max(most + 1, len(self._trend)))])
