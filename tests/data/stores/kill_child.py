@@ -1,8 +1,8 @@
 """Writes to a store from many threads until it is killed, and prints what was acknowledged.
 
 Run as `python kill_child.py FOLDER RUN`. Each line of its output is one acknowledged call: `e THREAD NUMBER` for batch
-NUMBER of a thread (the events that `batch` makes), `p ITEMS` for promised impressions, `d NUMBER` for a document, `c`
-for a compaction; `ready` comes first.
+NUMBER of a thread (the events that `batch` makes), `p ITEMS` for promised impressions, `d NUMBER` for a document,
+`m NUMBER` for many documents, `c` for a compaction; `ready` comes first.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 from paretail.data.stores.base import Shown, StoredEvent
 from paretail.data.stores.embedded import EmbeddedStore
 
-THREADS, BATCH = 3, 50
+THREADS, BATCH, MANY = 3, 50, 6_000
 T0 = 1_700_000_000_000
 
 
@@ -47,6 +47,12 @@ def show(store: EmbeddedStore, run: str) -> None:
         say(f"d {number}")
 
 
+def replace(store: EmbeddedStore, run: str) -> None:
+    for number in count():
+        store.put("users", {f"u{n}": f"{run}/{number}".encode() for n in range(MANY)})
+        say(f"m {number}")
+
+
 def compact(store: EmbeddedStore) -> None:
     while True:
         store.compact({}, T0)
@@ -57,7 +63,7 @@ def main(folder: Path, run: str) -> None:
     store = EmbeddedStore.open(folder)
     work: list[tuple[Callable[..., None], tuple[object, ...]]] = [(append, (run, n)) for n in range(THREADS)]
     say("ready")
-    for target, more in [*work, (show, (run,)), (compact, ())]:
+    for target, more in [*work, (show, (run,)), (replace, (run,)), (compact, ())]:
         threading.Thread(target=target, args=(store, *more), daemon=True).start()
     threading.Event().wait()
 

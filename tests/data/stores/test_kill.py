@@ -30,6 +30,7 @@ class Acknowledged:
     batches: list[tuple[str, int, int]] = field(default_factory=list)
     promised: int = 0
     documents: dict[str, int] = field(default_factory=dict)
+    many: str = ""
     compactions: int = 0
 
     def note(self, run: str, line: str) -> None:
@@ -40,6 +41,8 @@ class Acknowledged:
             self.promised += int(numbers[0])
         elif kind == "d":
             self.documents[run] = int(numbers[0])
+        elif kind == "m":
+            self.many = f"{run}/{numbers[0]}"
         else:
             assert kind == "c", line
             self.compactions += 1
@@ -69,12 +72,20 @@ def check(folder: Path, told: Acknowledged) -> None:
         assert set(whole.values()) == {BATCH}, "a batch is there in part"
         documents = dict(store.documents("items"))
         assert all(int(documents[run] or b"-1") >= number for run, number in told.documents.items())
+        many = set(dict(store.documents("users")).values())
+        assert len(many) <= 1, "of many documents set at once some are there"
+        assert not told.many or _order(many.pop()) >= _order(told.many.encode())
         written = int(store.answers()["item_ids"].list.len().sum())
         assert told.promised <= written + store.counts()["impressions_lost"] <= told.promised + 5 * KILLS
         assert store.append(batch(*told.batches[0])) == [False] * BATCH
         assert len(list(folder.glob("history-*"))) in (0, 3), "files of a killed compaction are left"
     with closing(sqlite3.connect(folder / "live.sqlite")) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def _order(name: bytes | None) -> tuple[int, int]:
+    run, number = (name or b"run-1/0").decode().split("/")
+    return int(run.removeprefix("run")), int(number)
 
 
 def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:

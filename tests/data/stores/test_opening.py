@@ -148,27 +148,32 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
             call()
 
 
-def test_a_store_of_version_1_is_carried_forward(tmp_path: Path) -> None:
-    folder = tmp_path / "store"
+def _made_by_version_1(folder: Path) -> Path:
     folder.mkdir()
     with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = WAL")
         database.executescript(schema.MIGRATIONS[0])
         live.insert(database, [event(1), event(2)])
         database.execute("INSERT INTO merge VALUES ('v', 'u')")
+        database.execute("INSERT INTO document VALUES ('items', 'a', x'7b7d')")
         database.execute("PRAGMA user_version = 1")
         database.execute(f"PRAGMA application_id = {schema.APPLICATION}")
+    return folder
+
+
+def test_a_store_of_version_1_is_carried_forward(tmp_path: Path) -> None:
+    folder = _made_by_version_1(tmp_path / "store")
     with closing(EmbeddedStore.open(folder)) as store:
         assert store.append([event(2), event(3)]) == [False, True]
         assert store.merges() == {"v": "u"}
+        assert list(store.documents("items")) == [("a", b"{}")]
         assert store.compact({}, T0).history == 3
     with closing(sqlite3.connect(folder / DATABASE)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
 
 
 def test_a_store_that_an_older_program_has_open_is_not_carried_forward(tmp_path: Path) -> None:
-    folder = _made(tmp_path / "store")
-    _alter(folder, "DROP TABLE block", "PRAGMA user_version = 1")
+    folder = _made_by_version_1(tmp_path / "store")
     older = FileLock(folder / "open.lock")
     older.wait(1, shared=True)
     with pytest.raises(StoreError, match=r"older version of this program.*STOR-05"):

@@ -102,13 +102,6 @@ def test_a_failed_transaction_is_rolled_back_and_told(tmp_path: Path, begun: lis
     writer.close()
 
 
-def test_a_glance_never_waits(writer: Writer) -> None:
-    assert writer.glance(lambda _: 7, 0) == 7
-    seen: list[int] = []
-    writer.do(lambda _: seen.append(writer.glance(lambda _: 7, 0)))
-    assert seen == [0]
-
-
 def test_who_comes_after_the_closing_is_refused_and_who_came_before_is_written(
     writer: Writer, begun: list[int], tmp_path: Path
 ) -> None:
@@ -123,8 +116,6 @@ def test_who_comes_after_the_closing_is_refused_and_who_came_before_is_written(
         time.sleep(0.001)
     with pytest.raises(StoreError, match="STOR-09"):
         writer.do(lambda _: None)
-    with pytest.raises(StoreError, match="STOR-09"):
-        writer.glance(lambda _: 1, 0)
     connection = sqlite3.connect(tmp_path / "x.sqlite")
     assert connection.execute("SELECT count(*) FROM t").fetchone() == (2,)
     connection.close()

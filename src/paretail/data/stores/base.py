@@ -83,7 +83,11 @@ class Store(Protocol):
     """One shop's live data."""
 
     def append(self, events: Sequence[StoredEvent]) -> list[bool]:
-        """Add events, all or none; False for one whose (event_id, item_id) is there already, here or in history."""
+        """Add events, all or none; False for one that is not new.
+
+        That is one whose (event_id, item_id) is there already, here or in history, or which was forgotten with its
+        user before it came.
+        """
         ...
 
     def promise(self, impressions: int) -> None:
@@ -98,11 +102,14 @@ class Store(Protocol):
         ...
 
     def put(self, kind: Kind, documents: Mapping[str, bytes | None]) -> None:
-        """Set whole documents (JSON), all or none; None marks one as deleted."""
+        """Set whole documents (JSON), all or none, however many; None marks one as deleted. No id is empty."""
         ...
 
     def documents(self, kind: Kind) -> Iterable[tuple[str, bytes | None]]:
-        """Return every document by id; None where it was deleted."""
+        """Return every document by id; None where it was deleted.
+
+        Read some at a time, so that what is set meanwhile may be in it or not.
+        """
         ...
 
     def document(self, kind: Kind, document_id: str) -> bytes | None:
@@ -110,7 +117,10 @@ class Store(Protocol):
         ...
 
     def merge(self, visitor_id: str, user_id: str) -> None:
-        """Say that all that `visitor_id` did and will do was done by `user_id`."""
+        """Say that all that `visitor_id` did and will do was done by `user_id`; of several users the one told last.
+
+        Raises StoreError where that would lead in a circle.
+        """
         ...
 
     def merges(self) -> dict[str, str]:
@@ -118,7 +128,10 @@ class Store(Protocol):
         ...
 
     def forget(self, user_ids: Sequence[str], now_ms: int) -> None:
-        """Erase the events, the lists shown and the document of users; what they do afterwards is kept again."""
+        """Erase the events, lists shown, document and merges of users, and of the visitors who count as them.
+
+        What they do afterwards is kept again; an event with an earlier time than `now_ms` is not, however it comes.
+        """
         ...
 
     def forgotten(self) -> dict[str, int]:
@@ -132,8 +145,8 @@ class Store(Protocol):
     def newest(self, users: int, most: int) -> pl.DataFrame:
         """Return user_id, item_id, kind, ts_ms, quantity of the `users` seen last: their newest `most` events.
 
-        User by user, each user's oldest event first, the user seen last at the end; impressions left out. For a
-        warm start: 1 million events in about a second.
+        User by user, each user's oldest event first, the user seen last at the end; merges not followed, impressions
+        left out. For a warm start: 1 million events in about a second.
         """
         ...
 
@@ -181,7 +194,10 @@ class Store(Protocol):
         ...
 
     def version(self) -> int:
-        """Return a number that changes whenever another process has written to the store; costs microseconds."""
+        """Return a number that changes whenever another process has told the store something; costs microseconds.
+
+        What was shown, promised, compacted or copied is no telling.
+        """
         ...
 
     def counts(self) -> dict[str, int]:

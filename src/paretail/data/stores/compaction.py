@@ -17,7 +17,7 @@ import polars as pl
 
 from paretail.core.clock import DAY_MS
 from paretail.core.errors import Problem
-from paretail.data.stores import history, live
+from paretail.data.stores import documents, history, live
 from paretail.data.stores.base import Compacted, StoreError
 from paretail.data.stores.database import Database, View
 from paretail.data.stores.disk import FileLock, Moved, damaged
@@ -72,6 +72,7 @@ def compact(database: Database, keep_days: Mapping[str, float], now_ms: int) -> 
         before = database.read(_look_at_all)
         done = rewrite(database, before, with_digests(before.events), before.last, _young(keep_days, now_ms))
         tidy(database)
+        documents.tidy(database)
         if "impression" in keep_days:
             _drop_lists(database, now_ms - round(keep_days["impression"] * DAY_MS))
         _give_back(database)
@@ -113,6 +114,7 @@ def _switch(
 ) -> None:
     """Let the new files count; what came or was forgotten while they were written is put right."""
     if since is not None:
+        database.note(connection)
         rows = live.after(connection, since)
         double = contains(np.sort(merged.new_digests), event_digests(row[1:] for row in rows))
         live.remove(connection, [row[0] for row, again in zip(rows, double, strict=True) if again])

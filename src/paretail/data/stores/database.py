@@ -1,5 +1,6 @@
 """What the parts of an embedded store share: how to read it as of one moment, and how to write to it."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -26,6 +27,8 @@ T = TypeVar("T")
 _TRIES = 20
 _UNKNOWN = Head(-1, -1)
 _MISSING = "the history that its database names is missing"
+_NOTE = "INSERT INTO teller VALUES (?, 1) ON CONFLICT(process) DO UPDATE SET told = told + 1"
+_VERSION = "SELECT coalesce(sum(told), 0) FROM teller WHERE process <> ?"
 _HIDDEN = "SELECT user_id FROM forgotten WHERE history = ? AND history > 0"
 
 
@@ -59,9 +62,8 @@ class Database:
         self.head, self.forgotten, self.hidden = _UNKNOWN, dict[str, int](), set[str]()
         self._open_history: History | None = None
         self._erased_digests: Hashes | None = None
-        connection = connect(folder, writes=True)
-        self._caught_up, self._version = -1, _data_version(connection)
-        self._writer = Writer(connection, folder, self._catch_up, self._undone)
+        self._caught_up, self._process = -1, int.from_bytes(os.urandom(6), "little")
+        self._writer = Writer(connect(folder, writes=True), folder, self._catch_up, self._undone)
 
     def read(self, look: Callable[[View], T]) -> T:
         """Return what `look` finds in the store as of one moment; it may be called again."""
@@ -76,10 +78,23 @@ class Database:
         """Run `work` in a transaction, or `apart` from all; returns once it is on the disk. It may be called again."""
         return self._writer.do(work, apart=apart)
 
+    def tell(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do the same, and let the other processes know that the store was told something."""
+
+        def telling(connection: sqlite3.Connection) -> T:
+            self.note(connection)
+            return work(connection)
+
+        return self._writer.do(telling)
+
+    def note(self, connection: sqlite3.Connection) -> None:
+        """Let the other processes know; inside of a transaction."""
+        connection.execute(_NOTE, (self._process,))
+
     def version(self) -> int:
-        """Return a number that changes with each writing of another process."""
-        self._version = self._writer.glance(_data_version, self._version)
-        return self._version
+        """Return a number that grows with each telling of another process."""
+        with self._readers.snapshot() as connection:
+            return int(connection.execute(_VERSION, (self._process,)).fetchone()[0])
 
     def known(self, connection: sqlite3.Connection, digests: Hashes) -> NDArray[np.bool_]:
         """Say which events are there already, live or in history; inside of a transaction."""

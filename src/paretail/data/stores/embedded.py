@@ -14,15 +14,13 @@ from paretail.data.stores.base import Compacted, Key, Kind, Shown, StoredEvent
 from paretail.data.stores.compaction import compact
 from paretail.data.stores.database import Database
 from paretail.data.stores.disk import FileLock, told
+from paretail.data.stores.documents import pages, put
 from paretail.data.stores.erasing import forget
 from paretail.data.stores.importing import import_events
 from paretail.data.stores.index import Hashed, user_hashes
 from paretail.data.stores.merging import check_merge, followed
 from paretail.data.stores.opening import open_folder
 from paretail.data.stores.promises import Promises
-
-#: How many documents `documents` reads at once.
-_PAGE = 10_000
 
 
 class EmbeddedStore:
@@ -53,7 +51,7 @@ class EmbeddedStore:
         """Add events, all or none; False for one that is there already or was forgotten with its user."""
         with told(self.folder):
             hashed = Hashed(events)
-        return self._database.write(lambda connection: self._append(connection, hashed)) if events else []
+        return self._database.tell(lambda connection: self._append(connection, hashed)) if events else []
 
     def _append(self, connection: sqlite3.Connection, hashed: Hashed) -> list[bool]:
         database = self._database
@@ -81,25 +79,12 @@ class EmbeddedStore:
 
     def put(self, kind: Kind, documents: Mapping[str, bytes | None]) -> None:
         """Set whole documents (JSON), all or none; None marks one as deleted."""
-        rows = [(kind, name, body) for name, body in documents.items()]
-        self._database.write(lambda c: c.executemany("INSERT OR REPLACE INTO document VALUES (?, ?, ?)", rows))
+        put(self._database, [(kind, name, body) for name, body in documents.items()])
 
     def documents(self, kind: Kind) -> Iterator[tuple[str, bytes | None]]:
         """Return every document by id, in their order; None where it was deleted."""
-        page = self._page(kind, "")
-        while page:
+        for page in pages(self._database, kind):
             yield from page
-            page = self._page(kind, page[-1][0])
-
-    def _page(self, kind: Kind, after: str) -> list[tuple[str, bytes | None]]:
-        query = "SELECT id, body FROM document WHERE kind = ? AND id > ? ORDER BY id LIMIT ?"
-        return self._database.read(lambda view: view.connection.execute(query, (kind, after, _PAGE)).fetchall())
-
-    def document(self, kind: Kind, document_id: str) -> bytes | None:
-        """Return one document; None where there is none, or it was deleted."""
-        query = "SELECT body FROM document WHERE kind = ? AND id = ?"
-        row = self._database.read(lambda view: view.connection.execute(query, (kind, document_id)).fetchone())
-        return None if row is None else row[0]
 
     def merge(self, visitor_id: str, user_id: str) -> None:
         """Say that all that `visitor_id` did and will do was done by `user_id`; the user told last counts."""
@@ -108,7 +93,7 @@ class EmbeddedStore:
             check_merge(dict(connection.execute("SELECT visitor_id, user_id FROM merge")), visitor_id, user_id)
             connection.execute("INSERT OR REPLACE INTO merge VALUES (?, ?)", (visitor_id, user_id))
 
-        self._database.write(write)
+        self._database.tell(write)
 
     def merges(self) -> dict[str, str]:
         """Return visitor -> user, both as they were told."""
@@ -118,7 +103,7 @@ class EmbeddedStore:
         """Erase all of users and of the visitors that count as them; what they do afterwards is kept again."""
         with told(self.folder):
             user_hashes(user_ids)
-        self._database.write(lambda connection: forget(connection, self._database, user_ids, now_ms))
+        self._database.tell(lambda connection: forget(connection, self._database, user_ids, now_ms))
 
     def forgotten(self) -> dict[str, int]:
         """Return user -> the moment until which nothing of them may be used."""
@@ -174,7 +159,7 @@ class EmbeddedStore:
         """Add a key, or replace the one with its `key_id`."""
         row = (key.key_id, key.name, key.digest, json.dumps(key.scopes), key.rate, key.created_ms, key.revoked_ms)
         query = "INSERT OR REPLACE INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?)"
-        self._database.write(lambda connection: connection.execute(query, row))
+        self._database.tell(lambda connection: connection.execute(query, row))
 
     def version(self) -> int:
         """Return a number that changes whenever another process has written to the store; costs microseconds."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from paretail.core.errors import Problem
 from paretail.core.files import flush
-from paretail.data.stores import history, live, schema
+from paretail.data.stores import documents, history, live, schema
 from paretail.data.stores.base import StoreError
 from paretail.data.stores.disk import FileLock, busy, cannot, damaged
 from paretail.data.stores.promises import Promises
@@ -15,7 +15,7 @@ from paretail.data.stores.writer import LOCK, PATIENCE_SECONDS
 #: Held together by all processes that have the store open; alone by one that puts it in order.
 PRESENCE = "open.lock"
 COUNT = "shown.count"
-_OURS = frozenset({DATABASE, PRESENCE, LOCK, COUNT, history.LOCK})
+_OURS = frozenset({DATABASE, PRESENCE, LOCK, COUNT, history.LOCK, documents.LOCK})
 
 
 def open_folder(folder: Path, *, create: bool) -> tuple[FileLock, Promises]:
@@ -71,6 +71,7 @@ def _write_down(folder: Path, alone: bool) -> None:
             if alone:
                 _settle_promises(connection, folder)
                 _remove_rubbish(connection, folder)
+                connection.execute("DELETE FROM teller")
         finally:
             connection.close()
     finally:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from paretail.data.stores import lists, live
-from paretail.data.stores.base import StoredEvent
+from paretail.data.stores import documents, lists, live
+from paretail.data.stores.base import Kind, StoredEvent
 from paretail.data.stores.database import View
 from paretail.data.stores.index import LiveIndex, user_hashes
 from paretail.data.stores.merging import followed
@@ -18,8 +18,6 @@ _COUNTS = {
     "events_live": "SELECT count(*) FROM event WHERE seq > (SELECT value FROM state WHERE name = 'covered')",
     "events_history": "SELECT value FROM state WHERE name = 'history_events'",
     "lists": "SELECT count(*) FROM shown",
-    "items": "SELECT count(*) FROM document WHERE kind = 'items' AND body IS NOT NULL",
-    "users": "SELECT count(*) FROM document WHERE kind = 'users' AND body IS NOT NULL",
     "merges": "SELECT count(*) FROM merge",
     "impressions_lost": "SELECT value FROM state WHERE name = 'lost'",
 }
@@ -74,4 +72,6 @@ def events(view: View, since_ms: int, until_ms: int, impressions: bool) -> pl.Da
 
 def counts(view: View) -> dict[str, int]:
     """Return how many there are of what."""
-    return {name: view.connection.execute(query).fetchone()[0] for name, query in _COUNTS.items()}
+    kinds: tuple[Kind, ...] = ("items", "users")
+    documented = {kind: documents.count(view.connection, kind) for kind in kinds}
+    return {name: view.connection.execute(query).fetchone()[0] for name, query in _COUNTS.items()} | documented

@@ -43,8 +43,16 @@ INSERT INTO state VALUES ('history', 0), ('covered', 0), ('history_events', 0), 
 # Hashes of live events, so that an opened store need not make them again, see index.py.
 _BLOCKS = "CREATE TABLE block(last_seq INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT;"
 
+# Who wrote how often, by process, so that each can tell whether another did. Documents that are laid aside, see
+# documents.py; state laid: 1 while they count.
+_TELLERS = """
+CREATE TABLE teller(process INTEGER PRIMARY KEY, told INTEGER NOT NULL) STRICT;
+CREATE TABLE document_next(kind TEXT NOT NULL, id TEXT NOT NULL, body BLOB, PRIMARY KEY(kind, id)) STRICT;
+INSERT INTO state VALUES ('laid', 0);
+"""
+
 #: `MIGRATIONS[n]` leads from version n to n + 1.
-MIGRATIONS: tuple[str, ...] = (_BASE, _BLOCKS)
+MIGRATIONS: tuple[str, ...] = (_BASE, _BLOCKS, _TELLERS)
 VERSION = len(MIGRATIONS)
 
 

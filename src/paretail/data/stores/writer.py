@@ -62,20 +62,6 @@ class Writer:
         value: T = task.value
         return value
 
-    def glance(self, look: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
-        """Return what `look` finds outside of transactions; `otherwise` while somebody writes."""
-        with self._guard:
-            if self._closed:
-                raise closed(self._place)
-            if self._led:
-                return otherwise
-            self._led = True
-        try:
-            with told(self._place):
-                return look(self._connection)
-        finally:
-            self._hand_over()
-
     def checkpoint(self) -> bool:
         """Move the log into the database and empty it; False where somebody reads in it."""
         return self.do(_checkpoint, apart=True)
@@ -101,17 +87,14 @@ class Writer:
         for task in tasks:
             if task.apart:
                 self._run(task)
-        self._hand_over()
-        for task in tasks:
-            task.done = True
-            task.awake.release()
-
-    def _hand_over(self) -> None:
         with self._guard:
             heir = self._waiting[0] if self._waiting else None
             self._led = heir is not None
         if heir is not None:
             heir.awake.release()
+        for task in tasks:
+            task.done = True
+            task.awake.release()
 
     def _write(self, tasks: "list[_Task]") -> None:
         try:
