@@ -143,6 +143,7 @@ def test_documents_are_replaced_and_deleted_and_stay_deleted(store: Store) -> No
     store.put("users", {"a": b"user"})
     assert list(store.documents("items")) == [("a", b"{}"), ("b", b'{"n": 2}'), ("c", None)]
     assert list(store.documents("users")) == [("a", b"user")]
+    assert [store.document("items", name) for name in "abcd"] == [b"{}", b'{"n": 2}', None, None]
     assert (store.counts()["items"], store.counts()["users"]) == (2, 1)
     with pytest.raises(StoreError, match="STOR-08"):
         store.put("items", {"d": b"{}", "\ud800": b"{}"})

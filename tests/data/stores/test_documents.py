@@ -26,6 +26,9 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 def _all(store: EmbeddedStore) -> dict[str, bytes | None]:
     found = list(store.documents("items"))
     assert [name for name, _ in found] == sorted({name for name, _ in found})
+    assert {f"i{n}": store.document("items", f"i{n}") for n in range(20)} == dict.fromkeys(
+        (f"i{n}" for n in range(20)), None
+    ) | dict(found)
     assert store.counts()["items"] == sum(body is not None for _, body in found)
     return dict(found)
 

@@ -70,6 +70,16 @@ def pages(database: Database, kind: Kind) -> Iterator[list[tuple[str, bytes | No
         page = database.read(partial(_page, kind=kind, after=page[-1][0]))
 
 
+def one(view: View, kind: Kind, document_id: str) -> bytes | None:
+    """Return one document; None where there is none or it was deleted."""
+    for table in ("document_next", "document") if _laid(view.connection) else ("document",):
+        query = f"SELECT body FROM {table} WHERE kind = ? AND id = ?"
+        if (row := view.connection.execute(query, (kind, document_id)).fetchone()) is not None:
+            body: bytes | None = row[0]
+            return body
+    return None
+
+
 def count(connection: sqlite3.Connection, kind: Kind) -> int:
     """Return how many documents are not deleted."""
     query = _READ_BOTH if _laid(connection) else _READ

@@ -14,7 +14,7 @@ from paretail.data.stores.base import Compacted, Key, Kind, Shown, StoredEvent
 from paretail.data.stores.compaction import compact
 from paretail.data.stores.database import Database
 from paretail.data.stores.disk import FileLock, told
-from paretail.data.stores.documents import pages, put
+from paretail.data.stores.documents import one, pages, put
 from paretail.data.stores.erasing import forget
 from paretail.data.stores.importing import import_events
 from paretail.data.stores.index import Hashed, user_hashes
@@ -85,6 +85,10 @@ class EmbeddedStore:
         """Return every document by id, in their order; None where it was deleted."""
         for page in pages(self._database, kind):
             yield from page
+
+    def document(self, kind: Kind, document_id: str) -> bytes | None:
+        """Return one document; None where there is none or it was deleted."""
+        return self._database.read(lambda view: one(view, kind, document_id))
 
     def merge(self, visitor_id: str, user_id: str) -> None:
         """Say that all that `visitor_id` did and will do was done by `user_id`; the user told last counts."""
