@@ -227,6 +227,31 @@ def test_another_process_reads_and_writes_while_the_store_is_open(embedded: Embe
     assert embedded.counts() | {"events_live": 1, "events_history": 2} == embedded.counts()
 
 
+def test_processes_that_write_at_once_keep_each_event_once(embedded: EmbeddedStore) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from paretail.data.stores.embedded import EmbeddedStore\n"
+        "from paretail.data.stores.base import StoredEvent\n"
+        "store = EmbeddedStore.open(Path(sys.argv[1]))\n"
+        "print('ready', flush=True); input(); kept = 0\n"
+        "for start in range(0, 4000, 20):\n"
+        "    new = [StoredEvent('u1', 'i1', 'view', n, f'e{n}') for n in range(start, start + 20)]\n"
+        "    kept += sum(store.append(new))\n"
+        "    if start == 2000: store.compact({}, 0)\n"
+        "print(kept); store.close()\n"
+    )  # fmt: skip
+    command = [sys.executable, "-c", code, str(embedded.folder)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as one, subprocess.Popen(command, **pipes) as two:  # type: ignore[call-overload]
+        assert [child.stdout.readline() for child in (one, two)] == ["ready\n"] * 2
+        for child in (one, two):
+            child.stdin.write("go\n")
+            child.stdin.flush()
+        kept = [int(child.communicate()[0]) for child in (one, two)]
+    assert sum(kept) == 4000
+    assert embedded.events()["event_id"].n_unique() == embedded.events().height == 4000
+
+
 def test_a_writer_that_hangs_is_told_after_a_while(embedded: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("paretail.data.stores.writer.PATIENCE_SECONDS", 0.05)
     other = FileLock(embedded.folder / "write.lock")

@@ -38,6 +38,7 @@ class EmbeddedStore:
 
         Raises StoreError where the folder is something else, damaged, newer than this program or not writable.
         """
+        folder = folder.absolute()
         with told(folder):
             return cls(folder, *open_folder(folder, create=create))
 
