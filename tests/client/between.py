@@ -56,8 +56,7 @@ class Between:
 @contextmanager
 def between(*acts: Act, last: Act = LIVE, upstream: str = "") -> Iterator[Between]:
     """Yield a running server."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _Handler)
     state = Between(server.server_address[1], list(acts), last, upstream)
     server.state = state  # type: ignore[attr-defined]
     thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -68,6 +67,13 @@ def between(*acts: Act, last: Act = LIVE, upstream: str = "") -> Iterator[Betwee
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing where a client left, as tests want it to."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -220,6 +220,15 @@ def test_a_queue_whose_client_was_closed_gives_its_events_back(queue: Made) -> N
     assert "client has been closed" in told[0]
 
 
+def test_an_async_queue_is_open_within_its_block() -> None:
+    async def run() -> None:
+        async with AsyncClient("http://127.0.0.1:9") as client:
+            await AsyncEventQueue(client).put(NewEvent("u", "i"))
+
+    with pytest.raises(QueueFullError, match="closed"):
+        asyncio.run(run())
+
+
 def test_threads_share_a_queue(service: Service, stored: Stored) -> None:
     with Client(service.address) as client, EventQueue(client, size=64) as gathering:
 

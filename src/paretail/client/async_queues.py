@@ -16,7 +16,7 @@ from paretail.pipeline.live.bodies import BatchAnswer, NewEvent
 
 
 class AsyncEventQueue:
-    """See EventQueue; it begins to send with `async with`, in a task."""
+    """See EventQueue; it is open within `async with`."""
 
     def __init__(self, client: AsyncClient, *, size: int = 500, seconds: float = 1.0, limit: int = 10_000,
                  wait: float | None = 1.0, on_rejected: OnRejected | None = None) -> None:  # fmt: skip
@@ -24,6 +24,7 @@ class AsyncEventQueue:
         self._waiting, self._rejected = Waiting(size, seconds, limit), Rejected(on_rejected)
         self._changed, self._chance = asyncio.Condition(), Random()
         self._task: asyncio.Task[None] | None = None
+        self._waiting.closed = True  # until there is a task that sends
 
     async def put(self, event: NewEvent) -> None:
         """Take an event in, a copy with its `event_id` and, where it has none, the time of now."""
@@ -51,6 +52,7 @@ class AsyncEventQueue:
         self._rejected.check(None)
 
     async def __aenter__(self) -> Self:
+        self._waiting.closed = False
         self._task = asyncio.create_task(self._work(), name="paretail-events")
         return self
 

@@ -41,7 +41,8 @@ def sending(method: str, path: str, field: str, rows: Iterable[Any]) -> Flow[Bat
             else:
                 join(joined, answer(reply, _decode))
         except ParetailError as error:
-            error.add_note(f"{len(joined.rows):,} rows were answered before; sending all again counts none twice.")
+            if joined.rows:
+                error.add_note(f"{len(joined.rows):,} rows were answered before; sending all again counts none twice.")
             raise
     if refusal and not joined.accepted + joined.duplicates:
         raise refusal

@@ -6,7 +6,7 @@ error is raised at once.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from inspect import Parameter
 from random import Random
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
@@ -34,7 +34,7 @@ def _now(call: Call[P, T]) -> Callable[Concatenate["Client", P], T]:
     return _like(call, ask)
 
 
-def _later(call: Call[P, T]) -> Callable[Concatenate["AsyncClient", P], Awaitable[T]]:
+def _later(call: Call[P, T]) -> Callable[Concatenate["AsyncClient", P], Coroutine[Any, Any, T]]:
     async def ask(client: "AsyncClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await client.run(call(*args, **kwargs))
 
@@ -110,7 +110,7 @@ class Client:
             return None
         try:
             reply = self._http.request(step.method, step.path, content=step.body)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return error
         return Reply(reply.status_code, reply.headers, reply.content)
 
@@ -175,6 +175,6 @@ class AsyncClient:
             return None
         try:
             reply = await self._http.request(step.method, step.path, content=step.body)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return error
         return Reply(reply.status_code, reply.headers, reply.content)

@@ -1,6 +1,7 @@
 """What a client raises: the service's own errors as it tells them, and what kept an answer from coming."""
 
 from collections.abc import Mapping
+from typing import Self
 
 import httpx
 import msgspec
@@ -15,6 +16,9 @@ class ServiceError(ParetailError):
     def __init__(self, status: int, detail: ErrorDetail, request_id: str | None) -> None:
         super().__init__(problem(detail))
         self.status, self.detail, self.request_id = status, detail, request_id
+
+    def __reduce__(self) -> tuple[type[Self], tuple[int, ErrorDetail, str | None]]:
+        return type(self), (self.status, self.detail, self.request_id)
 
     def __str__(self) -> str:
         return f"{super().__str__()} [HTTP {self.status}, request {self.request_id or 'unknown'}]"
@@ -54,7 +58,7 @@ def foreign(status: int, headers: Mapping[str, str], content: bytes) -> ServiceE
     return ServiceError(status, detail, headers.get("x-request-id"))
 
 
-def no_answer(error: httpx.TransportError, attempts: int) -> NoAnswerError:
+def no_answer(error: httpx.RequestError, attempts: int) -> NoAnswerError:
     """Return the error for a request of which each attempt failed."""
     url = error.request.url
     times = "1 attempt" if attempts == 1 else f"{attempts} attempts"

@@ -49,7 +49,7 @@ class Pause(NamedTuple):
 
 
 T = TypeVar("T")
-Outcome: TypeAlias = Reply | httpx.TransportError
+Outcome: TypeAlias = Reply | httpx.RequestError
 Flow: TypeAlias = Generator[Ask, Reply, T]
 Steps: TypeAlias = Generator[Ask | Pause, Outcome | None, T]
 

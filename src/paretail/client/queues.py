@@ -20,8 +20,8 @@ class EventQueue:
 
     It holds up to `limit` events. When it is full, `put` waits for room for `wait` seconds (0: not at all, None: for
     ever) and then raises QueueFullError. While no answer comes, events wait and are sent again, in their order. Events
-    that the service rejects are told to `on_rejected`, in the queue's thread; without it `close`, and the end of `with`,
-    raise NotKeptError.
+    that the service rejects are told to `on_rejected`, in the queue's thread; without it `close`, and the end of
+    `with`, raise NotKeptError.
     """
 
     def __init__(self, client: Client, *, size: int = 500, seconds: float = 1.0, limit: int = 10_000,
