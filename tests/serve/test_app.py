@@ -1,5 +1,6 @@
 """The service answers over HTTP what the command line writes to files."""
 
+import html
 import json
 import re
 import shlex
@@ -181,6 +182,22 @@ def test_the_page_for_people_loads_nothing(service: Service) -> None:
     curl = re.search(r"<pre>(curl [^<]+)</pre>", page.body)
     assert curl
     assert f"http://127.0.0.1:{service.port}/v1/recommend" in curl[1]
+
+
+def test_the_page_for_people_can_be_pasted_and_read(service: Service) -> None:
+    page = html.unescape(service.ask("/docs").body)
+    lines = re.findall(r"<pre>(curl .+?)</pre>", page)
+    addresses = [shlex.split(line)[-1] for line in lines]
+    assert len(lines) == len(ENDPOINTS)
+    assert not [address for address in addresses if "{" in address or "%7B" in address]
+    for path in ("/v1/users/u00000007/merge", "/v1/users/u00000007/profile", "/v1/items/i00000012"):
+        assert f"{service.address}{path}" in addresses
+    cells = re.findall(r"<td>(.*?)</td>", page)
+    assert not {"None", "True", "False"} & set(cells)
+    assert {"null", "false", "true", "[]"} <= set(cells)
+    assert "number 0 to 100,000,000,000 or null" in cells
+    assert not [cell for cell in cells if "e+" in cell or "`" in cell]
+    assert "<code>request_id</code>" in page
 
 
 def test_the_lines_of_the_documentation_run(written: Service) -> None:

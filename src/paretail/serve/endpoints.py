@@ -56,6 +56,11 @@ class Endpoint:
         """Whether the path holds an id."""
         return "{id}" in self.path
 
+    @property
+    def example_id(self) -> str:
+        """An id for its path."""
+        return str(_ITEM["item_id"] if self.path.startswith("/v1/items/") else _USER["user_id"])
+
 
 class StatsRequest(Struct, forbid_unknown_fields=True):
     """Which time; by default all of it."""

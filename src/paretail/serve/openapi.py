@@ -91,6 +91,7 @@ def _parameters(endpoint: Endpoint, schemas: dict[str, Any]) -> list[dict[str, A
     if endpoint.has_id:
         schema = {"type": "string", "minLength": 1, "maxLength": 512}
         found.append({"name": "id", "in": "path", "required": True, "schema": schema,
+                      "example": endpoint.example_id,
                       "description": "The shop's id, percent-encoded; slashes too."})  # fmt: skip
     if endpoint.question is not None and not endpoint.reads_body:
         for name, schema in schemas[endpoint.question.__name__]["properties"].items():

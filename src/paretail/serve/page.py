@@ -1,10 +1,12 @@
 """The page /docs: the OpenAPI document as plain HTML that loads nothing, neither scripts nor from elsewhere."""
 
 import json
+import re
 from collections.abc import Iterator
 from html import escape
 from shlex import quote
 from typing import Any
+from urllib.parse import quote as percent_encoded
 from urllib.parse import urlencode
 
 _HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
@@ -54,7 +56,7 @@ class _Page:
     def operation(self, method: str, path: str, operation: dict[str, Any]) -> Iterator[str]:
         """Tell one method of one path."""
         yield f'<h2 id="{operation["operationId"]}"><code>{method} {escape(path)}</code></h2>'
-        yield f"<p>{escape(operation['summary'])}. {escape(operation.get('description', ''))}</p>"
+        yield f"<p>{_words(operation['summary'])}. {_words(operation.get('description', ''))}</p>"
         asked = operation.get("requestBody", {}).get("content", {}).get("application/json")
         yield f"<pre>{escape(self._curl(method, path, operation, asked))}</pre>"
         if operation["parameters"]:
@@ -72,6 +74,9 @@ class _Page:
 
     def _curl(self, method: str, path: str, operation: dict[str, Any], asked: dict[str, Any] | None) -> str:
         told = {p["name"]: p["example"] for p in operation["parameters"] if p["in"] == "query" and "example" in p}
+        for parameter in operation["parameters"]:
+            if parameter["in"] == "path":
+                path = path.replace(f"{{{parameter['name']}}}", percent_encoded(parameter["example"], safe=""))
         address = f"{self._address}{path}{'?' if told else ''}{urlencode(told)}"
         how = "" if method in ("GET", "POST") else f" -X {method}"
         body = f" -d {quote(json.dumps(asked['example'], ensure_ascii=False))}" if asked else ""
@@ -79,14 +84,14 @@ class _Page:
 
     def _parameter(self, parameter: dict[str, Any]) -> str:
         schema = parameter["schema"]
-        default = "required" if parameter["required"] else str(schema.get("default", ""))
+        default = "required" if parameter["required"] else _default(schema)
         about = parameter.get("description") or schema.get("description", "")
         return _row(parameter["name"], self._type(schema), default, about)
 
     def _body(self, heading: str, schema: dict[str, Any]) -> Iterator[str]:
         schema = self._resolved(schema)
         rows = list(self.rows(schema, ""))
-        yield f"<h3>{escape(heading)}</h3><p>{escape(schema.get('description', ''))}</p>"
+        yield f"<h3>{escape(heading)}</h3><p>{_words(schema.get('description', ''))}</p>"
         if rows:
             yield f"<table>{_FIELDS}"
             yield from rows
@@ -97,7 +102,7 @@ class _Page:
         required = set(schema.get("required", ()))
         for name, field in schema.get("properties", {}).items():
             inside, mark = self._inside(field)
-            default = "required" if name in required else str(field.get("default", ""))
+            default = "required" if name in required else _default(field)
             about = field.get("description", inside.get("description", ""))
             yield _row(prefix + name, self._type(field), default, about)
             yield from self.rows(inside, f"{prefix}{name}{mark}.")
@@ -127,10 +132,23 @@ class _Page:
             return " or ".join(f'"{value}"' for value in schema["enum"])
         if schema.get("type") == "array":
             return f"list of {self._type(schema['items'])}"
-        bounds = [f"{schema[key]:g}" for key in ("minimum", "maximum") if key in schema]
+        bounds = [_number(schema[key]) for key in ("minimum", "maximum") if key in schema]
         return f"{schema.get('type', 'any')}{' ' + ' to '.join(bounds) if len(bounds) == 2 else ''}"
 
 
+def _default(schema: dict[str, Any]) -> str:
+    return json.dumps(schema["default"], ensure_ascii=False) if "default" in schema else ""
+
+
+def _number(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"
+
+
+def _words(text: str) -> str:
+    """Return text as HTML, with what stands in backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
 def _row(name: str, kind: str, default: str, about: str) -> str:
-    cells = (f"<code>{escape(name)}</code>", escape(kind), escape(default), escape(about))
+    cells = (f"<code>{escape(name)}</code>", escape(kind), escape(default), _words(about))
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
