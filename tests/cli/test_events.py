@@ -1,12 +1,15 @@
 """`paretail events`: in once, out whole, in again without a mapping, and a training from either."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from paretail.data.stores.base import Shown, StoredEvent
+from paretail.data.stores.embedded import EmbeddedStore
 from paretail.data.types import EVENT_COLUMNS
 
 from ..trained import DemoShop, paretail, parts
@@ -95,6 +98,20 @@ def test_a_time_and_a_kind(store: Path, tmp_path: Path) -> None:
     bought = exported(store, tmp_path / "bought.parquet", "--kind", "purchase", "refund")
     assert sorted(bought["kind"].unique()) == ["purchase", "refund"]
     assert bought.height == whole.filter(pl.col("kind").is_in(["purchase", "refund"])).height
+
+
+def test_impressions_are_written_besides_the_kinds_asked_for(tmp_path: Path) -> None:
+    with closing(EmbeddedStore.open(tmp_path / "store")) as opened:
+        opened.append([StoredEvent("u", "i", kind, 1_000, kind) for kind in ("view", "cart", "purchase")])
+        opened.shown([Shown("r", 2_000, "u", None, "for-you", "v1", "best", ["i", "j"])])
+    kinds: list[tuple[tuple[str, ...], list[str]]] = [
+        (("--kind", "cart"), ["cart"]),
+        (("--impressions", "--kind", "purchase", "cart"), ["cart", "impression", "impression", "purchase"]),
+        (("--impressions",), ["cart", "impression", "impression", "purchase", "view"]),
+        (("--impressions", "--until", "1970-01-01T00:00:02", "--kind", "cart"), ["cart"]),
+    ]
+    for number, (asked, found) in enumerate(kinds):
+        assert sorted(exported(tmp_path / "store", tmp_path / f"{number}.csv", *asked)["kind"]) == found
 
 
 @pytest.mark.parametrize(

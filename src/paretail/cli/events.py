@@ -59,9 +59,9 @@ def export(
     until
         Only events before this moment.
     kind
-        Only events of these kinds.
+        Only events of these kinds, and what was shown where `--impressions` asks for it.
     impressions
-        Write what was shown too, a row an item of kind `impression`.
+        Write what was shown too, a row an item of kind `impression`, whichever kinds `--kind` names.
     json
         Print what was done as JSON.
     """

@@ -18,7 +18,8 @@ def export_events(store: Path, file: Path, *, since: str | None = None, until: s
                   kinds: Sequence[str] | None = None, impressions: bool = False) -> int:  # fmt: skip
     """Write the events with since <= time < until, in the columns of `data/types.py`; return how many.
 
-    Raises UsageError for an ending or a moment that says nothing, or for a kind that does not occur.
+    `impressions`: those too, whichever `kinds` are asked for. Raises UsageError for an ending or a moment that says
+    nothing, or for a kind that does not occur.
     """
     if file.suffix not in ENDINGS or file.is_dir():
         found = f"{file} is a folder" if file.is_dir() else f"{file} ends in {file.suffix or 'nothing'}"
@@ -28,7 +29,7 @@ def export_events(store: Path, file: Path, *, since: str | None = None, until: s
     with closing(EmbeddedStore.open(store, create=False)) as opened:
         events = opened.events(start, end, impressions)
     if kinds:
-        events = _of_kinds(events, kinds)
+        events = _of_kinds(events, kinds, impressions)
     with atomic_file(file) as aside:
         _write(events, aside, file.suffix)
     return events.height
@@ -44,13 +45,14 @@ def moment(text: str) -> int:
     return round((told if told.tzinfo is not None else told.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _of_kinds(events: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
+def _of_kinds(events: pl.DataFrame, kinds: Sequence[str], impressions: bool) -> pl.DataFrame:
+    besides = ["impression"] if impressions else []
     wanted = [word.strip() for kind in kinds for word in kind.split(",")]
-    there = events["kind"].unique().to_list()
+    there = [*events["kind"].unique().to_list(), *besides]
     if unknown := [kind for kind in wanted if kind not in there]:
         found = f"no event of the kind {unknown[0]!r} in that time"
         raise UsageError(Problem("CLI-25", found, f"Expected {nearest(unknown[0], there)}", "Correct --kind"))
-    return events.filter(pl.col("kind").is_in(wanted))
+    return events.filter(pl.col("kind").is_in([*wanted, *besides]))
 
 
 def _write(events: pl.DataFrame, file: Path, ending: str) -> None:
