@@ -23,10 +23,13 @@ def test_from_files_to_an_answer(tmp_path: Path) -> None:
     assert told.find(steps[0]) > 0
     assert '/v1/recommend -d \'{"user_id":' in told
     assert "   1. i0000" in told
-    assert told.count("answered in") == 2
+    assert told.count("answered in") == 3
     assert "1 event accepted and on disk" in told
-    first, second = (told.split("/v1/recommend -d")[place].split("   1. ")[1][:9] for place in (1, 2))
+    before, after = (told.split("/v1/recommend -d")[place] for place in (2, 3))
+    first, second = (text.split("   1. ")[1][:9] for text in (before, after))
     assert first != second
+    assert "popular" in before.split("1 event accepted")[0]
+    assert "because you put" in after
     assert sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) == [
         "bundle", "bundle-store", "events.csv.gz", "holdout.csv.gz", "items.csv", "serve.log", "shop.toml", "users.csv",
     ]  # fmt: skip

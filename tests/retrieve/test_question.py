@@ -133,3 +133,18 @@ def test_logs_that_leave_nothing_to_ask(mode: Mode, time: Time) -> None:
         split = split_of(history_of(did, time), mode)
         assert split.held.users == split.train.users == len(did)
         assert np.isin(split.held.item_idx, [0, 1]).all()
+
+
+def test_a_gap_before_the_newest_events_leaves_a_question() -> None:
+    """A few events after a year without any, such as live ones beside an old log, are no weeks to ask about."""
+    rng = np.random.default_rng(0)
+    users = [
+        [("purchase", int(item), float(day)) for day, item in enumerate(rng.integers(0, 40, 20))] for _ in range(300)
+    ]
+    users[0].append(("purchase", 3, 500.0))
+    history = history_of(users)
+    for mode in ("none", "target"):
+        split = held_out(history, "purchase", mode, 2000, np.random.default_rng(1))
+        asked = int((split.held.counts > 0).sum())
+        assert asked > 250
+        assert split.train.ts_ms.max() < history.ts_ms.max()

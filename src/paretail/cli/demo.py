@@ -14,6 +14,8 @@ from typing import Any
 from paretail.core.errors import ParetailError, Problem, UsageError
 
 #: The service must answer within this many seconds.
+#: A user of whom the demo shop knows nothing.
+NEWCOMER = "somebody-new"
 PATIENCE_SECONDS = 60.0
 
 
@@ -138,8 +140,8 @@ def _ask(address: str, folder: Path, service: "subprocess.Popen[bytes]") -> None
     items = pl.read_csv(folder / "items.csv", infer_schema=False)
     names = dict(zip(items["sku"], items["name"], strict=True))
 
-    def listed(**rules: Any) -> str:
-        question = {"user_id": user_id, "k": 5, "explain": True, **rules}
+    def listed(user_id: str) -> str:
+        question = {"user_id": user_id, "k": 5, "explain": True, "exclude": ["purchase", "cart"]}
         answer, took_ms = _post(address, "/v1/recommend", question)
         for item in answer["items"]:
             name = names.get(item["item_id"], "")
@@ -147,11 +149,13 @@ def _ask(address: str, folder: Path, service: "subprocess.Popen[bytes]") -> None
         out.print(f"   answered in {took_ms:.0f} ms by model {answer['model_version']}")
         return str(answer["items"][0]["item_id"])
 
-    first = listed()
-    out.print("\n[bold]7. They put the first one in the cart: the very next answer knows[/]", highlight=False)
-    told, took_ms = _post(address, "/v1/events", {"events": [{"user_id": user_id, "item_id": first, "kind": "cart"}]})
+    listed(user_id)
+    out.print("\n[bold]7. Somebody new: before and after they put one thing in the cart[/]", highlight=False)
+    first = listed(NEWCOMER)
+    event = {"user_id": NEWCOMER, "item_id": first, "kind": "cart"}
+    told, took_ms = _post(address, "/v1/events", {"events": [event]})
     out.print(f"   {told['accepted']} event accepted and on disk in {took_ms:.0f} ms")
-    listed(exclude=["purchase", "cart"])
+    listed(NEWCOMER)
 
 
 def _post(address: str, path: str, body: dict[str, Any]) -> tuple[Any, float]:

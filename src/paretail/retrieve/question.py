@@ -6,13 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretail.core.clock import DAY_MS
-from paretail.data.held import Mode
+from paretail.data.held import Mode, kind_row
 from paretail.data.splits import Split, by_time, leave_last, random_pairs
 from paretail.data.types import History
 
 #: The weeks after one moment are the last days, or a fifth of a shorter log.
 WINDOW_DAYS: Final = 30.0
 WINDOW_SHARE: Final = 0.2
+#: Where these weeks hold too few, as after a gap in the log, they begin before this share of the target events.
+NEWEST_SHARE: Final = 0.2
 ENOUGH_USERS: Final = 1000
 FEWEST_USERS: Final = 100
 
@@ -28,9 +30,7 @@ def held_out(history: History, target: str, mode: Mode, most_users: int, rng: np
     the newest pair of each user is asked; without order a random one.
     """
     if mode != "all" and history.time == "clock" and len(history.ts_ms):
-        days = int(np.ptp(history.ts_ms)) / DAY_MS
-        split = by_time(history, target, last_days=min(WINDOW_DAYS, WINDOW_SHARE * days), drop=mode)
-        asked = np.flatnonzero((split.held.counts > 0) & (np.diff(split.train.indptr) > 0))
+        split, asked = _weeks(history, target, mode)
         if mode == "none" or len(asked) >= FEWEST_USERS:
             return _only(split, asked, most_users, rng)
     if mode == "all":
@@ -38,6 +38,24 @@ def held_out(history: History, target: str, mode: Mode, most_users: int, rng: np
         if (untouched.held.counts > 0).sum() >= ENOUGH_USERS:
             return untouched
     return _newest_or_random(history, target, mode, "none" if mode == "none" else "target", most_users, rng)
+
+
+def _weeks(history: History, target: str, mode: Mode) -> tuple[Split, NDArray[np.int64]]:
+    """Return the question of the last weeks and whom it can be asked."""
+    days = int(np.ptp(history.ts_ms)) / DAY_MS
+    last = int(history.ts_ms.max()) - round(min(WINDOW_DAYS, WINDOW_SHARE * days) * DAY_MS)
+    times = history.ts_ms[history.kind == kind_row(history, target)]
+    cuts = [last, int(np.quantile(times, 1 - NEWEST_SHARE)) if len(times) else last]
+    best: tuple[Split, NDArray[np.int64]] | None = None
+    for cut_ms in cuts:
+        split = by_time(history, target, cut_ms=cut_ms, drop=mode)
+        asked = np.flatnonzero((split.held.counts > 0) & (np.diff(split.train.indptr) > 0))
+        if best is None or len(asked) > len(best[1]):
+            best = split, asked
+        if len(asked) >= FEWEST_USERS:
+            break
+    assert best is not None
+    return best
 
 
 def _only(split: Split, asked: NDArray[np.int64], most: int, rng: np.random.Generator) -> Split:

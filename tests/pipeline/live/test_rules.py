@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretail.core.clock import now_ms
 from paretail.core.errors import UsageError
 from paretail.pipeline.live.bodies import (
     Item,
@@ -111,9 +110,7 @@ def test_reasons_name_an_item_of_the_history(live: LiveShop) -> None:
 
 
 def test_a_page_never_shows_an_item_twice(live: LiveShop) -> None:
-    live.put_items(
-        [Item(f"n{number}", title=f"New {number}", created=now_ms() / 1000, price=5.0) for number in range(4)]
-    )
+    live.put_items([Item(f"n{number}", title=f"New {number}", price=5.0) for number in range(4)])
     page = live.page(PageRequest(user_id=USER, explain=True, lists=[ListRequest(name, 8) for name in ALL]))  # type: ignore[arg-type]
     shown = [item.item_id for made in page.lists for item in made.items]
     assert [made.placement for made in page.lists] == list(ALL)

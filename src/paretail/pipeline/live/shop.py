@@ -196,8 +196,13 @@ class LiveShop:
         return feed.answer(uuid4().hex, ids, outcome)
 
     def put_items(self, rows: Sequence[bodies.Item | Problem]) -> bodies.BatchAnswer:
-        """Set items, whole."""
-        return self._set_items(rows, lambda row: row)
+        """Set items, whole; one that was never seen is sold from now on unless it tells since when."""
+
+        def dated(row: bodies.Item) -> bodies.Item:
+            known = row.created is not None or self._engine.shelf.row(row.item_id) >= 0
+            return row if known else msgspec.structs.replace(row, created=now_ms() / 1000)
+
+        return self._set_items(rows, dated)
 
     def change_items(self, rows: Sequence[bodies.ItemChange | Problem]) -> bodies.BatchAnswer:
         """Change what is told of items; an unknown one is rejected (LIVE-02)."""

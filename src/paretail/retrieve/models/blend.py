@@ -196,7 +196,7 @@ class Blend:
         asked = max(FEWEST_ASKED, min(MOST_ASKED, round(seconds * ASKED_A_SECOND)))
         remarks: list[str] = []
         metrics: dict[str, Any] = {}
-        figures: list[str] = []
+        figure = ""
         for mode in wanted:
             progress(f"Learning weights ({mode})", len(remarks) / len(wanted))
             split = held_out(graph.history, question.target, mode, asked, rng_for(f"retrieve/choose/{mode}", seed))
@@ -205,8 +205,9 @@ class Blend:
             remarks.append(_remark(mode, learned, split))
             if learned is not None:
                 metrics[str(mode)] = {"k": JUDGED_AT, **asdict(learned)}
-                figures.append(f"NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.standard_error:.4f}")
-        return Choice(config.model_copy(update={"modes": modes}), metrics, tuple(remarks), next(iter(figures), ""))
+                if mode == wanted[0]:  # the others ask other questions: their figures are not comparable
+                    figure = f"NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.standard_error:.4f}"
+        return Choice(config.model_copy(update={"modes": modes}), metrics, tuple(remarks), figure)
 
     def _at(self, now_ms: int | None) -> Scene:
         if now_ms is None:
