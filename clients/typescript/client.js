@@ -47,7 +47,9 @@ export class Client {
     const path = endpoint.path.replace("{id}", () => escaped(given.shift()));
     const [question = {}] = given;
     if (endpoint.rows) {
-      return sendingRows(endpoint.rows, question, (body) => this.#ask(endpoint, path, body, body.length < MOST_KEEPALIVE));
+      return sendingRows(endpoint.rows, question, (body) =>
+        this.#ask(endpoint, path, body, body.length < MOST_KEEPALIVE),
+      );
     }
     if (endpoint.method === "GET") return this.#ask(endpoint, path + query(question));
     const named = endpoint.named ? { ...question, request_id: question.request_id ?? newId() } : question;

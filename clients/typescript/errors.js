@@ -27,12 +27,15 @@ export class NoAnswerError extends ParetailError {
   /** @param {string} address @param {number} attempts @param {any} cause */
   constructor(address, attempts, cause) {
     const why = cause?.cause?.code ?? cause?.cause?.message ?? cause?.message;
-    super({
-      code: "CLNT-01",
-      found: `no answer from ${address || "the page's own server"} after ${attempts} attempt(s): ${why}`,
-      expected: "A service that listens there and answers in time",
-      do: "Start it, or correct the address or the timeout",
-    }, { cause });
+    super(
+      {
+        code: "CLNT-01",
+        found: `no answer from ${address || "the page's own server"} after ${attempts} attempt(s): ${why}`,
+        expected: "A service that listens there and answers in time",
+        do: "Start it, or correct the address or the timeout",
+      },
+      { cause },
+    );
   }
 }
 

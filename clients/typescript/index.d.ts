@@ -36,8 +36,8 @@ export interface QueueOptions {
 }
 
 /**
- * Gathers events and sends them when `size` wait or the oldest has waited for `seconds`, in their order. While no answer
- * comes they wait and are sent again. Without `onRejected`, `close` throws NotKeptError for events that were not kept.
+ * Gathers events and sends them when `size` wait or the oldest has waited for `seconds`, in their order. While no
+ * answer comes they wait and are sent again. Without `onRejected`, `close` throws NotKeptError for events that were not kept.
  */
 export class EventQueue {
   constructor(client: Pick<Endpoints, "events">, options?: QueueOptions);

@@ -42,9 +42,14 @@ export class EventQueue {
   /** @param {NewEvent} event */
   put(event) {
     const { size, seconds, limit } = this.#options;
-    if (this.#isClosed) throw new QueueFullError("the queue is closed", "An open queue", "Put events before it is closed");
+    if (this.#isClosed)
+      throw new QueueFullError("the queue is closed", "An open queue", "Put events before it is closed");
     if (this.#waiting.length + this.#sending >= limit) {
-      throw new QueueFullError(`${limit} events wait`, "Room for one more", "Look whether the service answers, or raise limit");
+      throw new QueueFullError(
+        `${limit} events wait`,
+        "Room for one more",
+        "Look whether the service answers, or raise limit",
+      );
     }
     if (this.#waiting.length === 0 && !this.#failures) this.#dueMs = performance.now() + seconds * 1000;
     this.#waiting.push({ ...event, event_id: event.event_id ?? newId(), ts: event.ts ?? Date.now() / 1000 });
@@ -102,7 +107,12 @@ export class EventQueue {
    * @param {NewEvent[]} events @param {any} error
    */
   #failed(events, error) {
-    const detail = error.detail ?? { code: "CLNT-01", found: String(error), expected: "An answer", do: "See the cause" };
+    const detail = error.detail ?? {
+      code: "CLNT-01",
+      found: String(error),
+      expected: "An answer",
+      do: "See the cause",
+    };
     if (error instanceof ServiceError && (error.status === 400 || REFUSED.has(error.status))) {
       this.#recovered();
       return this.#giveBack(events, detail);

@@ -81,7 +81,11 @@ function join(joined, more) {
 
 /** @param {number} count @param {ServiceError} error @returns {BatchAnswer} */
 function rejected(count, error) {
-  const verdict = (/** @type {number} */ row) => ({ row, status: /** @type {const} */ ("rejected"), error: error.detail });
+  const verdict = (/** @type {number} */ row) => ({
+    row,
+    status: /** @type {const} */ ("rejected"),
+    error: error.detail,
+  });
   const rows = Array.from({ length: count }, (_, row) => verdict(row));
   return { request_id: error.requestId ?? "", accepted: 0, duplicates: 0, rejected: count, rows };
 }

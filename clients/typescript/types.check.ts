@@ -12,9 +12,17 @@ export async function passes(): Promise<string[]> {
   const kept: BatchAnswer = await client.putItems(new Set(items));
   await client.changeItems([{ item_id: "i", price: null }]);
   await client.trending();
-  new EventQueue(client, { onRejected: (event: NewEvent, error) => event.item_id + error.code }).put({ user_id: "u", item_id: "i" });
+  new EventQueue(client, { onRejected: (event: NewEvent, error) => event.item_id + error.code }).put({
+    user_id: "u",
+    item_id: "i",
+  });
   const titles: string[] = (await client.page({ lists: [{ placement: "new" }] })).lists.map((list) => list.title);
-  return [...answer.items.map((line) => line.item_id), ...verdicts.map((row) => row.status), ...titles, kept.request_id];
+  return [
+    ...answer.items.map((line) => line.item_id),
+    ...verdicts.map((row) => row.status),
+    ...titles,
+    kept.request_id,
+  ];
 }
 
 export function doesNotPass(error: unknown): void {

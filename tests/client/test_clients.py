@@ -87,7 +87,7 @@ def test_arguments_are_those_of_the_body_in_words_that_help_shows() -> None:
 
 def test_every_method_is_answered(ask: Ask, service: Service) -> None:
     at, user = service.address, "every u/1 ü?"
-    item = Item("client-1", title="Linen Blazer", category=["Men"], price=89.0, in_stock=True)
+    item = Item("client-1", title="Linen Blazer", category=["Men"], price=89.0, in_stock=True, created=1.5)
     assert ask(at, "put_items", [item]).accepted + ask(at, "put_users", [User(user, {"country": "DK"})]).accepted == 2
     assert ask(at, "change_items", [ItemChange("client-1", price=79.0)]).rows[0].id == "client-1"
     assert ask(at, "item", "client-1").item == msgspec.structs.replace(item, price=79.0)

@@ -15,7 +15,9 @@ test("pauses double up to the longest, and what may not pass is not asked again"
   const pauses = Array.from({ length: 8 }, (_, attempt) => pauseMs({ error: {} }, attempt, 1));
   assert.deepEqual(pauses, [200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
   const statuses = Array.from({ length: 400 }, (_, place) => 200 + place);
-  const again = statuses.filter((status) => pauseMs({ status, headers: new Headers(), text: "" }, 0, 0.5) !== undefined);
+  const again = statuses.filter(
+    (status) => pauseMs({ status, headers: new Headers(), text: "" }, 0, 0.5) !== undefined,
+  );
   assert.deepEqual(again, [429, 502, 503, 504]);
 });
 
@@ -61,7 +63,10 @@ test("other errors are thrown at once", async () => {
   for (const status of [400, 401, 403, 404, 405, 408, 413, 415, 422, 500]) {
     await between([refusal(status, "SERV-01")], {}, async (address, asked) => {
       await assert.rejects(new Client(address).recommend(), (/** @type {ServiceError} */ error) => {
-        assert.deepEqual([error.status, error.detail.code, error.requestId, error.name], [status, "SERV-01", "r1", "ServiceError"]);
+        assert.deepEqual(
+          [error.status, error.detail.code, error.requestId, error.name],
+          [status, "SERV-01", "r1", "ServiceError"],
+        );
         return error instanceof ServiceError && asked.length === 1;
       });
     });
@@ -89,8 +94,13 @@ test("no answer in time, and nobody there", async () => {
 });
 
 test("an answer that is not of the service is told", async () => {
-  const acts = [{ body: "<html>" }, { body: "" }, { status: 404, body: "no" }, { status: 204, body: "" },
-    { status: 302, headers: { location: "http://elsewhere.invalid/" }, body: "" }];
+  const acts = [
+    { body: "<html>" },
+    { body: "" },
+    { status: 404, body: "no" },
+    { status: 204, body: "" },
+    { status: 302, headers: { location: "http://elsewhere.invalid/" }, body: "" },
+  ];
   for (const act of acts) {
     await between([act], {}, async (address, asked) => {
       await assert.rejects(new Client(address).live(), /CLNT-02/);
@@ -101,7 +111,10 @@ test("an answer that is not of the service is told", async () => {
 
 test("rows are sent in batches within the bounds, in their order", () => {
   const rows = Array.from({ length: 2500 }, (_, number) => ({ item_id: `i${number}` }));
-  assert.deepEqual([...batches(rows, false, 1 << 20)].map((batch) => batch.length), [1000, 1000, 500]);
+  assert.deepEqual(
+    [...batches(rows, false, 1 << 20)].map((batch) => batch.length),
+    [1000, 1000, 500],
+  );
   const wide = Array.from({ length: 1000 }, () => ({ title: "ü".repeat(1000) }));
   const sizes = [...batches(wide, false, 1 << 20)].map((batch) => Buffer.byteLength(batch.join(",")));
   assert.equal(sizes.length, 2);
@@ -114,33 +127,54 @@ test("verdicts of several batches count on, and a batch that is refused whole is
   const events = () => Array.from({ length: 1002 }, () => ({ user_id: "u", item_id: "i" }));
   await between([first, refusal(422, "SERV-04"), first, refusal(403)], {}, async (address) => {
     const answer = await new Client(address).events(events());
-    assert.deepEqual(answer.rows.map(({ row }) => row), Array.from({ length: 1002 }, (_, row) => row));
+    assert.deepEqual(
+      answer.rows.map(({ row }) => row),
+      Array.from({ length: 1002 }, (_, row) => row),
+    );
     assert.deepEqual([answer.accepted, answer.rejected, answer.rows[1001].error?.code], [1000, 2, "SERV-04"]);
     await assert.rejects(new Client(address).events(events()), { status: 403, rowsAnswered: 1000 });
   });
   await between([refusal(422, "SERV-04"), refusal(422)], {}, async (address) => {
-    await assert.rejects(new Client(address).events(events()), { status: 422, detail: { code: "SERV-04", found: "f", expected: "e", do: "d" } });
+    await assert.rejects(new Client(address).events(events()), {
+      status: 422,
+      detail: { code: "SERV-04", found: "f", expected: "e", do: "d" },
+    });
   });
   assert.deepEqual((await new Client("http://127.0.0.1:9").events([])).rows, []);
 });
 
 test("what is no setting or argument is refused, and no secret told", async () => {
   const secret = "paretail_0123456789ab_secret";
-  for (const [address, options] of [["127.0.0.1:8000", {}], ["ftp://x", {}], ["http://", {}], ["http://x?a", {}],
-    [`http://u:${secret}@x`, {}], ["http://x", { key: `${secret}\n` }], ["http://x", { key: "" }],
-    ["http://x", { timeoutMs: 0 }], ["http://x", { retries: -1 }]]) {
-    assert.throws(() => new Client(/** @type {string} */ (address), /** @type {object} */ (options)), (/** @type {Error} */ error) =>
-      error instanceof UsageError && !error.message.includes(secret));
+  for (const [address, options] of [
+    ["127.0.0.1:8000", {}],
+    ["ftp://x", {}],
+    ["http://", {}],
+    ["http://x?a", {}],
+    [`http://u:${secret}@x`, {}],
+    ["http://x", { key: `${secret}\n` }],
+    ["http://x", { key: "" }],
+    ["http://x", { timeoutMs: 0 }],
+    ["http://x", { retries: -1 }],
+  ]) {
+    assert.throws(
+      () => new Client(/** @type {string} */ (address), /** @type {object} */ (options)),
+      (/** @type {Error} */ error) => error instanceof UsageError && !error.message.includes(secret),
+    );
   }
   const client = new Client("http://127.0.0.1:9", { key: secret });
-  for (const told of [inspect(client, { showHidden: true, depth: 9 }), JSON.stringify(client)]) assert.ok(!told.includes("secret"));
+  for (const told of [inspect(client, { showHidden: true, depth: 9 }), JSON.stringify(client)])
+    assert.ok(!told.includes("secret"));
   for (const id of ["", ".", "..", undefined]) await assert.rejects(client.item(/** @type {any} */ (id)), UsageError);
-  for (const rows of ["i1", 5, undefined]) await assert.rejects(client.deleteItems(/** @type {any} */ (rows)), UsageError);
+  for (const rows of ["i1", 5, undefined])
+    await assert.rejects(client.deleteItems(/** @type {any} */ (rows)), UsageError);
 });
 
 test("an address may have a path", async () => {
   await between([], {}, async (address, asked) => {
     for (const end of ["", "/"]) assert.equal((await new Client(`${address}/shop${end}`).live()).status, "live");
-    assert.deepEqual(asked.map(({ path }) => path), ["/shop/health/live", "/shop/health/live"]);
+    assert.deepEqual(
+      asked.map(({ path }) => path),
+      ["/shop/health/live", "/shop/health/live"],
+    );
   });
 });

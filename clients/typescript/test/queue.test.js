@@ -21,7 +21,8 @@ function fake(/** @type {(Error | number[])[]} */ ...outcomes) {
     const outcome = outcomes.shift() ?? [];
     if (outcome instanceof Error) throw outcome;
     const verdicts = sent[sent.length - 1].map((_, row) =>
-      outcome.includes(row) ? { row, status: "rejected", error: WRONG } : { row, status: "accepted" });
+      outcome.includes(row) ? { row, status: "rejected", error: WRONG } : { row, status: "accepted" },
+    );
     return /** @type {any} */ ({ request_id: "r", accepted: 0, duplicates: 0, rejected: 0, rows: verdicts });
   };
   return { client: { events }, sent };
@@ -32,7 +33,10 @@ test("events are sent when enough wait, and the end sends the rest", async () =>
   const queue = new EventQueue(client, { size: 2, seconds: 60 });
   for (const name of ["a", "b", "c", "d", "e"]) queue.put(event(name));
   await sleep(50);
-  assert.deepEqual(sent, [["a", "b"], ["c", "d"]]);
+  assert.deepEqual(sent, [
+    ["a", "b"],
+    ["c", "d"],
+  ]);
   await queue.close();
   assert.deepEqual(sent, [["a", "b"], ["c", "d"], ["e"]]);
 });
@@ -52,7 +56,9 @@ test("events are sent when the oldest has waited long enough", async () => {
 test("a copy is taken, with a name and a time", async () => {
   /** @type {any[]} */
   const rows = [];
-  const client = { events: async (/** @type {any} */ given) => (rows.push(...given), /** @type {any} */ ({ rows: [] })) };
+  const client = {
+    events: async (/** @type {any} */ given) => (rows.push(...given), /** @type {any} */ ({ rows: [] })),
+  };
   const queue = new EventQueue(client);
   const same = Object.freeze({ user_id: "u", item_id: "i" });
   for (const told of [same, same, { ...same, ts: 7, event_id: "mine" }]) queue.put(told);
@@ -94,7 +100,11 @@ test("what is rejected is given back, even if one telling fails", async (context
   const queue = new EventQueue(client, { size: 3, onRejected });
   for (const name of ["a", "b", "c", "d"]) queue.put(event(name));
   await queue.close();
-  assert.deepEqual(told, [["a", "SERV-04"], ["c", "SERV-04"], ["d", "SERV-04"]]);
+  assert.deepEqual(told, [
+    ["a", "SERV-04"],
+    ["c", "SERV-04"],
+    ["d", "SERV-04"],
+  ]);
   assert.equal(failed.mock.callCount(), 1);
 });
 
@@ -103,19 +113,32 @@ test("without anybody to tell, the end throws", async () => {
   const queue = new EventQueue(client);
   queue.put(event("a"));
   queue.put(event("b"));
-  await assert.rejects(queue.close(), (error) =>
-    error instanceof NotKeptError && /2 event\(s\) were not kept \(first: f, SERV-04\)/.test(error.message));
+  await assert.rejects(
+    queue.close(),
+    (error) => error instanceof NotKeptError && /2 event\(s\) were not kept \(first: f, SERV-04\)/.test(error.message),
+  );
 });
 
 test("a full queue takes nothing in, and the end gives everything back", async () => {
   /** @type {any[]} */
   const told = [];
   const client = new Client("http://127.0.0.1:9", { retries: 0 });
-  const queue = new EventQueue(client, { size: 2, limit: 3, onRejected: ({ event_id }, error) => told.push([event_id, error.code]) });
+  const queue = new EventQueue(client, {
+    size: 2,
+    limit: 3,
+    onRejected: ({ event_id }, error) => told.push([event_id, error.code]),
+  });
   for (const name of ["a", "b", "c"]) queue.put(event(name));
-  assert.throws(() => queue.put(event("d")), (error) => error instanceof QueueFullError && /CLNT-04/.test(error.message));
+  assert.throws(
+    () => queue.put(event("d")),
+    (error) => error instanceof QueueFullError && /CLNT-04/.test(error.message),
+  );
   await queue.close();
-  assert.deepEqual(told, [["a", "CLNT-01"], ["b", "CLNT-01"], ["c", "CLNT-01"]]);
+  assert.deepEqual(told, [
+    ["a", "CLNT-01"],
+    ["b", "CLNT-01"],
+    ["c", "CLNT-01"],
+  ]);
   assert.throws(() => queue.put(event("e")), /closed/);
 });
 

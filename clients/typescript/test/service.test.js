@@ -23,24 +23,43 @@ test("every method is answered", { skip }, async () => {
   /** @type {Record<string, () => Promise<any>>} */
   const answered = {
     putItems: async () => assert.equal((await client.putItems([item])).accepted, 1),
-    changeItems: async () => assert.equal((await client.changeItems([{ item_id: "node-1", price: 79 }])).rows[0].id, "node-1"),
-    item: async () => assert.deepEqual((await client.item("node-1")).item, { ...item, price: 79 }),
-    putUsers: async () => assert.equal((await client.putUsers([{ user_id: user, attributes: { country: "DK" } }])).accepted, 1),
-    changeUsers: async () => assert.equal((await client.changeUsers([{ user_id: user, attributes: { member: true } }])).accepted, 1),
-    events: async () => assert.equal((await client.events([{ user_id: user, item_id: "i00000012", kind: "pv" }])).accepted, 1),
+    changeItems: async () =>
+      assert.equal((await client.changeItems([{ item_id: "node-1", price: 79 }])).rows[0].id, "node-1"),
+    item: async () => {
+      const { item: now } = await client.item("node-1");
+      assert.deepEqual([now.title, now.category, now.price, now.in_stock], [item.title, ["Men"], 79, true]);
+    },
+    putUsers: async () =>
+      assert.equal((await client.putUsers([{ user_id: user, attributes: { country: "DK" } }])).accepted, 1),
+    changeUsers: async () =>
+      assert.equal((await client.changeUsers([{ user_id: user, attributes: { member: true } }])).accepted, 1),
+    events: async () =>
+      assert.equal((await client.events([{ user_id: user, item_id: "i00000012", kind: "pv" }])).accepted, 1),
     merge: async () => assert.equal((await client.merge(user, { visitor_id: `visitor ${Date.now()}` })).user_id, user),
     profile: async () => assert.deepEqual((await client.profile(user)).attributes, { country: "DK", member: true }),
     recommend: async () => {
       const { items } = await client.recommend({ user_id: user, events: [{ item_id: "i00000040", kind: "pv" }], k: 3 });
-      assert.deepEqual(items.map(({ rank }) => rank), [1, 2, 3]);
+      assert.deepEqual(
+        items.map(({ rank }) => rank),
+        [1, 2, 3],
+      );
     },
     page: async () => {
-      const { lists } = await client.page({ lists: [{ placement: "for-you", k: 4 }, { placement: "trending", k: 2 }] });
-      assert.deepEqual(lists.map(({ items }) => items.length), [4, 2]);
+      const { lists } = await client.page({
+        lists: [
+          { placement: "for-you", k: 4 },
+          { placement: "trending", k: 2 },
+        ],
+      });
+      assert.deepEqual(
+        lists.map(({ items }) => items.length),
+        [4, 2],
+      );
       assert.equal((await client.page()).lists.length, 5);
     },
     similar: async () => assert.ok((await client.similar({ items: ["i00000012"], k: 2 })).items.length <= 2),
-    trending: async () => assert.equal((await client.trending({ k: 4, filter: "price > 1", ...{ none: undefined } })).items.length, 4),
+    trending: async () =>
+      assert.equal((await client.trending({ k: 4, filter: "price > 1", ...{ none: undefined } })).items.length, 4),
     stats: async () => assert.equal((await client.stats({ since: 0, until: 1.5 })).until, 1.5),
     live: async () => assert.equal((await client.live()).status, "live"),
     ready: async () => assert.ok((await client.ready()).model_version),
@@ -62,16 +81,26 @@ test("ids may hold any character", { skip }, async () => {
 });
 
 test("errors are told as the service tells them", { skip }, async () => {
-  await assert.rejects(client.recommend({ filter: "price <", request_id: "mine" }), (/** @type {ServiceError} */ error) => {
-    assert.deepEqual([error.status, error.detail.code, error.requestId], [422, "FILT-01", "mine"]);
-    return error instanceof ServiceError;
-  });
+  await assert.rejects(
+    client.recommend({ filter: "price <", request_id: "mine" }),
+    (/** @type {ServiceError} */ error) => {
+      assert.deepEqual([error.status, error.detail.code, error.requestId], [422, "FILT-01", "mine"]);
+      return error instanceof ServiceError;
+    },
+  );
 });
 
 test("many events are sent in batches with a verdict for each", { skip }, async () => {
-  const events = Array.from({ length: 2500 }, (_, row) => ({ user_id: "node many", item_id: "i00000012", kind: row === 1500 ? "veiw" : "pv" }));
+  const events = Array.from({ length: 2500 }, (_, row) => ({
+    user_id: "node many",
+    item_id: "i00000012",
+    kind: row === 1500 ? "veiw" : "pv",
+  }));
   const [answer, again] = [await client.events(events), await client.events(events)];
-  assert.deepEqual(answer.rows.map(({ row }) => row), Array.from({ length: 2500 }, (_, row) => row));
+  assert.deepEqual(
+    answer.rows.map(({ row }) => row),
+    Array.from({ length: 2500 }, (_, row) => row),
+  );
   assert.equal(answer.rows[1500].error?.code, "SERV-04");
   assert.deepEqual([answer.accepted, again.duplicates, again.rejected], [2499, 2499, 1]);
 });
@@ -89,7 +118,10 @@ test("events whose answer is lost are kept once", { skip }, async () => {
 test("a list whose answer is lost is asked again under its name", { skip }, async () => {
   await between([LOST_AFTER], { last: FORWARD, upstream }, async (address, asked) => {
     const { request_id: name } = await new Client(address).recommend({ user_id: "u00000007", k: 7 });
-    assert.deepEqual(asked.map(({ body }) => body.request_id), [name, name]);
+    assert.deepEqual(
+      asked.map(({ body }) => body.request_id),
+      [name, name],
+    );
   });
 });
 

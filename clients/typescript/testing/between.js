@@ -2,7 +2,8 @@
 
 import { createServer } from "node:http";
 
-/** @typedef {{waitMs?: number, forward?: boolean, lose?: boolean, status?: number, headers?: object, body?: string}} Act */
+/** @typedef {{status?: number, headers?: object, body?: string}} Told */
+/** @typedef {Told & {waitMs?: number, forward?: boolean, lose?: boolean}} Act */
 
 export const LOST_BEFORE = { lose: true };
 export const LOST_AFTER = { forward: true, lose: true };
