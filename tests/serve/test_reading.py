@@ -1,6 +1,7 @@
 """Requests are read as they were meant, or refused; nothing else can come of any bytes."""
 
 import asyncio
+import time
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from paretail.core.errors import Problem
 from paretail.pipeline.live.bodies import NewEvent, TrendingRequest
+from paretail.serve.advice import advice
 from paretail.serve.endpoints import ENDPOINTS, Endpoint
 from paretail.serve.errors import RefusedError
 from paretail.serve.reading import DISCARDED_BYTES, MAX_BODY_BYTES, Body, asked, id_in
@@ -150,6 +152,84 @@ def test_a_body_that_is_no_batch_is_refused_whole(body: bytes, found: str) -> No
     told = refused(EVENTS, body)
     assert found in told
     assert "SERV-01" in told
+
+
+def advised(name: str, body: Any, query: bytes = b"") -> tuple[str, str]:
+    """Return what was expected and what to do, of the body or else of its only row."""
+    try:
+        (problem,) = read(BY_NAME[name], msgspec.json.encode(body), query, b"/v1/users/u/merge").rows
+    except RefusedError as error:
+        (problem,) = error.problems
+    assert (problem.expected + problem.do).isprintable()
+    return problem.expected, problem.do
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "expected"),
+    [
+        ("POST /v1/recommend", {"user": "u"}, "; did you mean 'user_id'?"),
+        ("POST /v1/recommend", {"events": [{"item_id": "i", "kid": "pv"}]},
+         "Expected one of item_id, kind, quantity, ts; did you mean 'kind'?"),
+        ("POST /v1/page", {"lists": [{"placment": "new"}]},
+         "Expected one of filter, k, placement; did you mean 'placement'?"),
+        ("POST /v1/page", {"lists": [{"placement": "new"}, {"placement": "trendy"}]},
+         "Expected one of because-you-bought, for-you, new, trending, your-categories; did you mean 'trending'?"),
+        ("POST /v1/similar", {"items": ["i"], "relation": "xyz"},
+         "Expected one of also-bought, alternative, similar, together"),
+        ("DELETE /v1/items", {"item_id": "i"}, "Expected one of item_ids; did you mean 'item_ids'?"),
+        ("POST /v1/users/{id}/merge", {"visitor": "v"}, "Expected one of visitor_id; did you mean 'visitor_id'?"),
+        ("POST /v1/events", {"events": [{"item_id": "i", "user": "u"}]}, "did you mean 'user_id'?"),
+    ],
+)  # fmt: skip
+def test_the_nearest_name_is_told(name: str, body: Any, expected: str) -> None:
+    assert advised(name, body)[0].endswith(expected)
+
+
+def test_the_nearest_parameter_is_told() -> None:
+    with pytest.raises(RefusedError, match=r"Expected one of filter, k; did you mean 'filter'\?"):
+        read(TRENDING, query=b"filtr=x")
+
+
+@pytest.mark.parametrize("name", ["PUT /v1/items", "PATCH /v1/items", "PUT /v1/users"])
+def test_the_shop_s_own_columns_belong_under_attributes(name: str) -> None:
+    field = "users" if "users" in name else "items"
+    expected, do = advised(name, {field: [{"item_id": "i", "user_id": "u", "colour": "red"}]})
+    assert "attributes" in expected
+    assert do.endswith("put it under `attributes`: the shop's own columns belong there")
+    assert "attributes" not in advised("POST /v1/events", {"events": [{"colour": "red"}]})[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "do"),
+    [
+        ("POST /v1/events", GOOD[0], 'Put it into {"events": [...]}'),
+        ("POST /v1/events", GOOD, 'Put the rows into {"events": [...]}'),
+        ("POST /v1/events", {}, 'Put the rows into {"events": [...]}'),
+        ("PATCH /v1/items", {"item_id": "i", "price": 5}, 'Put it into {"items": [...]}'),
+        ("PUT /v1/users", {"user_id": "u"}, 'Put it into {"users": [...]}'),
+        ("POST /v1/events", {"event": GOOD}, "Correct the name"),
+        ("POST /v1/events", {"events": 5}, "Correct the body"),
+    ],
+)
+def test_one_row_is_no_batch(name: str, body: Any, do: str) -> None:
+    assert advised(name, body)[1] == do
+
+
+@given(st.sampled_from([e for e in ENDPOINTS if e.question]), st.text(max_size=40), st.text(max_size=40))
+def test_advice_comes_of_anything_told(endpoint: Endpoint, name: str, path: str) -> None:
+    assert endpoint.question
+    for told in (f"Object contains unknown field `{name}` - at `${path}`", f"Object contains unknown field `{name}`",
+                 f"Invalid enum value '{name}' - at `${path}`", name):  # fmt: skip
+        known = advice(told, endpoint.question)
+        assert known is None or all(known)
+
+
+def test_a_thousand_bad_rows_are_told_soon() -> None:
+    rows = [{"user_id": "u", "item_id": "i", f"order{number}": "x" * 500} for number in range(1000)]
+    started = time.process_time()
+    found = read(EVENTS, msgspec.json.encode({"events": rows})).rows
+    assert time.process_time() - started < 2
+    assert all("did you mean 'order_id'?" in problem.expected for problem in found)
 
 
 def parts(*messages: dict[str, Any]) -> Any:

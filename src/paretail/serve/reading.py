@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from paretail.core.errors import Problem
+from paretail.serve.advice import Advice, advice, batch_advice
 from paretail.serve.endpoints import Asked, Endpoint
 from paretail.serve.errors import RefusedError, no_such_path
 
@@ -127,46 +128,56 @@ def _is_escape(part: bytes) -> bool:
     return len(part) > 1 and all(digit in b"0123456789abcdefABCDEF" for digit in part[:2])
 
 
-def _bad_address(found: str, expected: str) -> RefusedError:
-    return RefusedError(Problem("SERV-10", found, expected, _DO))
+def _bad_address(found: str, expected: str, do: str = _DO) -> RefusedError:
+    return RefusedError(Problem("SERV-10", found, expected, do))
 
 
 def _converted(kind: type, told: list[tuple[str, str]]) -> Any:
     try:
         return msgspec.convert(dict(told), kind, strict=False)
     except msgspec.ValidationError as error:
-        raise _bad_address(f"in the query: {error}", "Parameters as the page /docs describes them") from None
+        known = advice(str(error), kind) or Advice("Parameters as the page /docs describes them", _DO)
+        raise _bad_address(f"in the query: {error}", *known) from None
 
 
 def _decoded(endpoint: Endpoint, body: bytearray) -> tuple[Any, list[Any]]:
     """Decode the body whole, and only where that fails row by row, which takes twice as long."""
     assert endpoint.question is not None
     if not body:
-        raise _bad_body(ValueError("the body is empty"))
+        raise _bad_body(ValueError("the body is empty"), endpoint)
     try:
         question = _decoder(endpoint.question).decode(body)
         return question, [] if endpoint.rows is None else getattr(question, endpoint.rows.field)
     except (ValueError, RecursionError) as error:
         if endpoint.rows is None or isinstance(error, RecursionError):
-            raise _bad_body(error) from None
+            raise _bad_body(error, endpoint) from None
     try:
         raws = getattr(_raw_decoder(endpoint.question, endpoint.rows.field).decode(body), endpoint.rows.field)
     except (ValueError, RecursionError) as error:
-        raise _bad_body(error) from None
+        raise _bad_body(error, endpoint) from None
     return None, [_row(number, raw, endpoint.rows.kind) for number, raw in enumerate(raws)]
 
 
-def _bad_body(error: Exception) -> RefusedError:
-    found = "the body is nested too deeply" if isinstance(error, RecursionError) else str(error)
-    return RefusedError(Problem("SERV-01", found, "A JSON body as the page /docs describes it", "Correct the body"))
+def _bad_body(error: Exception, endpoint: Endpoint) -> RefusedError:
+    assert endpoint.question is not None
+    told = _told(error)
+    known = batch_advice(told, *endpoint.rows) if endpoint.rows else None
+    known = known or advice(told, endpoint.question)
+    expected, do = known or Advice("A JSON body as the page /docs describes it", "Correct the body")
+    return RefusedError(Problem("SERV-01", told, expected, do))
 
 
 def _row(number: int, raw: Raw, kind: type) -> Any:
     try:
         return _decoder(kind).decode(raw)
     except (ValueError, RecursionError) as error:
-        found = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        return Problem("SERV-11", f"row {number}: {found}", "A row as the page /docs describes it", "Correct the row")
+        told = _told(error)
+        expected, do = advice(told, kind) or Advice("A row as the page /docs describes it", "Correct the row")
+        return Problem("SERV-11", f"row {number}: {told}", expected, do)
+
+
+def _told(error: Exception) -> str:
+    return "the body is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 @cache
