@@ -90,6 +90,12 @@ def test_an_item_that_was_shown_often_steps_back_until_it_is_clicked(live: LiveS
     assert usual[0] in ids(live, 10, user_id="tired", fatigue=3)
 
 
+def test_a_request_that_is_repeated_tires_once(live: LiveShop) -> None:
+    usual = ids(live, 10, user_id="tired")
+    for _ in range(5):
+        assert ids(live, 10, user_id="tired", fatigue=3, request_id="r1") == usual
+
+
 def test_relevance_is_a_share_of_the_best(live: LiveShop) -> None:
     answer = live.recommend(RecommendRequest(user_id=USER, k=100))
     best = answer.items[0].score

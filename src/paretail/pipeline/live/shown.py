@@ -21,6 +21,10 @@ WRITE_SECONDS: Final = 0.25
 #: Users and sessions that are remembered in memory, and the newest items shown to each.
 MOST_REMEMBERED: Final = 100_000
 MOST_ITEMS: Final = 200
+#: Names of answers that are remembered, to know one that is asked for again.
+MOST_NAMES: Final = 10_000
+#: Lists that wait for a store that cannot be written to, at most; those beyond count as lost.
+MOST_WAITING: Final = 100_000
 
 log = structlog.get_logger()
 
@@ -33,6 +37,7 @@ class ShownLists:
         self._store, self._items = store, items
         self._users: OrderedDict[str, array[int]] = OrderedDict()
         self._sessions: OrderedDict[str, array[int]] = OrderedDict()
+        self._named: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._lock = Lock()
         self._waiting: SimpleQueue[Shown] = SimpleQueue()
         self._stop = Event()
@@ -50,12 +55,24 @@ class ShownLists:
         for shown in lists:
             numbers = [self._items.number(item_id) for item_id in shown.item_ids]
             with self._lock:
+                if self._repeats((shown.request_id, shown.placement)):
+                    numbers = []
                 if shown.user_id is not None:
                     _remember(self._users, shown.user_id, numbers)
                 if shown.session_id is not None:
                     self._of_session(shown.session_id)
                     _remember(self._sessions, shown.session_id, numbers)
-            self._waiting.put(shown)
+            if self._waiting.qsize() < MOST_WAITING:
+                self._waiting.put(shown)
+
+    def _repeats(self, name: tuple[str, str]) -> bool:
+        """Say whether a list of that name was shown lately: a request whose answer was lost is asked again."""
+        if name in self._named:
+            return True
+        self._named[name] = None
+        if len(self._named) > MOST_NAMES:
+            self._named.popitem(last=False)
+        return False
 
     def counts(self, user_id: str) -> Counter[str]:
         """Return how often each item was shown to the user since they last did something with it."""
