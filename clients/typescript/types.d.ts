@@ -395,8 +395,10 @@ export interface StatsAnswer {
 }
 
 export interface StatsQuery {
-  since?: number | null;
-  until?: number | null;
+  /** From then on: seconds since 1970, or such as 2026-11-01. */
+  since?: number | string | null;
+  /** Before then, likewise; by default now. */
+  until?: number | string | null;
 }
 
 export interface TrendingQuery {

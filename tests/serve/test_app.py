@@ -163,6 +163,25 @@ def test_every_error_has_the_one_shape(service: Service, path: str, raw: bytes |
     assert service.recommend(k=1).status == 200
 
 
+def test_why_all_rows_are_rejected(service: Service) -> None:
+    rows: list[dict[str, Any]] = [{"user_id": "u", "item_id": "i", "kind": kind} for kind in ("wow", "wow", "aha")]
+    rows += [{"user_id": "u", "item_id": "i", "what": 1}] * 2 + [{"user_id": "u", "item_id": "i", "kind": "oh"}] * 3
+    reply = service.ask("/v1/events", {"events": rows})
+    assert (reply.status, reply.code) == (422, "SERV-04")
+    assert reply.body["error"]["found"] == (
+        "8 of 8 rows are rejected (2 × event kind 'wow'; 1 × event kind 'aha'; "
+        "2 × Object contains unknown field `what`; 3 × others)"
+    )
+    assert "pv" in reply.body["error"]["expected"]
+    reply = service.ask("/v1/events", {"events": rows[2:3]})
+    assert reply.body["error"]["found"] == "1 of 1 rows are rejected (1 × event kind 'aha')"
+
+
+def test_statistics_from_a_date_on(service: Service) -> None:
+    found = service.ask("/v1/stats?since=2026-11-01&until=1793577600").body
+    assert (found["since"], found["until"]) == (1793491200.0, 1793577600.0)
+
+
 def test_the_openapi_document_is_told(service: Service) -> None:
     assert service.ask("/openapi.json").body == document()
 

@@ -100,6 +100,40 @@ def test_a_bad_query(query: bytes, found: str) -> None:
     assert "SERV-10" in told
 
 
+@pytest.mark.parametrize(
+    ("query", "seconds"),
+    [
+        (b"since=5", 5.0), (b"since=1.5e3", 1500.0), (b"since=20261101", 20261101.0), (b"since=1970-01-02", 86400.0),
+        (b"since=1970-01-01T00:00:01.5", 1.5), (b"since=1970-01-01T01:00%2B01:00", 0.0),
+        (b"since=2026-11-01T08:00Z", 1793520000.0), (b"until=5", None),
+    ],
+)  # fmt: skip
+def test_a_time_is_seconds_or_a_date(query: bytes, seconds: float | None) -> None:
+    assert read(BY_NAME["GET /v1/stats"], query=query).question.since == seconds
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "",
+        "yesterday",
+        "-1",
+        "1e12",
+        "nan",
+        "inf",
+        "1969-12-31",
+        "2026-13-01",
+        "2026-11-01T08:00+01:00",
+        "1_0",
+        "2026-11-1",
+    ],
+)
+def test_what_is_no_time(moment: str) -> None:
+    told = refused(BY_NAME["GET /v1/stats"], query=f"until={moment}".encode())
+    assert "until: " in told
+    assert told.endswith("a date such as 2026-11-01 is expected (SERV-10)")
+
+
 @given(st.binary(max_size=60))
 def test_any_query_is_read_or_refused(query: bytes) -> None:
     assert status(TRENDING, query=query) in (200, 400)

@@ -25,8 +25,8 @@ Row = TypeVar("Row")
 class StatsRequest(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """Which time; by default the last 30 days."""
 
-    since: b.Seconds | None = None
-    until: b.Seconds | None = None
+    since: b.Moment | None = None
+    until: b.Moment | None = None
 
 
 class Live(Struct):

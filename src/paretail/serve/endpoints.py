@@ -1,14 +1,21 @@
 """The endpoints of the service, one line each: routes, OpenAPI document, pages and tests follow from this table."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from msgspec import Struct
+import msgspec
+from msgspec import Meta, Struct
 
+from paretail.core.errors import UsageError
 from paretail.pipeline.live import bodies as b
 from paretail.pipeline.live.shop import LiveShop
+from paretail.pipeline.outflow import moment
 from paretail.serve.scopes import Scope
+
+#: What is seconds, not a date; 20261101 would be either.
+NUMBER = re.compile(r"[-+]?[\d.]+([eE][-+]?\d+)?", re.ASCII)
 
 
 class Asked(NamedTuple):
@@ -63,10 +70,26 @@ class Endpoint:
 
 
 class StatsRequest(Struct, forbid_unknown_fields=True):
-    """Which time; by default all of it."""
+    """Which time; by default the last 30 days. Once it is read both are seconds."""
 
-    since: b.Seconds | None = None
-    until: b.Seconds | None = None
+    since: Annotated[b.Moment | None, Meta(description="From then on: seconds since 1970, or such as 2026-11-01.")] = (
+        None
+    )
+    until: Annotated[b.Moment | None, Meta(description="Before then, likewise; by default now.")] = None
+
+    def __post_init__(self) -> None:
+        """Turn dates into seconds; raises ValueError."""
+        self.since, self.until = _seconds("since", self.since), _seconds("until", self.until)
+
+
+def _seconds(name: str, told: float | str | None) -> float | None:
+    if not isinstance(told, str):
+        return told
+    try:
+        return msgspec.convert(told if NUMBER.fullmatch(told) else moment(told) / 1000, b.Seconds, strict=False)
+    except (UsageError, msgspec.ValidationError) as error:
+        found = error.problems[0].found if isinstance(error, UsageError) else str(error)
+        raise ValueError(f"{name}: {found}; seconds since 1970 or a date such as 2026-11-01 is expected") from None
 
 
 class Live(Struct):

@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
@@ -26,6 +28,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 JSON = "application/json"
+#: How many reasons are told where every row of a batch is rejected.
+REASONS = 3
 _encode = msgspec.json.Encoder().encode
 
 
@@ -147,9 +151,14 @@ def failed(error: Exception, request_id: str, name: str, headers: Sequence[tuple
 
 
 def _all_rejected(answer: BatchAnswer) -> RefusedError:
+    """Tell the first problem, and beside it which others there are and how often each is."""
     first = answer.rows[0].error
     assert first is not None
-    found = f"{answer.rejected:,} of {len(answer.rows):,} rows are rejected (first: {first.found})"
+    reasons = Counter(row.error.found.removeprefix(f"row {row.row}: ") for row in answer.rows if row.error)
+    told = [f"{count:,} × {found}" for found, count in islice(reasons.items(), REASONS)]
+    if others := answer.rejected - sum(islice(reasons.values(), REASONS)):
+        told.append(f"{others:,} × others")
+    found = f"{answer.rejected:,} of {len(answer.rows):,} rows are rejected ({'; '.join(told)})"
     return RefusedError(Problem(first.code, found, first.expected, first.do), status=422)
 
 

@@ -13,6 +13,9 @@ Placement = Literal["for-you", "because-you-bought", "trending", "new", "your-ca
 Rank = Annotated[int, Meta(description="1 is the best.")]
 K = Annotated[int, Meta(ge=1, le=1000, description="Length of the list.")]
 Seconds = Annotated[float, Meta(ge=0, le=1e11, description="Seconds since 1970, UTC.")]
+Moment = (
+    Seconds | Annotated[str, Meta(max_length=40, description="A date or time (ISO 8601; UTC where it names no zone).")]
+)
 Amount = Annotated[float, Meta(ge=0, le=1e12)]
 Text = Annotated[str, Meta(max_length=2000)]
 Filter = Annotated[
