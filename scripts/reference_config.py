@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -96,6 +96,8 @@ def _words(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation in WORDS:
         return WORDS[annotation]
+    if origin is Annotated:
+        return _words(arguments[0])
     if origin is Literal:
         return " or ".join(f"`{_toml(value)}`" for value in arguments)
     if origin in (Union, UnionType):

@@ -75,7 +75,8 @@ class ServeConfig(Config):
         "length; 0: never.",
     )  # fmt: skip
     attribution_hours: float = Field(
-        168.0, gt=0, le=8760, description="How long after it was shown an item counts as followed, without request_id.",
+        168.0, gt=0, le=8760, description="How long after a list was shown an event may follow from it, with "
+        "`request_id` or without.",
     )  # fmt: skip
     rate: float = Field(1000.0, gt=0, description="Requests a second of a key that has no limit of its own.")
     timeout_seconds: float = Field(10.0, gt=0, le=600, description="Longest wait for a body, and for an answer.")
