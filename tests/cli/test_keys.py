@@ -20,8 +20,10 @@ def test_a_key_is_shown_once_and_listed_without_its_secret(tmp_path: Path) -> No
     key = create(store).strip()
     key_id = key.split("_")[1]
     listed = paretail("keys", "list", "--store", store)
-    assert listed.out.startswith(f"{key_id}  shop  recommend,events  created 20")
-    assert len(listed.out.splitlines()) == 1
+    header, line = listed.out.splitlines()
+    assert header.split() == ["key_id", "name", "scopes", "rate", "created", "revoked"]
+    assert line.startswith(f"{key_id}  shop  recommend,events        20")
+    assert header.index("created") == line.index("20", len(key_id))
     assert key[-43:] not in listed.out
 
 
@@ -42,10 +44,25 @@ def test_a_revoked_key_stays_listed(tmp_path: Path) -> None:
     first, second = (create(store, "--rate", 5).split("_")[1] for _ in range(2))
     assert paretail("keys", "revoke", first, "--store", store).out == f"{first} is revoked\n"
     assert paretail("keys", "revoke", first, "--store", store).code == 0
-    lines = paretail("keys", "list", "--store", store).out.splitlines()
+    header, *lines = paretail("keys", "list", "--store", store).out.splitlines()
     assert [line.split()[0] for line in lines] == [first, second]
-    assert ["revoked" in line for line in lines] == [True, False]
+    assert [len(line) > header.index("revoked") for line in lines] == [True, False]
     assert all("  5/s  " in line for line in lines)
+
+
+def test_a_name_does_as_well_where_one_key_in_force_has_it(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    first, second = (create(store).split("_")[1] for _ in range(2))
+    done = paretail("keys", "revoke", "shop", "--store", store)
+    assert (done.code, "(KEYS-06)" in done.err) == (2, True)
+    assert f"2 keys are named 'shop'. Expected one of their ids: {first}, {second}" in done.err.replace("\n", " ")
+    assert paretail("keys", "revoke", first, "--store", store).code == 0
+    assert paretail("keys", "revoke", "shop", "--store", store).out == f"{second} is revoked\n"
+    assert "2 keys are named" in paretail("keys", "revoke", "shop", "--store", store).err, "neither is in force"
+    assert paretail("keys", "create", "--store", store, "--name", second, "--scope", "read").code == 0
+    assert paretail("keys", "revoke", second, "--store", store).out == f"{second} is revoked\n", "an id goes first"
+    assert json.loads(paretail("keys", "list", "--store", store, "--json").out)["keys"][-1]["revoked"] is None
+    assert paretail("keys", "revoke", "shp", "--store", store).err.count("did you mean 'shop'?") == 1
 
 
 def test_no_keys(tmp_path: Path) -> None:

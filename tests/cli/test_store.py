@@ -37,8 +37,10 @@ def test_what_is_in_it(store: Path) -> None:
     found = counts(store)
     assert (found["events_live"], found["lists"], found["items"], found["users"]) == (2, 2, 1, 0)
     shown = paretail("store", "info", "--store", store).out
-    assert "events live" in shown
-    assert len(shown.splitlines()) == len(found)
+    lines = dict(line.rsplit(maxsplit=1) for line in shown.splitlines())
+    assert len(lines) == len(found)
+    assert (lines["events live, not compacted yet"], lines["lists shown"], lines["items told live"]) == ("2", "2", "1")
+    assert (lines["users told live"], lines["impressions lost in kills"]) == ("0", "0")
 
 
 def test_a_backup_comes_back(store: Path, tmp_path: Path) -> None:

@@ -182,6 +182,13 @@ def test_statistics_from_a_date_on(service: Service) -> None:
     assert (found["since"], found["until"]) == (1793491200.0, 1793577600.0)
 
 
+def test_metrics_say_what_they_are(service: Service) -> None:
+    told = re.findall(r"^# HELP (\w+) (.+)$", service.ask("/metrics").body, flags=re.MULTILINE)
+    assert len(told) == len(dict(told)) > 10
+    assert not [name for name, words in told if len(words.split()) < 4 or not words.endswith(".")]
+    assert "A figure of the live shop." not in dict(told).values(), "serve.metrics.GAUGES lacks it"
+
+
 def test_the_openapi_document_is_told(service: Service) -> None:
     assert service.ask("/openapi.json").body == document()
 

@@ -1,10 +1,13 @@
 """`paretail keys`: create, list and revoke the API keys of a service."""
 
 from pathlib import Path
+from typing import Any
 
 from cyclopts import App
 
 app = App(name="keys", help="Create, list and revoke API keys.")
+
+COLUMNS = ("key_id", "name", "scopes", "rate", "created", "revoked")
 
 
 @app.command
@@ -62,13 +65,19 @@ def list_keys(*, store: Path, json: bool = False) -> None:
     if json:
         print_json({"keys": rows})
         return
-    for row in rows:
-        rate = "" if row["rate"] is None else f"  {row['rate']:g}/s"
-        revoked = "" if row["revoked"] is None else f"  revoked {row['revoked']}"
-        line = f"{row['key_id']}  {row['name']}  {','.join(row['scopes'])}{rate}  created {row['created']}{revoked}"
-        out.print(line, soft_wrap=True, markup=False)
     if not rows:
         out.print("No keys.")
+        return
+    table = [COLUMNS, *(_cells(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+        out.print(line.rstrip(), soft_wrap=True, markup=False)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    rate = "" if row["rate"] is None else f"{row['rate']:g}/s"
+    return row["key_id"], row["name"], ",".join(row["scopes"]), rate, row["created"], row["revoked"] or ""
 
 
 @app.command
@@ -78,7 +87,7 @@ def revoke(key_id: str, *, store: Path, json: bool = False) -> None:
     Parameters
     ----------
     key_id
-        A name that `keys list` shows; it is the middle part of the key too.
+        The key's id as `keys list` shows it, the middle part of the key; or its name, where one key in force has it.
     store
         The folder of live data.
     json
@@ -96,4 +105,4 @@ def revoke(key_id: str, *, store: Path, json: bool = False) -> None:
     if json:
         print_json(described(key))
     else:
-        out.print(f"{key_id} is revoked", markup=False)
+        out.print(f"{key.key_id} is revoked", markup=False)

@@ -6,6 +6,13 @@ from cyclopts import App
 
 app = App(name="store", help="Look at a store of live data, back it up, restore it, or make it compact.")
 
+#: What `info` calls a count, where that is not its name.
+COUNTS = {
+    "events_live": "events live, not compacted yet", "events_history": "events in the columnar history",
+    "lists": "lists shown", "merges": "visitors who are users", "impressions_lost": "impressions lost in kills",
+    "items": "items told live", "users": "users told live",
+}  # fmt: skip
+
 
 @app.command
 def info(*, store: Path, json: bool = False) -> None:
@@ -28,9 +35,10 @@ def info(*, store: Path, json: bool = False) -> None:
     if json:
         print_json(counts)
         return
-    width = max(len(name) for name in counts)
-    for name, count in counts.items():
-        out.print(f"{name.replace('_', ' '):<{width}}  {count:>13,}")
+    words = {COUNTS.get(name, name.replace("_", " ")): count for name, count in counts.items()}
+    width = max(map(len, words))
+    for name, count in words.items():
+        out.print(f"{name:<{width}}  {count:>13,}")
 
 
 @app.command

@@ -59,13 +59,21 @@ def _time(ts_ms: int) -> str:
     return datetime.fromtimestamp(ts_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def revoked(keys: Sequence[Key], key_id: str) -> Key:
-    """Return the key `key_id`, revoked now or, where it was, as it is; raises UsageError (KEYS-06)."""
-    for key in keys:
-        if key.key_id == key_id:
-            return key if key.revoked_ms is not None else replace(key, revoked_ms=now_ms())
-    expected = f"Expected {nearest(key_id, [key.key_id for key in keys])}"
-    raise UsageError(Problem("KEYS-06", f"no key {key_id!r}", expected, "List them with: paretail keys list"))
+def revoked(keys: Sequence[Key], told: str) -> Key:
+    """Return the key whose id is `told`, or the one in force of that name, revoked now or, where it was, as it is.
+
+    Raises UsageError where there is none, or more than one of that name (KEYS-06).
+    """
+    found = [key for key in keys if key.key_id == told] or [key for key in keys if key.name == told]
+    found = [key for key in found if key.revoked_ms is None] or found
+    if len(found) == 1:
+        return found[0] if found[0].revoked_ms is not None else replace(found[0], revoked_ms=now_ms())
+    do = "List them with: paretail keys list"
+    if found:
+        several = f"Expected one of their ids: {', '.join(key.key_id for key in found)}"
+        raise UsageError(Problem("KEYS-06", f"{len(found)} keys are named {told!r}", several, do))
+    expected = f"Expected {nearest(told, {text for key in keys for text in (key.key_id, key.name)})}"
+    raise UsageError(Problem("KEYS-06", f"no key {told!r}", expected, do))
 
 
 def digest_of(secret: str) -> str:

@@ -12,6 +12,20 @@ from paretail.pipeline.live.shop import LiveShop
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
+#: What the live shop's gauges say.
+GAUGES = {
+    "users_in_memory": "Users whose live events are held in memory.",
+    "shown_waiting": "Lists that were shown and are not written to the store yet.",
+    "bundle_age_seconds": "Seconds since the bundle that answers now was trained.",
+    "problems": "Things that are not whole while answers go on; /health/ready names them.",
+    "store_events_live": "Events in the store that are not compacted to columnar history yet.",
+    "store_events_history": "Events in the columnar history of the store.",
+    "store_lists": "Lists that were shown and are kept in the store.",
+    "store_merges": "Visitors who were said to be users.",
+    "store_impressions_lost": "Impressions that kills lost before they were written.",
+    "store_items": "Items that were told live or imported, without those deleted.",
+    "store_users": "Users who were told live or imported, without those forgotten.",
+}
 
 
 class Metrics:
@@ -20,15 +34,19 @@ class Metrics:
     def __init__(self, shop: LiveShop) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody asks for
         self._registry = CollectorRegistry()
-        requests = Counter("paretail_requests", "Requests.", ["endpoint", "status"], registry=self._registry)
+        requests = Counter(
+            "paretail_requests", "Requests that were answered.", ["endpoint", "status"], registry=self._registry
+        )
         seconds = Histogram(
-            "paretail_request_seconds", "Seconds from a request's head to its answer.", ["endpoint"],
+            "paretail_request_seconds", "Seconds from the head of a request to its answer.", ["endpoint"],
             buckets=_SECONDS, registry=self._registry,
         )  # fmt: skip
         self._requests, self._seconds = cache(requests.labels), cache(seconds.labels)
-        self._in_flight = Gauge("paretail_requests_in_flight", "Requests not answered yet.", registry=self._registry)
+        self._in_flight = Gauge(
+            "paretail_requests_in_flight", "Requests that are not answered yet.", registry=self._registry
+        )
         self._batches = Histogram(
-            "paretail_batch_size", "Recommendations answered together.", buckets=_SIZES, registry=self._registry
+            "paretail_batch_size", "Recommendations that were scored together.", buckets=_SIZES, registry=self._registry
         )
         self._registry.register(_OfShop(shop))
 
@@ -59,12 +77,14 @@ class _OfShop(Collector):
 
     def collect(self) -> Iterator[Metric]:
         info = GaugeMetricFamily(
-            "paretail_bundle_info", "1, with what answers now.", labels=["model_version", "paretail"]
+            "paretail_bundle_info",
+            "Always 1; the labels say which bundle answers now.",
+            labels=["model_version", "paretail"],
         )
         info.add_metric([self._shop.version, __version__], 1)
         yield info
         for name, value in self._shop.gauges().items():
-            yield GaugeMetricFamily(f"paretail_{name}", f"{name.replace('_', ' ').capitalize()}.", value)
+            yield GaugeMetricFamily(f"paretail_{name}", GAUGES.get(name, "A figure of the live shop."), value)
 
     def describe(self) -> list[Metric]:
         return []
