@@ -85,7 +85,7 @@ export interface ItemAnswer {
   item: Item;
   /** The version of the bundle that answered. */
   model_version: string;
-  /** Whether the model knows it; one that is newer is listed as new only. By default true. */
+  /** Whether the model knows it; one that is newer is listed as `new` and `trending`, and recommended after the next training. By default true. */
   learned?: boolean;
 }
 

@@ -336,7 +336,11 @@ class ItemAnswer(Struct, omit_defaults=True):
     item: Item
     model_version: Version
     learned: Annotated[
-        bool, Meta(description="Whether the model knows it; one that is newer is listed as new only.")
+        bool,
+        Meta(
+            description="Whether the model knows it; one that is newer is listed as `new` and `trending`, and "
+            "recommended after the next training."
+        ),
     ] = True
 
 
