@@ -62,16 +62,26 @@ class LiveUsers:
         self._store, self._bound, self._most = store, users, most
         self._packed: OrderedDict[str, bytearray] = OrderedDict()
         self._lock = RLock()
-        self.refresh()
-        newest = store.newest(users, most)
-        self._fill(newest)
-        self._complete = newest["user_id"].n_unique() < users  # whom memory lacks, the store lacks too
-        if not self._complete:  # of somebody with several ids some may be missing: the store is asked
-            for user_id in self._visitors:
-                self._packed.pop(user_id, None)
+        self.reload()
 
     def __len__(self) -> int:
         return len(self._packed)
+
+    def reload(self) -> None:
+        """Read the newest users from the store: at the start, and when another process has written to it."""
+        self.refresh()
+        newest = self._store.newest(self._bound, self._most)
+        with self._lock:
+            told = dict(self._packed)  # what came in meanwhile is whole
+            self._packed.clear()
+            self._fill(newest)
+            self._packed.update(told)
+            # whom memory lacks, the store lacks too, unless somebody came while it was read
+            self._complete = not told and newest["user_id"].n_unique() < self._bound
+            if not self._complete:  # of somebody with several ids some may be missing: the store is asked
+                for user_id in self._visitors:
+                    self._packed.pop(user_id, None)
+            self._evict()
 
     def refresh(self) -> None:
         """Believe nothing that is in memory: another process has written to the store."""
@@ -143,6 +153,10 @@ class LiveUsers:
             for user_id in user_ids:
                 self.forgotten[user_id] = now_ms
                 self._packed.pop(user_id, None)
+                for visitor_id in self._visitors.pop(user_id, ()):
+                    self._users_of.pop(visitor_id, None)
+                if (owner := self._users_of.pop(user_id, None)) in self._visitors:
+                    self._visitors[owner].remove(user_id)
 
     def _add(self, event: StoredEvent) -> None:
         user_id = self.user_of(event.user_id)

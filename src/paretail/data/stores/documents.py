@@ -87,13 +87,6 @@ def count(connection: sqlite3.Connection, kind: Kind) -> int:
     return int(found.fetchone()[0])
 
 
-def erase(connection: sqlite3.Connection, kind: Kind, names: str) -> None:
-    """Remove documents by a JSON list of their ids, as if they had never been."""
-    for table in ("document", "document_next"):
-        query = f"DELETE FROM {table} WHERE kind = ? AND id IN (SELECT value FROM json_each(?))"
-        connection.execute(query, (kind, names))
-
-
 def _set(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     connection.executemany(_SET, rows)
     if _laid(connection):

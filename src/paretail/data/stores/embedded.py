@@ -22,6 +22,13 @@ from paretail.data.stores.merging import check_merge, followed
 from paretail.data.stores.opening import open_folder
 from paretail.data.stores.promises import Promises
 
+#: The merges on the way from one user to the end of its chain.
+_CHAIN = """
+WITH RECURSIVE chain(visitor_id, user_id) AS (
+  SELECT visitor_id, user_id FROM merge WHERE visitor_id = ?
+  UNION SELECT merge.visitor_id, merge.user_id FROM merge JOIN chain ON merge.visitor_id = chain.user_id)
+SELECT visitor_id, user_id FROM chain"""
+
 
 class EmbeddedStore:
     """A store in one folder of the local disk; several processes may have it open."""
@@ -95,7 +102,7 @@ class EmbeddedStore:
         """Say that all that `visitor_id` did and will do was done by `user_id`; the user told last counts."""
 
         def write(connection: sqlite3.Connection) -> None:
-            check_merge(dict(connection.execute("SELECT visitor_id, user_id FROM merge")), visitor_id, user_id)
+            check_merge(dict(connection.execute(_CHAIN, (user_id,))), visitor_id, user_id)
             connection.execute("INSERT OR REPLACE INTO merge VALUES (?, ?)", (visitor_id, user_id))
 
         self._database.tell(write)

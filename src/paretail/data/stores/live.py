@@ -149,10 +149,7 @@ def remove(connection: sqlite3.Connection, seqs: Iterable[int]) -> None:
     connection.execute("DELETE FROM event WHERE seq IN (SELECT value FROM json_each(?))", (json.dumps(list(seqs)),))
 
 
-def erase(connection: sqlite3.Connection, seqs: Iterable[int], user_ids: Sequence[str]) -> None:
-    """Remove the events with `seqs` that are of `user_ids`."""
-    connection.execute(
-        "DELETE FROM event WHERE seq IN (SELECT value FROM json_each(?)) "
-        "AND user_id IN (SELECT value FROM json_each(?))",
-        (json.dumps(list(seqs)), json.dumps(list(user_ids))),
-    )
+def erase(connection: sqlite3.Connection, seqs: Iterable[int], users: str) -> None:
+    """Remove the events with `seqs` that are of the users whom the query `users` names."""
+    query = f"DELETE FROM event WHERE seq IN (SELECT value FROM json_each(?)) AND user_id IN {users}"
+    connection.execute(query, (json.dumps(list(seqs)),))

@@ -21,7 +21,8 @@ class Promises:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             if os.fstat(handle).st_size < _COUNT.size:
-                os.ftruncate(handle, _COUNT.size)
+                os.pwrite(handle, _COUNT.pack(0), 0)  # real bytes: a hole that a full disk cannot fill kills the writer
+                os.fsync(handle)
             self._memory = mmap.mmap(handle, _COUNT.size)
         finally:
             os.close(handle)

@@ -99,6 +99,11 @@ class Engine:
         indptr = np.concatenate([[0], np.cumsum([len(past.item_idx) for past in pasts])]).astype(np.int64)
         return History(indptr, items, kinds, times, quantities, history.kinds, history.time)
 
+    def recount(self) -> None:
+        """Count the trends anew, from the bundle and the live events in memory."""
+        self.trends = Trends(self.recommender.history, self.shelf.learned, now_ms())
+        self.count_live()
+
     def count_live(self) -> None:
         """Count the live events in memory that are newer than the bundle's into the trends."""
         events = self.users.everything()

@@ -35,6 +35,8 @@ from paretail.pipeline.stats import stats
 
 #: How often the bundle's pointer and the store are looked at for what others changed.
 WATCH_SECONDS: Final = 0.5
+#: How soon a version that was refused is looked at again: it may have been copied anew.
+LOOK_AGAIN_SECONDS: Final = 5.0
 #: The policy that chooses: always the best first, so that every propensity is 1.
 POLICY: Final = "best-first/1"
 
@@ -52,7 +54,7 @@ class LiveShop:
         self._shown = ShownLists(store, self._users.items)
         self._writing = Lock()  # documents and engines: one writer at a time
         self._refused: str | None = None
-        self._refused_version: str | None = None
+        self._look_again = 0.0
         self._seen_version = store.version()
         self._load(current(bundle))
         self._stop = Event()
@@ -112,7 +114,7 @@ class LiveShop:
         page = Page(asked, scores[0], now_ms(), degraded)
         lists = [page.draw(request) for request in question.lists]
         request_id = question.request_id or uuid4().hex
-        self._show(asked, request_id, [(made.placement, made.items) for made in lists])
+        self._show(asked, request_id, _named_apart(lists))
         return bodies.PageAnswer(request_id, asked.engine.version, lists, degraded)
 
     def trending(self, question: bodies.TrendingRequest) -> bodies.RecommendAnswer:
@@ -214,8 +216,10 @@ class LiveShop:
             old = staged.get(row.item_id) or (kept and feed.item(row.item_id, kept, engine.minor))
             if not old:
                 return _unknown_item(row.item_id)
-            staged[row.item_id] = feed.changed(old, row)
-            return staged[row.item_id]
+            new = feed.changed(old, row)
+            if not engine.shelf.refused([(row.item_id, feed.document(new, engine.minor))]):
+                staged[row.item_id] = new
+            return new
 
         return self._set_items(rows, change)
 
@@ -237,11 +241,12 @@ class LiveShop:
 
     def forget_users(self, user_ids: Sequence[str]) -> bodies.BatchAnswer:
         """Erase users and the visitors who are them; what the bundle has of them is not used any more."""
-        everyone = [one for user_id in user_ids for one in self._users.ids_of(user_id)]
+        everyone = [one for user_id in user_ids for one in (user_id, *self._users.ids_of(user_id))]
         moment = now_ms()
-        self.store.forget(everyone, moment)
-        self._users.forget(everyone, moment)
-        self._shown.forget(everyone)
+        with self._writing:
+            self._shown.forget(everyone)
+            self.store.forget(everyone, moment)
+            self._users.forget(everyone, moment)
         return feed.answer(uuid4().hex, user_ids, [True] * len(user_ids))
 
     def merge(self, user_id: str, question: bodies.MergeRequest) -> bodies.MergeAnswer:
@@ -378,26 +383,41 @@ class LiveShop:
 
     def _follow_pointer(self) -> None:
         version = current_or_none(self._bundle) or "the pointer"
-        if version in (self._engine.version, self._refused_version):
-            if version == self._engine.version:
-                self._refused = self._refused_version = None
+        if version == self._engine.version:
+            self._refused = None
+            return
+        if self._refused is not None and time.monotonic() < self._look_again:
             return
         try:
             started = time.monotonic()
             self._load(current(self._bundle))
+            self._refused = None
             log.info("bundle_swapped", version=version, seconds=round(time.monotonic() - started, 2))
         except BundleError as error:
-            self._refused, self._refused_version = str(error), version
-            log.error("bundle_refused", problem=str(error), goes_on_with=self._engine.version)
+            if self._refused is None:
+                log.error("bundle_refused", problem=str(error), goes_on_with=self._engine.version)
+            self._refused, self._look_again = str(error), time.monotonic() + LOOK_AGAIN_SECONDS
 
     def _follow_store(self) -> None:
         """Take in what another process (an import, a compaction, a new key) has written."""
         version = self.store.version()
         if version != self._seen_version:
             self._seen_version = version
-            self._users.refresh()
+            self._users.reload()
             with self._writing:
+                self._engine.recount()
                 _put_documents(self._engine, self.store)
+
+
+def _named_apart(lists: Sequence[bodies.PageList]) -> list[tuple[str, list[bodies.RecommendedItem]]]:
+    """Return the lists by placement; a second one of a placement is `NAME 2`, so that each is kept."""
+    seen: Counter[str] = Counter()
+    named = []
+    for made in lists:
+        seen[made.placement] += 1
+        number = seen[made.placement]
+        named.append((made.placement if number == 1 else f"{made.placement} {number}", made.items))
+    return named
 
 
 def _put_documents(engine: Engine, store: Store) -> None:

@@ -18,9 +18,11 @@ from paretail.data.stores.base import Shown, Store
 
 #: How long lists that were shown wait for company.
 WRITE_SECONDS: Final = 0.25
-#: Users and sessions that are remembered in memory, and the newest items shown to each.
+#: Users and sessions that are remembered in memory, and the newest items shown to each user.
 MOST_REMEMBERED: Final = 100_000
 MOST_ITEMS: Final = 200
+#: Of a session all that it was shown counts, up to this.
+MOST_OF_SESSION: Final = 10_000
 #: Names of answers that are remembered, to know one that is asked for again.
 MOST_NAMES: Final = 10_000
 #: Lists that wait for a store that cannot be written to, at most; those beyond count as lost.
@@ -40,6 +42,8 @@ class ShownLists:
         self._named: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._lock = Lock()
         self._waiting: SimpleQueue[Shown] = SimpleQueue()
+        self._kept: list[Shown] = []  # taken from the queue, and not written yet
+        self._writing = Lock()
         self._stop = Event()
         self._writer = Thread(target=self._write, name="paretail-shown", daemon=True)
         self._writer.start()
@@ -47,7 +51,7 @@ class ShownLists:
     @property
     def waiting(self) -> int:
         """How many lists are not written yet."""
-        return self._waiting.qsize()
+        return self._waiting.qsize() + len(self._kept)
 
     def add(self, lists: Sequence[Shown]) -> None:
         """Take lists in; call it before the answer leaves."""
@@ -61,8 +65,8 @@ class ShownLists:
                     _remember(self._users, shown.user_id, numbers)
                 if shown.session_id is not None:
                     self._of_session(shown.session_id)
-                    _remember(self._sessions, shown.session_id, numbers)
-            if self._waiting.qsize() < MOST_WAITING:
+                    _remember(self._sessions, shown.session_id, numbers, MOST_OF_SESSION)
+            if self.waiting < MOST_WAITING:
                 self._waiting.put(shown)
 
     def _repeats(self, name: tuple[str, str]) -> bool:
@@ -94,10 +98,13 @@ class ShownLists:
                     self._users[user_id] = array("I", (other for other in shown if other != number))
 
     def forget(self, user_ids: Sequence[str]) -> None:
-        """Drop users."""
+        """Drop users, and the lists of theirs that are not written yet; call it before the store forgets them."""
+        gone = set(user_ids)
         with self._lock:
-            for user_id in user_ids:
+            for user_id in gone:
                 self._users.pop(user_id, None)
+        with self._writing:
+            self._kept = [shown for shown in (*self._kept, *_drained(self._waiting)) if shown.user_id not in gone]
 
     def close(self) -> None:
         """Write what waits, and stop."""
@@ -108,16 +115,16 @@ class ShownLists:
         known = self._sessions.get(session_id)
         if known is None:
             numbers = [self._items.number(item_id) for item_id in self._store.shown_to_session(session_id)]
-            known = _remember(self._sessions, session_id, numbers)
+            known = _remember(self._sessions, session_id, numbers, MOST_OF_SESSION)
         return known
 
     def _write(self) -> None:
         stopping = False
         while not stopping:
             stopping = self._stop.wait(WRITE_SECONDS)
-            lists = _drained(self._waiting)
-            while lists and not self._written(lists) and not stopping:
-                stopping = self._stop.wait(1.0)
+            with self._writing:
+                lists = [*self._kept, *_drained(self._waiting)]
+                self._kept = [] if not lists or self._written(lists) else lists
 
     def _written(self, lists: Sequence[Shown]) -> bool:
         try:
@@ -131,12 +138,14 @@ class ShownLists:
         return True
 
 
-def _remember(known: "OrderedDict[str, array[int]]", key: str, numbers: Sequence[int]) -> "array[int]":
+def _remember(
+    known: "OrderedDict[str, array[int]]", key: str, numbers: Sequence[int], most: int = MOST_ITEMS
+) -> "array[int]":
     """Add items to what `key` was shown; the key that was used longest ago makes room."""
     shown = known.pop(key, None)
     shown = array("I") if shown is None else shown
     shown.extend(numbers)
-    del shown[:-MOST_ITEMS]
+    del shown[:-most]
     known[key] = shown
     if len(known) > MOST_REMEMBERED:
         known.popitem(last=False)
