@@ -48,8 +48,8 @@ def test_the_package_needs_nothing_and_has_the_version_of_paretail() -> None:
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no node to run it")
 def test_its_own_tests_pass_against_a_service(service: Service) -> None:
-    done = subprocess.run(["node", "--test", "--test-reporter=tap"], cwd=FOLDER, capture_output=True, text=True, check=False,
-                          env=os.environ | {"PARETAIL_ADDRESS": service.address})  # fmt: skip
+    command, env = ["node", "--test", "--test-reporter=tap"], os.environ | {"PARETAIL_ADDRESS": service.address}
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "# skipped 0" in done.stdout
     assert "# fail 0" in done.stdout

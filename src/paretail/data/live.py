@@ -62,6 +62,7 @@ class LiveUsers:
         self._store, self._bound, self._most = store, users, most
         self._packed: OrderedDict[str, bytearray] = OrderedDict()
         self._lock = RLock()
+        self._missed: set[str] | None = None  # who did something while users are read from the store
         self.reload()
 
     def __len__(self) -> int:
@@ -70,17 +71,20 @@ class LiveUsers:
     def reload(self) -> None:
         """Read the newest users from the store: at the start, and when another process has written to it."""
         self.refresh()
+        self._missed = set()
         newest = self._store.newest(self._bound, self._most)
         with self._lock:
-            told = dict(self._packed)  # what came in meanwhile is whole
+            told, missed = dict(self._packed), self._missed or set()  # who was asked for meanwhile is whole
+            self._missed = None
             self._packed.clear()
             self._fill(newest)
             self._packed.update(told)
             # whom memory lacks, the store lacks too, unless somebody came while it was read
-            self._complete = not told and newest["user_id"].n_unique() < self._bound
+            self._complete = not told and not missed and newest["user_id"].n_unique() < self._bound
             if not self._complete:  # of somebody with several ids some may be missing: the store is asked
-                for user_id in self._visitors:
-                    self._packed.pop(user_id, None)
+                missed |= self._visitors.keys()
+            for user_id in missed - told.keys():
+                self._packed.pop(user_id, None)
             self._evict()
 
     def refresh(self) -> None:
@@ -163,6 +167,8 @@ class LiveUsers:
         packed = self._packed.get(user_id)
         if packed is None:
             if not self._complete:
+                if self._missed is not None:
+                    self._missed.add(user_id)
                 return  # comes from the store when the user is asked for
             packed = self._packed[user_id] = bytearray()
         else:

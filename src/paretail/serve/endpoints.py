@@ -46,6 +46,7 @@ class Endpoint:
     question: type[Struct] | None = None
     rows: Rows | None = None
     example: dict[str, Any] = field(default_factory=dict)
+    slow: bool = False  # one at a time, so that nothing else waits for it
     together: bool = False  # questions in flight are answered by one `LiveShop.recommend_many`
 
     @property
@@ -176,7 +177,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(
         "GET", "/v1/stats", "read", "Count what followed from what was shown", b.StatsAnswer,
-        lambda shop, asked: shop.stats(asked.question.since, asked.question.until), StatsRequest,
+        lambda shop, asked: shop.stats(asked.question.since, asked.question.until), StatsRequest, slow=True,
     ),
     Endpoint("GET", "/health/live", None, "Say that the process answers", Live),
     Endpoint("GET", "/health/ready", None, "Say which bundle can be asked", Ready),

@@ -54,6 +54,7 @@ class Works:
     shop: LiveShop
     batcher: Batcher[RecommendRequest, RecommendAnswer]
     threads: Threads
+    reports: Threads
     gate: Gate
     metrics: Metrics
     timeout_seconds: float
@@ -117,7 +118,8 @@ class Path:
         if endpoint.together:
             answer: Any = await works.batcher.ask(question.question)
         else:
-            answer = await works.threads.ask(endpoint.work, works.shop, question)
+            threads = works.reports if endpoint.slow else works.threads
+            answer = await threads.ask(endpoint.work, works.shop, question)
         request_id = getattr(answer, "request_id", None) or uuid4().hex
         if isinstance(answer, BatchAnswer) and not answer.accepted + answer.duplicates:
             return failed(_all_rejected(answer), request_id, endpoint.name, ())

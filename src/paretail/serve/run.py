@@ -112,12 +112,14 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 async def working(shop: LiveShop, keys: KeyRing, config: ServeConfig) -> AsyncIterator[Works]:
     """Yield what answers requests; what is begun is finished at the end."""
     metrics = Metrics(shop)
-    batcher, threads = Batcher(shop.recommend_many, metrics.batch, leave_a_core), Threads(leave_a_core)
+    batcher = Batcher(shop.recommend_many, metrics.batch, leave_a_core)
+    threads, reports = Threads(leave_a_core), Threads(leave_a_core, threads=1)
     try:
-        yield Works(shop, batcher, threads, Gate(keys, config.rate), metrics, config.timeout_seconds)
+        yield Works(shop, batcher, threads, reports, Gate(keys, config.rate), metrics, config.timeout_seconds)
     finally:
         batcher.close()
         threads.close()
+        reports.close()
 
 
 def _address(host: str) -> str:

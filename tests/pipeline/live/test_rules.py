@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretail.core.errors import UsageError
+from paretail.data.stores.base import Shown
 from paretail.pipeline.live.bodies import (
     Item,
     ItemChange,
@@ -76,6 +77,18 @@ def test_what_a_session_was_shown_can_be_kept_out(live: LiveShop) -> None:
     assert not set(first + second) & set(third)
     assert [*first, *second, *third] == ids(live, 30)
     assert ids(live, session_id="another", skip_shown=True) == first
+
+
+def test_a_session_is_remembered_whole(live: LiveShop) -> None:
+    shown = [[f"i{page}-{place}" for place in range(20)] for page in range(30)]
+    live._shown.add([Shown(f"r{page}", 0, None, "long", "home", "v", "p", items) for page, items in enumerate(shown)])
+    assert sorted(live._shown.of_session("long")) == sorted(item for items in shown for item in items)
+
+
+def test_two_lists_of_one_placement_are_both_kept(live: LiveShop) -> None:
+    page = lists(live, ListRequest("trending", 5, "price < 30"), ListRequest("trending", 5, "price >= 30"))
+    assert len(page["trending"]) == 5
+    assert {row["placement"] for row in _answers(live, 2)} == {"trending", "trending 2"}
 
 
 def test_an_item_that_was_shown_often_steps_back_until_it_is_clicked(live: LiveShop) -> None:

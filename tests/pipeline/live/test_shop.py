@@ -10,6 +10,7 @@ import pytest
 
 from paretail.core.clock import DAY_MS, now_ms
 from paretail.core.errors import ParetailError, Problem, UsageError
+from paretail.data.stores.base import StoredEvent
 from paretail.pipeline.bundle import point, versions
 from paretail.pipeline.live.bodies import (
     Event,
@@ -349,3 +350,70 @@ def test_one_question_that_cannot_be_answered_spoils_no_other(live: LiveShop) ->
     assert isinstance(bad, UsageError)
     assert isinstance(unknown, UsageError)
     assert bad.problems[0].code.startswith("FILT")
+
+
+def test_an_erased_user_leaves_no_links_behind(open_shop: Open) -> None:
+    live = open_shop()
+    live.merge("member", MergeRequest("visitor"))
+    live.forget_users(["member"])
+    assert live.profile("member").merged == []
+    live.add_events([NewEvent("visitor", "i00000003", "buy", now_ms() / 1000 + 1)])
+    assert live.profile("member").events == {}
+    live.merge("member", MergeRequest("visitor"))
+    live = open_shop()
+    assert live.profile("member").merged == ["visitor"]
+    assert live.profile("member").events == {"purchase": 1}
+
+
+def test_what_an_erased_user_was_shown_is_not_written_afterwards(live: LiveShop) -> None:
+    for _ in range(5):
+        live.recommend(RecommendRequest(user_id="gone", k=3))
+        live.forget_users(["gone"])
+    live.recommend(RecommendRequest(user_id="here", k=3))
+    assert until(lambda: live.store.answers()["user_id"].to_list() == ["here"])
+
+
+def test_an_id_with_a_nul_is_nobody_else(live: LiveShop) -> None:
+    live.put_users([User("a", {"city": "Ghent"}), User("a\0b", {"city": "Bruges"})])
+    live.add_events([NewEvent("a", "i00000003", "buy"), NewEvent("a\0b", "i00000003", "buy")])
+    live.forget_users(["a\0b"])
+    assert live.profile("a").attributes == {"city": "Ghent"}
+    assert live.profile("a\0b").attributes == {}
+    assert set(live.store.events()["user_id"]) == {"a"}
+
+
+def test_a_refused_bundle_that_is_made_whole_is_taken(
+    open_shop: Open, shop: DemoShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paretail.pipeline.live.shop.LOOK_AGAIN_SECONDS", 0.2)
+    bundle = tmp_path / "bundle"
+    shutil.copytree(shop.bundle, bundle)
+    assert paretail("train", "--config", shop.config_with(tmp_path / "o.toml"), "--out", bundle).code == 0
+    first, second = versions(bundle)
+    point(bundle, first)
+    live = open_shop(bundle)
+    file = next((bundle / "versions" / second).glob("*.safetensors"))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1])
+    (bundle / "current").write_text(f'{{"version": "{second}"}}')
+    assert until(lambda: live.problems() != [])
+    file.write_bytes(whole)
+    assert until(lambda: live.version == second)
+    assert live.problems() == []
+
+
+def test_a_change_that_is_refused_spoils_none_after_it(live: LiveShop) -> None:
+    live.put_items([Item("i00000004", attributes={"size": 4.0}), Item("i00000005", attributes={"size": 5.0})])
+    answer = live.change_items(
+        [ItemChange("i00000004", attributes={"size": "large"}), ItemChange("i00000004", price=7.0)]
+    )
+    assert [verdict.status for verdict in answer.rows] == ["rejected", "accepted"]
+    assert live.item("i00000004").item.price == 7.0
+
+
+def test_trends_know_what_another_process_imported(live: LiveShop) -> None:
+    other = type(live.store).open(live.store.folder)  # type: ignore[attr-defined]
+    events = [StoredEvent(f"v{n}", "i00000091", "purchase", now_ms(), f"e{n}") for n in range(300)]
+    other.append(events)
+    other.close()
+    assert until(lambda: live.trending(TrendingRequest(k=1)).items[0].item_id == "i00000091")
