@@ -273,7 +273,7 @@ export interface ProfileAnswer {
   merged?: string[];
 }
 
-/** A bundle is loaded and can be asked. */
+/** A bundle is loaded and can be asked; `problems` tell what is not whole. */
 export interface Ready {
   /** The version of the bundle that answered. */
   model_version: string;

@@ -13,9 +13,9 @@ import structlog
 from paretail.core.errors import DataError, Problem, UsageError
 from paretail.data.stores.base import StoreError
 from paretail.pipeline.config import ServeConfig
-from paretail.pipeline.live.bodies import MergeRequest, RecommendRequest
+from paretail.pipeline.live.bodies import Live, MergeRequest, RecommendRequest
 from paretail.pipeline.live.shop import LiveShop
-from paretail.serve.endpoints import Asked, Endpoint, Live
+from paretail.serve.endpoints import Asked, Endpoint
 from paretail.serve.handle import Path
 from paretail.serve.keys import KeyRing
 from paretail.serve.run import log_as_json, working

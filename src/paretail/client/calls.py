@@ -6,7 +6,7 @@ get their `request_id` and an event its `event_id` before the first attempt, so 
 
 from collections.abc import Callable, Iterable
 from inspect import Parameter, Signature, signature
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
@@ -27,20 +27,6 @@ class StatsRequest(Struct, omit_defaults=True, forbid_unknown_fields=True):
 
     since: b.Moment | None = None
     until: b.Moment | None = None
-
-
-class Live(Struct):
-    """The process answers."""
-
-    status: Literal["live"] = "live"
-
-
-class Ready(Struct):
-    """A bundle is loaded and can be asked; `problems` tell what is not whole."""
-
-    model_version: b.Version
-    problems: list[str]
-    status: Literal["ready"] = "ready"
 
 
 class Call(Generic[P, T]):
@@ -143,7 +129,7 @@ class Table:
     forget_users = sending_rows("DELETE /v1/users", "user_ids", str)
     profile = naming("GET /v1/users/{id}/profile", b.ProfileAnswer)
     stats = asking("GET /v1/stats", StatsRequest, b.StatsAnswer)
-    live = looking("GET /health/live", Live)
-    ready = looking("GET /health/ready", Ready)
+    live = looking("GET /health/live", b.Live)
+    ready = looking("GET /health/ready", b.Ready)
     metrics = looking("GET /metrics", str)
     openapi = looking("GET /openapi.json", dict[str, Any])

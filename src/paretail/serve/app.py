@@ -9,8 +9,9 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.routing import Route, Router
 
+from paretail.pipeline.live.bodies import Live, Ready
 from paretail.serve import page
-from paretail.serve.endpoints import ENDPOINTS, Endpoint, Live, Ready
+from paretail.serve.endpoints import ENDPOINTS, Endpoint
 from paretail.serve.errors import no_such_path
 from paretail.serve.handle import Own, Path, Receive, Reply, Scope, Send, Works, failed, send_reply
 from paretail.serve.openapi import document

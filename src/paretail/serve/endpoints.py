@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -93,20 +93,6 @@ def _seconds(name: str, told: float | str | None) -> float | None:
         raise ValueError(f"{name}: {found}; seconds since 1970 or a date such as 2026-11-01 is expected") from None
 
 
-class Live(Struct):
-    """The process answers."""
-
-    status: Literal["live"] = "live"
-
-
-class Ready(Struct):
-    """A bundle is loaded and can be asked."""
-
-    model_version: b.Version
-    problems: list[str]
-    status: Literal["ready"] = "ready"
-
-
 _EVENT = {"user_id": "u00000007", "item_id": "i00000012", "kind": "pv", "event_id": "e1"}
 _ITEM = {"item_id": "i00000012", "title": "Linen Blazer", "category": ["Men", "Coats"], "price": 89.0, "in_stock": True}
 _USER = {"user_id": "u00000007", "attributes": {"country": "DK"}}
@@ -179,8 +165,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "GET", "/v1/stats", "read", "Count what followed from what was shown", b.StatsAnswer,
         lambda shop, asked: shop.stats(asked.question.since, asked.question.until), StatsRequest, slow=True,
     ),
-    Endpoint("GET", "/health/live", None, "Say that the process answers", Live),
-    Endpoint("GET", "/health/ready", None, "Say which bundle can be asked", Ready),
+    Endpoint("GET", "/health/live", None, "Say that the process answers", b.Live),
+    Endpoint("GET", "/health/ready", None, "Say which bundle can be asked", b.Ready),
     Endpoint("GET", "/metrics", "read", "Count requests, batches and what is held, for Prometheus", "text/plain"),
     Endpoint("GET", "/docs", None, "Describe every field of every request and answer, for people", "text/html"),
     Endpoint("GET", "/openapi.json", None, "Describe the same for programs (OpenAPI 3.1)", "application/json"),

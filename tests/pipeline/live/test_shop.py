@@ -385,7 +385,7 @@ def test_an_id_with_a_nul_is_nobody_else(live: LiveShop) -> None:
 def test_a_refused_bundle_that_is_made_whole_is_taken(
     open_shop: Open, shop: DemoShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("paretail.pipeline.live.shop.LOOK_AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr("paretail.pipeline.live.current.LOOK_AGAIN_SECONDS", 0.2)
     bundle = tmp_path / "bundle"
     shutil.copytree(shop.bundle, bundle)
     assert paretail("train", "--config", shop.config_with(tmp_path / "o.toml"), "--out", bundle).code == 0

@@ -1,6 +1,9 @@
 """The bodies of questions and answers, as msgspec types: the embedded API, the HTTP API and its OpenAPI document.
 
 Amounts are in major units of the shop's reporting currency, times in seconds UTC, as the shop tells them.
+
+One file of over 400 lines all the same: it is declarations alone, the whole of what is said over the wire, and all of
+ours that a client imports.
 """
 
 from typing import Annotated, Any, Literal, get_args
@@ -423,3 +426,17 @@ class StatsAnswer(Struct):
     window_hours: float
     currency: str
     rows: list[PlacementStats]
+
+
+class Live(Struct):
+    """The process answers."""
+
+    status: Literal["live"] = "live"
+
+
+class Ready(Struct):
+    """A bundle is loaded and can be asked; `problems` tell what is not whole."""
+
+    model_version: Version
+    problems: list[str]
+    status: Literal["ready"] = "ready"

@@ -1,15 +1,14 @@
 """LiveShop: a bundle and a store that answer together while both change; the embedded API, and what HTTP forwards to.
 
 An event is on disk and in the user's history before `add_events` returns, so that the very next answer knows it; so
-is a price, a stock change, a merge. A new bundle is picked up within WATCH_SECONDS: each answer is made by one engine
-from its first step to its last, and the engine that a new one replaces answers what it has begun.
+is a price, a stock change, a merge. A new bundle is picked up within half a second (`current.py`): each answer is made
+by one engine from its first step to its last, and the engine that a new one replaces answers what it has begun.
 """
 
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Lock
 from typing import Any, Final, Self
 from uuid import uuid4
 
@@ -19,24 +18,18 @@ import polars as pl
 import structlog
 
 from paretail.core.clock import DAY_MS, now_ms
-from paretail.core.errors import BundleError, ParetailError, Problem, UsageError
-from paretail.data.documents import ItemDocument
+from paretail.core.errors import ParetailError, Problem, UsageError
 from paretail.data.live import LiveUsers
 from paretail.data.stores.base import Shown, Store, StoredEvent
-from paretail.pipeline.bundle import current, current_or_none
 from paretail.pipeline.config import ServeConfig
 from paretail.pipeline.live import bodies, feed, profile, rules
 from paretail.pipeline.live.asked import Asked, scores_of
+from paretail.pipeline.live.current import Current
 from paretail.pipeline.live.engine import Engine
 from paretail.pipeline.live.placements import Page
 from paretail.pipeline.live.shown import ShownLists
-from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.stats import stats
 
-#: How often the bundle's pointer and the store are looked at for what others changed.
-WATCH_SECONDS: Final = 0.5
-#: How soon a version that was refused is looked at again: it may have been copied anew.
-LOOK_AGAIN_SECONDS: Final = 5.0
 #: The policy that chooses: always the best first, so that every propensity is 1.
 POLICY: Final = "best-first/1"
 
@@ -49,17 +42,10 @@ class LiveShop:
 
     def __init__(self, bundle: Path, store: Store, config: ServeConfig) -> None:
         self.store, self.config = store, config
-        self._bundle = bundle
         self._users = LiveUsers(store, config.users_in_memory, config.events_per_user)
         self._shown = ShownLists(store, self._users.items)
         self._writing = Lock()  # documents and engines: one writer at a time
-        self._refused: str | None = None
-        self._look_again = 0.0
-        self._seen_version = store.version()
-        self._load(current(bundle))
-        self._stop = Event()
-        self._watcher = Thread(target=self._watch, name="paretail-watch", daemon=True)
-        self._watcher.start()
+        self._current = Current(bundle, store, self._users, self._shown, self._writing)
 
     @classmethod
     def open(cls, bundle: Path, store: Store, config: ServeConfig | None = None) -> Self:
@@ -68,8 +54,7 @@ class LiveShop:
 
     def close(self) -> None:
         """Write what was shown and stop the threads; the store stays open."""
-        self._stop.set()
-        self._watcher.join()
+        self._current.close()
         self._shown.close()
 
     def __enter__(self) -> Self:
@@ -82,6 +67,10 @@ class LiveShop:
     def version(self) -> str:
         """The version of the bundle that answers now."""
         return self._engine.version
+
+    @property
+    def _engine(self) -> Engine:
+        return self._current.engine
 
     # Answers
 
@@ -279,7 +268,7 @@ class LiveShop:
 
     def problems(self) -> list[str]:
         """Return what is not as it should be, while answers go on."""
-        return [problem for problem in (self._refused, self._shown.fault) if problem]
+        return [problem for problem in (self._current.refused, self._shown.fault) if problem]
 
     # Below
 
@@ -362,52 +351,6 @@ class LiveShop:
             return {name: value for name, value in known.items() if name != "user_id" and value is not None}
         return {} if kept is None else dict(msgspec.json.decode(kept)["attributes"])
 
-    def _load(self, version: str) -> None:
-        """Make an engine of a version, let it answer once, and put it in place of the one before."""
-        engine = Engine(Recommender.load(self._bundle, version), self._users)
-        somebody = Asked.of(engine, bodies.RecommendRequest(user_id=engine.recommender.users.ids[0]), self._shown, 0)
-        rows, values = rules.draw(engine, scores_of([somebody], [5])[0], somebody.drawing(5))
-        somebody.explain(somebody.lines(rows, values, ""), rows, [])
-        with self._writing:
-            _put_documents(engine, self.store)
-            engine.count_live()
-            self._engine = engine
-
-    def _watch(self) -> None:
-        while not self._stop.wait(WATCH_SECONDS):
-            try:
-                self._follow_pointer()
-                self._follow_store()
-            except Exception as error:  # the next look may find things mended
-                log.error("watch_failed", exc_info=error)
-
-    def _follow_pointer(self) -> None:
-        version = current_or_none(self._bundle) or "the pointer"
-        if version == self._engine.version:
-            self._refused = None
-            return
-        if self._refused is not None and time.monotonic() < self._look_again:
-            return
-        try:
-            started = time.monotonic()
-            self._load(current(self._bundle))
-            self._refused = None
-            log.info("bundle_swapped", version=version, seconds=round(time.monotonic() - started, 2))
-        except BundleError as error:
-            if self._refused is None:
-                log.error("bundle_refused", problem=str(error), goes_on_with=self._engine.version)
-            self._refused, self._look_again = str(error), time.monotonic() + LOOK_AGAIN_SECONDS
-
-    def _follow_store(self) -> None:
-        """Take in what another process (an import, a compaction, a new key) has written."""
-        version = self.store.version()
-        if version != self._seen_version:
-            self._seen_version = version
-            self._users.reload()
-            with self._writing:
-                self._engine.recount()
-                _put_documents(self._engine, self.store)
-
 
 def _named_apart(lists: Sequence[bodies.PageList]) -> list[tuple[str, list[bodies.RecommendedItem]]]:
     """Return the lists by placement; a second one of a placement is `NAME 2`, so that each is kept."""
@@ -418,14 +361,6 @@ def _named_apart(lists: Sequence[bodies.PageList]) -> list[tuple[str, list[bodie
         number = seen[made.placement]
         named.append((made.placement if number == 1 else f"{made.placement} {number}", made.items))
     return named
-
-
-def _put_documents(engine: Engine, store: Store) -> None:
-    """Bring the shelf to what the store has; an attribute whose type the catalogue has changed is told and left out."""
-    kept = ((item_id, None if document is None else msgspec.json.decode(document, type=ItemDocument))
-            for item_id, document in store.documents("items"))  # fmt: skip
-    for problem in engine.shelf.put_all(kept):
-        log.warning("attribute_left_out", problem=str(problem))
 
 
 def _unknown_item(item_id: str) -> Problem:

@@ -1,0 +1,102 @@
+"""Current: the engine that answers now, and what follows the bundle's pointer and what others write to the store."""
+
+import time
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Final
+
+import msgspec
+import structlog
+
+from paretail.core.errors import BundleError
+from paretail.data.documents import ItemDocument
+from paretail.data.live import LiveUsers
+from paretail.data.stores.base import Store
+from paretail.pipeline.bundle import current, current_or_none
+from paretail.pipeline.live import bodies, rules
+from paretail.pipeline.live.asked import Asked, scores_of
+from paretail.pipeline.live.engine import Engine
+from paretail.pipeline.live.shown import ShownLists
+from paretail.pipeline.recommender import Recommender
+
+#: How often the bundle's pointer and the store are looked at for what others changed.
+WATCH_SECONDS: Final = 0.5
+#: How soon a version that was refused is looked at again: it may have been copied anew.
+LOOK_AGAIN_SECONDS: Final = 5.0
+
+log = structlog.get_logger()
+
+
+class Current:
+    """The engine of the bundle's current version; a thread replaces it. `writing` guards its shelf's documents."""
+
+    engine: Engine
+
+    def __init__(self, bundle: Path, store: Store, users: LiveUsers, shown: ShownLists, writing: Lock) -> None:
+        self._bundle, self._store, self._users, self._shown, self._writing = bundle, store, users, shown, writing
+        self.refused: str | None = None
+        self._look_again = 0.0
+        self._seen_version = store.version()
+        self._load(current(bundle))
+        self._stop = Event()
+        self._watcher = Thread(target=self._watch, name="paretail-watch", daemon=True)
+        self._watcher.start()
+
+    def close(self) -> None:
+        """Follow nothing any more."""
+        self._stop.set()
+        self._watcher.join()
+
+    def _load(self, version: str) -> None:
+        """Make an engine of a version, let it answer once, and put it in place of the one before."""
+        engine = Engine(Recommender.load(self._bundle, version), self._users)
+        somebody = Asked.of(engine, bodies.RecommendRequest(user_id=engine.recommender.users.ids[0]), self._shown, 0)
+        rows, values = rules.draw(engine, scores_of([somebody], [5])[0], somebody.drawing(5))
+        somebody.explain(somebody.lines(rows, values, ""), rows, [])
+        with self._writing:
+            _put_documents(engine, self._store)
+            engine.count_live()
+            self.engine = engine
+
+    def _watch(self) -> None:
+        while not self._stop.wait(WATCH_SECONDS):
+            try:
+                self._follow_pointer()
+                self._follow_store()
+            except Exception as error:  # the next look may find things mended
+                log.error("watch_failed", exc_info=error)
+
+    def _follow_pointer(self) -> None:
+        version = current_or_none(self._bundle) or "the pointer"
+        if version == self.engine.version:
+            self.refused = None
+            return
+        if self.refused is not None and time.monotonic() < self._look_again:
+            return
+        try:
+            started = time.monotonic()
+            self._load(current(self._bundle))
+            self.refused = None
+            log.info("bundle_swapped", version=version, seconds=round(time.monotonic() - started, 2))
+        except BundleError as error:
+            if self.refused is None:
+                log.error("bundle_refused", problem=str(error), goes_on_with=self.engine.version)
+            self.refused, self._look_again = str(error), time.monotonic() + LOOK_AGAIN_SECONDS
+
+    def _follow_store(self) -> None:
+        """Take in what another process (an import, a service beside this one) has written."""
+        version = self._store.version()
+        if version != self._seen_version:
+            self._seen_version = version
+            self._users.reload()
+            with self._writing:
+                self.engine.recount()
+                _put_documents(self.engine, self._store)
+
+
+def _put_documents(engine: Engine, store: Store) -> None:
+    """Bring the shelf to what the store has; an attribute whose type the catalogue has changed is told and left out."""
+    kept = ((item_id, None if document is None else msgspec.json.decode(document, type=ItemDocument))
+            for item_id, document in store.documents("items"))  # fmt: skip
+    for problem in engine.shelf.put_all(kept):
+        log.warning("attribute_left_out", problem=str(problem))
