@@ -70,10 +70,16 @@ def _model_settings() -> Iterator[str]:
 
 
 def table(heading: str) -> Mapping[str, Any]:
-    """Return one of the dicts that new things are entered in."""
+    """Return one of the dicts that new things are entered in; what it names by place is imported."""
     module, name, _ = TABLES[heading]
     entries: Mapping[str, Any] = getattr(import_module(module), name)
-    return entries
+    return {key: _at(entry) if isinstance(entry, str) else entry for key, entry in entries.items()}
+
+
+def _at(place: str) -> Any:
+    """Return what `module:name` names."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
 
 
 def _tables() -> str:

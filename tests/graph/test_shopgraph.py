@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from paretail.core.errors import DataError
-from paretail.data.types import Catalogue, Events, Links, Shop
+from paretail.data.types import Catalogue, Events, Links, Shop, Users
 from paretail.graph.shopgraph import ShopGraph
 
 
@@ -36,7 +36,8 @@ def shop() -> Shop:
         }
     )
     links = pl.DataFrame({"user_id": ["ann", "bob", "ann"], "friend_id": ["bob", "ann", "ann"]})
-    return Shop(Events(events, "clock"), Catalogue(items), links=Links(links))
+    users = pl.DataFrame({"user_id": ["eve", "ann"], "tags": ["old", "old"], "age": [7, 8]})
+    return Shop(Events(events, "clock"), Catalogue(items), Users(users), Links(links))
 
 
 @pytest.fixture
@@ -52,7 +53,17 @@ def pairs(graph: ShopGraph, source: str, relation: str, target: str) -> set[tupl
 
 
 def test_nodes_and_edges(graph: ShopGraph) -> None:
-    assert set(graph.nodes) == {"user", "item", "category", "brand", "parent", "colour", "tags", "user_attribute"}
+    assert set(graph.nodes) == {
+        "user",
+        "item",
+        "category",
+        "brand",
+        "parent",
+        "colour",
+        "tags",
+        "user_attribute",
+        "tags_of_user",
+    }
     assert pairs(graph, "item", "in", "category") == {
         ("boot", "Wear"), ("boot", "Wear > Feet"), ("boot", "Wear > Feet > Men"), ("sock", "Wear"),
         ("sock", "Wear > Feet"), ("hat", "Wear"), ("hat", "Wear > Head"), ("hat", "Wear > Head > Men"),
@@ -120,7 +131,7 @@ def test_a_damaged_folder_is_refused(graph: ShopGraph, tmp_path: Path, damage: s
     if damage == "absent":
         (folder / "history.kind.npy").unlink()
     elif damage == "newer":
-        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": 2}))
+        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": 3}))
     elif damage == "cut":
         (folder / "history.item_idx.npy").write_bytes(b"\x93NUMPY")
     else:
@@ -136,3 +147,16 @@ def test_nothing_is_left_of_a_graph_that_could_not_be_written(graph: ShopGraph, 
         graph.save(tmp_path / "graph")
     assert [path.name for path in tmp_path.iterdir()] == ["graph"]
     assert [path.name for path in (tmp_path / "graph").iterdir()] == ["mine.txt"]
+
+
+def test_what_is_known_of_users_goes_where_they_go(graph: ShopGraph) -> None:
+    users = graph.nodes["user"].rows(["eve", "ann", "bob"])
+    about = graph.history.of_users(users).where(np.zeros(4, bool)).about
+    names = graph.nodes["tags_of_user"].ids.to_list()
+    assert [[names[at] for at in row.nonzero()[0]] for row in about["tags_of_user"].toarray()] == [["old"], ["old"], []]
+    assert graph.nodes["user"].names(about["user"][[1]].indices).to_list() == ["bob"]
+
+
+def test_tables_have_a_row_a_node(graph: ShopGraph) -> None:
+    assert graph.tables["item"]["item_id"].to_list() == graph.nodes["item"].ids.to_list()
+    assert graph.tables["user"].rows() == [("ann", "old", 8), ("bob", None, None), ("eve", "old", 7)]

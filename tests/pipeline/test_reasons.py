@@ -178,7 +178,7 @@ def loaded(shop: DemoShop) -> Recommender:
 def falls_furthest(loaded: Recommender, told: History, item: int, causes: list[int]) -> set[int]:
     """Return the causes without all events of which `item` ranks lowest among what the user never had."""
     keep = np.stack([told.item_idx != cause for cause in causes])
-    without = told.picked(np.nonzero(keep)[1], np.concatenate([[0], np.cumsum(keep.sum(axis=1))]))
+    without = told.of_users(np.zeros(len(keep), np.int64)).where(keep.ravel())
     scores = loaded.model.score(without, mode="all")
     scores[:, told.item_idx] = -np.inf
     ranks = (scores > scores[:, [item]]).sum(axis=1)

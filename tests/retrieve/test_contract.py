@@ -17,7 +17,7 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.choose import choose
 from paretail.retrieve.falls import differences, falls, tells_falls
-from paretail.retrieve.models import MODELS
+from paretail.retrieve.models import MODELS, model
 from paretail.sim.planted import Planted, planted
 
 QUESTION = Question("purchase", False, ("purchase",))
@@ -62,15 +62,15 @@ def graph() -> ShopGraph:
 
 @cache
 def config(name: str) -> Config:
-    model = MODELS[name]
+    model_type = model(name)
     if name in SETTINGS:
-        return model.config_type.parse(SETTINGS[name])
-    return choose(model, graph(), QUESTION, {}, 0, 60.0, silent).config
+        return model_type.config_type.parse(SETTINGS[name])
+    return choose(model_type, graph(), QUESTION, {}, 0, 60.0, silent).config
 
 
 @cache
 def fitted(name: str) -> Retriever:
-    return MODELS[name].fit(graph(), config(name), 0)
+    return model(name).fit(graph(), config(name), 0)
 
 
 def told(*items: int, time: Time = "clock") -> History:
@@ -92,7 +92,7 @@ def test_share_of_the_oracle(name: str) -> None:
 
 
 def test_same_seed_same_bytes(name: str) -> None:
-    again = MODELS[name].fit(graph(), config(name), 0).arrays()
+    again = model(name).fit(graph(), config(name), 0).arrays()
     first = fitted(name).arrays()
     assert list(again) == list(first)
     assert all(again[key].tobytes() == first[key].tobytes() for key in first)
@@ -111,18 +111,18 @@ def test_renamed_items_keep_their_scores(name: str) -> None:
     )
     other = graph_of(renamed)
     before = fitted(name).score(graph().history.of_users(np.arange(100)))
-    after = MODELS[name].fit(other, config(name), 0).score(other.history.of_users(np.arange(100)))[:, order]
+    after = model(name).fit(other, config(name), 0).score(other.history.of_users(np.arange(100)))[:, order]
     alike = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(before, after, strict=True)])
     assert alike >= ALIKE.get(name, 0.9999)
 
 
 def test_save_and_load_to_the_last_bit(name: str) -> None:
-    model = fitted(name)
-    arrays = {key: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape) for key, a in model.arrays().items()}
+    first = fitted(name)
+    arrays = {key: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape) for key, a in first.arrays().items()}
     told_again = type(config(name)).model_validate_json(config(name).model_dump_json())
-    loaded = type(model).from_arrays(arrays, told_again)
+    loaded = type(first).from_arrays(arrays, told_again)
     some = graph().history.of_users(np.arange(20))
-    assert np.array_equal(loaded.score(some), model.score(some))
+    assert np.array_equal(loaded.score(some), first.score(some))
 
 
 def test_scores_follow_from_the_users_own_events(name: str) -> None:
@@ -153,20 +153,20 @@ def test_unknown_and_empty_users_get_finite_scores(name: str, time: Time) -> Non
 def test_fits_whatever_the_events_know_of_time(name: str, time: Time) -> None:
     stamps = np.zeros_like(graph().history.ts_ms) if time == "none" else graph().history.ts_ms
     other = graph().with_history(replace(graph().history, time=time, ts_ms=stamps))
-    model = MODELS[name].fit(other, config(name), 0)
-    assert np.isfinite(model.score(other.history.of_users(np.arange(5)))).all()
+    twin = model(name).fit(other, config(name), 0)
+    assert np.isfinite(twin.score(other.history.of_users(np.arange(5)))).all()
 
 
 def test_a_shop_of_one_event_and_a_cold_item(name: str) -> None:
     one = graph().with_history(told(5).of_users(np.zeros(1, np.int64)))
-    scores = MODELS[name].fit(one, config(name), 0).score(told(5))
+    scores = model(name).fit(one, config(name), 0).score(told(5))
     assert scores.shape == (1, graph().items)
     assert np.isfinite(scores).all()
 
 
 def test_a_shop_without_events(name: str) -> None:
-    model = MODELS[name].fit(graph().with_history(told()), config(name), 0)
-    assert np.isfinite(model.score(told(1))).all()
+    bare = model(name).fit(graph().with_history(told()), config(name), 0)
+    assert np.isfinite(bare.score(told(1))).all()
 
 
 def lists_of(name: str, users: int) -> list[tuple[History, Any, Any]]:
@@ -222,8 +222,8 @@ def test_any_number_of_threads_may_ask_for_falls(name: str) -> None:
 
 
 def test_the_table_the_class_and_the_page_agree(name: str) -> None:
-    assert MODELS[name].name == name
+    assert model(name).name == name
     page = Path(__file__).parents[2] / "docs" / "models" / f"{name}.md"
     assert page.exists(), "one page of docs for each model"
-    for field in MODELS[name].config_type.model_fields.values():
+    for field in model(name).config_type.model_fields.values():
         assert field.description

@@ -8,7 +8,12 @@ from paretail.retrieve.models.knn import Knn
 
 
 def test_a_name_of_the_table() -> None:
-    assert model("knn") is Knn is MODELS["knn"]
+    assert model("knn") is Knn
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_name_leads_to_a_class_of_that_name(name: str) -> None:
+    assert model(name).name == name
 
 
 def test_a_class_of_ones_own() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from paretail.retrieve.models import MODELS
+from paretail.retrieve.models import MODELS, model
 from paretail.retrieve.models.blend import Blend, BlendConfig, Mix
 from paretail.retrieve.shortlist import Shortlists, score_best
 from paretail.retrieve.signals.matrix import LowRank, Sparse, Sum
@@ -68,6 +68,6 @@ def test_a_blend_lists_the_same_from_its_best_items() -> None:
         assert np.argsort(-best[user], kind="stable")[:10].tolist() == wanted.tolist()
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if not issubclass(MODELS[name], Blend)])
+@pytest.mark.parametrize("name", [name for name in MODELS if not issubclass(model(name), Blend)])
 def test_other_models_score_everything(name: str) -> None:
-    assert not hasattr(MODELS[name], "score_best")
+    assert not hasattr(model(name), "score_best")

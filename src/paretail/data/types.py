@@ -1,12 +1,13 @@
 """The contracts between stations: what flows down the line, frozen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy import sparse
 
 from paretail.core.ids import Rows, Vocabulary
 
@@ -109,6 +110,8 @@ class History:
 
     `indptr[users + 1]` bounds each user's slice of the event arrays; users may have no event. `kind[events]`
     indexes `kinds`. Equal times keep the order of the log. Without time `ts_ms` is 0 and the order means nothing.
+    `about` is what is known of the users apart from events: by type of node (`country`, `user` for friends) a matrix
+    `[users, nodes]`; a type of which nothing is known is absent.
     """
 
     indptr: NDArray[np.int64]
@@ -118,6 +121,7 @@ class History:
     quantity: NDArray[np.float32]
     kinds: tuple[str, ...]
     time: Time
+    about: Mapping[str, sparse.csr_array] = field(default_factory=dict)
 
     @classmethod
     def of(cls, events: Events, users: Vocabulary, items: Vocabulary, kinds: Sequence[str] | None = None) -> Self:
@@ -161,15 +165,14 @@ class History:
         starts, counts = self.indptr[rows], np.diff(self.indptr)[rows]
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         pick = np.repeat(starts - indptr[:-1], counts) + np.arange(indptr[-1])
-        return self.picked(pick, indptr)
+        return replace(self._picked(pick, indptr), about={name: known[rows] for name, known in self.about.items()})
 
     def where(self, keep: NDArray[np.bool_]) -> Self:
         """Return the same users with only the events where `keep[events]`."""
         kept = np.concatenate([[0], np.cumsum(keep)])
-        return self.picked(np.flatnonzero(keep), kept[self.indptr])
+        return replace(self._picked(np.flatnonzero(keep), kept[self.indptr]), about=self.about)
 
-    def picked(self, pick: NDArray[np.integer], indptr: NDArray[np.integer]) -> Self:
-        """Return the events `pick` as the histories of the users that `indptr` bounds."""
+    def _picked(self, pick: NDArray[np.integer], indptr: NDArray[np.integer]) -> Self:
         return replace(
             self, indptr=indptr.astype(np.int64), item_idx=self.item_idx[pick], kind=self.kind[pick],
             ts_ms=self.ts_ms[pick], quantity=self.quantity[pick],

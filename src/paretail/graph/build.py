@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
+from scipy import sparse
 
 from paretail.core.ids import Vocabulary
 from paretail.data.types import ITEM_COLUMNS, Shop
@@ -26,7 +27,7 @@ def relations(shop: Shop, users: Vocabulary, items: Vocabulary) -> tuple[Nodes, 
     """Return all nodes, and all edges but the events."""
     nodes: Nodes = {"user": users, "item": items}
     edges: Edges = {}
-    frame = _items(shop.catalogue.frame, items)
+    frame = _rows_of(shop.catalogue.frame, items)
     for column, (name, verb) in attributes(frame).items():
         values = _paths(frame) if column == "category" else _values(frame, column)
         if len(values):
@@ -34,7 +35,23 @@ def relations(shop: Shop, users: Vocabulary, items: Vocabulary) -> tuple[Nodes, 
             edges["item", verb, name] = _edges(values, nodes[name], len(items))
         if "above" in values.columns:
             edges |= _parents(values, nodes["category"])
+    people = _rows_of(shop.users.frame, users)
+    for column, name in traits(people, nodes).items():
+        values = _values(people, column)
+        nodes[name] = Vocabulary.of(values["value"])
+        edges["user", "has", name] = _edges(values, nodes[name], len(users))
     return nodes, edges | _friends(shop.links.frame, users)
+
+
+def about_users(edges: Edges) -> dict[str, sparse.csr_array]:
+    """Return the edges that leave users, by the type of node that they lead to."""
+    return {target: edge_set.matrix() for (source, _, target), edge_set in edges.items() if source == "user"}
+
+
+def table(frame: pl.DataFrame, nodes: Vocabulary) -> pl.DataFrame:
+    """Return `frame`, whose first column has ids, with one row a node in the nodes' order; null where it has none."""
+    column = frame.columns[0]
+    return pl.DataFrame({column: nodes.ids}).join(frame, on=column, how="left", maintain_order="left")
 
 
 def attributes(frame: pl.DataFrame) -> Mapping[str, tuple[str, str]]:
@@ -48,6 +65,16 @@ def attributes(frame: pl.DataFrame) -> Mapping[str, tuple[str, str]]:
     return found
 
 
+def traits(frame: pl.DataFrame, taken: Nodes) -> dict[str, str]:
+    """Return which columns of the users' table become nodes: column -> node type, a name that no other type has."""
+    columns = [name for name, dtype in frame.schema.items() if name != "user_id" and _categorical(frame[name], dtype)]
+    return {column: f"{column}_of_user" if column in taken else column for column in columns if _any(frame, column)}
+
+
+def _any(frame: pl.DataFrame, column: str) -> bool:
+    return not _values(frame, column).is_empty()
+
+
 def _categorical(column: pl.Series, dtype: pl.DataType) -> bool:
     if isinstance(dtype, pl.List):
         return isinstance(dtype.inner, pl.String | pl.Categorical | pl.Enum)
@@ -56,15 +83,15 @@ def _categorical(column: pl.Series, dtype: pl.DataType) -> bool:
     return dtype == pl.String and column.drop_nulls().n_unique() * ITEMS_PER_VALUE <= column.count()
 
 
-def _items(catalogue: pl.DataFrame, items: Vocabulary) -> pl.DataFrame:
-    """Return the catalogue's rows of known items, with the column `__item`."""
-    rows = pl.Series("__item", items.rows(catalogue["item_id"]))
-    return catalogue.with_columns(rows).filter(pl.col("__item") >= 0)
+def _rows_of(table: pl.DataFrame, nodes: Vocabulary) -> pl.DataFrame:
+    """Return the table's rows of known nodes, with their row numbers in the column `__row`."""
+    rows = pl.Series("__row", nodes.rows(table[table.columns[0]]))
+    return table.with_columns(rows).filter(pl.col("__row") >= 0)
 
 
 def _values(frame: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Return one row a value an item has: item, value."""
-    values = frame.select(item="__item", value=column)
+    """Return one row a value that a node has: node, value."""
+    values = frame.select(node="__row", value=column)
     if isinstance(values.schema["value"], pl.List):
         values = values.explode("value")
     return values.with_columns(pl.col("value").cast(pl.String)).filter(
@@ -73,24 +100,24 @@ def _values(frame: pl.DataFrame, column: str) -> pl.DataFrame:
 
 
 def _paths(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return one row a level of an item's category path: item, value (its path), above (its parent's)."""
-    words = frame.select(item="__item", words=pl.col("category").list.drop_nulls())
+    """Return one row a level of an item's category path: node, value (its path), above (its parent's)."""
+    words = frame.select(node="__row", words=pl.col("category").list.drop_nulls())
     depth = int(words["words"].list.len().max() or 0)  # type: ignore[arg-type]  # polars types max as any literal
     levels = [
         words.filter(pl.col("words").list.len() >= level).select(
-            "item", value=_path(level), above=_path(level - 1) if level > 1 else pl.lit(None, pl.String)
+            "node", value=_path(level), above=_path(level - 1) if level > 1 else pl.lit(None, pl.String)
         )
         for level in range(1, depth + 1)
     ]
-    return pl.concat(levels) if levels else pl.DataFrame(schema={"item": pl.Int32, "value": pl.String})
+    return pl.concat(levels) if levels else pl.DataFrame(schema={"node": pl.Int32, "value": pl.String})
 
 
 def _path(levels: int) -> pl.Expr:
     return pl.col("words").list.head(levels).list.join(PATH_SEPARATOR)
 
 
-def _edges(values: pl.DataFrame, names: Vocabulary, items: int) -> EdgeSet:
-    return EdgeSet.of(values["item"].to_numpy(), names.rows(values["value"]), (items, len(names)))
+def _edges(values: pl.DataFrame, names: Vocabulary, sources: int) -> EdgeSet:
+    return EdgeSet.of(values["node"].to_numpy(), names.rows(values["value"]), (sources, len(names)))
 
 
 def _parents(values: pl.DataFrame, categories: Vocabulary) -> Edges:

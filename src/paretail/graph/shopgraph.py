@@ -5,9 +5,10 @@ the events as one weighted matrix is made on demand, so that models may weigh ki
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import polars as pl
 from scipy import sparse
 
 from paretail.core.ids import Vocabulary
@@ -21,20 +22,24 @@ from paretail.graph.interactions import interactions
 class ShopGraph:
     """Nodes, events and edges of one shop.
 
-    `nodes` maps a node type (`user`, `item`, `category`, `brand`, `parent` and the catalogue's categorical
-    columns) to its ids in row order. `edges` maps (source type, relation, target type) to its edges; a type
-    or relation of which the shop says nothing is absent.
+    `nodes` maps a node type (`user`, `item`, `category`, `brand`, `parent` and the categorical columns of catalogue
+    and users) to its ids in row order. `edges` maps (source type, relation, target type) to its edges; a type or
+    relation of which the shop says nothing is absent. `tables` has what the shop tells of users and items, a row a
+    node, null where it tells nothing; the column of ids comes first. `history.about` is the users' own edges.
     """
 
     nodes: Mapping[str, Vocabulary]
     history: History
     edges: Mapping[Relation, EdgeSet]
+    tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
     @classmethod
     def build(cls, shop: Shop, users: Vocabulary, items: Vocabulary) -> "ShopGraph":
         """Build from the shop's tables; rows of users and items outside the vocabularies are left out."""
         nodes, edges = build.relations(shop, users, items)
-        return cls(nodes, History.of(shop.events, users, items), edges)
+        history = replace(History.of(shop.events, users, items), about=build.about_users(edges))
+        tables = {"user": build.table(shop.users.frame, users), "item": build.table(shop.catalogue.frame, items)}
+        return cls(nodes, history, edges, tables)
 
     @property
     def users(self) -> int:
@@ -66,7 +71,7 @@ class ShopGraph:
 
     def save(self, folder: Path) -> None:
         """Write the graph to the new folder `folder`, whole or not at all."""
-        store.write(folder, self.nodes, self.history, self.edges)
+        store.write(folder, self.nodes, self.history, self.edges, self.tables)
 
     @classmethod
     def load(cls, folder: Path, mmap: bool = True) -> "ShopGraph":
@@ -74,4 +79,5 @@ class ShopGraph:
 
         Raises DataError (GRAPH-01) where the folder is not a graph that this program can read.
         """
-        return cls(*store.read(folder, mmap))
+        nodes, history, edges, tables = store.read(folder, mmap)
+        return cls(nodes, replace(history, about=build.about_users(edges)), edges, tables)

@@ -14,12 +14,21 @@ from paretail.core.ids import Vocabulary
 from paretail.data.types import History
 from paretail.graph.edges import EdgeSet, Relation
 
-FORMAT = 1
+FORMAT = 2
 HISTORY = ("indptr", "item_idx", "kind", "ts_ms", "quantity")
 EDGES = ("indptr", "indices", "weight", "ts_ms")
 
 
-def write(folder: Path, nodes: Mapping[str, Vocabulary], history: History, edges: Mapping[Relation, EdgeSet]) -> None:
+Tables = Mapping[str, pl.DataFrame]
+
+
+def write(
+    folder: Path,
+    nodes: Mapping[str, Vocabulary],
+    history: History,
+    edges: Mapping[Relation, EdgeSet],
+    tables: Tables,
+) -> None:
     """Write the parts of a graph to the new folder `folder`, whole or not at all."""
     described = [
         {
@@ -34,6 +43,7 @@ def write(folder: Path, nodes: Mapping[str, Vocabulary], history: History, edges
         "nodes": list(nodes),
         "history": {"kinds": list(history.kinds), "time": history.time},
         "edges": described,
+        "tables": list(tables),
     }
     with atomic_folder(folder) as aside:
         for number, ids in enumerate(nodes.values()):
@@ -41,10 +51,15 @@ def write(folder: Path, nodes: Mapping[str, Vocabulary], history: History, edges
         _write_arrays(aside, "history", history, HISTORY)
         for number, edge_set in enumerate(edges.values()):
             _write_arrays(aside, f"edges{number}", edge_set, EDGES)
+        for number, table in enumerate(tables.values()):
+            table.write_ipc(aside / f"table{number}.arrow", compression="uncompressed")
         (aside / "graph.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
 
-def read(folder: Path, mmap: bool) -> tuple[dict[str, Vocabulary], History, dict[Relation, EdgeSet]]:
+Parts = tuple[dict[str, Vocabulary], History, dict[Relation, EdgeSet], dict[str, pl.DataFrame]]
+
+
+def read(folder: Path, mmap: bool) -> Parts:
     """Read what `write` wrote, or raise DataError (GRAPH-01)."""
     try:
         manifest = json.loads((folder / "graph.json").read_text())
@@ -62,9 +77,7 @@ def read(folder: Path, mmap: bool) -> tuple[dict[str, Vocabulary], History, dict
         ) from None
 
 
-def _read(
-    folder: Path, manifest: dict[str, Any], mmap: bool
-) -> tuple[dict[str, Vocabulary], History, dict[Relation, EdgeSet]]:
+def _read(folder: Path, manifest: dict[str, Any], mmap: bool) -> Parts:
     nodes = {
         name: Vocabulary(pl.read_ipc(folder / f"nodes{number}.arrow")["id"])
         for number, name in enumerate(manifest["nodes"])
@@ -78,7 +91,8 @@ def _read(
         edges[source, verb, target] = EdgeSet(
             **_arrays(folder, f"edges{number}", names, mmap), targets=entry["targets"]
         )
-    return nodes, history, edges
+    tables = {name: pl.read_ipc(folder / f"table{number}.arrow") for number, name in enumerate(manifest["tables"])}
+    return nodes, history, edges, tables
 
 
 def _write_arrays(folder: Path, prefix: str, holder: object, names: tuple[str, ...]) -> None:

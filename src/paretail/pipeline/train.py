@@ -92,8 +92,7 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
         "history": history_arrays(graph.history),
         "associations": Associations.build(shop, graph).arrays(),
     }
-    tables = {"items": _rows(graph.nodes["item"].ids, shop.catalogue.frame),
-              "users": _rows(graph.nodes["user"].ids, shop.users.frame)}  # fmt: skip
+    tables = {"items": graph.tables["item"], "users": graph.tables["user"]}
     told = fingerprint(graph.history, graph.nodes["user"].ids, graph.nodes["item"].ids)
     progress("Publishing")
     draft = Draft(config.model_dump(mode="json"), told, choice.metrics, facts, arrays, tables)
@@ -165,9 +164,3 @@ def fingerprint(history: History, user_ids: pl.Series, item_ids: pl.Series) -> s
     for ids in (user_ids, item_ids):
         digest.update("\n".join(ids.to_list()).encode())
     return digest.hexdigest()
-
-
-def _rows(ids: pl.Series, table: pl.DataFrame) -> pl.DataFrame:
-    """Return `table` with one row for each id, in the order of the ids; null where the table has no such row."""
-    column = table.columns[0]
-    return pl.DataFrame({column: ids}).join(table, on=column, how="left", maintain_order="left")

@@ -56,8 +56,8 @@ def differences(
     """Return the differences of scores with and without each of the first MOST_TRIED `causes`, 0 for others."""
     tried = causes[:MOST_TRIED]
     kept = np.concatenate([np.ones((1, len(history.item_idx)), bool), history.item_idx != tried[:, None]])
-    indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-    scores = model.score(history.picked(np.nonzero(kept)[1], indptr), now_ms, mode)[:, listed]
+    copies = history.of_users(np.zeros(len(kept), np.int64)).where(kept.ravel())
+    scores = model.score(copies, now_ms, mode)[:, listed]
     out = np.zeros((len(causes), len(listed)), np.float32)
     out[: len(tried)] = scores[0] - scores[1:]
     return out

@@ -1,30 +1,27 @@
-"""The table of retrievers, and the way from a name to one of them."""
+"""The table of retrievers, and the way from a name to one of them; a module is imported when its model is asked for."""
 
 from importlib import import_module
+from typing import Final
 
 from paretail.core.errors import ConfigError, Problem, nearest
 from paretail.retrieve.base import Retriever
-from paretail.retrieve.models.als import Als
-from paretail.retrieve.models.blend import Blend
-from paretail.retrieve.models.knn import Knn
-from paretail.retrieve.models.mf import Mf
-from paretail.retrieve.models.popular import Popular
-from paretail.retrieve.models.trending import Trending
 
-MODELS: dict[str, type[Retriever]] = {
-    "popular": Popular,
-    "trending": Trending,
-    "knn": Knn,
-    "als": Als,
-    "mf": Mf,
-    "blend": Blend,
+#: name -> where its class is: what needs torch is not imported before it is wanted
+MODELS: Final[dict[str, str]] = {
+    "popular": "paretail.retrieve.models.popular:Popular",
+    "trending": "paretail.retrieve.models.trending:Trending",
+    "knn": "paretail.retrieve.models.knn:Knn",
+    "als": "paretail.retrieve.models.als:Als",
+    "mf": "paretail.retrieve.models.mf:Mf",
+    "blend": "paretail.retrieve.models.blend:Blend",
 }
 
 
 def model(name: str) -> type[Retriever]:
     """Return the retriever called `name`: an entry of MODELS, or a class of your own as `their_module:TheirModel`.
 
-    Raises ConfigError: RETR-01 for an unknown name, RETR-02 where the class cannot be imported.
+    Raises ConfigError: RETR-01 for an unknown name, RETR-02 where the class cannot be imported; MissingExtraError
+    where it needs an extra that is not installed.
     """
     if ":" in name:
         return _imported(name)
@@ -32,7 +29,7 @@ def model(name: str) -> type[Retriever]:
         found = f"the model {name!r} is unknown"
         expected = f"Expected {nearest(name, MODELS)}, or a class of your own as their_module:TheirModel"
         raise ConfigError(Problem("RETR-01", found, expected, "Correct [model] name"))
-    return MODELS[name]
+    return _imported(MODELS[name])
 
 
 def _imported(name: str) -> type[Retriever]:

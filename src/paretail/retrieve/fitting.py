@@ -1,0 +1,57 @@
+"""Fitting: what a fit may use beyond graph and settings, for models that are trained step by step.
+
+A model that is fitted in closed form has `fit` alone. One that is trained has `train` too, which is told whom to tell
+of its progress, where to keep a checkpoint, how long it may take, and from which earlier model it may start.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, Self, runtime_checkable
+
+from paretail.core.ids import Rows
+from paretail.core.progress import Progress, silent
+from paretail.graph.shopgraph import ShopGraph
+from paretail.retrieve.base import Retriever
+
+
+@dataclass(frozen=True, eq=False)
+class WarmStart:
+    """An earlier model of the same type, and the row that each of its nodes has now, -1 where it is gone, by type."""
+
+    model: Retriever
+    rows: Mapping[str, Rows]
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """What a training may use: it goes on from `checkpoint` where that file is there, and ends after `minutes`."""
+
+    progress: Progress = silent
+    checkpoint: Path | None = None
+    minutes: float | None = None
+    start: WarmStart | None = field(default=None, repr=False)
+
+
+@runtime_checkable
+class Trains(Protocol):
+    """A retriever that is trained step by step."""
+
+    #: What the training did, as `learn.curves.Run.to_json` tells it; None for a model that was read from a bundle.
+    run: Mapping[str, Any] | None
+
+    @classmethod
+    def train(cls, graph: ShopGraph, config: Any, seed: int, context: FitContext) -> Self:
+        """Learn as `fit` does, under `context`; without a time limit the same seed gives the same bytes."""
+        ...
+
+
+def fit(
+    model_type: type[Retriever], graph: ShopGraph, config: Any, seed: int, context: FitContext | None = None
+) -> Retriever:
+    """Fit a model of the table; one that is trained step by step hears of the context."""
+    train = getattr(model_type, "train", None)
+    if train is None:
+        return model_type.fit(graph, config, seed)
+    trained: Retriever = train(graph, config, seed, context or FitContext())
+    return trained
