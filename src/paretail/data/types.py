@@ -165,17 +165,18 @@ class History:
         starts, counts = self.indptr[rows], np.diff(self.indptr)[rows]
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         pick = np.repeat(starts - indptr[:-1], counts) + np.arange(indptr[-1])
-        return replace(self._picked(pick, indptr), about={name: known[rows] for name, known in self.about.items()})
+        return replace(self.picked(pick, indptr), about={name: known[rows] for name, known in self.about.items()})
 
     def where(self, keep: NDArray[np.bool_]) -> Self:
         """Return the same users with only the events where `keep[events]`."""
         kept = np.concatenate([[0], np.cumsum(keep)])
-        return replace(self._picked(np.flatnonzero(keep), kept[self.indptr]), about=self.about)
+        return replace(self.picked(np.flatnonzero(keep), kept[self.indptr]), about=self.about)
 
-    def _picked(self, pick: NDArray[np.integer], indptr: NDArray[np.integer]) -> Self:
+    def picked(self, pick: NDArray[np.integer], indptr: NDArray[np.integer]) -> Self:
+        """Return the events `pick` as the histories of users whom `indptr` bounds, of whom nothing else is known."""
         return replace(
             self, indptr=indptr.astype(np.int64), item_idx=self.item_idx[pick], kind=self.kind[pick],
-            ts_ms=self.ts_ms[pick], quantity=self.quantity[pick],
+            ts_ms=self.ts_ms[pick], quantity=self.quantity[pick], about={},
         )  # fmt: skip
 
 
