@@ -11,11 +11,12 @@ from itertools import chain
 from typing import Final, Self
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 from scipy import sparse
 
 from paretail.core.ids import Rows
+from paretail.core.kernels import parallel_kernel
 from paretail.graph.edges import EdgeSet, Relation
 
 #: What the verb of a relation that is followed from its targets ends in.
@@ -145,7 +146,7 @@ def _sizes(edges: Mapping[Relation, EdgeSet]) -> dict[str, int]:
     return sizes
 
 
-@njit(parallel=True, cache=True)
+@parallel_kernel
 def _copy(from_indptr, from_indices, from_weight, offset, at, indices, weight):  # type: ignore[no-untyped-def]
     for row in prange(len(from_indptr) - 1):
         for place in range(from_indptr[row + 1] - from_indptr[row]):

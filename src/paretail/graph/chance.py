@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from paretail.core.kernels import parallel_kernel
 from paretail.core.rng import rng_for
 
 _GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -119,7 +120,7 @@ def choose(key, first, size, out):  # type: ignore[no-untyped-def]
                     break
 
 
-@njit(parallel=True, cache=True)
+@parallel_kernel
 def _build(bounds, weight, chance, other, total):  # type: ignore[no-untyped-def]
     rows = len(bounds) - 1
     longest = 0

@@ -19,6 +19,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
+from paretail.core.kernels import parallel_kernel
 from paretail.graph.adjacency import Adjacency
 from paretail.graph.chance import AliasTables, below, by_weight, fraction, inner, key_for
 
@@ -84,7 +85,7 @@ def window_pairs(walks: Rows, window: int, key: np.uint64) -> tuple[Rows, Rows]:
     return centre, context
 
 
-@njit(parallel=True, cache=True)
+@parallel_kernel
 def _walk(  # type: ignore[no-untyped-def]
     starts, bounds, segments, indptr, indices, weight, chance, other, total, p, q, key, first, out
 ):

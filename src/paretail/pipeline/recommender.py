@@ -6,7 +6,6 @@ from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +15,7 @@ from scipy import sparse
 
 from paretail.core.errors import Problem, UsageError, nearest
 from paretail.core.ids import Rows, Vocabulary
+from paretail.core.kernels import ONE_AT_A_TIME
 from paretail.core.progress import Progress, silent
 from paretail.data.held import Mode
 from paretail.data.kinds import NOT_TARGETS, TARGETS
@@ -33,12 +33,12 @@ from paretail.retrieve.topk import top_k
 #: Users are scored in blocks of about this many scores (float32, 64 MiB): larger blocks pay for fresh memory pages.
 SCORES_PER_BLOCK = 16 << 20
 
-#: numba's parallel kernels use all cores and, under its portable threading layer, bear one caller at a time.
-_one_at_a_time = Lock()
-
 
 class Recommender:
-    """What a bundle knows: vocabularies, histories, the model, associations; read-only, safe to share by threads."""
+    """What a bundle knows: vocabularies, histories, the model, associations; read-only, safe to share by threads.
+
+    Whole models are asked one at a time: each uses all cores, and a model of the shop's own may have other kernels.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         self.version = bundle.version
@@ -125,7 +125,7 @@ class Recommender:
         parts: list[tuple[Rows, NDArray[np.float32]]] = []
         for start in range(0, history.users, block):
             rows = np.arange(start, min(start + block, history.users))
-            with _one_at_a_time:
+            with ONE_AT_A_TIME:
                 scores = self.model.score(history.of_users(rows), now_ms, mode)
                 parts.append(top_k(scores, k, _items_of(hidden.of_users(rows), len(self.items))))
             progress("Scoring", rows[-1] / history.users)
@@ -138,7 +138,7 @@ class Recommender:
 
         With `best` they are exact for that many items of each user (`retrieve/shortlist.py`).
         """
-        with _one_at_a_time:
+        with ONE_AT_A_TIME:
             return (
                 self.model.score(history, None, mode) if best is None else score_best(self.model, history, best, mode)
             )
@@ -150,7 +150,7 @@ class Recommender:
         caller's thread: whoever scores waits for no reasons.
         """
         mode = self.mode(self.excluded_kinds(exclude))
-        with nullcontext() if tells_falls(self.model) else _one_at_a_time:
+        with nullcontext() if tells_falls(self.model) else ONE_AT_A_TIME:
             return reasons.explain(self.model, history, rows, self.evidence, self.target, mode)
 
     def in_words(self, reason: Reason) -> str:

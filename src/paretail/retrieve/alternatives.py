@@ -14,11 +14,12 @@ counts in closed form, not a model of the texts.
 from typing import Final
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 from scipy import sparse
 
 from paretail.core.ids import Rows
+from paretail.core.kernels import parallel_kernel
 from paretail.graph.edges import EdgeSet
 from paretail.retrieve.pairs import Neighbours, neighbours
 from paretail.retrieve.sparse import in_common
@@ -72,7 +73,7 @@ def _reordered(found: Neighbours, score: NDArray[np.float32], most: int) -> Neig
     return Neighbours(other, np.take_along_axis(found.shared, order, axis=1), best)
 
 
-@njit(parallel=True, cache=True)
+@parallel_kernel
 def _count_both(indptr, indices, a, b, both):  # type: ignore[no-untyped-def]
     """Count for each pair of rows the columns that both hold; columns ascending."""
     for pair in prange(len(a)):

@@ -12,10 +12,12 @@ by the root of their number; the weights are non-negative, as every signal speak
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
+
+from paretail.core.kernels import parallel_kernel
 
 #: With fewer feature values BLAS threads cost more than they bring: 18 s of CPU time in training, 8 s without them.
 SMALL = 4 << 20
@@ -111,7 +113,7 @@ def ndcg(lists: Lists, theta: Theta, k: int) -> NDArray[np.float64]:
     return values
 
 
-@njit(parallel=True, cache=True)
+@parallel_kernel
 def _ndcg(scores, wanted, indptr, asked, k, ideal, values):  # type: ignore[no-untyped-def]
     for question in prange(len(asked)):
         start, end = indptr[question], indptr[question + 1]

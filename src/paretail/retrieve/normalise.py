@@ -8,6 +8,8 @@ from numba import njit, prange
 from numpy.typing import NDArray
 from scipy import sparse
 
+from paretail.core.kernels import parallel_kernel
+
 #: How many of a user's best scores make the unit.
 BEST = 50
 
@@ -46,7 +48,7 @@ def fill(total: Dense, floor: NDArray[np.float32], enough: int) -> None:
     _fill(total, floor, enough, FAINT)
 
 
-@njit(parallel=True, cache=True, nogil=True)
+@parallel_kernel
 def _to_units(scores, indptr, indices):  # type: ignore[no-untyped-def]
     for user in prange(len(scores)):
         row = scores[user]
@@ -81,7 +83,7 @@ def _mean_of_best(row, best):  # type: ignore[no-untyped-def]
     return heap.sum() / np.float32(best)
 
 
-@njit(parallel=True, cache=True, nogil=True)
+@parallel_kernel
 def _add_shaped(total, scores, theta, kappa):  # type: ignore[no-untyped-def]
     for user in prange(len(scores)):
         row, cells = scores[user], total[user]
@@ -91,7 +93,7 @@ def _add_shaped(total, scores, theta, kappa):  # type: ignore[no-untyped-def]
                 cells[item] += theta * (np.log1p(kappa * value) if kappa > 0 else value)
 
 
-@njit(parallel=True, cache=True, nogil=True)
+@parallel_kernel
 def _fill(total, floor, enough, faint):  # type: ignore[no-untyped-def]
     for user in prange(len(total)):
         row, found = total[user], 0

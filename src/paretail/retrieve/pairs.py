@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from paretail.core.ids import Rows
+from paretail.core.kernels import parallel_kernel
 from paretail.retrieve.topk import replace_worst, sort_best_first
 
 Measure = Literal["cosine", "jaccard", "surprise"]
@@ -90,7 +91,7 @@ def _parts(matrix: sparse.csr_array) -> tuple[NDArray[np.int64], Rows, NDArray[n
     return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data.astype(np.float32)
 
 
-@njit(parallel=True, cache=True)
+@parallel_kernel
 def _neighbours(hp, hi, hx, tp, ti, tx, size, code, total, shrinkage, least, other, shared, score):  # type: ignore[no-untyped-def]
     items = len(size)
     chunks = min(items, 64)

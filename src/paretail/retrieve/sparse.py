@@ -10,6 +10,8 @@ from numba import njit, prange
 from numpy.typing import NDArray
 from scipy import sparse
 
+from paretail.core.kernels import parallel_kernel
+
 Dense = NDArray[np.float32]
 #: From so many times the length on, an array is searched and not read through.
 SEARCHED = 16
@@ -115,7 +117,7 @@ def _rows_of(rows: NDArray[np.integer], there: int) -> NDArray[np.int32]:
     return rows.astype(np.int32, copy=False)
 
 
-@njit(parallel=True, cache=True, nogil=True)
+@parallel_kernel
 def _spread(lp, li, lx, rp, ri, rx, out):  # type: ignore[no-untyped-def]
     for row in prange(len(lp) - 1):
         _spread_row(li[lp[row] : lp[row + 1]], lx[lp[row] : lp[row + 1]], rp, ri, rx, out[row])
@@ -173,7 +175,7 @@ def in_common(left, right):  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(parallel=True, cache=True, nogil=True)
+@parallel_kernel
 def _gather(lp, li, lx, right, out):  # type: ignore[no-untyped-def]
     for row in prange(len(lp) - 1):
         cells = out[row]
@@ -183,7 +185,7 @@ def _gather(lp, li, lx, right, out):  # type: ignore[no-untyped-def]
                 cells[column] += weight * source[column]
 
 
-@njit(parallel=True, cache=True, nogil=True)
+@parallel_kernel
 def _add_to_best(scores, best, left, columns):  # type: ignore[no-untyped-def]
     for user in prange(len(scores)):
         row = scores[user]
@@ -216,7 +218,7 @@ def _dot(one, other):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(parallel=True, cache=True, nogil=True)
+@parallel_kernel
 def _pruned_product(lp, li, lx, rp, ri, rx, scale, power, starts, columns, values, counts):  # type: ignore[no-untyped-def]
     rows, width = len(lp) - 1, len(scale)
     chunks = min(rows, 64)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from paretail.core.ids import Rows
+from paretail.core.kernels import parallel_kernel
 
 RUN = 64
 #: Blocks of at most so many scores, and those of one user, are left to the caller's thread: waking another takes longer
@@ -44,7 +45,7 @@ def _excluded(exclude: sparse.csr_array | None, users: int) -> tuple[NDArray[np.
     return exclude.indptr.astype(np.int64), exclude.indices.astype(np.int32)
 
 
-@njit(parallel=True, cache=True, nogil=True)
+@parallel_kernel
 def _top_k(scores, indptr, indices, item_idx, best):  # type: ignore[no-untyped-def]
     for user in prange(len(scores)):
         _top_k_of_one(scores[user], indices[indptr[user] : indptr[user + 1]], item_idx[user], best[user])

@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from paretail.core.config import Config
 from paretail.core.ids import Rows
+from paretail.core.kernels import parallel_kernel
 from paretail.core.progress import Progress
 from paretail.core.rng import rng_for
 from paretail.data.held import Mode
@@ -139,7 +140,7 @@ class Als:
         return np.ascontiguousarray(np.linalg.solve(self._gram, self.Y.T.astype(np.float64)).T)
 
 
-@njit(parallel=True, cache=True)
+@parallel_kernel
 def _fold_in(Y, Z, G, indptr, indices, extra, x):  # type: ignore[no-untyped-def]
     """Solve equation 4 for each user in the smaller of two spaces: that of the user's items, or that of the vectors.
 

@@ -14,11 +14,12 @@ arXiv:1609.09152 (transitions joined to symmetric similarity). Deviation: closed
 from typing import Final
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 from scipy import sparse
 
 from paretail.core.clock import DAY_MS
+from paretail.core.kernels import parallel_kernel
 from paretail.retrieve.signals.cooccurrence import MOST
 from paretail.retrieve.signals.ground import Ground, powered, scaled_rows, totals
 from paretail.retrieve.signals.matrix import Matrix, Sparse
@@ -82,7 +83,7 @@ def _matrix(
     return Sparse(pruned_product(left, near, powered(totals(near, 0), -c), MOST, s))
 
 
-@njit(parallel=True, cache=True)
+@parallel_kernel
 def _neighbours(user, item, at, tau, before, after, indptr, columns, weights):  # type: ignore[no-untyped-def]
     """Count each event's neighbours; with `indptr`, write them down too."""
     events = len(user)
