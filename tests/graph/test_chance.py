@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from paretail.graph.chance import AliasTables, below, by_weight, choose, fraction, inner, key_for, mix
+from paretail.graph.chance import (
+    AliasTables,
+    below,
+    by_weight,
+    choose,
+    draw_entries,
+    fraction,
+    inner,
+    key_for,
+    mix,
+    permuted,
+)
 
 
 def test_the_mixer_is_that_of_splitmix64() -> None:
@@ -94,3 +105,37 @@ def test_each_subset_is_equally_likely(size: int, wanted: int) -> None:
         choose(np.uint64(inner(key_for("test", 0), n)), 0, size, out)
         subsets[tuple(sorted(out.tolist()))] += 1
     assert chisquare(list(subsets.values())).pvalue > 0.001
+
+
+@settings(deadline=None)
+@given(st.integers(1, 2000), st.integers(0, 20))
+def test_an_order_without_an_array_has_every_number_once(size: int, seed: int) -> None:
+    whole, part = np.empty(size, np.int64), np.empty(size // 2, np.int64)
+    permuted(key_for("test", seed), 0, size, whole)
+    assert sorted(whole.tolist()) == list(range(size))
+    permuted(key_for("test", seed), size - size // 2, size, part)
+    assert part.tolist() == whole[size - size // 2 :].tolist()
+
+
+def test_each_number_is_as_likely_at_each_place() -> None:
+    counts, out = np.zeros((13, 13)), np.empty(13, np.int64)
+    for n in range(4000):
+        permuted(np.uint64(inner(key_for("test", 2), n)), 0, 13, out)
+        counts[np.arange(13), out] += 1
+    assert chisquare(counts.ravel(), np.full(169, 4000 / 13), ddof=24).pvalue > 0.001
+    large = np.empty(100_000, np.int64)
+    permuted(key_for("test", 3), 0, 100_000, large)
+    assert abs(np.corrcoef(large[1:], large[:-1])[0, 1]) < 0.01
+    assert chisquare(np.histogram(large[:20_000], 50, (0, 100_000))[0]).pvalue > 0.001
+
+
+def test_entries_are_drawn_by_weight_and_by_number() -> None:
+    weight = np.array([9.0, 1.0, 0.0, 10.0])
+    tables = AliasTables.of(np.array([0, 4]), weight)
+    drawn, later = np.empty(6000, np.int64), np.empty(100, np.int64)
+    draw_entries(key_for("test", 4), 0, tables.chance, tables.other, drawn)
+    counts = np.bincount(drawn, minlength=4)
+    assert counts[2] == 0
+    assert chisquare(counts[[0, 1, 3]], 6000 * np.array([0.45, 0.05, 0.5])).pvalue > 0.001
+    draw_entries(key_for("test", 4), 500, tables.chance, tables.other, later)
+    assert later.tolist() == drawn[500:600].tolist()

@@ -10,6 +10,9 @@ rounding; one random number chooses both the entry and whether it stays.
 Samples without replacement: R. Floyd's algorithm, in J. Bentley, "Programming pearls: a sample of brilliance", CACM
 30(9), 1987, doi:10.1145/30401.315746; where many are wanted, D. Knuth, "The art of computer programming", volume 2,
 algorithm 3.4.2 S.
+A random order without an array: M. Luby, C. Rackoff, "How to construct pseudorandom permutations from pseudorandom
+functions", SIAM J. Comput. 17(2), 1988, doi:10.1137/0217022 (Feistel's network); what falls outside is sent through
+again: J. Black, P. Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002, doi:10.1007/3-540-45760-7_9.
 """
 
 from dataclasses import dataclass
@@ -26,6 +29,7 @@ _GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
 _A, _B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _30, _27, _31, _11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 _CHUNKS = 64
+_ROUNDS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +122,32 @@ def choose(key, first, size, out):  # type: ignore[no-untyped-def]
                 place += 1
                 if place == wanted:
                     break
+
+
+@njit(cache=True, nogil=True)
+def permuted(key, first, size, out):  # type: ignore[no-untyped-def]
+    """Fill `out` with the places `first` and following of a random order of the numbers below `size`."""
+    half = np.uint64(1)
+    while (np.int64(1) << np.int64(2 * half)) < size:
+        half += np.uint64(1)
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    for place in range(len(out)):
+        number = np.uint64(first + place)
+        while True:
+            left, right = number >> half, number & mask
+            for turn in range(_ROUNDS):
+                left, right = right, left ^ (mix(right ^ inner(key, turn)) & mask)
+            number = (left << half) | right
+            if number < np.uint64(size):
+                break
+        out[place] = number
+
+
+@njit(cache=True, nogil=True)
+def draw_entries(key, first, chance, other, out):  # type: ignore[no-untyped-def]
+    """Fill `out` with draws number `first` and following from the one row of an alias table."""
+    for place in range(len(out)):
+        out[place] = by_weight(chance, other, 0, len(chance), fraction(key, first + place))
 
 
 @parallel_kernel

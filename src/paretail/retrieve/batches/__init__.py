@@ -1,0 +1,6 @@
+"""Batches of training: examples with their negatives (`pairs`); each follows from seed, epoch and step alone."""
+
+import paretail.learn  # noqa: F401  # says which extra to install where torch is not there
+from paretail.retrieve.batches.pairs import Batch, Batches
+
+__all__ = ["Batch", "Batches"]
