@@ -17,7 +17,7 @@ import importlib.util, os, signal, threading
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy import sparse
-from paretail.core.kernels import ONE_AT_A_TIME
+from paretail.core.kernels import ONE_AT_A_TIME, use_cores
 from paretail.graph.chance import AliasTables
 from paretail.retrieve.sparse import gather
 from paretail.retrieve.topk import SERIAL, top_k
@@ -43,12 +43,14 @@ WORK = [tables, products, best, nested, blas, *([torched] if importlib.util.find
 expected = [work() for work in WORK]
 """
 THREADS = """
-together = threading.Barrier(2 * len(WORK))
 def many(number):
     together.wait()
     return all(WORK[number % len(WORK)]() == expected[number % len(WORK)] for _ in range(30))
-with ThreadPoolExecutor(2 * len(WORK)) as pool:
-    assert all(pool.map(many, range(2 * len(WORK))))
+for cores in (2, 1):  # with one nothing is launched, and nobody holds the lock
+    use_cores(cores)
+    together = threading.Barrier(2 * len(WORK))
+    with ThreadPoolExecutor(2 * len(WORK)) as pool:
+        assert all(pool.map(many, range(2 * len(WORK))))
 """
 FORKS = """
 over = threading.Event()

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 
-import numba
+from paretail.core.kernels import use_cores
 
 
 def with_threads(work: Callable[[], bytes]) -> list[bytes]:
     """Return what `work` returns with one thread, and with two where the machine has two."""
-    before, found = numba.get_num_threads(), []
+    before, found = use_cores(1), []
     try:
-        for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
-            numba.set_num_threads(threads)
+        for threads in (1, 2):
+            use_cores(threads)
             found.append(work())
     finally:
-        numba.set_num_threads(before)
+        use_cores(before)
     return found

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
+from paretail.core.kernels import use_cores
 from paretail.retrieve.sparse import (
     SEARCHED,
     gather,
@@ -154,13 +154,13 @@ def test_results_do_not_depend_on_the_number_of_threads() -> None:
     left = sparse.random_array((300, 120), density=0.1, rng=rng, dtype=np.float32).tocsr()
     right = sparse.random_array((120, 200), density=0.2, rng=rng, dtype=np.float32).tocsr()
     dense = rng.random((120, 16), dtype=np.float32)
-    before, found = numba.get_num_threads(), []
+    before, found = use_cores(1), []
     try:
-        for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
-            numba.set_num_threads(threads)
+        for threads in (1, 2):
+            use_cores(threads)
             pruned = pruned_product(left, right, np.ones(200, np.float32), 9, 0.7)
             parts = (spread(left, right), gather(left, dense), pruned.data, pruned.indices)
             found.append([part.tobytes() for part in parts])
     finally:
-        numba.set_num_threads(before)
+        use_cores(before)
     assert found[0] == found[1]

@@ -28,11 +28,10 @@ class Batcher(Generic[Question, Answer]):
         self,
         work: Callable[[Sequence[Question]], Sequence[Answer | Exception]],
         on_batch: Callable[[int], None] = lambda size: None,
-        on_start: Callable[[], None] = lambda: None,
         most: int = MOST,
         waiting: int = WAITING,
     ) -> None:
-        self._work, self._on_batch, self._on_start = work, on_batch, on_start
+        self._work, self._on_batch = work, on_batch
         self._most, self._bound = most, waiting
         self._queue: SimpleQueue[tuple[Question, asyncio.Future[Answer]] | None] = SimpleQueue()
         self._waiting = 0
@@ -55,7 +54,6 @@ class Batcher(Generic[Question, Answer]):
         self._thread.join()
 
     def _run(self) -> None:
-        self._on_start()
         while (first := self._queue.get()) is not None:
             batch, last = self._gathered(first)
             wanted = [(question, future) for question, future in batch if not future.cancelled()]

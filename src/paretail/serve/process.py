@@ -5,8 +5,9 @@ import gc
 import os
 import sys
 
-import numba
 from threadpoolctl import threadpool_limits
+
+from paretail.core.kernels import use_cores
 
 #: Python lets a thread run this long while another waits; with its 5 ms, answers wait for those being scored.
 SWITCH_SECONDS = 0.001
@@ -15,17 +16,13 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _LARGE = -1, -3, 1 << 30
 
 
 def prepare() -> None:
-    """Leave one core to the requests while BLAS computes.
+    """Leave one core to the requests while BLAS and numba compute.
 
-    With as many threads as cores BLAS and numba wait for the thread that reads requests (2 cores: 4.2 ms of CPU an
-    answer, with one thread 2.7).
+    With as many threads as cores they wait for the thread that reads requests (2 cores: 4.2 ms of CPU an answer, with
+    one thread 2.7).
     """
     threadpool_limits(scoring_threads(), "blas")
-
-
-def leave_a_core() -> None:
-    """Leave one core to the requests while numba computes for the calling thread; called as a worker begins."""
-    numba.set_num_threads(min(scoring_threads(), numba.get_num_threads()))
+    use_cores(scoring_threads())
 
 
 def scoring_threads() -> int:

@@ -25,7 +25,7 @@ from paretail.serve.gate import Gate
 from paretail.serve.handle import Works
 from paretail.serve.keys import KeyRing
 from paretail.serve.metrics import Metrics
-from paretail.serve.process import leave_a_core, prepare, settle
+from paretail.serve.process import prepare, settle
 from paretail.serve.threads import Threads
 
 #: Connections at a time; more wait to be accepted. A connection that asks nothing holds a place too.
@@ -112,8 +112,8 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 async def working(shop: LiveShop, keys: KeyRing, config: ServeConfig) -> AsyncIterator[Works]:
     """Yield what answers requests; what is begun is finished at the end."""
     metrics = Metrics(shop)
-    batcher = Batcher(shop.recommend_many, metrics.batch, leave_a_core)
-    threads, reports = Threads(leave_a_core), Threads(leave_a_core, threads=1)
+    batcher = Batcher(shop.recommend_many, metrics.batch)
+    threads, reports = Threads(), Threads(threads=1)
     try:
         yield Works(shop, batcher, threads, reports, Gate(keys, config.rate), metrics, config.timeout_seconds)
     finally:

@@ -14,10 +14,8 @@ THREADS, WAITING = 4, 256
 class Threads:
     """Work done beside the event loop; `ask` is called by the event loop alone."""
 
-    def __init__(
-        self, on_start: Callable[[], None] = lambda: None, threads: int = THREADS, waiting: int = WAITING
-    ) -> None:
-        self._pool = ThreadPoolExecutor(threads, "shop", on_start)
+    def __init__(self, threads: int = THREADS, waiting: int = WAITING) -> None:
+        self._pool = ThreadPoolExecutor(threads, "shop")
         self._bound, self._waiting = waiting, 0
         self._loop = asyncio.get_running_loop()
 

@@ -48,10 +48,11 @@ class Current:
         self._watcher.join()
 
     def _load(self, version: str) -> None:
-        """Make an engine of a version, let it answer once, and put it in place of the one before."""
+        """Make an engine of a version, let it answer once in each way, and put it in place of the one before."""
         engine = Engine(Recommender.load(self._bundle, version), self._users)
         somebody = Asked.of(engine, bodies.RecommendRequest(user_id=engine.recommender.users.ids[0]), self._shown, 0)
         rows, values = rules.draw(engine, scores_of([somebody], [5])[0], somebody.drawing(5))
+        scores_of([somebody], [len(engine.shelf)])
         somebody.explain(somebody.lines(rows, values, ""), rows, [])
         with self._writing:
             _put_documents(engine, self._store)
