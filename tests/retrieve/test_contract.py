@@ -28,6 +28,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "knn": {},
     "als": {"dim": 8, "alpha": 1.0},
     "mf": {"dim": 16, "negatives": 1, "epochs": 60, "weight_decay": 0.03},
+    "deepwalk": {"dim": 16, "window": 2, "walks": 20},
+    "node2vec": {"dim": 16, "window": 2, "walks": 20},
 }
 #: The share of the oracle's NDCG@10 that each model reaches on the planted world: at least and at most.
 BANDS = {
@@ -36,14 +38,16 @@ BANDS = {
     "knn": (0.85, 0.95),
     "als": (0.90, 1.0),
     "mf": (0.90, 1.0),
+    "deepwalk": (0.90, 1.0),
+    "node2vec": (0.90, 1.0),
     "blend": (0.88, 1.0),
 }
 #: For how many items of a list `falls` names the cause that whole scores name, at least: those hold nothing fixed.
-SAME_CAUSE = {"mf": 0.99, "blend": 0.7}
+SAME_CAUSE = {"mf": 0.99, "deepwalk": 0.95, "node2vec": 0.95, "blend": 0.7}
 #: Everyone gets the same list from these.
 NOT_PERSONAL = {"popular", "trending"}
 #: How alike scores are after items are renamed: rows start from other random numbers.
-ALIKE = {"als": 0.98, "mf": 0.90}
+ALIKE = {"als": 0.98, "mf": 0.90, "deepwalk": 0.95, "node2vec": 0.95}
 
 
 @cache

@@ -1,8 +1,7 @@
-"""MF: two steps by hand, the negatives, the map from history to vector, and a step that is too long."""
+"""MF: two steps by hand, the negatives, and a step that is too long."""
 
 import numpy as np
 import pytest
-from scipy import sparse
 
 from paretail.core.errors import ConfigError
 from paretail.retrieve.models import mf
@@ -58,20 +57,6 @@ def test_negatives_are_uniform_over_what_was_never_had() -> None:
     counts = np.bincount(drawn, minlength=6)
     assert counts[[1, 3]].tolist() == [0, 0]
     assert np.abs(counts[[0, 2, 4, 5]] - 1500).max() < 150
-
-
-def test_the_map_is_the_least_squares_of_vectors_on_profiles() -> None:
-    rng = np.random.default_rng(1)
-    pairs = sparse.csr_array((rng.random((300, 9)) < 0.4).astype(np.float32))
-    Q = rng.standard_normal((9, 3)).astype(np.float32)
-    profile = mf._profile(pairs, Q)
-    dense = pairs.toarray()
-    norm = np.maximum(np.sqrt(dense.sum(axis=1)), 1)
-    assert profile[:, :3] == pytest.approx(dense @ Q / norm[:, None], abs=1e-5)
-    assert (profile[:, 3] == 1).all()
-    truth = rng.standard_normal((4, 3)).astype(np.float32)
-    found = mf._map(profile, profile @ truth, np.ones(300, bool))
-    assert found == pytest.approx(truth, abs=0.02)
 
 
 def test_tastes_are_learned_and_nobody_gets_the_average() -> None:

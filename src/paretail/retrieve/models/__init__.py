@@ -13,6 +13,8 @@ MODELS: Final[dict[str, str]] = {
     "knn": "paretail.retrieve.models.knn:Knn",
     "als": "paretail.retrieve.models.als:Als",
     "mf": "paretail.retrieve.models.mf:Mf",
+    "deepwalk": "paretail.retrieve.models.deepwalk:DeepWalk",
+    "node2vec": "paretail.retrieve.models.node2vec:Node2Vec",
     "blend": "paretail.retrieve.models.blend:Blend",
 }
 

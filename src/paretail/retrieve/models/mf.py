@@ -11,9 +11,8 @@ filtering via dynamic negative item sampling", SIGIR 2013, doi:10.1145/2484028.2
 Deviations:
 1. Each epoch visits every pair once in a random order, instead of drawing pairs with replacement.
 2. One thread: updates without locks by several (Hogwild) would make the result depend on their timing.
-3. Users' vectors of the fit are not kept. A user, known or new, folds in by  p_u = A [z_u; 1],
-   z_u = Σ_i r_ui q_i / sqrt(Σ_i r_ui²),  A the ridge regression of the fit's vectors on z. On a hold-out of gowalla
-   this ranks better than the fit's own vectors (NDCG@20 .128 against .120): the map smooths them.
+3. Users' vectors of the fit are not kept: users fold in by a learned map (`retrieve/foldin.py`). On a hold-out of
+   gowalla this ranks better than the fit's own vectors (NDCG@20 .128 against .120): the map smooths them.
 4. Weights of kinds scale the gradient of a pair.
 """
 
@@ -36,7 +35,7 @@ from paretail.graph.interactions import interactions, kind_weights
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Arrays, Question, Scores
 from paretail.retrieve.choose import Choice
-from paretail.retrieve.sparse import gather
+from paretail.retrieve.foldin import learned_map, profiles, summands
 from paretail.retrieve.tune import tune
 
 Vectors = NDArray[np.float32]
@@ -89,12 +88,12 @@ class Mf:
         if not (np.isfinite(P).all() and np.isfinite(Q).all()):
             found = f"mf grew without bound with lr = {config.lr}"
             raise ConfigError(Problem("RETR-03", found, "Vectors must stay finite", "Lower [model.settings] lr"))
-        return cls(Q, b, _map(_profile(pairs, Q), P, np.diff(pairs.indptr) > 0), config)
+        return cls(Q, b, learned_map(profiles(pairs, Q), P, np.diff(pairs.indptr) > 0), config)
 
     def vectors(self, history: History) -> Vectors:
         """Return p[users, dim] from the users' events alone; the map's constant without history."""
         pairs = interactions(history, len(self.Q), kind_weights(history.kinds, self.config.weights))
-        return _profile(pairs, self.Q) @ self.A
+        return profiles(pairs, self.Q) @ self.A
 
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
         """Return p·q + b; without history, what suits the average user."""
@@ -105,8 +104,7 @@ class Mf:
     ) -> Scores:
         """Return the summands r_ui q_i A q_j of the score, the norm of r_u held fixed."""
         pairs = interactions(history, len(self.Q), kind_weights(history.kinds, self.config.weights))
-        r = pairs.toarray()[0, causes] / max(np.sqrt((pairs.data**2).sum()), np.float32(1e-12))
-        return np.asarray(r[:, None] * self.Q[causes] @ self.A[:-1] @ self.Q[listed].T, np.float32)
+        return np.asarray(summands(pairs, self.Q, self.A, causes) @ self.Q[listed].T, np.float32)
 
     def arrays(self) -> Arrays:
         """Return Q, b and A."""
@@ -123,21 +121,6 @@ class Mf:
     ) -> Choice:
         """Try STEPS on a split of the events, within `seconds`."""
         return tune(cls, graph, question, given, STEPS, seed, seconds, progress)
-
-
-def _profile(pairs: sparse.csr_array, Q: Vectors) -> Vectors:
-    """Return [z_u; 1] of each user; z is 0 without history."""
-    norm = np.sqrt(pairs.multiply(pairs).sum(axis=1))
-    z = gather(pairs, Q) / np.maximum(norm, 1e-12)[:, None]
-    return np.hstack([z, np.ones((len(z), 1), np.float32)]).astype(np.float32)
-
-
-def _map(z: Vectors, P: Vectors, known: NDArray[np.bool_]) -> Vectors:
-    """Return A[dim + 1, dim], the ridge regression of P on z over users with events."""
-    z, P = z[known].astype(np.float64), P[known].astype(np.float64)
-    gram = z.T @ z
-    ridge = 1e-3 * np.trace(gram) / len(gram) + 1e-9
-    return np.linalg.solve(gram + ridge * np.eye(len(gram)), z.T @ P).astype(np.float32)
 
 
 def _descend(pairs: sparse.csr_array, config: MfConfig, seed: int) -> tuple[Vectors, Vectors, Vectors]:

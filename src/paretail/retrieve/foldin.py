@@ -1,0 +1,35 @@
+"""Fold-in by a learned map: a user's vector from the items' vectors alone, known and new users alike.
+
+    p_u = A [z_u; 1],   z_u = Σ_i r_ui q_i / sqrt(Σ_i r_ui²),   A = argmin Σ_u ‖p_u - A [z_u; 1]‖² + λ ‖A‖²
+
+where the sum goes over the users of the fit, whose vectors p_u training found.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from paretail.retrieve.sparse import gather
+
+Vectors = NDArray[np.float32]
+
+
+def profiles(pairs: sparse.csr_array, Q: Vectors) -> Vectors:
+    """Return [z_u; 1] of each user of `pairs[users, items]`; z is 0 without history."""
+    norm = np.sqrt(pairs.multiply(pairs).sum(axis=1))
+    z = gather(pairs, Q) / np.maximum(norm, 1e-12)[:, None]
+    return np.hstack([z, np.ones((len(z), 1), np.float32)]).astype(np.float32)
+
+
+def learned_map(z: Vectors, P: Vectors, known: NDArray[np.bool_]) -> Vectors:
+    """Return A[dim + 1, dim], the ridge regression of `P[users, dim]` on their profiles, over the users `known`."""
+    z, P = z[known].astype(np.float64), P[known].astype(np.float64)
+    gram = z.T @ z
+    ridge = 1e-3 * np.trace(gram) / len(gram) + 1e-9
+    return np.linalg.solve(gram + ridge * np.eye(len(gram)), z.T @ P).astype(np.float32)
+
+
+def summands(pairs: sparse.csr_array, Q: Vectors, A: Vectors, causes: NDArray[np.integer]) -> Vectors:
+    """Return what each of the items `causes` adds to the vector of the one user of `pairs`, the norm held fixed."""
+    r = pairs.toarray()[0, causes] / max(np.sqrt((pairs.data**2).sum()), np.float32(1e-12))
+    return np.asarray(r[:, None] * Q[causes] @ A[:-1], np.float32)
