@@ -19,7 +19,7 @@ import numpy as np
 from scipy import sparse
 from paretail.core.kernels import ONE_AT_A_TIME, use_cores
 from paretail.graph.chance import AliasTables
-from paretail.retrieve.sparse import gather
+from paretail.core.sparse import gather
 from paretail.retrieve.topk import SERIAL, top_k
 
 rng = np.random.default_rng(0)

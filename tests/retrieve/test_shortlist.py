@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from paretail.core.sparse import add_to_best, gather
 from paretail.retrieve.models import MODELS, model
 from paretail.retrieve.models.blend import Blend, BlendConfig, Mix
 from paretail.retrieve.shortlist import Shortlists, score_best
 from paretail.retrieve.signals.matrix import LowRank, Sparse, Sum
 from paretail.retrieve.signals.profiles import Scene
-from paretail.retrieve.sparse import add_to_best, gather
 
 from .histories import history_of
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from paretail.core.ids import Rows
+from paretail.core.sparse import counts_in_common
 from paretail.data.types import History
-from paretail.retrieve.sparse import counts_in_common
 
 
 class Evidence:

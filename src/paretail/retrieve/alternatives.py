@@ -20,9 +20,9 @@ from scipy import sparse
 
 from paretail.core.ids import Rows
 from paretail.core.kernels import parallel_kernel
+from paretail.core.sparse import in_common
 from paretail.graph.edges import EdgeSet
 from paretail.retrieve.pairs import Neighbours, neighbours
-from paretail.retrieve.sparse import in_common
 from paretail.retrieve.transactions import Transactions
 
 #: Pairs looked at, as a multiple of the list, before those bought together fall behind.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from paretail.retrieve.sparse import gather
+from paretail.core.sparse import gather
 
 Vectors = NDArray[np.float32]
 

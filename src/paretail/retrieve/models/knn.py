@@ -19,6 +19,7 @@ from scipy import sparse
 from paretail.core.config import Config
 from paretail.core.ids import Rows
 from paretail.core.progress import Progress
+from paretail.core.sparse import spread, terms
 from paretail.data.held import Mode
 from paretail.data.types import History
 from paretail.graph.interactions import interactions, kind_weights
@@ -26,7 +27,6 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Arrays, Question, Scores
 from paretail.retrieve.choose import Choice
 from paretail.retrieve.pairs import Measure, neighbours
-from paretail.retrieve.sparse import spread, terms
 from paretail.retrieve.tune import tune
 
 #: What `choose` tries, one after the other.

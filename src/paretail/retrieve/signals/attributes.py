@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 from scipy import sparse
 
+from paretail.core.sparse import pruned_product, transposed
 from paretail.retrieve.signals.cooccurrence import MOST
 from paretail.retrieve.signals.ground import Ground, powered, scaled_columns, scaled_rows, totals
 from paretail.retrieve.signals.matrix import Matrix, Sparse
-from paretail.retrieve.sparse import pruned_product, transposed
 
 #: A label that more items carry is left out: its cost is their square, and it says next to nothing of any of them.
 MOST_CARRIERS: Final = 5000

@@ -15,10 +15,10 @@ from typing import Final
 from scipy import sparse
 
 from paretail.core.rng import rng_for
+from paretail.core.sparse import pruned_product, transposed
 from paretail.retrieve.signals.ground import Ground, capped, powered, scaled_rows, totals
 from paretail.retrieve.signals.matrix import Matrix, Sparse
 from paretail.retrieve.signals.profiles import decayed
-from paretail.retrieve.sparse import pruned_product, transposed
 
 #: Entries kept of each row; see docs/lab/LOG.md for what is lost.
 MOST: Final = 400

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from paretail.core.ids import Rows
-from paretail.retrieve.sparse import add_to_best, gather, product, spread, spread_one, terms
+from paretail.core.sparse import add_to_best, gather, product, spread, spread_one, terms
 
 #: Of a larger catalogue a low-rank matrix tells one user's scores of so many items or fewer, evenly drawn. By 2,048 of
 #: 12,000 items .997 of reasons name the same item as by all (beauty, tmall; 4,096: .999, 512: .994), at half the cost.

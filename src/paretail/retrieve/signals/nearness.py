@@ -20,11 +20,11 @@ from scipy import sparse
 
 from paretail.core.clock import DAY_MS
 from paretail.core.kernels import parallel_kernel
+from paretail.core.sparse import pruned_product, transposed
 from paretail.retrieve.signals.cooccurrence import MOST
 from paretail.retrieve.signals.ground import Ground, powered, scaled_rows, totals
 from paretail.retrieve.signals.matrix import Matrix, Sparse
 from paretail.retrieve.signals.profiles import kind_weights
-from paretail.retrieve.sparse import pruned_product, transposed
 
 #: Pairs further apart than this many events are not looked at.
 REACH: Final = 30

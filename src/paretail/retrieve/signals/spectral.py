@@ -25,12 +25,12 @@ from typing import Final
 import numpy as np
 from scipy import sparse
 
+from paretail.core.eigen import Eigenpairs, eigenpairs
 from paretail.core.rng import rng_for
-from paretail.retrieve.eigen import Eigenpairs, eigenpairs
+from paretail.core.sparse import gather, pruned_product, transposed
 from paretail.retrieve.signals.cooccurrence import MOST
 from paretail.retrieve.signals.ground import Ground, powered, scaled_columns, scaled_rows, totals
 from paretail.retrieve.signals.matrix import Dense, LowRank, Matrix, Sparse, Sum
-from paretail.retrieve.sparse import gather, pruned_product, transposed
 
 RANK: Final = 256
 #: The low pass takes at most this part of all eigenvectors: in a small shop 256 are all there are, which let everything

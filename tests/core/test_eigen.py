@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
+from paretail.core.eigen import Eigenpairs, eigenpairs
 from paretail.core.rng import rng_for
-from paretail.retrieve.eigen import Eigenpairs, eigenpairs
 
 
 def found(dense: np.ndarray, rank: int, iterations: int = 2, seed: int = 0) -> Eigenpairs:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from paretail.retrieve.sparse import Dense, gather, transposed
+from paretail.core.sparse import Dense, gather, transposed
 
 OVERSAMPLE = 10
 

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
 from paretail.core.kernels import use_cores
-from paretail.retrieve.sparse import (
+from paretail.core.sparse import (
     SEARCHED,
     gather,
     in_common,
