@@ -6,6 +6,17 @@ from paretail.data.cells import as_text
 
 #: A number with a leading zero is a code.
 NUMBER = r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$"
+#: A categorical value is shared by this many rows at least, on average; otherwise the column is free text.
+ROWS_PER_VALUE = 2.0
+
+
+def is_categorical(column: pl.Series) -> bool:
+    """Say whether a column holds categories: lists of text, or text of which values recur."""
+    if isinstance(column.dtype, pl.List):
+        return isinstance(column.dtype.inner, pl.String | pl.Categorical | pl.Enum)
+    if isinstance(column.dtype, pl.Categorical | pl.Enum):
+        return True
+    return column.dtype == pl.String and column.drop_nulls().n_unique() * ROWS_PER_VALUE <= column.count()
 
 
 def as_attribute(column: pl.Series) -> pl.Series:

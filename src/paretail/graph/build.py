@@ -12,12 +12,11 @@ import polars as pl
 from scipy import sparse
 
 from paretail.core.ids import Vocabulary
+from paretail.data.attributes import is_categorical
 from paretail.data.types import ITEM_COLUMNS, Shop
 from paretail.graph.edges import EdgeSet, Relation
 
 PATH_SEPARATOR = " > "
-#: A categorical value is shared by this many items at least, on average; otherwise the column is free text.
-ITEMS_PER_VALUE = 2.0
 
 Nodes = dict[str, Vocabulary]
 Edges = dict[Relation, EdgeSet]
@@ -59,28 +58,20 @@ def attributes(frame: pl.DataFrame) -> Mapping[str, tuple[str, str]]:
     known = {"category": ("category", "in"), "brand": ("brand", "of"), "parent_id": ("parent", "variant-of")}
     found = {column: known[column] for column in known if column in frame.columns}
     taken = {"user", "item", *(name for name, _ in known.values())}
-    for column, dtype in frame.schema.items():
-        if column not in ITEM_COLUMNS and column != "item" and _categorical(frame[column], dtype):
+    for column in frame.columns:
+        if column not in ITEM_COLUMNS and column != "item" and is_categorical(frame[column]):
             found[column] = (f"{column}_attribute" if column in taken else column, "has")
     return found
 
 
 def traits(frame: pl.DataFrame, taken: Nodes) -> dict[str, str]:
     """Return which columns of the users' table become nodes: column -> node type, a name that no other type has."""
-    columns = [name for name, dtype in frame.schema.items() if name != "user_id" and _categorical(frame[name], dtype)]
+    columns = [name for name in frame.columns if name != "user_id" and is_categorical(frame[name])]
     return {column: f"{column}_of_user" if column in taken else column for column in columns if _any(frame, column)}
 
 
 def _any(frame: pl.DataFrame, column: str) -> bool:
     return not _values(frame, column).is_empty()
-
-
-def _categorical(column: pl.Series, dtype: pl.DataType) -> bool:
-    if isinstance(dtype, pl.List):
-        return isinstance(dtype.inner, pl.String | pl.Categorical | pl.Enum)
-    if isinstance(dtype, pl.Categorical | pl.Enum):
-        return True
-    return dtype == pl.String and column.drop_nulls().n_unique() * ITEMS_PER_VALUE <= column.count()
 
 
 def _rows_of(table: pl.DataFrame, nodes: Vocabulary) -> pl.DataFrame:
