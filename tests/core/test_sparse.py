@@ -1,6 +1,7 @@
 """Sparse kernels against dense products."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from paretail.core.sparse import (
     spread_one,
     terms,
     transposed,
+    turned,
 )
 
 #: Small whole numbers: float32 sums of them are exact, so ties are ties.
@@ -51,6 +53,11 @@ def test_products_equal_dense_ones(factors: tuple[np.ndarray, np.ndarray], zeros
     assert np.array_equal(spread(make(left), make(right)), left @ right)
     assert np.array_equal(gather(make(left), right), left @ right)
     assert np.array_equal(transposed(make(left)).toarray(), left.T)
+    known = make(left)
+    bounds, rows, places = turned(known.indptr, known.indices, left.shape[1])
+    read = sparse.csr_array((known.data[places], rows, bounds), shape=left.shape[::-1])
+    assert np.array_equal(read.toarray(), left.T)
+    assert all((np.diff(rows[start:stop]) > 0).all() for start, stop in pairwise(bounds))
 
 
 @settings(max_examples=100, deadline=None)

@@ -35,6 +35,15 @@ def test_unsorted_and_repeated_places_add_up() -> None:
     assert propagate(csr.transposed(), torch.eye(2, dtype=torch.float64)).tolist() == [[2, 0], [0, 0], [5, 0]]
 
 
+def test_picked_rows_are_those_rows_in_both_readings() -> None:
+    matrix, rows = _matrix(7, 5, 0.4, 3), [4, 0, 4, 6]
+    picked = Csr.of(matrix).picked(torch.tensor(rows, dtype=torch.int32))
+    assert picked.shape == (4, 5)
+    np.testing.assert_allclose(propagate(picked, torch.eye(5, dtype=torch.float64)), matrix.toarray()[rows])
+    turned = propagate(picked.transposed(), torch.eye(4, dtype=torch.float64))
+    np.testing.assert_allclose(turned, matrix.toarray()[rows].T)
+
+
 def test_gradients_are_those_of_differences() -> None:
     csr = Csr.of(_matrix(6, 4, 0.5, 1))
     dense = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)

@@ -101,6 +101,14 @@ def transposed(matrix: sparse.csr_array) -> sparse.csr_array:
     return sparse.csr_array(matrix.T.tocsr())
 
 
+def turned(indptr: NDArray[np.integer], indices: NDArray[np.integer], columns: int) -> tuple[Dense, Dense, Dense]:
+    """Return the reading by column of a CSR: where each column begins, its rows ascending, and each entry's place."""
+    bounds = np.zeros(columns + 1, indptr.dtype)
+    rows, places = np.empty(len(indices), indices.dtype), np.empty(len(indices), indices.dtype)
+    _turn(indptr, indices, bounds, rows, places)
+    return bounds, rows, places
+
+
 def _summed(counts: NDArray[np.integer]) -> NDArray[np.int64]:
     """Return where each part begins and the last one ends."""
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
@@ -313,3 +321,18 @@ def _close_gaps(starts, indptr, columns, values):  # type: ignore[no-untyped-def
         for place in range(indptr[row + 1] - indptr[row]):
             columns[indptr[row] + place] = columns[starts[row] + place]
             values[indptr[row] + place] = values[starts[row] + place]
+
+
+@njit(cache=True, nogil=True)
+def _turn(indptr, indices, bounds, rows, places):  # type: ignore[no-untyped-def]
+    """Sort the entries by column, counting; `bounds` is 0 on entry."""
+    for column in indices:
+        bounds[column + 1] += 1
+    for column in range(len(bounds) - 1):
+        bounds[column + 1] += bounds[column]
+    at = bounds.copy()
+    for row in range(len(indptr) - 1):
+        for entry in range(indptr[row], indptr[row + 1]):
+            place = at[indices[entry]]
+            rows[place], places[place] = row, entry
+            at[indices[entry]] += 1

@@ -17,6 +17,8 @@ from jaxtyping import Float, Int
 from scipy import sparse
 from torch import Tensor
 
+from paretail.core.sparse import turned
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -39,14 +41,13 @@ class Csr:
     def of(cls, matrix: sparse.csr_array, device: torch.device | str = "cpu") -> Self:
         """Take over a scipy matrix; its values become float32 unless they are float64."""
         matrix = sparse.csr_array(matrix)
-        width = np.int32 if max(matrix.nnz, *matrix.shape) < 2**31 else np.int64
-        places = sparse.csr_array((np.arange(matrix.nnz), matrix.indices, matrix.indptr), matrix.shape)
-        turned = sparse.csr_array(places.T.tocsr())
-        values = matrix.data if matrix.dtype == np.float64 else matrix.data.astype(np.float32)
+        width: type[np.signedinteger[Any]] = np.int32 if max(matrix.nnz, *matrix.shape) < 2**31 else np.int64
+        indptr, indices = matrix.indptr.astype(width, copy=False), matrix.indices.astype(width, copy=False)
+        values = matrix.data if matrix.dtype == np.float64 else matrix.data.astype(np.float32, copy=False)
+        bounds, rows, places = turned(indptr, indices, matrix.shape[1])
         back = np.empty(matrix.nnz, width)
-        back[turned.data] = np.arange(matrix.nnz)
-        by_row = (matrix.indptr.astype(width), matrix.indices.astype(width), values, back)
-        by_column = (turned.indptr.astype(width), turned.indices.astype(width), values[turned.data], turned.data)
+        back[places] = np.arange(matrix.nnz, dtype=width)
+        by_row, by_column = (indptr, indices, values, back), (bounds, rows, values[places], places)
         return cls(_rows(by_row, device), _rows(by_column, device))
 
     @property
@@ -57,6 +58,12 @@ class Csr:
     def transposed(self) -> "Csr":
         """Return the transpose; it shares everything with this one."""
         return Csr(self.by_column, self.by_row)
+
+    def picked(self, rows: Int[Tensor, " picked"]) -> "Csr":
+        """Return the matrix of some of the rows, in their order."""
+        indptr, indices, values = (x.numpy() for x in (self.by_row.indptr, self.by_row.indices, self.by_row.values))
+        matrix = sparse.csr_array((values, indices, indptr), shape=self.shape)
+        return Csr.of(matrix[rows.numpy()])
 
     def with_values(self, values: Float[Tensor, " entries"]) -> "Csr":
         """Return the same places with other values, given in the order of `by_row`; they get no gradient."""
