@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from paretail.core.errors import BundleError, UsageError
-from paretail.data.types import Events, History
+from paretail.data.types import EVENT_COLUMNS, Events, History
 from paretail.pipeline import recommender as module
 from paretail.pipeline.recommend import joined
 from paretail.pipeline.recommender import Recommender, frame
@@ -230,3 +230,18 @@ def test_columns_of_a_file_may_have_the_shops_names(loaded: Recommender) -> None
 def test_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="BNDL-01"):
         Recommender.load(tmp_path)
+
+
+def test_what_is_known_of_users_beside_their_events_is_in_the_bundle(shop: DemoShop, loaded: Recommender) -> None:
+    told = {row["visitor_id"]: row for row in pl.read_csv(shop.folder / "users.csv").iter_rows(named=True)}
+    assert loaded.traits.columns
+    ids = pl.Series(["nobody", *shop.users[:20]])
+    history = loaded.history_of(ids)
+    for column, (name, values) in loaded.traits.columns.items():
+        about = history.about[name].toarray()
+        assert about.shape == (21, len(values))
+        assert not about[0].any()
+        for row, user_id in enumerate(shop.users[:20], 1):
+            assert [values.name(node) for node in np.flatnonzero(about[row])] == [told[user_id][column]]
+    new = loaded.history_from(Events(pl.DataFrame(schema=EVENT_COLUMNS), "clock"), ids)
+    assert joined(history, new).about.keys() == history.about.keys()

@@ -51,7 +51,7 @@ def recommend_to_file(
 
 
 def joined(first: History, second: History) -> History:
-    """Return the events of the same users in two histories as one, the oldest first."""
+    """Return the events of the same users in two histories as one, the oldest first; else what `first` knows."""
     user = np.concatenate([first.user_idx, second.user_idx])
     ts_ms = np.concatenate([first.ts_ms, second.ts_ms])
     order = np.lexsort((ts_ms, user))  # stable: with equal times the events of `second` come after
@@ -63,6 +63,7 @@ def joined(first: History, second: History) -> History:
         np.concatenate([first.quantity, second.quantity])[order],
         first.kinds,
         first.time,
+        first.about,
     )
 
 

@@ -1,6 +1,6 @@
 """Recommender: a bundle loaded into memory, answering for known and unknown users alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from copy import copy
 from dataclasses import replace
@@ -20,6 +20,7 @@ from paretail.core.progress import Progress, silent
 from paretail.data.held import Mode
 from paretail.data.kinds import NOT_TARGETS, TARGETS
 from paretail.data.types import Candidates, Events, History, Reason
+from paretail.graph.traits import Traits, and_nobody
 from paretail.pipeline import reasons
 from paretail.pipeline.bundle import Bundle
 from paretail.pipeline.evidence import Evidence
@@ -48,7 +49,8 @@ class Recommender:
         self.repeat: bool = facts["repeat"]
         self.catalogue, self.user_table = bundle.tables["items"], bundle.tables["users"]
         self.users, self.items = Vocabulary(self.user_table["user_id"]), Vocabulary(self.catalogue["item_id"])
-        self.history = _history(bundle.arrays["history"], facts)
+        self.traits = Traits.from_frame(bundle.tables["traits"]) if "traits" in bundle.tables else Traits({})
+        self.history = _history(bundle.arrays["history"], bundle.arrays.get("about", {}), facts)
         model_type = model(facts["model"])
         self.model: Retriever = model_type.from_arrays(
             dict(bundle.arrays["model"]), model_type.config_type.parse(facts["settings"], "the bundle")
@@ -72,7 +74,7 @@ class Recommender:
         return self._with_nobody.of_users(np.where(rows < 0, self.history.users, rows))
 
     def history_from(self, events: Events, user_ids: pl.Series) -> History:
-        """Return the histories that `events` tell of `user_ids`, events of unknown items left out.
+        """Return the histories that `events` tell of `user_ids`, events of unknown items left out, and no more of them.
 
         Events that have no time, told to a bundle that has, count as newer than all that it knows.
         """
@@ -204,7 +206,8 @@ class Recommender:
     @cached_property
     def _with_nobody(self) -> History:
         """The histories with one empty user at the end, whom unknown ids are."""
-        return replace(self.history, indptr=np.append(self.history.indptr, self.history.indptr[-1]))
+        indptr = np.append(self.history.indptr, self.history.indptr[-1])
+        return replace(self.history, indptr=indptr, about=and_nobody(self.history.about))
 
 
 def frame(candidates: Candidates, user_ids: pl.Series, items: Vocabulary) -> pl.DataFrame:
@@ -241,5 +244,21 @@ def history_arrays(history: History) -> dict[str, NDArray[Any]]:
     }
 
 
-def _history(arrays: Any, facts: dict[str, Any]) -> History:
-    return History(**arrays, kinds=tuple(facts["kinds"]), time=facts["time"])
+def about_arrays(history: History) -> dict[str, NDArray[Any]]:
+    """Return the arrays that a bundle keeps of what is known of users, by type of node."""
+    return {
+        f"{name}/{part}": value for name, known in history.about.items()
+        for part, value in (("data", known.data), ("indices", known.indices), ("indptr", known.indptr),
+                            ("shape", np.array(known.shape, np.int64)))
+    }  # fmt: skip
+
+
+def _history(arrays: Any, known: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> History:
+    types = [key.removesuffix("/shape") for key in known if key.endswith("/shape")]
+    about = {
+        name: sparse.csr_array(
+            tuple(known[f"{name}/{part}"] for part in ("data", "indices", "indptr")), tuple(known[f"{name}/shape"])
+        )
+        for name in types
+    }
+    return History(**arrays, kinds=tuple(facts["kinds"]), time=facts["time"], about=about)

@@ -19,9 +19,10 @@ from paretail.data.kinds import NOT_TARGETS, strongest
 from paretail.data.report import ImportReport
 from paretail.data.types import History, Shop
 from paretail.graph.shopgraph import ShopGraph
+from paretail.graph.traits import Traits
 from paretail.pipeline.bundle import Draft, publish, refuse_foreign
 from paretail.pipeline.config import ModelConfig, ShopConfig
-from paretail.pipeline.recommender import history_arrays
+from paretail.pipeline.recommender import about_arrays, history_arrays
 from paretail.retrieve.associate import Associations
 from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.choose import Choice, choose
@@ -90,9 +91,10 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
     arrays = {
         "model": fitted.arrays(),
         "history": history_arrays(graph.history),
+        "about": about_arrays(graph.history),
         "associations": Associations.build(shop, graph).arrays(),
     }
-    tables = {"items": graph.tables["item"], "users": graph.tables["user"]}
+    tables = {"items": graph.tables["item"], "users": graph.tables["user"], "traits": Traits.of(graph).frame()}
     told = fingerprint(graph.history, graph.nodes["user"].ids, graph.nodes["item"].ids)
     progress("Publishing")
     draft = Draft(config.model_dump(mode="json"), told, choice.metrics, facts, arrays, tables)

@@ -30,6 +30,11 @@ class Question:
     weights: Mapping[str, float] = field(default_factory=dict)
 
 
+def reads_traits(model: object) -> bool:
+    """Say whether a model's scores follow from what is known of users beside their events, too."""
+    return bool(getattr(model, "reads_traits", False))
+
+
 class Retriever(Protocol):
     """A model of the table `retrieve.models.MODELS`.
 

@@ -417,3 +417,25 @@ def test_trends_know_what_another_process_imported(live: LiveShop) -> None:
     other.append(events)
     other.close()
     assert until(lambda: live.trending(TrendingRequest(k=1)).items[0].item_id == "i00000091")
+
+
+def traits(live: LiveShop, user_id: str) -> dict[str, list[str]]:
+    engine = live._current.engine
+    about = engine.about(user_id)
+    return {name: [engine.recommender.traits.values(name).name(row) for row in rows.tolist()]
+            for name, (rows, _) in about.items()}  # fmt: skip
+
+
+def test_the_traits_of_a_user_are_those_told_last(live: LiveShop, shop: DemoShop) -> None:
+    told = pl.read_csv(shop.folder / "users.csv").filter(pl.col("visitor_id") == USER).row(0, named=True)
+    columns = live._current.engine.recommender.traits.columns
+    column, (name, values) = next(iter(columns.items()))
+    assert traits(live, USER) == {of: [told[one]] for one, (of, _) in columns.items()}
+    assert traits(live, "new") == {}
+    live.put_users([User("new", {column: values.name(1), "age": 7.0}), User(USER, {column: values.name(0)})])
+    assert traits(live, "new") == {name: [values.name(1)]}
+    assert traits(live, USER) == {name: [values.name(0)]}
+    live.merge("new", MergeRequest("visitor"))
+    assert traits(live, "visitor") == {name: [values.name(1)]}
+    live.forget_users(["new", USER])
+    assert traits(live, "new") == traits(live, USER) == {}

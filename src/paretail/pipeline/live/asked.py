@@ -13,11 +13,13 @@ from paretail.core.errors import Problem, UsageError, nearest
 from paretail.core.ids import Rows
 from paretail.data.held import Mode
 from paretail.data.types import History
+from paretail.graph.traits import About
 from paretail.pipeline.live import rules
 from paretail.pipeline.live.bodies import RecommendedItem, Rules
 from paretail.pipeline.live.engine import NO_KIND, Engine, Past
 from paretail.pipeline.live.rules import Drawing, Mask, Scores
 from paretail.pipeline.live.shown import ShownLists
+from paretail.retrieve.base import reads_traits
 
 #: Lists up to this length are drawn from the exact scores of so many items, beside those of the history.
 SHORT: Final = 50
@@ -35,6 +37,7 @@ class Asked:
     engine: Engine
     rules: Rules
     past: Past
+    about: About
     excluded: tuple[str, ...]
     mode: Mode
     allowed: Mask | None
@@ -47,20 +50,21 @@ class Asked:
         recommender = engine.recommender
         excluded = recommender.excluded_kinds(question.exclude)
         past = _past(engine, question)
+        about = {} if question.user_id is None else engine.about(question.user_id)
         leaves_out = np.array([kind in excluded for kind in recommender.history.kinds] or [False])
         had = past.item_idx[leaves_out[past.kind]]
         seen = shown.of_session(question.session_id) if question.skip_shown and question.session_id else []
         left_out = rules.named_rows(engine, [*question.exclude_items, *seen])
         times = fatigue if question.fatigue is None else question.fatigue
         return cls(
-            engine, question, past, excluded, recommender.mode(excluded), rules.allowed(engine, question),
+            engine, question, past, about, excluded, recommender.mode(excluded), rules.allowed(engine, question),
             np.concatenate([had, left_out]), _tired(engine, question.user_id, shown, times),
         )  # fmt: skip
 
     @property
     def is_known(self) -> bool:
-        """Whether anything is known of whoever asks."""
-        return len(self.past.item_idx) > 0
+        """Whether anything is known of whoever asks that the model reads."""
+        return len(self.past.item_idx) > 0 or (bool(self.about) and reads_traits(self.engine.recommender.model))
 
     @property
     def is_wide(self) -> bool:
@@ -70,7 +74,7 @@ class Asked:
     @cached_property
     def history(self) -> History:
         """The past as a history of one user."""
-        return self.engine.histories([self.past])
+        return self.engine.histories([self.past], [self.about])
 
     def drawing(self, k: int, more: str | None = None, taken: Rows | None = None) -> Drawing:
         """Return how a list is drawn, under a filter of its own and without what other lists have taken."""
@@ -108,7 +112,7 @@ def scores_of(asked: Sequence[Asked], ks: Sequence[int]) -> list[Scores]:
     for mode, short in dict.fromkeys(kinds):
         places = [place for place, kind in enumerate(kinds) if kind == (mode, short)]
         engine = asked[places[0]].engine
-        history = engine.histories([asked[place].past for place in places])
+        history = engine.histories([asked[place].past for place in places], [asked[place].about for place in places])
         best = BEST + int(np.diff(history.indptr).max()) if short else None
         found |= dict(zip(places, engine.recommender.scores(history, mode, best), strict=True))
     return [found[place] for place in range(len(asked))]

@@ -11,6 +11,7 @@ import structlog
 from paretail.core.errors import BundleError
 from paretail.data.documents import ItemDocument
 from paretail.data.live import LiveUsers
+from paretail.data.people import People
 from paretail.data.stores.base import Store
 from paretail.pipeline.bundle import current, current_or_none
 from paretail.pipeline.live import bodies, rules
@@ -32,8 +33,11 @@ class Current:
 
     engine: Engine
 
-    def __init__(self, bundle: Path, store: Store, users: LiveUsers, shown: ShownLists, writing: Lock) -> None:
-        self._bundle, self._store, self._users, self._shown, self._writing = bundle, store, users, shown, writing
+    def __init__(
+        self, bundle: Path, store: Store, users: LiveUsers, people: People, shown: ShownLists, writing: Lock
+    ) -> None:
+        self._bundle, self._store, self._users, self._people = bundle, store, users, people
+        self._shown, self._writing = shown, writing
         self.refused: str | None = None
         self._look_again = 0.0
         self._seen_version = store.version()
@@ -49,7 +53,7 @@ class Current:
 
     def _load(self, version: str) -> None:
         """Make an engine of a version, let it answer once in each way, and put it in place of the one before."""
-        engine = Engine(Recommender.load(self._bundle, version), self._users)
+        engine = Engine(Recommender.load(self._bundle, version), self._users, self._people)
         somebody = Asked.of(engine, bodies.RecommendRequest(user_id=engine.recommender.users.ids[0]), self._shown, 0)
         rows, values = rules.draw(engine, scores_of([somebody], [5])[0], somebody.drawing(5))
         scores_of([somebody], [len(engine.shelf)])
@@ -90,6 +94,7 @@ class Current:
         if version != self._seen_version:
             self._seen_version = version
             self._users.reload()
+            self._people.forget_all()
             with self._writing:
                 self.engine.recount()
                 _put_documents(self.engine, self._store)

@@ -17,9 +17,11 @@ from paretail.core.ids import Rows
 from paretail.core.money import minor_per_major
 from paretail.data.kinds import NOT_TARGETS, TARGETS
 from paretail.data.live import LiveUsers, Packed
+from paretail.data.people import People
 from paretail.data.shelf import Shelf
 from paretail.data.stores.base import StoredEvent
 from paretail.data.types import History
+from paretail.graph.traits import About, row_of, together
 from paretail.pipeline.live.feed import words_of
 from paretail.pipeline.live.trends import Trends
 from paretail.pipeline.recommender import Recommender
@@ -63,8 +65,9 @@ class Past(NamedTuple):
 class Engine:
     """See the module."""
 
-    def __init__(self, recommender: Recommender, users: LiveUsers) -> None:
-        self.recommender, self.users = recommender, users
+    def __init__(self, recommender: Recommender, users: LiveUsers, people: People) -> None:
+        self.recommender, self.users, self.people = recommender, users, people
+        self._sizes = {**recommender.traits.sizes, "user": len(recommender.users)}
         data = recommender.manifest.config["data"]
         self.currency: str = data["currency"]
         self.minor = minor_per_major(self.currency)
@@ -92,12 +95,27 @@ class Engine:
         live = self._live(self.users.of(ids[0]))
         return stored.then(self._unseen(live, stored))
 
-    def histories(self, pasts: Sequence[Past]) -> History:
-        """Return many users' pasts as one history."""
+    def about(self, user_id: str) -> About:
+        """Return what is known of a user beside events: traits as the store tells them, else the bundle; friends."""
+        known = self.recommender.history.about
+        if not known:
+            return {}
+        user_id = self.users.user_of(user_id)
+        row = -1 if user_id in self.users.forgotten else self.recommender.users.row(user_id)
+        stored = row_of(known, row) if row >= 0 else {}
+        told = self.people.attributes(user_id)
+        if told is None:
+            return stored
+        friends = {name: nodes for name, nodes in stored.items() if name == "user"}
+        return self.recommender.traits.row(told) | friends
+
+    def histories(self, pasts: Sequence[Past], abouts: Sequence[About] | None = None) -> History:
+        """Return many users' pasts as one history, with what is known of them beside."""
         history = self.recommender.history
         items, kinds, times, quantities = (np.concatenate(column) for column in zip(*pasts, strict=True))
         indptr = np.concatenate([[0], np.cumsum([len(past.item_idx) for past in pasts])]).astype(np.int64)
-        return History(indptr, items, kinds, times, quantities, history.kinds, history.time)
+        about = together(abouts, self._sizes) if abouts else {}
+        return History(indptr, items, kinds, times, quantities, history.kinds, history.time, about)
 
     def recount(self) -> None:
         """Count the trends anew, from the bundle and the live events in memory."""

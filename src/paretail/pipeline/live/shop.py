@@ -20,6 +20,7 @@ import structlog
 from paretail.core.clock import DAY_MS, now_ms
 from paretail.core.errors import ParetailError, Problem, UsageError
 from paretail.data.live import LiveUsers
+from paretail.data.people import People
 from paretail.data.stores.base import Shown, Store, StoredEvent
 from paretail.pipeline.config import ServeConfig
 from paretail.pipeline.live import bodies, feed, profile, rules
@@ -43,9 +44,10 @@ class LiveShop:
     def __init__(self, bundle: Path, store: Store, config: ServeConfig) -> None:
         self.store, self.config = store, config
         self._users = LiveUsers(store, config.users_in_memory, config.events_per_user)
+        self._people = People(store, config.users_in_memory)
         self._shown = ShownLists(store, self._users.items)
         self._writing = Lock()  # documents and engines: one writer at a time
-        self._current = Current(bundle, store, self._users, self._shown, self._writing)
+        self._current = Current(bundle, store, self._users, self._people, self._shown, self._writing)
 
     @classmethod
     def open(cls, bundle: Path, store: Store, config: ServeConfig | None = None) -> Self:
@@ -236,6 +238,7 @@ class LiveShop:
             self._shown.forget(everyone)
             self.store.forget(everyone, moment)
             self._users.forget(everyone, moment)
+            self._people.changed(everyone)
         return feed.answer(uuid4().hex, user_ids, [True] * len(user_ids))
 
     def merge(self, user_id: str, question: bodies.MergeRequest) -> bodies.MergeAnswer:
@@ -337,6 +340,7 @@ class LiveShop:
                     documents[row.user_id] = attributes(row, old)
             self.store.put("users", {user_id: msgspec.json.encode({"user_id": user_id, "attributes": told})
                                      for user_id, told in documents.items()})  # fmt: skip
+            self._people.changed(documents)
         outcome = [row if isinstance(row, Problem) else True for row in rows]
         return feed.answer(uuid4().hex, [feed.id_of(row) for row in rows], outcome)
 
