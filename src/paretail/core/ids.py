@@ -15,7 +15,8 @@ class Vocabulary:
 
     def __init__(self, ids: pl.Series) -> None:
         self.ids = ids.cast(pl.String).rename("id")
-        if self.ids.null_count() or self.ids.n_unique() != len(self.ids):
+        self._size = len(self.ids)
+        if self.ids.null_count() or self.ids.n_unique() != self._size:
             raise ValueError("a vocabulary's ids must be unique and not null")
 
     @classmethod
@@ -25,7 +26,7 @@ class Vocabulary:
         return cls(together.drop_nulls().unique().sort())
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return self._size
 
     def __contains__(self, shop_id: object) -> bool:
         return shop_id in self._row_of

@@ -62,13 +62,13 @@ def product(left: Dense, right: Dense) -> Dense:
     return out
 
 
-def add_to_best(scores: Dense, best: int, left: Dense, columns: Dense) -> None:
-    """Add `left[user] . columns[item]`, in place, to the `best` largest positive `scores[user, item]` of each user.
+def add_to_best(scores: Dense, best: NDArray[np.integer], left: Dense, columns: Dense) -> None:
+    """Add `left[user] . columns[item]`, in place, to the `best[user]` largest positive `scores[user, item]`.
 
     Of equal scores at the end of the best the lower items are taken.
     """
-    if left.shape[1] != columns.shape[1] or scores.shape != (len(left), len(columns)):
-        raise ValueError(f"{left.shape} and {columns.shape} do not give {scores.shape}")
+    if left.shape[1] != columns.shape[1] or scores.shape != (len(left), len(columns)) or len(best) != len(left):
+        raise ValueError(f"{left.shape} and {columns.shape} do not give {scores.shape} for {len(best)} users")
     _add_to_best(scores, best, left, columns)
 
 
@@ -203,9 +203,9 @@ def _add_to_best(scores, best, left, columns):  # type: ignore[no-untyped-def]
             places[count] = item
             count += row[item] > 0
         values = row[places[:count]]
-        cut, free = np.float32(0.0), best
-        if count > best:
-            cut = _largest(values.copy(), best)
+        cut, free = np.float32(0.0), best[user]
+        if count > free:
+            cut = _largest(values.copy(), free)
             for place in range(count):
                 free -= values[place] > cut
         for place in range(count):

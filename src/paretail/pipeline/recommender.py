@@ -135,10 +135,10 @@ class Recommender:
             return Candidates(np.empty((0, k), np.int32), np.empty((0, k), np.float32))
         return Candidates(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]))
 
-    def scores(self, history: History, mode: Mode, best: int | None = None) -> Scores:
+    def scores(self, history: History, mode: Mode, best: NDArray[np.integer] | None = None) -> Scores:
         """Return `scores[users, items]` of a few users, whose lists leave out what `mode` says.
 
-        With `best` they are exact for that many items of each user (`retrieve/shortlist.py`).
+        With `best[users]` they are exact for that many items (`retrieve/shortlist.py`).
         """
         with ONE_AT_A_TIME:
             return (

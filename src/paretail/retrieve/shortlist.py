@@ -6,6 +6,9 @@ that can tell the few from the many cheaply says so here; any other one is asked
 
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from paretail.data.held import Mode
 from paretail.data.types import History
 from paretail.retrieve.base import Retriever, Scores
@@ -15,8 +18,10 @@ from paretail.retrieve.base import Retriever, Scores
 class Shortlists(Protocol):
     """A retriever with a cheap way to its best items."""
 
-    def score_best(self, history: History, best: int, now_ms: int | None = None, mode: Mode = "target") -> Scores:
-        """Return `[users, items]` as `score` does, where the `best` best items of each user have their exact scores.
+    def score_best(
+        self, history: History, best: NDArray[np.integer], now_ms: int | None = None, mode: Mode = "target"
+    ) -> Scores:
+        """Return `[users, items]` as `score` does, where the `best[users]` best items have their exact scores.
 
         Which these are is found by a part of the model and may err at the end of such a list; the scores of the other
         items are those of that part.
@@ -24,8 +29,8 @@ class Shortlists(Protocol):
         ...
 
 
-def score_best(model: Retriever, history: History, best: int, mode: Mode = "target") -> Scores:
-    """Return what `model` tells of each user's `best` best items, or else the scores of all."""
+def score_best(model: Retriever, history: History, best: NDArray[np.integer], mode: Mode = "target") -> Scores:
+    """Return what `model` tells of the `best[users]` best items, or else the scores of all."""
     if isinstance(model, Shortlists):
         return model.score_best(history, best, None, mode)
     return model.score(history, None, mode)

@@ -21,9 +21,10 @@ from paretail.pipeline.live.rules import Drawing, Mask, Scores
 from paretail.pipeline.live.shown import ShownLists
 from paretail.retrieve.base import reads_traits
 
-#: Lists up to this length are drawn from the exact scores of so many items, beside those of the history.
+#: Lists up to this length are drawn from the exact scores of so many items for each of its places, beside those of the
+#: history: the 20 best of 500 users are all among the 100 nearest, and half of the shelf may be filtered out.
 SHORT: Final = 50
-BEST: Final = 300
+EACH: Final = 10
 #: From this share of the shelf on, a list is drawn from most items.
 MOST_ITEMS: Final = 0.5
 
@@ -105,7 +106,8 @@ class Asked:
 def scores_of(asked: Sequence[Asked], ks: Sequence[int]) -> list[Scores]:
     """Return the scores of every item that the bundle knows, for lists of `ks` items from questions to one engine.
 
-    Questions of one mode are scored together. Where a list is drawn from most items, only the best need exact scores.
+    Questions of one mode are scored together, which changes no score. Where a list is drawn from most items, only the
+    best need exact scores.
     """
     kinds = [(question.mode, question.is_wide and k <= SHORT) for question, k in zip(asked, ks, strict=True)]
     found: dict[int, Scores] = {}
@@ -113,7 +115,7 @@ def scores_of(asked: Sequence[Asked], ks: Sequence[int]) -> list[Scores]:
         places = [place for place, kind in enumerate(kinds) if kind == (mode, short)]
         engine = asked[places[0]].engine
         history = engine.histories([asked[place].past for place in places], [asked[place].about for place in places])
-        best = BEST + int(np.diff(history.indptr).max()) if short else None
+        best = EACH * np.array([ks[place] for place in places]) + np.diff(history.indptr) if short else None
         found |= dict(zip(places, engine.recommender.scores(history, mode, best), strict=True))
     return [found[place] for place in range(len(asked))]
 

@@ -120,11 +120,13 @@ class Blend:
         """Mix the signals; a user without history gets popularity, and so do items for which nothing speaks, last."""
         return self._mixed(history, now_ms, mode, None)
 
-    def score_best(self, history: History, best: int, now_ms: int | None = None, mode: Mode = "target") -> Scores:
+    def score_best(
+        self, history: History, best: NDArray[np.integer], now_ms: int | None = None, mode: Mode = "target"
+    ) -> Scores:
         """Mix the signals, those that are a sum of a near and a smooth part exactly for their best items alone."""
         return self._mixed(history, now_ms, mode, best)
 
-    def _mixed(self, history: History, now_ms: int | None, mode: Mode, best: int | None) -> Scores:
+    def _mixed(self, history: History, now_ms: int | None, mode: Mode, best: NDArray[np.integer] | None) -> Scores:
         mix, scene = self.config.mix(mode), self._at(now_ms)
         left_out = items_had(history, self.config.target, mode, scene.items)
         total = np.zeros((history.users, scene.items), np.float32)
@@ -233,7 +235,7 @@ class Blend:
         popularity = matrix.apply(sparse.csr_array(np.ones((1, 1), np.float32)))[0]
         return np.asarray(popularity / max(float(popularity.max()), 1e-30), np.float32)
 
-    def _signal(self, signal: str, history: History, scene: Scene, best: int | None = None) -> Scores:
+    def _signal(self, signal: str, history: History, scene: Scene, best: NDArray[np.integer] | None = None) -> Scores:
         name, _, of = signal.partition("|")
         matrix, row = self.matrices[name], profile(of)(history, scene)
         return matrix.apply(row) if best is None or not isinstance(matrix, Sum) else matrix.apply_best(row, best)
