@@ -25,15 +25,13 @@ from paretail.graph.sampling import Block, NeighbourSampler, Sample
 from paretail.learn.products import Csr
 from paretail.retrieve.batches.pairs import Batch, Batches
 
-START: tuple[str, str, str] = ("item", "starts", "user")
-
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
     """A batch whose users, items and negatives are places in `rows`, the nodes of its sample by type.
 
-    `start[users, items]` is how users start. `hops` has each layer's edges `[targets, sources]` by relation, the first
-    layer first; they go from those of the nodes that come first to those that come first.
+    `start[users, items]` are edges from which users start. `hops` has each layer's edges `[targets, sources]` by
+    relation, the first layer first; both ends are those of the nodes that come first.
     """
 
     batch: Batch
@@ -45,20 +43,20 @@ class Sampled:
 class Blocks:
     """Samples batches of one graph; holds no state but the graph, so any step can be drawn again by any thread.
 
-    `edges[targets, sources]` by relation (source, verb, target), and `start[users, items]`, have what each edge counts,
-    above 0. `scaled` is false for whoever does not add up what is heard: values then stay as they are.
+    `edges` has by relation (source, verb, target) the weights `[targets, sources]`, above 0; users start from what they
+    hear along `start`, one of the relations. Layers hear along all of them. `scaled` is false for whoever does not add
+    up what is heard: weights then stay as they are.
     """
 
     def __init__(
-        self, edges: Mapping[Relation, sparse.csr_array], start: sparse.csr_array, depth: int, fan_out: int, seed: int,
+        self, edges: Mapping[Relation, sparse.csr_array], start: Relation, depth: int, fan_out: int, seed: int,
         scaled: bool = True, hide: bool = True,
     ) -> None:  # fmt: skip
-        self._scaled, self._hide = scaled, hide
-        self.graph = Adjacency.of({r[::-1]: edges_of(m) for r, m in {START: start, **edges}.items()}, both_ways=False)
+        self._start, self._scaled, self._hide = start, scaled, hide
+        self.graph = Adjacency.of({relation[::-1]: edges_of(m) for relation, m in edges.items()}, both_ways=False)
         self._place = {relation[::-1]: place for place, relation in enumerate(self.graph.relations)}
-        self._relations = list(edges)
-        each: Any = {relation[::-1]: fan_out for relation in edges}
-        self._sampler = NeighbourSampler(self.graph, [each] * depth + [{START[::-1]: fan_out}], seed)
+        fan_outs: list[Any] = [*([fan_out] * depth), {start[::-1]: fan_out}]
+        self._sampler = NeighbourSampler(self.graph, fan_outs, seed)
 
     def epoch(self, batches: Batches, epoch: int, threads: int = 1) -> Iterator[Sampled]:
         """Yield the batches of an epoch, each sampled by `threads` while those before are trained on."""
@@ -77,8 +75,8 @@ class Blocks:
         at = torch.split(torch.from_numpy(nodes.local[sample.seed_at]), [len(users), len(items), len(negatives)])
         told = replace(batch, users=at[0], items=at[1], negatives=at[2].view(batch.negatives.shape))
         *blocks, last = sample.blocks
-        hops = [{r: self._csr(block, r, nodes) for r in self._relations} for block in reversed(blocks)]
-        return Sampled(told, nodes.by_type(self.graph.node_types), self._csr(last, START, nodes), hops)
+        hops = [{relation: self._csr(block, relation, nodes) for relation in self._place} for block in reversed(blocks)]
+        return Sampled(told, nodes.by_type(self.graph.node_types), self._csr(last, self._start, nodes), hops)
 
     def _csr(self, block: Block, relation: Relation, nodes: "_Nodes") -> Csr:
         """Return a relation's edges of one block, between places among nodes of a type."""
