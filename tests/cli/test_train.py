@@ -90,3 +90,18 @@ def test_same_seed_same_recommendations(shop: DemoShop, tmp_path: Path) -> None:
         assert paretail("recommend", "--bundle", tmp_path / name, "--out", out).code == 0
         files.append(out.read_bytes())
     assert files[0] == files[1]
+
+
+def test_lists_may_hold_categories(shop: DemoShop, tmp_path: Path) -> None:
+    config, out, lists = shop.config_with(tmp_path / "shop.toml", "knn"), tmp_path / "b", tmp_path / "lists.parquet"
+    done = paretail("train", "--config", config, "--out", out, "--target", "category")
+    assert done.code == 0, done.err
+    assert "categories that a user already had" in done.out
+    assert paretail("recommend", "--bundle", out, "--users", "all", "--out", lists, "-k", 3).code == 0
+    listed = pl.read_parquet(lists)
+    paths = pl.read_csv(shop.folder / "items.csv")["category"].unique().to_list()
+    assert listed.columns == ["user_id", "rank", "item_id", "score"]
+    assert all(any(path == name or path.startswith(f"{name} > ") for path in paths) for name in listed["item_id"])
+    done = paretail("train", "--config", config, "--out", tmp_path / "c", "--target", "catgory")
+    assert (done.code, "did you mean 'category'?" in done.err) == (1, True)
+    assert not (tmp_path / "c").exists()

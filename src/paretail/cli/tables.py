@@ -53,16 +53,22 @@ def _segments(console: Console, report: Report) -> None:
 def trained(console: Console, done: Trained, out: Path) -> None:
     """Print what was trained on what, the choice made and why."""
     facts = done.facts
+    noun = _noun(facts["lists"])
     for line in done.account:
         console.print(line, soft_wrap=True)
-    console.print(f"{facts['events']:,} events of {facts['users']:,} users with {facts['items']:,} items")
+    console.print(f"{facts['events']:,} events of {facts['users']:,} users with {facts['items']:,} {noun}")
     again = "may come back" if facts["repeat"] else "do not come back"
-    console.print(f"Target: {facts['target']}; items that a user already had {again}")
+    console.print(f"Target: {facts['target']}; {noun} that a user already had {again}")
     for remark in done.choice.remarks:
         console.print(f"  {remark}")
     console.print(
         f"Published {done.version} in {out} (model {facts['model']}; {facts['figure'] or 'no validation figure'})"
     )
+
+
+def _noun(lists: str) -> str:
+    """Return what lists hold, of several."""
+    return {"category": "categories", "item": "items", "user": "people"}.get(lists, f"labels ({lists})")
 
 
 def _row(report: Report, metric: str, k: int | None = None) -> Row | None:

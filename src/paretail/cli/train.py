@@ -9,7 +9,15 @@ if TYPE_CHECKING:
     from paretail.pipeline.config import TrainConfig
 
 
-def train(*, config: Path, out: Path, seed: int | None = None, budget: str | None = None, json: bool = False) -> None:
+def train(
+    *,
+    config: Path,
+    out: Path,
+    target: str | None = None,
+    seed: int | None = None,
+    budget: str | None = None,
+    json: bool = False,
+) -> None:
     """Import the shop's data, choose settings on a split of them, fit, and publish a new version of a bundle.
 
     Parameters
@@ -18,6 +26,9 @@ def train(*, config: Path, out: Path, seed: int | None = None, budget: str | Non
         The shop.toml.
     out
         The bundle's folder; a new version is added where there is one already.
+    target
+        What lists hold: `item`, `user` (people who may be friends), `category`, `brand` or another attribute of the
+        items, instead of `[goal] lists`.
     seed
         Seed of every random stream, instead of `[train] seed`.
     budget
@@ -33,6 +44,8 @@ def train(*, config: Path, out: Path, seed: int | None = None, budget: str | Non
 
     shop = load_config(config)
     shop = shop.model_copy(update={"train": _overridden(shop.train, seed, budget)})
+    if target is not None:
+        shop = shop.model_copy(update={"goal": shop.goal.model_copy(update={"lists": target})})
     with progress() as tell:
         trained = run(shop, config.parent, out, progress=tell)
     if json:

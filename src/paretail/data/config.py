@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from paretail.core.config import Config
 from paretail.core.errors import nearest
 from paretail.data.columns import Columns, EventColumns, ItemColumns, LinkColumns, UserColumns
-from paretail.data.kinds import STANDARD
+from paretail.data.kinds import SELF, STANDARD
 
 Table = Literal["events", "items", "users", "links"]
 TABLES: tuple[Table, ...] = ("events", "items", "users", "links")
@@ -135,7 +135,7 @@ class DataConfig(Config):
         for word, kind in kinds.items():
             if isinstance(kind, str) and kind not in known:
                 raise ValueError(f"{word} = {kind!r} must be {nearest(kind, known)}")
-            if isinstance(kind, Kind) and word in STANDARD:
+            if isinstance(kind, Kind) and word in (*STANDARD, SELF):
                 raise ValueError(f"{word} is a kind of our own and cannot be declared")
         return kinds
 

@@ -5,10 +5,13 @@ from typing import Final
 
 #: Our words, from strongest to weakest wish; a declared kind ranks after these.
 TARGETS: Final = ("purchase", "cart", "favourite", "click", "view")
-#: Kinds that are never a target: what was shown, and what was taken back.
-NOT_TARGETS: Final = ("impression", "refund")
+#: Where lists hold people: a link to a friend, and what ties each person to themself, so that no list holds them.
+FRIEND: Final = "friend"
+SELF: Final = "self"
+#: Kinds that are never a target: what was shown, what was taken back, and oneself.
+NOT_TARGETS: Final = ("impression", "refund", SELF)
 #: Every kind that needs no declaration in `[data.kinds]`.
-STANDARD: Final = (*TARGETS, *NOT_TARGETS)
+STANDARD: Final = (*TARGETS, "impression", "refund")
 
 #: The shop's words that are understood without being told; any other word must be mapped or declared.
 SYNONYMS: Final[dict[str, str]] = {

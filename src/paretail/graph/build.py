@@ -70,6 +70,13 @@ def traits(frame: pl.DataFrame, taken: Nodes) -> dict[str, str]:
     return {column: f"{column}_of_user" if column in taken else column for column in columns if _any(frame, column)}
 
 
+def label_values(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Return one row a label that an item carries by `column`: `item_id`, `label`; of categories each level's path."""
+    named = frame.with_columns(__row="item_id")
+    values = _paths(named) if column == "category" else _values(named, column)
+    return values.select(item_id=pl.col("node").cast(pl.String), label="value").unique(maintain_order=True)
+
+
 def _any(frame: pl.DataFrame, column: str) -> bool:
     return not _values(frame, column).is_empty()
 

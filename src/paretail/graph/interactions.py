@@ -20,6 +20,7 @@ from paretail.data.types import History
 #: How strong a wish a kind shows, where nothing better is known; a declared kind counts 1.
 STRENGTH: Final[Mapping[str, float]] = {
     "purchase": 1.0, "cart": 0.6, "favourite": 0.6, "click": 0.3, "view": 0.3, "impression": 0.0, "refund": 0.0,
+    "self": 0.0,
 }  # fmt: skip
 
 

@@ -21,6 +21,10 @@ class GoalConfig(Config):
         None, description="The kind to predict; by default the strongest present: purchase > cart > favourite > "
         "click > view > a declared kind.",
     )  # fmt: skip
+    lists: str = Field(
+        "item", description="What a list holds: `item`, `user` (people who may be friends), `category`, `brand` or "
+        "another attribute of the items; the command line's `--target`.",
+    )  # fmt: skip
     repeat: bool | Literal["auto"] = Field(
         "auto", description="Whether items that a user already had may be recommended again; `auto` decides from "
         "the share of repeats in the newest events.",

@@ -55,7 +55,7 @@ def evaluate_bundle(
         model(name)  # an unknown name is refused before anything is measured
     recommender = Recommender.load(bundle)
     recommender.excluded_kinds(exclude)
-    events = read_events(holdout, recommender.manifest.config)
+    events = recommender.in_target(read_events(holdout, recommender.manifest.config))
     return evaluate_recommender(recommender, events, ks, exclude, against, progress)
 
 

@@ -1,11 +1,12 @@
 """Lists for many users from a bundle to a file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy import sparse
 
 from paretail.core.errors import Problem, UsageError
 from paretail.core.files import atomic_file, check_writable
@@ -15,6 +16,7 @@ from paretail.pipeline.holdout import read_events
 from paretail.pipeline.idlist import read_ids
 from paretail.pipeline.recommender import Recommender, frame
 
+About = Mapping[str, sparse.csr_array]
 #: How many items one list may hold.
 MOST_ITEMS = 1000
 
@@ -39,7 +41,7 @@ def recommend_to_file(
     if history is not None:
         events = read_events(history, recommender.manifest.config)
         new = recommender.history_from(events, user_ids)
-        histories, unused = joined(histories, new), events.frame.height - len(new.item_idx)
+        histories, unused = joined(histories, new), recommender.unused(events, user_ids)
     lists = recommender.recommend(histories, k, exclude, progress=progress)
     rows = frame(lists, user_ids, recommender.items)
     write_table(rows, out)
@@ -51,7 +53,7 @@ def recommend_to_file(
 
 
 def joined(first: History, second: History) -> History:
-    """Return the events of the same users in two histories as one, the oldest first; else what `first` knows."""
+    """Return the events of the same users in two histories as one, the oldest first; what else is known is added up."""
     user = np.concatenate([first.user_idx, second.user_idx])
     ts_ms = np.concatenate([first.ts_ms, second.ts_ms])
     order = np.lexsort((ts_ms, user))  # stable: with equal times the events of `second` come after
@@ -63,8 +65,16 @@ def joined(first: History, second: History) -> History:
         np.concatenate([first.quantity, second.quantity])[order],
         first.kinds,
         first.time,
-        first.about,
+        _both(first.about, second.about),
     )
+
+
+def _both(first: About, second: About) -> dict[str, sparse.csr_array]:
+    names = {**first, **second}
+    return {
+        name: sparse.csr_array(first[name] + second[name]) if name in first and name in second else names[name]
+        for name in names
+    }
 
 
 def check_k(k: int) -> None:

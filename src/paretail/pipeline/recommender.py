@@ -18,8 +18,9 @@ from paretail.core.ids import Rows, Vocabulary
 from paretail.core.kernels import ONE_AT_A_TIME
 from paretail.core.progress import Progress, silent
 from paretail.data.held import Mode
-from paretail.data.kinds import NOT_TARGETS, TARGETS
+from paretail.data.kinds import NOT_TARGETS, SELF, TARGETS
 from paretail.data.types import Candidates, Events, History, Reason
+from paretail.graph.targets import ITEM, PRODUCT, products_had, translated
 from paretail.graph.traits import Traits, and_nobody
 from paretail.pipeline import reasons
 from paretail.pipeline.bundle import Bundle
@@ -47,6 +48,7 @@ class Recommender:
         facts = bundle.manifest.facts
         self.target: str = facts["target"]
         self.repeat: bool = facts["repeat"]
+        self.lists: str = facts.get("lists", ITEM)
         self.catalogue, self.user_table = bundle.tables["items"], bundle.tables["users"]
         self.users, self.items = Vocabulary(self.user_table["user_id"]), Vocabulary(self.catalogue["item_id"])
         self.traits = Traits.from_frame(bundle.tables["traits"]) if "traits" in bundle.tables else Traits({})
@@ -56,6 +58,8 @@ class Recommender:
             dict(bundle.arrays["model"]), model_type.config_type.parse(facts["settings"], "the bundle")
         )
         self.associations = Associations.from_arrays(dict(bundle.arrays["associations"]))
+        self.labels = bundle.tables.get("labels")
+        self.products = Vocabulary(bundle.tables["products"]["item_id"]) if "products" in bundle.tables else None
 
     @classmethod
     def load(cls, root: Path, version: str | None = None) -> Self:
@@ -76,12 +80,31 @@ class Recommender:
     def history_from(self, events: Events, user_ids: pl.Series) -> History:
         """Return the histories that `events` tell of `user_ids`, events of unknown items left out, and no more of them.
 
-        Events that have no time, told to a bundle that has, count as newer than all that it knows.
+        Events that have no time, told to a bundle that has, count as newer than all that it knows. Where lists hold
+        people, `events` are on the shop's items and say whom each user is like.
         """
+        users = Vocabulary(user_ids)
+        if self.products is not None:
+            nothing = History.of(Events(events.frame.clear()), users, self.items, self.history.kinds)
+            return replace(nothing, about={PRODUCT: products_had(events, users, self.products).matrix()})
+        events = self.in_target(events)
         if events.time == "none" and self.history.time != "none":
             newest = int(self.history.ts_ms.max(initial=0))
             events = Events(events.frame.with_columns(ts_ms=pl.lit(newest, pl.Int64)), self.history.time)
-        return History.of(events, Vocabulary(user_ids), self.items, self.history.kinds)
+        return History.of(events, users, self.items, self.history.kinds)
+
+    def unused(self, events: Events, user_ids: pl.Series) -> int:
+        """Count the events that say nothing here: of users not asked for, of items or kinds that are unknown."""
+        known = self.items.ids if self.labels is None else self.labels["item_id"]
+        known = known if self.products is None else self.products.ids
+        used = pl.col("user_id").is_in(user_ids.implode()) & pl.col("item_id").is_in(known.implode())
+        if self.products is None:
+            used &= pl.col("kind").is_in(self.history.kinds)
+        return events.frame.height - events.frame.filter(used).height
+
+    def in_target(self, events: Events) -> Events:
+        """Return events on the shop's items as events on what lists hold."""
+        return events if self.labels is None else translated(events, self.labels)
 
     def excluded_kinds(self, exclude: Sequence[str] | None) -> tuple[str, ...]:
         """Return the kinds that `--exclude` means; by default the target, or none where repeats are wanted.
@@ -108,8 +131,8 @@ class Recommender:
 
     @staticmethod
     def hidden(history: History, excluded: Sequence[str]) -> History:
-        """Return the events whose items are not recommended again, those of the kinds `excluded`."""
-        numbers = [number for number, kind in enumerate(history.kinds) if kind in excluded]
+        """Return the events whose items are not recommended again: those of the kinds `excluded`, and oneself."""
+        numbers = [number for number, kind in enumerate(history.kinds) if kind in (*excluded, SELF)]
         return history.where(np.isin(history.kind, numbers))
 
     def recommend(

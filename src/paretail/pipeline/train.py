@@ -15,10 +15,11 @@ from paretail.core.errors import DataError, Problem, nearest
 from paretail.core.progress import Progress, silent
 from paretail.data.config import TABLES
 from paretail.data.ingest import ingest
-from paretail.data.kinds import NOT_TARGETS, strongest
+from paretail.data.kinds import FRIEND, NOT_TARGETS, strongest
 from paretail.data.report import ImportReport
 from paretail.data.types import History, Shop
 from paretail.graph.shopgraph import ShopGraph
+from paretail.graph.targets import USER, turned
 from paretail.graph.traits import Traits
 from paretail.pipeline.bundle import Draft, publish, refuse_foreign
 from paretail.pipeline.config import ModelConfig, ShopConfig
@@ -32,6 +33,8 @@ from paretail.retrieve.models import model
 REPEAT_SHARE = 0.15
 #: With fewer events BLAS threads wait for each other longer than they work (15,000 events: 17 s of CPU, alone 8 s).
 FEW_EVENTS = 200_000
+#: What is asked where lists hold people.
+TO_BE_FRIENDS = Question(FRIEND, repeat=False, wishes=(FRIEND,), weights={FRIEND: 1.0})
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,9 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
     seed = config.train.seed if seed is None else seed
     seconds = config.train.budget_seconds if budget_seconds is None else budget_seconds
     progress("Building the graph")
-    graph = ShopGraph.build(shop, shop.user_vocabulary(), shop.item_vocabulary())
-    question = question_of(graph.history, config)
+    target = turned(shop, config.goal.lists)
+    graph = target.graph()
+    question = TO_BE_FRIENDS if target.name == USER else question_of(graph.history, config)
     with threadpool_limits(1 if len(graph.history.item_idx) < FEW_EVENTS else None, "blas"):
         choice, fitted = _fit(graph, question, config.model, seed, seconds, progress)
     facts = _facts(graph, question, config, choice, seed)
@@ -92,9 +96,10 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
         "model": fitted.arrays(),
         "history": history_arrays(graph.history),
         "about": about_arrays(graph.history),
-        "associations": Associations.build(shop, graph).arrays(),
+        "associations": Associations.build(target.shop, graph).arrays(),
     }
-    tables = {"items": graph.tables["item"], "users": graph.tables["user"], "traits": Traits.of(graph).frame()}
+    known = {"items": graph.tables["item"], "users": graph.tables["user"], "traits": Traits.of(graph).frame()}
+    tables = {**known, **target.tables()}
     told = fingerprint(graph.history, graph.nodes["user"].ids, graph.nodes["item"].ids)
     progress("Publishing")
     draft = Draft(config.model_dump(mode="json"), told, choice.metrics, facts, arrays, tables)
@@ -122,7 +127,7 @@ def _facts(graph: ShopGraph, question: Question, config: ShopConfig, choice: Cho
         "model": config.model.name, "settings": choice.config.model_dump(mode="json"), "target": question.target,
         "repeat": question.repeat, "kinds": list(history.kinds), "time": history.time, "seed": seed,
         "words": words(config), "users": graph.users, "items": graph.items, "events": len(history.item_idx),
-        "figure": choice.figure,
+        "figure": choice.figure, "lists": config.goal.lists,
     }  # fmt: skip
 
 
