@@ -28,6 +28,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "knn": {},
     "als": {"dim": 8, "alpha": 1.0},
     "mf": {"dim": 16, "negatives": 1, "epochs": 60, "weight_decay": 0.03},
+    "hybrid": {"members": {"knn": {}, "als": {"dim": 8, "alpha": 1.0}}},
     "deepwalk": {"dim": 16, "window": 2, "walks": 20},
     "node2vec": {"dim": 16, "window": 2, "walks": 20},
 }
@@ -41,13 +42,14 @@ BANDS = {
     "deepwalk": (0.90, 1.0),
     "node2vec": (0.90, 1.0),
     "blend": (0.88, 1.0),
+    "hybrid": (0.90, 1.0),
 }
 #: For how many items of a list `falls` names the cause that whole scores name, at least: those hold nothing fixed.
-SAME_CAUSE = {"mf": 0.99, "deepwalk": 0.95, "node2vec": 0.95, "blend": 0.7}
+SAME_CAUSE = {"mf": 0.99, "hybrid": 0.5, "deepwalk": 0.95, "node2vec": 0.95, "blend": 0.7}
 #: Everyone gets the same list from these.
 NOT_PERSONAL = {"popular", "trending"}
 #: How alike scores are after items are renamed: rows start from other random numbers.
-ALIKE = {"als": 0.98, "mf": 0.90, "deepwalk": 0.95, "node2vec": 0.95}
+ALIKE = {"als": 0.98, "hybrid": 0.97, "mf": 0.90, "deepwalk": 0.95, "node2vec": 0.95}
 
 
 @cache

@@ -16,6 +16,7 @@ MODELS: Final[dict[str, str]] = {
     "deepwalk": "paretail.retrieve.models.deepwalk:DeepWalk",
     "node2vec": "paretail.retrieve.models.node2vec:Node2Vec",
     "blend": "paretail.retrieve.models.blend:Blend",
+    "hybrid": "paretail.retrieve.models.hybrid:Hybrid",
 }
 
 

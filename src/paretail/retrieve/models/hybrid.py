@@ -1,0 +1,396 @@
+"""Hybrid: several retrievers of the table as one, mixed by weights that are learned for users with few and many events.
+
+    score(u, i) = Σ_m θ_{s(u), m} log(1 + κ x_m(u, i)),
+    x_m = (score_m(u, i) - the REACH-th best) / the mean of that over the 50 best, 0 below;   θ >= 0
+
+A member may score by probabilities, cosines or sums: only its own best items count, and how far each is ahead. Weights
+are learned on the split that copies the question, members fitted on its training part; then all are fitted on
+everything. s(u) is how many events u has. A segment's weights lie between its own and everybody's, by how many
+questions it could be asked, and are kept only if lists are better with segments than without.
+
+Sources: J. Sill et al., "Feature-weighted linear stacking", 2009, arXiv:0911.0460 (weights that depend on the user).
+Deviations: weights are constant within a segment and not negative, and learned by a listwise loss (`mixing.py`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, NonNegativeFloat, field_validator
+from scipy import sparse
+
+from paretail.core.config import Config
+from paretail.core.ids import Rows
+from paretail.core.progress import Progress
+from paretail.core.rng import rng_for
+from paretail.data.held import Mode
+from paretail.data.splits import Split
+from paretail.data.types import History
+from paretail.graph.interactions import kind_weights
+from paretail.graph.shopgraph import ShopGraph
+from paretail.retrieve import listwise, mixing
+from paretail.retrieve.base import Arrays, Question, Retriever, Scores
+from paretail.retrieve.choose import Choice, choose
+from paretail.retrieve.falls import falls
+from paretail.retrieve.fitting import FitContext, WarmStart, fit
+from paretail.retrieve.listwise import Lists, ndcg
+from paretail.retrieve.models import model
+from paretail.retrieve.models.blend import ASKS, FEWEST_ASKED, JUDGED_AT, MOST_ASKED, items_had, modes_to_learn
+from paretail.retrieve.normalise import FAINT
+from paretail.retrieve.question import held_out
+from paretail.retrieve.signals.profiles import wished
+from paretail.retrieve.topk import top_k
+
+#: How many of a member's best items count.
+REACH: Final = 500
+#: How many of them make the unit.
+BEST: Final = 50
+#: Users with so many events or more begin a segment of their own.
+SEGMENTS: Final = (0, 2, 6, 21)
+#: So many questions of a segment count as much as everybody's weights.
+SHRINKAGE: Final = 300.0
+#: Users asked for each second of the budget.
+ASKED_A_SECOND: Final = 30
+
+Weights = dict[str, NonNegativeFloat]
+
+
+def _default_members() -> dict[str, dict[str, Any]]:
+    return {"blend": {}, "lightgcn": {}}
+
+
+class Blending(Config):
+    """The weights of one mode."""
+
+    segments: list[Weights] = Field(
+        min_length=1, description="Weight of each member for users with 0 or 1, 2 to 5, 6 to 20, and more events; one "
+        "entry: for everybody.",
+    )  # fmt: skip
+    kappa: float = Field(1.0, ge=0, description="Shape log(1 + kappa x) of each member; 0 leaves it as it is.")
+
+    @field_validator("segments")
+    @classmethod
+    def _one_or_all(cls, segments: list[Weights]) -> list[Weights]:
+        if len(segments) not in (1, len(SEGMENTS)):
+            raise ValueError(f"1 or {len(SEGMENTS)} entries")
+        return segments
+
+
+class HybridConfig(Config):
+    """Settings of the hybrid; `choose` finds the weights, and the settings of members that are not given."""
+
+    target: str = Field("purchase", description="The kind to predict.")
+    kind_weights: dict[str, float] | None = Field(
+        None, description="Weight of each kind; those above 0 are events that count for a user's segment.",
+    )  # fmt: skip
+    members: dict[str, dict[str, Any]] = Field(
+        default_factory=_default_members, min_length=1,
+        description="The retrievers, and the settings of each that are given.",
+    )  # fmt: skip
+    modes: dict[Mode, Blending] = Field(
+        default_factory=dict, description="The weights of each mode that is answered apart; without any all members "
+        "count the same.",
+    )  # fmt: skip
+
+    @field_validator("members")
+    @classmethod
+    def _of_the_table(cls, members: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        if "hybrid" in members:
+            raise ValueError("members other than hybrid")
+        return members
+
+    def blending(self, mode: Mode) -> Blending:
+        """Return the weights of a mode; where it has none of its own those of `target`, else of the first there is."""
+        known = self.modes
+        return known.get(mode) or known.get("target") or next(iter(known.values()), _equal(self.members))
+
+
+class Hybrid:
+    """The fitted members and how to mix them; see the module."""
+
+    name: ClassVar[str] = "hybrid"
+    config_type: ClassVar[type[Config]] = HybridConfig
+
+    def __init__(self, config: HybridConfig, members: Mapping[str, Retriever]) -> None:
+        self.config, self.members = config, members
+        runs = {name: getattr(member, "run", None) for name, member in members.items()}
+        self.run: Mapping[str, Any] | None = {name: run for name, run in runs.items() if run} or None
+
+    @classmethod
+    def fit(cls, graph: ShopGraph, config: Any, seed: int) -> Self:
+        """Fit each member."""
+        return cls.train(graph, config, seed, FitContext())
+
+    @classmethod
+    def train(cls, graph: ShopGraph, config: Any, seed: int, context: FitContext) -> Self:
+        """Fit each member that any mode uses."""
+        return cls(config, _fitted(graph, config, _used(config), seed, context))
+
+    def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
+        """Mix the members; items that are among nobody's best follow in the order of the first member."""
+        blending = self.config.blending(mode)
+        weights = _weights(blending, segments_of(history, self._kinds(history)))
+        scores = {name: self.members[name].score(history, now_ms, mode) for name in _mixed(blending)}
+        first = next(iter(scores.values()))
+        left_out = items_had(history, self.config.target, mode, first.shape[1])
+        total: Scores = np.asarray(FAINT * first / (1 + np.abs(first)), np.float32)
+        for name, dense in scores.items():
+            _add(total, dense, left_out, weights[name], blending.kappa)
+        return total
+
+    def falls(
+        self, history: History, causes: Rows, listed: Rows, now_ms: int | None = None, mode: Mode = "target"
+    ) -> Scores:
+        """Return the members' falls in their units, shaped and weighed as their scores are; units are held fixed."""
+        blending = self.config.blending(mode)
+        weights = _weights(blending, segments_of(history, self._kinds(history)))
+        total = np.zeros((len(causes), len(listed)), np.float32)
+        for name in _mixed(blending):
+            member = self.members[name]
+            scores = member.score(history, now_ms, mode)
+            best = _best(scores, items_had(history, self.config.target, mode, scores.shape[1]))
+            whole = best.ahead(scores[:, listed])
+            rest = best.ahead(scores[:, listed] - falls(member, history, causes, listed, now_ms, mode))
+            total += weights[name][0] * (_shaped(whole, blending.kappa) - _shaped(rest, blending.kappa))
+        return total
+
+    def arrays(self) -> Arrays:
+        """Return the members' arrays, under their names."""
+        return {
+            f"{name}/{key}": array for name, member in self.members.items() for key, array in member.arrays().items()
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, config: Any) -> Self:
+        """Rebuild from arrays."""
+        parts: dict[str, Arrays] = {}
+        for key, array in arrays.items():
+            name, _, rest = key.partition("/")
+            parts.setdefault(name, {})[rest] = array
+        return cls(config, {name: _rebuilt(name, parts.get(name, {}), config) for name in _used(config)})
+
+    @classmethod
+    def choose(
+        cls, graph: ShopGraph, question: Question, given: dict[str, Any], seed: int, seconds: float, progress: Progress
+    ) -> Choice:
+        """Choose settings of the members that know how, then learn the weights of each mode that can be asked.
+
+        A mode that `given` sets is left as it is. Without time and with one kind of event a split would mislead (see
+        `blend`), so all members count the same.
+        """
+        weights = kind_weights(question.wishes) | dict(question.weights)
+        config = HybridConfig.parse({"target": question.target, "kind_weights": weights} | given, "[model.settings]")
+        config, remarks = _with_settings(graph, question, config, seed, seconds, progress)
+        if graph.history.time == "none" and len(question.wishes) == 1:
+            return Choice(config, remarks=(*remarks, "One kind of event without time: all members count the same"))
+        modes, metrics, figure = dict(config.modes), dict[str, Any](), ""
+        asked = max(FEWEST_ASKED, min(MOST_ASKED, round(seconds * ASKED_A_SECOND)))
+        for mode in (mode for mode in modes_to_learn(graph.history, question) if mode not in config.modes):
+            split = held_out(graph.history, question.target, mode, asked, rng_for(f"retrieve/choose/{mode}", seed))
+            progress(f"Mixing {', '.join(config.members)} ({mode})")
+            learned = learn(graph, config, split, mode, seed)
+            modes[mode] = _equal(config.members) if learned is None else learned.blending
+            remarks = (*remarks, f"{ASKS[mode]}: {_told(learned)}")
+            if learned is not None:
+                metrics[str(mode)] = {"k": JUDGED_AT, **asdict(learned.common), "segments": learned.blending.segments}
+                figure = figure or f"NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.common.standard_error:.4f}"
+        return Choice(config.model_copy(update={"modes": modes}), metrics, remarks, figure)
+
+    def _kinds(self, history: History) -> dict[str, float]:
+        return kind_weights(history.kinds, self.config.kind_weights)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Everybody's weights, those of segments if they are better, and NDCG by cross-validation with what is used."""
+
+    common: mixing.Learned
+    blending: Blending
+    ndcg: float
+
+
+def learn(graph: ShopGraph, config: HybridConfig, split: Split, mode: Mode, seed: int) -> Learned | None:
+    """Fit the members on the split's training part, and learn weights on its held-out pairs; None with too few."""
+    asked = np.flatnonzero(split.held.counts)
+    names = list(config.members)
+    members = _fitted(graph.with_history(split.train), config, names, seed, FitContext())
+    lists, segments = [], []
+    for rows in mixing.blocks(len(asked), graph.items, len(names)):
+        history, held = split.train.of_users(asked[rows]), split.held.of_users(asked[rows])
+        left_out = items_had(history, config.target, mode, graph.items)
+        units = {name: ahead(member.score(history, None, mode), left_out) for name, member in members.items()}
+        some = np.any([dense.any(axis=1) for dense in units.values()], axis=0)  # others have no candidates
+        segments.append(segments_of(history, kind_weights(history.kinds, config.kind_weights))[some])
+        lists.append(mixing.propose(units, left_out, held))
+    if not lists:
+        return None
+    together = mixing.together(lists)
+    common = mixing.learn(together, names, JUDGED_AT, seed)
+    return None if common is None else _segmented(together, np.concatenate(segments), names, common, seed)
+
+
+def _segmented(
+    lists: Lists, segments: NDArray[np.int64], names: list[str], common: mixing.Learned, seed: int
+) -> Learned:
+    """Keep weights by segment where they make better lists than the common ones, on the half that did not teach."""
+    everybody = Learned(common, Blending(segments=[common.theta], kappa=common.kappa), common.ndcg)
+    columns = np.array([names.index(name) for name in common.theta])
+    shaped = lists.of_signals(columns).shaped(common.kappa)
+    half = rng_for("retrieve/hybrid", seed).integers(0, 2, len(lists)).astype(bool)
+    gains, values = [], []
+    for teach, test in ((half, ~half), (~half, half)):
+        base = listwise.fit(shaped.of(teach), mixing.L2)
+        own = _by_segment(shaped.of(teach), segments[teach], base)
+        before = ndcg(shaped.of(test), base, JUDGED_AT)
+        after = _ndcg_by_segment(shaped.of(test), segments[test], own)
+        gains.append(after - before)
+        values.append(after)
+    gain, value = np.concatenate(gains), np.concatenate(values)
+    if gain.mean() <= gain.std() / np.sqrt(len(gain)):
+        return everybody
+    theta = _by_segment(shaped, segments, np.array(list(common.theta.values())))
+    told = [{name: round(float(w), 4) for name, w in zip(common.theta, row, strict=True)} for row in theta]
+    return Learned(common, Blending(segments=told, kappa=common.kappa), float(value.mean()))
+
+
+def _by_segment(lists: Lists, segments: NDArray[np.int64], common: listwise.Theta) -> NDArray[np.float64]:
+    """Return theta[segments, members], each row between its own and the common one by its number of questions."""
+    rows = []
+    for segment in range(len(SEGMENTS)):
+        mine = segments == segment
+        share = mine.sum() / (mine.sum() + SHRINKAGE)
+        own = listwise.fit(lists.of(mine), mixing.L2, start=common) if mine.any() else common
+        rows.append(share * own + (1 - share) * common)
+    return np.array(rows)
+
+
+def _ndcg_by_segment(lists: Lists, segments: NDArray[np.int64], theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    values = np.zeros(len(lists))
+    for segment in range(len(SEGMENTS)):
+        mine = segments == segment
+        if mine.any():
+            values[mine] = ndcg(lists.of(mine), theta[segment], JUDGED_AT)
+    return values
+
+
+def segments_of(history: History, weights: Mapping[str, float]) -> NDArray[np.int64]:
+    """Return the segment of each user, by the number of events of kinds that weigh something."""
+    counts = np.diff(wished(history, weights).indptr)
+    return np.searchsorted(SEGMENTS, counts, side="right") - 1
+
+
+def ahead(scores: Scores, left_out: sparse.csr_array) -> Scores:
+    """Return how far each user's REACH best are ahead of the last of them, in units of their BEST best; else 0."""
+    found = np.zeros_like(scores)
+    _add(found, scores, left_out, np.ones(len(scores)), 0.0)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Best:
+    """Each user's REACH best items, the score of the last of them, and the unit; `[users, 1]` but for the lists."""
+
+    items: Rows
+    scores: Scores
+    last: Scores
+    unit: Scores
+
+    def ahead(self, scores: Scores) -> Scores:
+        """Return how far scores of these users are ahead of the last, in units; 0 below, and without a unit."""
+        x = np.maximum(scores - self.last, 0)
+        there = self.unit > 0
+        return np.where(there, x / np.where(there, self.unit, np.float32(1)), np.float32(0))
+
+
+def _best(scores: Scores, left_out: sparse.csr_array) -> _Best:
+    items, best = top_k(scores, min(REACH, scores.shape[1]), left_out)
+    last = np.where(items >= 0, best, np.inf).min(axis=1, keepdims=True)
+    last = np.where(np.isfinite(last), last, 0).astype(np.float32)
+    best = np.where(items >= 0, best, last)
+    return _Best(items, best, last, (best[:, :BEST] - last).mean(axis=1, keepdims=True))
+
+
+def _add(total: Scores, scores: Scores, left_out: sparse.csr_array, weight: NDArray[np.floating], kappa: float) -> None:
+    """Add what a member says, times each user's weight, to `total`, in place."""
+    best = _best(scores, left_out)
+    there = best.items >= 0
+    user = np.repeat(np.arange(len(scores)), there.sum(axis=1))
+    total[user, best.items[there]] += (weight[:, None] * _shaped(best.ahead(best.scores), kappa))[there]
+
+
+def _shaped(x: Scores, kappa: float) -> Scores:
+    return np.asarray(np.log1p(np.float32(kappa) * x), np.float32) if kappa else x
+
+
+def _fitted(
+    graph: ShopGraph, config: HybridConfig, names: Sequence[str], seed: int, context: FitContext
+) -> dict[str, Retriever]:
+    minutes = None if context.minutes is None else context.minutes / len(names)
+    found = {}
+    for name in names:
+        kept = context.checkpoint and context.checkpoint.with_name(f"{context.checkpoint.name}-{name}")
+        own = replace(context, checkpoint=kept, minutes=minutes, start=_start_of(context.start, name))
+        found[name] = fit(model(name), graph, _settings(name, config), seed, own)
+    return found
+
+
+def _start_of(start: WarmStart | None, name: str) -> WarmStart | None:
+    """Return the earlier model of one member."""
+    if start is None or not isinstance(start.model, Hybrid) or name not in start.model.members:
+        return None
+    return WarmStart(start.model.members[name], start.rows)
+
+
+def _settings(name: str, config: HybridConfig) -> Config:
+    return model(name).config_type.parse(config.members[name], f"[model.settings.members.{name}]")
+
+
+def _with_settings(
+    graph: ShopGraph, question: Question, config: HybridConfig, seed: int, seconds: float, progress: Progress
+) -> tuple[HybridConfig, tuple[str, ...]]:
+    """Let the members that are fitted in closed form choose their settings; those that are trained keep theirs."""
+    members, remarks = {}, []
+    for name, given in config.members.items():
+        if hasattr(model(name), "train"):
+            members[name] = given
+            continue
+        choice = choose(model(name), graph, question, given, seed, seconds / (2 * len(config.members)), progress)
+        members[name] = choice.config.model_dump(mode="json")
+        remarks += [f"{name}: {remark}" for remark in choice.remarks]
+    return config.model_copy(update={"members": members}), tuple(remarks)
+
+
+def _weights(blending: Blending, segments: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Return each member's weight for each user."""
+    rows = blending.segments if len(blending.segments) > 1 else blending.segments * len(SEGMENTS)
+    return {name: np.array([row.get(name, 0.0) for row in rows])[segments] for name in _mixed(blending)}
+
+
+def _mixed(blending: Blending) -> list[str]:
+    """Return the members that weigh something for somebody."""
+    return list(dict.fromkeys(name for row in blending.segments for name, weight in row.items() if weight > 0))
+
+
+def _used(config: HybridConfig) -> list[str]:
+    modes = config.modes.values() or [config.blending("target")]
+    used = {name for blending in modes for name in _mixed(blending)}
+    return [name for name in config.members if name in used]
+
+
+def _equal(members: Iterable[str]) -> Blending:
+    return Blending(segments=[dict.fromkeys(members, 1.0)])
+
+
+def _told(learned: Learned | None) -> str:
+    if learned is None:
+        return "too few events to learn from; all members count the same"
+    names = [", ".join(f"{name} {weight:.2f}" for name, weight in row.items()) for row in learned.blending.segments]
+    told = " | ".join(names)
+    by = "" if len(names) == 1 else " (users with 0-1 | 2-5 | 6-20 | more events)"
+    return f"NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.common.standard_error:.4f} in validation, by {told}{by}"
+
+
+def _rebuilt(name: str, arrays: Arrays, config: HybridConfig) -> Retriever:
+    return model(name).from_arrays(arrays, _settings(name, config))
