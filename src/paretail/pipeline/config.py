@@ -53,7 +53,10 @@ class TrainConfig(Config):
 class ModelConfig(Config):
     """`[model]`: the retriever; `blend` unless you compare."""
 
-    name: str = Field("blend", description="A name of the model table, or `their_module:TheirModel`.")
+    name: str = Field(
+        "blend", description="A name of the model table, `their_module:TheirModel`, or `auto`: the blend, or a hybrid "
+        "with learned models where they make better lists.",
+    )  # fmt: skip
     settings: dict[str, Any] = Field(
         default_factory=dict, description="Settings of that model; those given are not searched for.",
     )  # fmt: skip

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -24,13 +24,17 @@ from paretail.graph.traits import Traits
 from paretail.pipeline.bundle import Draft, publish, refuse_foreign
 from paretail.pipeline.config import ModelConfig, ShopConfig
 from paretail.pipeline.recommender import about_arrays, history_arrays
+from paretail.retrieve import auto
 from paretail.retrieve.associate import Associations
 from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.choose import Choice, choose
+from paretail.retrieve.fitting import FitContext, fit
 from paretail.retrieve.models import model
 
 #: Above this share of repeats among the newest fifth of target events, `repeat = "auto"` lets items come back.
 REPEAT_SHARE = 0.15
+#: The name that lets `train` choose the model.
+AUTO: Final = "auto"
 #: With fewer events BLAS threads wait for each other longer than they work (15,000 events: 17 s of CPU, alone 8 s).
 FEW_EVENTS = 200_000
 #: What is asked where lists hold people.
@@ -89,8 +93,8 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
     graph = target.graph()
     question = TO_BE_FRIENDS if target.name == USER else question_of(graph.history, config)
     with threadpool_limits(1 if len(graph.history.item_idx) < FEW_EVENTS else None, "blas"):
-        choice, fitted = _fit(graph, question, config.model, seed, seconds, progress)
-    facts = _facts(graph, question, config, choice, seed)
+        name, choice, fitted = _fit(graph, question, config.model, seed, seconds, progress)
+    facts = _facts(graph, question, config, name, choice, seed) | {"run": getattr(fitted, "run", None)}
     progress("Counting associations")
     arrays = {
         "model": fitted.arrays(),
@@ -107,24 +111,33 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
 
 
 def _fit(graph: ShopGraph, question: Question, config: ModelConfig, seed: int, seconds: float,
-         progress: Progress) -> tuple[Choice, Retriever]:  # fmt: skip
+         progress: Progress) -> tuple[str, Choice, Retriever]:  # fmt: skip
+    """Return the name of the model that was chosen, why, and the model."""
     progress("Choosing settings")
-    model_type = model(config.name)
-    choice = choose(model_type, graph, question, config.settings, seed, seconds, progress)
+    name, given = config.name, config.settings
+    if name == AUTO:
+        name, choice = auto.choose_model(graph, question, given, seed, seconds, progress)
+    else:
+        choice = choose(model(name), graph, question, given, seed, seconds, progress)
     progress("Fitting")
-    return choice, model_type.fit(graph, choice.config, seed)
+    return name, choice, fit(model(name), graph, choice.config, seed, FitContext(progress))
 
 
 def _check_model(config: ModelConfig) -> None:
     """Raise ConfigError for a model or a setting of it that does not exist."""
-    model(config.name).config_type.parse(config.settings, "[model.settings]")
+    if config.name == AUTO:
+        auto.check(config.settings)
+    else:
+        model(config.name).config_type.parse(config.settings, "[model.settings]")
 
 
-def _facts(graph: ShopGraph, question: Question, config: ShopConfig, choice: Choice, seed: int) -> dict[str, Any]:
+def _facts(graph: ShopGraph, question: Question, config: ShopConfig, name: str, choice: Choice,
+           seed: int) -> dict[str, Any]:  # fmt: skip
     """Return what a bundle tells of itself and needs to be used."""
     history = graph.history
     return {
-        "model": config.model.name, "settings": choice.config.model_dump(mode="json"), "target": question.target,
+        "model": name, "remarks": list(choice.remarks), "settings": choice.config.model_dump(mode="json"),
+        "target": question.target,
         "repeat": question.repeat, "kinds": list(history.kinds), "time": history.time, "seed": seed,
         "words": words(config), "users": graph.users, "items": graph.items, "events": len(history.item_idx),
         "figure": choice.figure, "lists": config.goal.lists,

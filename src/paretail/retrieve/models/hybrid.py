@@ -13,7 +13,7 @@ Deviations: weights are constant within a segment and not negative, and learned 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -183,76 +183,106 @@ class Hybrid:
         weights = kind_weights(question.wishes) | dict(question.weights)
         config = HybridConfig.parse({"target": question.target, "kind_weights": weights} | given, "[model.settings]")
         config, remarks = _with_settings(graph, question, config, seed, seconds, progress)
-        if graph.history.time == "none" and len(question.wishes) == 1:
-            return Choice(config, remarks=(*remarks, "One kind of event without time: all members count the same"))
         modes, metrics, figure = dict(config.modes), dict[str, Any](), ""
-        asked = max(FEWEST_ASKED, min(MOST_ASKED, round(seconds * ASKED_A_SECOND)))
-        for mode in (mode for mode in modes_to_learn(graph.history, question) if mode not in config.modes):
-            split = held_out(graph.history, question.target, mode, asked, rng_for(f"retrieve/choose/{mode}", seed))
-            progress(f"Mixing {', '.join(config.members)} ({mode})")
-            learned = learn(graph, config, split, mode, seed)
+        wanted = [mode for mode in modes_to_learn(graph.history, question) if mode not in config.modes]
+        context = FitContext(progress, minutes=seconds / 60 / max(1, len(wanted)))
+        for mode in wanted:
+            rng = rng_for(f"retrieve/choose/{mode}", seed)
+            split = held_out(graph.history, question.target, mode, _asked(seconds), rng)
+            learned = learn(graph, config, split, mode, seed, context)
             modes[mode] = _equal(config.members) if learned is None else learned.blending
-            remarks = (*remarks, f"{ASKS[mode]}: {_told(learned)}")
+            remarks = (*remarks, *_told(mode, learned))
             if learned is not None:
-                metrics[str(mode)] = {"k": JUDGED_AT, **asdict(learned.common), "segments": learned.blending.segments}
-                figure = figure or f"NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.common.standard_error:.4f}"
+                metrics[str(mode)] = learned.to_json()
+                figure = figure or f"NDCG@{JUDGED_AT} {learned.mean:.4f} ± {learned.error:.4f}"
         return Choice(config.model_copy(update={"modes": modes}), metrics, remarks, figure)
 
     def _kinds(self, history: History) -> dict[str, float]:
         return kind_weights(history.kinds, self.config.kind_weights)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Learned:
-    """Everybody's weights, those of segments if they are better, and NDCG by cross-validation with what is used."""
+    """Weights, and NDCG of each question: by the mix that other questions taught, and by each member alone."""
 
-    common: mixing.Learned
     blending: Blending
-    ndcg: float
+    mixed: NDArray[np.float64]
+    alone: Mapping[str, NDArray[np.float64]]
+
+    @property
+    def mean(self) -> float:
+        """NDCG of the mix."""
+        return float(self.mixed.mean())
+
+    @property
+    def error(self) -> float:
+        """Its standard error."""
+        return float(self.mixed.std() / np.sqrt(len(self.mixed)))
+
+    def ahead_of(self, member: str) -> tuple[float, float]:
+        """Return by how much the mix is better than one member, and the standard error of that."""
+        gain = self.mixed - self.alone[member]
+        return float(gain.mean()), float(gain.std() / np.sqrt(len(gain)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a bundle keeps of it."""
+        return {
+            "k": JUDGED_AT, "ndcg": self.mean, "standard_error": self.error, "questions": len(self.mixed),
+            "alone": {name: float(values.mean()) for name, values in self.alone.items()},
+            "ahead_of": {name: self.ahead_of(name) for name in self.alone},
+            **self.blending.model_dump(),
+        }  # fmt: skip
 
 
-def learn(graph: ShopGraph, config: HybridConfig, split: Split, mode: Mode, seed: int) -> Learned | None:
-    """Fit the members on the split's training part, and learn weights on its held-out pairs; None with too few."""
-    asked = np.flatnonzero(split.held.counts)
-    names = list(config.members)
-    members = _fitted(graph.with_history(split.train), config, names, seed, FitContext())
-    lists, segments = [], []
+def learn(
+    graph: ShopGraph, config: HybridConfig, split: Split, mode: Mode, seed: int, context: FitContext
+) -> Learned | None:
+    """Fit the members on the split's training part, and learn weights on its held-out pairs; None with too few.
+
+    Where the split may mislead (one kind of event without time) all members count the same, and only what that is worth
+    is measured.
+    """
+    asked, names = np.flatnonzero(split.held.counts), list(config.members)
+    members = _fitted(graph.with_history(split.train), config, names, seed, context)
+    parts, segments = [], []
     for rows in mixing.blocks(len(asked), graph.items, len(names)):
         history, held = split.train.of_users(asked[rows]), split.held.of_users(asked[rows])
         left_out = items_had(history, config.target, mode, graph.items)
         units = {name: ahead(member.score(history, None, mode), left_out) for name, member in members.items()}
         some = np.any([dense.any(axis=1) for dense in units.values()], axis=0)  # others have no candidates
         segments.append(segments_of(history, kind_weights(history.kinds, config.kind_weights))[some])
-        lists.append(mixing.propose(units, left_out, held))
-    if not lists:
+        parts.append(mixing.propose(units, left_out, held))
+    if not parts:
         return None
-    together = mixing.together(lists)
-    common = mixing.learn(together, names, JUDGED_AT, seed)
-    return None if common is None else _segmented(together, np.concatenate(segments), names, common, seed)
+    lists = mixing.together(parts)
+    alone = {name: ndcg(lists, np.eye(len(names))[at], JUDGED_AT) for at, name in enumerate(names)}
+    if split.train.time == "none" and len(split.train.kinds) == 1:
+        same = _equal(names)
+        return Learned(same, ndcg(lists.shaped(same.kappa), np.ones(len(names)), JUDGED_AT), alone)
+    common = mixing.learn(lists, names, JUDGED_AT, seed)
+    return None if common is None else _segmented(lists, np.concatenate(segments), names, common, alone, seed)
 
 
 def _segmented(
-    lists: Lists, segments: NDArray[np.int64], names: list[str], common: mixing.Learned, seed: int
-) -> Learned:
+    lists: Lists, segments: NDArray[np.int64], names: list[str], common: mixing.Learned,
+    alone: Mapping[str, NDArray[np.float64]], seed: int,
+) -> Learned:  # fmt: skip
     """Keep weights by segment where they make better lists than the common ones, on the half that did not teach."""
-    everybody = Learned(common, Blending(segments=[common.theta], kappa=common.kappa), common.ndcg)
     columns = np.array([names.index(name) for name in common.theta])
     shaped = lists.of_signals(columns).shaped(common.kappa)
     half = rng_for("retrieve/hybrid", seed).integers(0, 2, len(lists)).astype(bool)
-    gains, values = [], []
+    before, after = np.zeros(len(lists)), np.zeros(len(lists))
     for teach, test in ((half, ~half), (~half, half)):
         base = listwise.fit(shaped.of(teach), mixing.L2)
         own = _by_segment(shaped.of(teach), segments[teach], base)
-        before = ndcg(shaped.of(test), base, JUDGED_AT)
-        after = _ndcg_by_segment(shaped.of(test), segments[test], own)
-        gains.append(after - before)
-        values.append(after)
-    gain, value = np.concatenate(gains), np.concatenate(values)
+        before[test] = ndcg(shaped.of(test), base, JUDGED_AT)
+        after[test] = _ndcg_by_segment(shaped.of(test), segments[test], own)
+    gain = after - before
     if gain.mean() <= gain.std() / np.sqrt(len(gain)):
-        return everybody
+        return Learned(Blending(segments=[common.theta], kappa=common.kappa), before, alone)
     theta = _by_segment(shaped, segments, np.array(list(common.theta.values())))
     told = [{name: round(float(w), 4) for name, w in zip(common.theta, row, strict=True)} for row in theta]
-    return Learned(common, Blending(segments=told, kappa=common.kappa), float(value.mean()))
+    return Learned(Blending(segments=told, kappa=common.kappa), after, alone)
 
 
 def _by_segment(lists: Lists, segments: NDArray[np.int64], common: listwise.Theta) -> NDArray[np.float64]:
@@ -383,13 +413,25 @@ def _equal(members: Iterable[str]) -> Blending:
     return Blending(segments=[dict.fromkeys(members, 1.0)])
 
 
-def _told(learned: Learned | None) -> str:
+def _asked(seconds: float) -> int:
+    return max(FEWEST_ASKED, min(MOST_ASKED, round(seconds * ASKED_A_SECOND)))
+
+
+def _told(mode: Mode, learned: Learned | None) -> tuple[str, ...]:
+    """Say what was learned, and what each member is worth alone."""
     if learned is None:
-        return "too few events to learn from; all members count the same"
+        return (f"{ASKS[mode]}: too few events to learn from; all members count the same",)
+    if learned.blending == _equal(learned.alone):
+        return _figures(mode, learned, "all members the same, as the events would mislead a choice")
     names = [", ".join(f"{name} {weight:.2f}" for name, weight in row.items()) for row in learned.blending.segments]
-    told = " | ".join(names)
     by = "" if len(names) == 1 else " (users with 0-1 | 2-5 | 6-20 | more events)"
-    return f"NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.common.standard_error:.4f} in validation, by {told}{by}"
+    return _figures(mode, learned, f"{' | '.join(names)}{by}")
+
+
+def _figures(mode: Mode, learned: Learned, by: str) -> tuple[str, ...]:
+    figure = f"NDCG@{JUDGED_AT} {learned.mean:.4f} ± {learned.error:.4f} in validation on {len(learned.mixed):,} users"
+    alone = ", ".join(f"{name} {values.mean():.4f}" for name, values in learned.alone.items())
+    return (f"{ASKS[mode]}: {figure}, by {by}", f"Each alone: {alone}")
 
 
 def _rebuilt(name: str, arrays: Arrays, config: HybridConfig) -> Retriever:

@@ -1,0 +1,91 @@
+"""Auto: the training-free blend, or a hybrid of it with learned models where they make better lists of this shop.
+
+Candidates are fitted on the training part of the split that copies the question, and mixed (`models/hybrid.py`). The
+hybrid is taken where its lists are better than the blend's by more than two standard errors of the paired difference,
+without the members that got no weight; else the blend, which trains in seconds and needs no torch.
+"""
+
+from importlib.util import find_spec
+from typing import Any, Final
+
+from pydantic import Field
+
+from paretail.core.config import Config
+from paretail.core.progress import Progress
+from paretail.graph.shopgraph import ShopGraph
+from paretail.retrieve.base import Question
+from paretail.retrieve.choose import Choice, choose
+from paretail.retrieve.models import model
+from paretail.retrieve.models.hybrid import Hybrid, HybridConfig
+
+#: What the others must add to.
+FIRST: Final = "blend"
+#: With fewer events there is nothing to learn from that the blend does not see.
+FEWEST_EVENTS: Final = 5000
+#: The gain that a hybrid must show, in standard errors.
+ERRORS: Final = 2.0
+
+
+class AutoConfig(Config):
+    """Settings of `auto`."""
+
+    candidates: dict[str, dict[str, Any]] | None = Field(
+        None, description="Models beside the blend, with the settings of each that are given; by default `lightgcn`, "
+        "and `sequence` where the events have an order.",
+    )  # fmt: skip
+
+
+def choose_model(
+    graph: ShopGraph, question: Question, given: dict[str, Any], seed: int, seconds: float, progress: Progress
+) -> tuple[str, Choice]:
+    """Return the name of the model to fit, and its settings with the reasons for both; within about `seconds`."""
+    members, remarks = _candidates(graph, AutoConfig.parse(given, "[model.settings]"))
+    if len(members) == 1:
+        return FIRST, _with(_alone(graph, question, members[FIRST], seed, seconds, progress), remarks)
+    choice = Hybrid.choose(graph, question, {"members": members}, seed, seconds, progress)
+    gain, error = _gain(choice)
+    better = f"better than the blend alone by {gain:+.4f} ± {error:.4f} NDCG in validation"
+    if gain > ERRORS * error:
+        return "hybrid", _with(choice, (f"Chosen: hybrid, {better}", *remarks))
+    assert isinstance(choice.config, HybridConfig)
+    settings = choice.config.members[FIRST]
+    told = (f"Chosen: blend; with the others it is {better}: not more than {ERRORS:g} standard errors", *remarks)
+    return FIRST, _with(Choice(model(FIRST).config_type.parse(settings), choice.metrics, choice.remarks), told)
+
+
+def check(given: dict[str, Any]) -> None:
+    """Raise ConfigError for settings that do not exist, of `auto` or of a candidate."""
+    for name, settings in (AutoConfig.parse(given, "[model.settings]").candidates or {}).items():
+        model(name).config_type.parse(settings, f"[model.settings.candidates.{name}]")
+
+
+def _candidates(graph: ShopGraph, config: AutoConfig) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
+    """Return what is tried, the blend first, and why others are not."""
+    first: dict[str, dict[str, Any]] = {FIRST: {}}
+    if config.candidates is not None:
+        return first | config.candidates, ()
+    events = len(graph.history.item_idx)
+    if events < FEWEST_EVENTS:
+        return first, (f"No learned model was tried: {events:,} events are fewer than {FEWEST_EVENTS:,}",)
+    if find_spec("torch") is None:
+        return first, ("No learned model was tried: they need the extra `learn` (pip install 'paretail[learn]')",)
+    names = ["lightgcn"] if graph.history.time == "none" else ["lightgcn", "sequence"]
+    return first | {name: {} for name in names}, ()
+
+
+def _alone(
+    graph: ShopGraph, question: Question, given: dict[str, Any], seed: int, seconds: float, progress: Progress
+) -> Choice:
+    return choose(model(FIRST), graph, question, given, seed, seconds, progress)
+
+
+def _gain(choice: Choice) -> tuple[float, float]:
+    """Return by how much the hybrid beats the blend in the first mode that was asked, and the standard error."""
+    for told in choice.metrics.values():
+        gain, error = told["ahead_of"][FIRST]
+        return float(gain), float(error)
+    return 0.0, 0.0
+
+
+def _with(choice: Choice, remarks: tuple[str, ...]) -> Choice:
+    return Choice(choice.config, choice.metrics, (*remarks, *choice.remarks), choice.figure)

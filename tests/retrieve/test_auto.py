@@ -1,0 +1,72 @@
+"""Auto: the hybrid only where it is better, the blend else, and why."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from paretail.core.errors import ConfigError
+from paretail.core.progress import silent
+from paretail.graph.shopgraph import ShopGraph
+from paretail.retrieve import auto
+from paretail.retrieve.auto import choose_model
+from paretail.retrieve.base import Question
+from paretail.retrieve.models.blend import BlendConfig
+from paretail.retrieve.models.hybrid import HybridConfig
+from paretail.sim.planted import planted
+
+QUESTION = Question("purchase", False, ("purchase",))
+#: A blend of one poor signal, so that others are sure to help, and one that says the same.
+POOR: dict[str, Any] = {"modes": {"target": {"theta": {"pop target|anyone": 1.0}}}}
+
+
+@pytest.fixture(scope="module")
+def graph() -> ShopGraph:
+    shop = planted(400, 120, 20).shop
+    return ShopGraph.build(shop, shop.user_vocabulary(), shop.item_vocabulary())
+
+
+def chosen(graph: ShopGraph, candidates: dict[str, dict[str, Any]]) -> tuple[str, Any, str]:
+    name, choice = choose_model(graph, QUESTION, {"candidates": candidates}, 0, 10.0, silent)
+    return name, choice.config, "\n".join(choice.remarks)
+
+
+def test_a_hybrid_that_is_better_is_taken(graph: ShopGraph) -> None:
+    name, config, told = chosen(graph, {"blend": POOR, "knn": {}})
+    assert name == "hybrid"
+    assert isinstance(config, HybridConfig)
+    assert config.blending("target").segments[0]["knn"] > 0
+    assert "Chosen: hybrid, better than the blend alone by +0." in told
+
+
+def test_a_hybrid_that_is_no_better_is_not(graph: ShopGraph) -> None:
+    name, config, told = chosen(graph, {"popular": {}})
+    assert name == "blend"
+    assert isinstance(config, BlendConfig)
+    assert "ridge|all" in config.mix("target").theta or len(config.mix("target").theta) > 1
+    assert "Chosen: blend; with the others" in told
+    assert "not more than 2 standard errors" in told
+
+
+def test_few_events_or_no_torch_leave_the_blend_and_say_so(graph: ShopGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = graph.with_history(graph.history.where(np.arange(len(graph.history.item_idx)) < 3000))
+    name, choice = choose_model(few, QUESTION, {}, 0, 5.0, silent)
+    assert name == "blend"
+    assert "3,000 events are fewer than 5,000" in choice.remarks[0]
+    monkeypatch.setattr(auto, "find_spec", lambda name: None)
+    name, choice = choose_model(graph, QUESTION, {}, 0, 5.0, silent)
+    assert name == "blend"
+    assert "paretail[learn]" in choice.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"candidate": {}}, "CONF-01.*candidates"),
+        ({"candidates": {"knnn": {}}}, "RETR-01.*'knn'"),
+        ({"candidates": {"knn": {"neighbors": 3}}}, "candidates.knn.*neighbours"),
+    ],
+)
+def test_wrong_candidates_are_refused_before_anything_is_read(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        auto.check(given)
