@@ -62,8 +62,8 @@ def test_few_events_or_no_torch_leave_the_blend_and_say_so(graph: ShopGraph, mon
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"candidate": {}}, "CONF-01.*candidates"),
-        ({"candidates": {"knnn": {}}}, "RETR-01.*'knn'"),
+        ({"candidate": {}}, "candidates.*CONF-01"),
+        ({"candidates": {"knnn": {}}}, "'knn'.*RETR-01"),
         ({"candidates": {"knn": {"neighbors": 3}}}, "candidates.knn.*neighbours"),
     ],
 )
