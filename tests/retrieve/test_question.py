@@ -10,7 +10,7 @@ from paretail.data.held import Mode, pair_keys
 from paretail.data.splits import Split
 from paretail.data.types import History, Time
 from paretail.retrieve import question
-from paretail.retrieve.question import held_out
+from paretail.retrieve.question import held_out, hidden_links
 
 from .histories import KINDS, copy_of, history_of, random_history
 
@@ -148,3 +148,25 @@ def test_a_gap_before_the_newest_events_leaves_a_question() -> None:
         asked = int((split.held.counts > 0).sum())
         assert asked > 250
         assert split.train.ts_ms.max() < history.ts_ms.max()
+
+
+def test_links_are_hidden_in_both_directions() -> None:
+    rng = np.random.default_rng(5)
+    links = np.triu(rng.random((40, 40)) < 0.2, 1)
+    links |= links.T
+    did = [[("self", person, 0.0), *(("friend", int(other), 0.0) for other in np.flatnonzero(links[person]))]
+           for person in range(40)]  # fmt: skip
+    history = history_of(did, "none", kinds=("friend", "self"))
+    split = hidden_links(history, 1000, rng_for("test", 1))
+    held = set(zip(split.held.user_idx.tolist(), split.held.item_idx.tolist(), strict=True))
+    kept = split.train.where(split.train.kind == 0)
+    left = set(zip(kept.user_idx.tolist(), kept.item_idx.tolist(), strict=True))
+    everything = set(zip(*(side.tolist() for side in np.nonzero(links)), strict=True))
+    assert held
+    assert held | left == everything
+    assert {(other, person) for person, other in held} == held
+    assert (split.train.kind == 1).sum() == 40
+    assert len(held) / len(everything) == pytest.approx(question.HIDDEN_SHARE, abs=0.05)
+    assert (hidden_links(history, 3, rng_for("test", 1)).held.counts > 0).sum() == 3
+    alone = history_of([[("friend", 1, 0.0)], [("friend", 0, 0.0)]], "none", kinds=("friend", "self"))
+    assert not hidden_links(alone, 9, rng_for("test", 2)).held.counts.any()

@@ -73,9 +73,10 @@ def add_to_best(scores: Dense, best: NDArray[np.integer], left: Dense, columns: 
 
 
 def pruned_product(
-    left: sparse.csr_array, right: sparse.csr_array, scale: NDArray[np.float32], most: int, power: float = 1.0
-) -> sparse.csr_array:
-    """Return `(left @ right * scale[columns]) ** power` without its diagonal, the `most` largest of each row.
+    left: sparse.csr_array, right: sparse.csr_array, scale: NDArray[np.float32], most: int, power: float = 1.0, *,
+    diagonal: bool = False,
+) -> sparse.csr_array:  # fmt: skip
+    """Return `(left @ right * scale[columns]) ** power`, the `most` largest of each row, by default no diagonal.
 
     Entries must not be negative, `most` is 1 or more. Equal entries go to the lower column. Memory is bounded by the
     result, not by the product; columns of each row ascend.
@@ -88,7 +89,7 @@ def pruned_product(
     counts = np.zeros(left.shape[0], np.int64)
     _pruned_product(
         left.indptr, left.indices, left.data, right.indptr, right.indices, right.data,
-        np.asarray(scale, np.float32), power, starts, columns, values, counts,
+        np.asarray(scale, np.float32), power, diagonal, starts, columns, values, counts,
     )  # fmt: skip
     indptr = _summed(counts)
     _close_gaps(starts, indptr, columns, values)
@@ -227,7 +228,7 @@ def _dot(one, other):  # type: ignore[no-untyped-def]
 
 
 @parallel_kernel
-def _pruned_product(lp, li, lx, rp, ri, rx, scale, power, starts, columns, values, counts):  # type: ignore[no-untyped-def]
+def _pruned_product(lp, li, lx, rp, ri, rx, scale, power, diagonal, starts, columns, values, counts):  # type: ignore[no-untyped-def]
     rows, width = len(lp) - 1, len(scale)
     chunks = min(rows, 64)
     for chunk in prange(chunks):
@@ -242,7 +243,7 @@ def _pruned_product(lp, li, lx, rp, ri, rx, scale, power, starts, columns, value
                 strength[place] = value if power == 1.0 else value**power
                 cells[column] = 0.0
             room = slice(starts[row], starts[row + 1])
-            counts[row] = _keep(row, found, strength, columns[room], values[room])
+            counts[row] = _keep(-1 if diagonal else row, found, strength, columns[room], values[room])
 
 
 @njit(cache=True)
@@ -288,7 +289,7 @@ def _largest(values, rank):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _keep(row, found, strength, columns, values):  # type: ignore[no-untyped-def]
-    """Copy the strongest entries off the diagonal, columns ascending; return how many."""
+    """Copy the strongest entries but that of the column `row`, columns ascending; return how many."""
     most = len(columns)
     cut, free = np.float32(-1.0), most
     positive = 0

@@ -8,6 +8,8 @@ TARGETS: Final = ("purchase", "cart", "favourite", "click", "view")
 #: Where lists hold people: a link to a friend, and what ties each person to themself, so that no list holds them.
 FRIEND: Final = "friend"
 SELF: Final = "self"
+#: The type of node that the shop's own items are where lists hold people.
+PRODUCT: Final = "product"
 #: Kinds that are never a target: what was shown, what was taken back, and oneself.
 NOT_TARGETS: Final = ("impression", "refund", SELF)
 #: Every kind that needs no declaration in `[data.kinds]`.

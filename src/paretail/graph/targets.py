@@ -19,7 +19,7 @@ import polars as pl
 
 from paretail.core.errors import ConfigError, DataError, Problem, nearest
 from paretail.core.ids import Vocabulary
-from paretail.data.kinds import FRIEND, NOT_TARGETS, SELF
+from paretail.data.kinds import FRIEND, NOT_TARGETS, PRODUCT, SELF
 from paretail.data.types import EVENT_COLUMNS, ITEM_COLUMNS, Catalogue, Events, Links, Shop
 from paretail.graph.build import PATH_SEPARATOR, attributes, label_values
 from paretail.graph.edges import EdgeSet
@@ -28,8 +28,6 @@ from paretail.graph.shopgraph import ShopGraph
 #: The targets that are no attribute of items.
 ITEM: Final = "item"
 USER: Final = "user"
-#: The type of node that the shop's own items are where lists hold people.
-PRODUCT: Final = "product"
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,21 +128,29 @@ def _label_table(names: pl.Series, target: str) -> Catalogue:
     return Catalogue(frame)
 
 
+def friendships(links: Links) -> Events:
+    """Return links as events of the kind `friend`, each in both directions once."""
+    there = links.frame.select("user_id", item_id="friend_id")
+    back = links.frame.select(user_id="friend_id", item_id="user_id")
+    return _events(pl.concat([there, back]).unique(maintain_order=True), FRIEND)
+
+
 def _people(shop: Shop) -> Target:
-    links = shop.links.frame
-    if links.is_empty():
+    if shop.links.frame.is_empty():
         do = "Name the file of friendships in [data] links"
         raise DataError(Problem("TRGT-03", "target 'user': this shop has no links", "Who knows whom", do))
-    both = pl.concat([links.select("user_id", item_id="friend_id"), links.select("friend_id", "user_id")
-                      .rename({"friend_id": "user_id", "user_id": "item_id"})]).unique(maintain_order=True)  # fmt: skip
-    everyone = shop.user_vocabulary().ids.alias("user_id")
-    oneself = pl.DataFrame({"user_id": everyone, "item_id": everyone})
-    told = pl.concat([both.with_columns(kind=pl.lit(FRIEND)), oneself.with_columns(kind=pl.lit(SELF))])
-    blank = {name: pl.lit(None, dtype) for name, dtype in EVENT_COLUMNS.items() if name not in told.columns}
-    events = Events(told.with_columns(**blank | {"ts_ms": pl.lit(0, pl.Int64)}).select(*EVENT_COLUMNS), "none")
+    everyone = shop.user_vocabulary().ids
+    oneself = _events(pl.DataFrame({"user_id": everyone, "item_id": everyone}), SELF)
+    events = Events(pl.concat([friendships(shop.links).frame, oneself.frame]), "none")
     people = shop.users.frame.rename({name: _apart(name) for name in shop.users.frame.columns})
-    new = replace(shop, events=events, catalogue=Catalogue(people), links=Links(links.clear()))
+    new = replace(shop, events=events, catalogue=Catalogue(people), links=Links(shop.links.frame.clear()))
     return Target(USER, new, bought=shop.events)
+
+
+def _events(pairs: pl.DataFrame, kind: str) -> Events:
+    told = {"kind": pl.lit(kind), "ts_ms": pl.lit(0, pl.Int64)}
+    blank = {name: pl.lit(None, dtype) for name, dtype in EVENT_COLUMNS.items() if name not in (*told, *pairs.columns)}
+    return Events(pairs.with_columns(**told, **blank).select(*EVENT_COLUMNS), "none")
 
 
 def _apart(column: str) -> str:

@@ -16,7 +16,8 @@ from paretail.data.types import Candidates, Catalogue, Events, History
 from paretail.evaluate.context import Context, labels
 from paretail.evaluate.report import Report, evaluate
 from paretail.graph.shopgraph import ShopGraph
-from paretail.pipeline.holdout import read_events
+from paretail.graph.targets import USER
+from paretail.pipeline.holdout import read_events, read_links
 from paretail.pipeline.recommend import check_k
 from paretail.pipeline.recommender import Recommender
 from paretail.retrieve.models import model
@@ -55,7 +56,8 @@ def evaluate_bundle(
         model(name)  # an unknown name is refused before anything is measured
     recommender = Recommender.load(bundle)
     recommender.excluded_kinds(exclude)
-    events = recommender.in_target(read_events(holdout, recommender.manifest.config))
+    read = read_links if recommender.lists == USER else read_events
+    events = recommender.in_target(read(holdout, recommender.manifest.config))
     return evaluate_recommender(recommender, events, ks, exclude, against, progress)
 
 

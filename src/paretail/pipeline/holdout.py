@@ -8,6 +8,7 @@ from paretail.data.config import DataConfig
 from paretail.data.ingest import Examined, examine
 from paretail.data.sources import read
 from paretail.data.types import EVENT_COLUMNS, Events
+from paretail.graph.targets import friendships
 
 #: Columns that a file of events must have; the others may be absent though the training events have them.
 NEEDED = frozenset({"user_id", "item_id", "event"})
@@ -30,6 +31,15 @@ def read_events(path: Path, config: dict[str, Any]) -> Events:
     if failed:
         raise DataError(failed)
     return Events(examined.tables.events.select(*EVENT_COLUMNS), examined.tables.time)
+
+
+def read_links(path: Path, config: dict[str, Any]) -> Events:
+    """Read `path` as the links of the bundle's `config` were read, each in both directions; raises DataError."""
+    data = config["data"]
+    first = (data["links"] or [{}])[0] | {"path": str(path.absolute()), "url": None, "query": None, "format": None}
+    values = data | {"events": [], "items": [], "users": [], "links": [first]}
+    examined = examine(DataConfig.parse(values, "the bundle"), Path())
+    return friendships(examined.shop(OF_A_WHOLE_LOG).links)
 
 
 def _examined(path: Path, data: dict[str, Any]) -> Examined:

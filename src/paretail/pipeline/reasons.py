@@ -18,7 +18,7 @@ from paretail.retrieve.falls import falls
 #: What a person did, by kind; a kind that the shop declared is told by its own word (`did`).
 DID = {
     "purchase": "bought {}", "cart": "put {} in the cart", "favourite": "saved {}", "click": "looked at {}",
-    "view": "looked at {}",
+    "view": "looked at {}", "friend": "befriended {}",
 }  # fmt: skip
 
 #: How much of what a cause does for the whole list is taken off: an item has its place by what speaks more for it than

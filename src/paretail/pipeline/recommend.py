@@ -45,7 +45,8 @@ def recommend_to_file(
     lists = recommender.recommend(histories, k, exclude, progress=progress)
     rows = frame(lists, user_ids, recommender.items)
     write_table(rows, out)
-    cold = int(np.sum(np.diff(histories.indptr) == 0))
+    known = [np.diff(histories.indptr), *(np.diff(about.indptr) for about in histories.about.values())]
+    cold = int(np.sum(np.sum(known, axis=0) == 0))
     return {
         "version": recommender.version, "users": len(user_ids), "cold": cold, "rows": rows.height, "file": str(out),
         "unused_history": unused,

@@ -18,9 +18,9 @@ from paretail.core.ids import Rows, Vocabulary
 from paretail.core.kernels import ONE_AT_A_TIME
 from paretail.core.progress import Progress, silent
 from paretail.data.held import Mode
-from paretail.data.kinds import NOT_TARGETS, SELF, TARGETS
+from paretail.data.kinds import NOT_TARGETS, PRODUCT, SELF, TARGETS
 from paretail.data.types import Candidates, Events, History, Reason
-from paretail.graph.targets import ITEM, PRODUCT, products_had, translated
+from paretail.graph.targets import ITEM, products_had, translated
 from paretail.graph.traits import Traits, and_nobody
 from paretail.pipeline import reasons
 from paretail.pipeline.bundle import Bundle

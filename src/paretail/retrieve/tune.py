@@ -89,14 +89,19 @@ def _trial(
 ) -> Trial:
     config = model.config_type.parse(settings, "[model.settings]")
     fitted = model.fit(graph.with_history(split.train), config, seed)
+    return Trial(settings, judged(fitted, split, target, mode, graph.items))
+
+
+def judged(fitted: Retriever, split: Split, target: str, mode: Mode, items: int) -> NDArray[np.float64]:
+    """Return NDCG@JUDGED_AT of each user whom the split asks."""
     asked = np.flatnonzero(split.held.counts)
     values = []
     for start in range(0, len(asked), BLOCK):
         rows = asked[start : start + BLOCK]
         history, held = split.train.of_users(rows), split.held.of_users(rows)
-        lists, _ = top_k(fitted.score(history, mode=mode), JUDGED_AT, _left_out(history, target, mode, graph.items))
+        lists, _ = top_k(fitted.score(history, mode=mode), JUDGED_AT, _left_out(history, target, mode, items))
         values.append(ndcg(hits(lists, held), held.counts))
-    return Trial(settings, np.concatenate(values))
+    return np.concatenate([np.empty(0), *values])
 
 
 def _left_out(history: History, target: str, mode: Mode, items: int) -> sparse.csr_array:

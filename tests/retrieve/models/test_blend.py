@@ -229,6 +229,43 @@ def test_one_kind_without_time_learns_nothing() -> None:
     assert "published settings" in choice.remarks[0]
 
 
+def with_links(links: np.ndarray) -> ShopGraph:
+    """A world of one kind without time, whose users are linked."""
+    graph = shop_graph(planted(200, 60, 8), "none")
+    about = {"user": sparse.csr_array(links.astype(np.float32))}
+    return graph.with_history(replace(graph.history, about=about))
+
+
+def test_friends_join_only_where_they_help() -> None:
+    """Friends who share tastes help; friends at random do not, and then the published filter stays as it is."""
+    graph = with_links(np.zeros((200, 200)))
+    had = graph.interactions({"purchase": 1.0}).toarray()
+    alike = np.corrcoef(had) - 2 * np.eye(200)
+    near = alike >= np.sort(alike, axis=1)[:, [-8]]
+    question = Question("purchase", False, ("purchase",))
+    helped = chosen(with_links(near | near.T), question)
+    assert isinstance(helped.config, BlendConfig)
+    assert set(helped.config.modes["target"].theta) == {"plateau|all", "friends had|about user"}
+    assert "joins" in helped.remarks[1]
+    strangers = chosen(with_links(np.random.default_rng(0).random((200, 200)) < 0.04), question)
+    assert isinstance(strangers.config, BlendConfig)
+    assert strangers.config.modes["target"] == UNTIMED
+    assert "stays out" in strangers.remarks[1]
+
+
+def test_a_model_that_reads_links_says_so() -> None:
+    links = np.random.default_rng(0).random((200, 200)) < 0.05
+    graph = with_links(links)
+    mix = {"target": Mix(theta={"friends had|about user": 1.0})}
+    fitted = Blend.fit(graph, BlendConfig(modes=mix), 0)
+    assert fitted.reads_traits
+    assert not blend_of(funnel(), 20).reads_traits
+    two = graph.history.of_users(np.arange(2))
+    assert fitted.score(two).std(axis=1).min() > 0
+    alone = replace(two, about={})
+    np.testing.assert_array_equal(fitted.score(alone)[0], fitted.score(alone)[1])  # popularity for both
+
+
 def test_the_budget_bounds_how_many_users_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blend, "FEWEST_ASKED", 60)
     graph = shop_graph(planted(150, 40, 8), "order")

@@ -1,13 +1,16 @@
 """Every family is reached by some shop, builds there, and says something finite of each item."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from paretail.core.clock import DAY_MS
 from paretail.data.held import Mode
+from paretail.data.kinds import FRIEND, PRODUCT
 from paretail.data.types import History
 from paretail.retrieve.signals import FAMILIES, Setting, build, family, has_baskets, signals_of
 from paretail.retrieve.signals.ground import Ground
@@ -42,9 +45,31 @@ def shop(name: str) -> Ground:
     return ground_of(history, ITEMS, attributes=MARKS if name in {"funnel", "orders"} else None)
 
 
+@cache
+def of_people() -> Ground:
+    """Twelve people, whom they know and what they had."""
+    rng = np.random.default_rng(2)
+    known = [[("friend", int(other), 0.0) for other in rng.choice(ITEMS, 4, replace=False)] for _ in range(ITEMS)]
+    history = history_of(known, "none", kinds=("friend",))
+    products = sparse.csr_array((rng.random((ITEMS, 8)) < 0.5).astype(np.float32))
+    return ground_of(replace(history, about={PRODUCT: products}), ITEMS, FRIEND, {FRIEND: 1.0})
+
+
+@cache
+def with_friends() -> Ground:
+    history = random_history(np.random.default_rng(1), 20, ITEMS, 15)
+    links = sparse.csr_array((np.random.default_rng(3).random((20, 20)) < 0.3).astype(np.float32))
+    return ground_of(replace(history, about={"user": links}), ITEMS)
+
+
 SHOPS = ("funnel", "purchases", "orders", "sequence", "sets", "single set")
 SETTINGS = [(name, mode) for name in SHOPS for mode in MODES]
-REACHED = {matrix: (name, mode) for name, mode in SETTINGS for matrix in signals_of(Setting.of(shop(name), mode))}
+MORE = {"people": of_people, "friends": with_friends}
+GROUNDS = {
+    **{(name, mode): shop(name) for name, mode in SETTINGS},
+    **{(name, "all"): of() for name, of in MORE.items()},
+}
+REACHED = {matrix: key for key, ground in GROUNDS.items() for matrix in signals_of(Setting.of(ground, key[1]))}
 
 
 def test_every_family_is_reached() -> None:
@@ -53,8 +78,7 @@ def test_every_family_is_reached() -> None:
 
 @pytest.mark.parametrize("matrix", sorted(REACHED))
 def test_every_signal_of_a_family_scores_every_item(matrix: str) -> None:
-    name, mode = REACHED[matrix]
-    ground = shop(name)
+    mode, ground = REACHED[matrix][1], GROUNDS[REACHED[matrix]]
     before = copy_of(ground.history)
     fitted = build(ground, {matrix: ()})[matrix]
     for chosen in signals_of(Setting.of(ground, mode))[matrix]:

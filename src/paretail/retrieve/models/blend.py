@@ -26,7 +26,8 @@ from paretail.core.ids import Rows
 from paretail.core.progress import Progress
 from paretail.core.rng import rng_for
 from paretail.data.held import Mode, had
-from paretail.data.splits import Split
+from paretail.data.kinds import FRIEND
+from paretail.data.splits import Split, random_pairs
 from paretail.data.types import History
 from paretail.graph.interactions import STRENGTH
 from paretail.graph.shopgraph import ShopGraph
@@ -34,11 +35,12 @@ from paretail.retrieve import mixing
 from paretail.retrieve.base import Arrays, Question, Scores
 from paretail.retrieve.choose import Choice
 from paretail.retrieve.normalise import add_shaped, fill, unit_of
-from paretail.retrieve.question import held_out
-from paretail.retrieve.signals import Setting, build, check_signal, signals_of
+from paretail.retrieve.question import held_out, hidden_links
+from paretail.retrieve.signals import OF_FRIENDS, Setting, build, check_signal, signals_of
 from paretail.retrieve.signals.ground import Ground
 from paretail.retrieve.signals.matrix import Matrix, Sum, matrix_from
 from paretail.retrieve.signals.profiles import Scene, profile, wished
+from paretail.retrieve.tune import judged
 
 #: How strong a wish each kind shows in the union of kinds; a declared kind has its own weight.
 KIND_WEIGHTS: Final = {kind: weight for kind, weight in STRENGTH.items() if weight > 0}
@@ -82,6 +84,14 @@ PRIOR: Final = Mix(theta={"ridge|all": 1.0})
 #: prefers settings that lose on its official test (docs/lab/LOG.md), so the published filter is used as it is.
 UNTIMED: Final = Mix(theta={"plateau|all": 1.0}, kappa=0.0)
 
+#: What friends had joins it with the best of these weights, where NDCG gains more than SURE standard errors.
+FRIENDS: Final = "user"
+WEIGHTS_OF_FRIENDS: Final = (0.1, 0.2, 0.4)
+SURE: Final = 2.0
+
+#: Where lists hold people and there are too few links to learn from.
+AMONG_PEOPLE: Final = Mix(theta={"walk|all": 1.0})
+
 
 class BlendConfig(Config):
     """Settings of the blend; `choose` finds those that are not given."""
@@ -104,6 +114,11 @@ class Blend:
 
     name: ClassVar[str] = "blend"
     config_type: ClassVar[type[Config]] = BlendConfig
+
+    @property
+    def reads_traits(self) -> bool:
+        """Whether any signal follows from what is known of users apart from events."""
+        return any("|about " in signal for mix in self.config.modes.values() for signal in mix.theta)
 
     def __init__(self, config: BlendConfig, scene: Scene, matrices: Mapping[str, Matrix]) -> None:
         self.config, self.scene, self.matrices = config, scene, matrices
@@ -189,22 +204,30 @@ class Blend:
         config = BlendConfig.parse({"target": question.target, "kind_weights": weights} | given, "[model.settings]")
         modes = dict(config.modes) if "modes" in given else {}
         wanted = [mode for mode in modes_to_learn(graph.history, question) if mode not in modes]
-        if graph.history.time == "none" and len(question.wishes) == 1:
-            config = config.model_copy(update={"modes": modes | dict.fromkeys(wanted, UNTIMED)})
-            return Choice(
-                config,
-                remarks=("One kind of event without time: nothing to choose by; a filter with published settings",),
-            )
         asked = max(FEWEST_ASKED, min(MOST_ASKED, round(seconds * ASKED_A_SECOND)))
+        if graph.history.time == "none" and len(question.wishes) == 1 and question.target != FRIEND:
+            mix, told = (
+                _with_friends(graph, config, asked, seed)
+                if wanted and FRIENDS in graph.history.about
+                else (UNTIMED, ())
+            )
+            config = config.model_copy(update={"modes": modes | dict.fromkeys(wanted, mix)})
+            remark = "One kind of event without time: nothing to choose by; a filter with published settings"
+            return Choice(config, remarks=(remark, *told))
         remarks: list[str] = []
         metrics: dict[str, Any] = {}
         figure = ""
         for mode in wanted:
             progress(f"Learning weights ({mode})", len(remarks) / len(wanted))
-            split = held_out(graph.history, question.target, mode, asked, rng_for(f"retrieve/choose/{mode}", seed))
+            rng = rng_for(f"retrieve/choose/{mode}", seed)
+            split = (
+                hidden_links(graph.history, asked, rng)
+                if question.target == FRIEND
+                else held_out(graph.history, question.target, mode, asked, rng)
+            )
             learned = learn(graph, config, split, mode, seed)
-            modes[mode] = PRIOR if learned is None else Mix(theta=learned.theta, kappa=learned.kappa)
-            remarks.append(_remark(mode, learned, split))
+            modes[mode] = _prior(question) if learned is None else Mix(theta=learned.theta, kappa=learned.kappa)
+            remarks.append(_remark(mode, learned, split, _prior(question)))
             if learned is not None:
                 metrics[str(mode)] = {"k": JUDGED_AT, **asdict(learned)}
                 if mode == wanted[0]:  # the others ask other questions: their figures are not comparable
@@ -238,6 +261,8 @@ class Blend:
     def _signal(self, signal: str, history: History, scene: Scene, best: NDArray[np.integer] | None = None) -> Scores:
         name, _, of = signal.partition("|")
         matrix, row = self.matrices[name], profile(of)(history, scene)
+        if not row.nnz:
+            return np.zeros((history.users, scene.items), np.float32)
         return matrix.apply(row) if best is None or not isinstance(matrix, Sum) else matrix.apply_best(row, best)
 
 
@@ -259,6 +284,30 @@ def learn(graph: ShopGraph, config: BlendConfig, split: Split, mode: Mode, seed:
     return mixing.learn(mixing.together(lists), signals, JUDGED_AT, seed) if lists else None
 
 
+def _with_friends(graph: ShopGraph, config: BlendConfig, asked: int, seed: int) -> tuple[Mix, tuple[str, ...]]:
+    """Return UNTIMED, with what friends had where a random split is SURE that it helps, and what was found."""
+    rng = rng_for("retrieve/friends", seed)
+    split = random_pairs(graph.history, config.target, rng, share=0.2, most_users=asked)
+    if not split.held.counts.any():
+        return UNTIMED, ()
+    mixes = [UNTIMED, *(Mix(theta={**UNTIMED.theta, f"friends had|{OF_FRIENDS}": weight}, kappa=UNTIMED.kappa)
+                        for weight in WEIGHTS_OF_FRIENDS)]  # fmt: skip
+    rivals = [config.model_copy(update={"modes": {"target": mix}}) for mix in mixes]
+    fitted = Blend.fit(graph.with_history(split.train), rivals[-1], seed)
+    alone, *others = (
+        judged(Blend(rival, fitted.scene, fitted.matrices), split, config.target, "target", graph.items)
+        for rival in rivals
+    )
+    best = max(range(len(others)), key=lambda place: float(others[place].mean()))
+    gain = others[best] - alone
+    error = float(gain.std() / np.sqrt(len(gain)))
+    kept = bool(gain.mean() > SURE * error)
+    told = f"What friends had {'joins' if kept else 'stays out'}: NDCG@{JUDGED_AT} {others[best].mean():.4f} with it, "
+    return mixes[best + 1] if kept else UNTIMED, (
+        f"{told}{alone.mean():.4f} without ({gain.mean():+.4f} ± {error:.4f})",
+    )
+
+
 def ground_of(graph: ShopGraph, config: BlendConfig, history: History, seed: int) -> Ground:
     """Return what signals are fitted on."""
     history = wished(history, config.kind_weights)
@@ -274,6 +323,8 @@ def attributes_of(graph: ShopGraph) -> sparse.csr_array | None:
 
 def modes_to_learn(history: History, question: Question) -> tuple[Mode, ...]:
     """Return the modes that are different questions here, the default one first."""
+    if question.target == FRIEND:
+        return ("all",)
     kinds = [kind for kind in history.kinds if kind in question.wishes]
     modes: tuple[Mode, ...] = ("target", "all") if len(kinds) > 1 else ("target",)
     return ("none", *modes) if question.repeat else modes
@@ -284,7 +335,7 @@ def _by_profile(mix: Mix) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for signal, theta in mix.theta.items():
         matrix, _, name = signal.partition("|")
-        if name not in ("anyone", "then") and not matrix.startswith("own"):
+        if not name.startswith(("anyone", "then", "about ")) and not matrix.startswith("own"):
             found.setdefault(name, {})[matrix] = theta
     return found
 
@@ -298,10 +349,15 @@ def items_had(history: History, target: str, mode: Mode, items: int) -> sparse.c
     return matrix
 
 
-def _remark(mode: Mode, learned: mixing.Learned | None, split: Split) -> str:
+def _prior(question: Question) -> Mix:
+    return AMONG_PEOPLE if question.target == FRIEND else PRIOR
+
+
+def _remark(mode: Mode, learned: mixing.Learned | None, split: Split, prior: Mix) -> str:
     asked = int((split.held.counts > 0).sum())
     if learned is None:
-        return f"{ASKS[mode]}: too few events to learn from ({asked} users could be asked); one fixed signal, the ridge"
+        few = f"too few events to learn from ({asked} users could be asked)"
+        return f"{ASKS[mode]}: {few}; one fixed signal, the {next(iter(prior.theta)).partition('|')[0]}"
     parts = ", ".join(f"{signal} {theta:.2f}" for signal, theta in learned.theta.items())
     figure = f"NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.standard_error:.4f}"
     return f"{ASKS[mode]}: {figure} in validation on {asked:,} users, by {parts}"

@@ -13,13 +13,24 @@ import numpy as np
 
 from paretail.core.errors import nearest
 from paretail.data.held import Mode
-from paretail.retrieve.signals import attributes, cooccurrence, nearness, own, popularity, spectral
+from paretail.data.kinds import FRIEND, PRODUCT
+from paretail.retrieve.signals import attributes, cooccurrence, friends, nearness, own, popularity, social, spectral
 from paretail.retrieve.signals.ground import Ground
 from paretail.retrieve.signals.matrix import Matrix
 from paretail.retrieve.signals.profiles import PROFILES, profile
 
 #: From this share of target events that share user and moment with another on, moments are orders.
 BASKET_SHARE: Final = 0.3
+#: What a person turned to, where lists hold people.
+OF_PRODUCTS: Final = f"about {PRODUCT}"
+#: A user's friends.
+OF_FRIENDS: Final = "about user"
+#: The matrices whose rows are neither items nor one for all, and the profile that each is multiplied with.
+ROWS: Final = {
+    "pop day": "then",
+    "friends had": OF_FRIENDS,
+    **dict.fromkeys(("taste", "taste rare", "friends of taste"), OF_PRODUCTS),
+}
 
 
 @dataclass(frozen=True)
@@ -32,12 +43,18 @@ class Setting:
     baskets: bool
     attributes: bool
     mode: Mode
+    people: bool = False
+    products: bool = False
+    friends: bool = False
 
     @classmethod
     def of(cls, ground: Ground, mode: Mode) -> "Setting":
         """Read the setting off the ground."""
-        has_attributes = ground.attributes is not None
-        return cls(ground.kinds, ground.ordered, ground.timed, has_baskets(ground), has_attributes, mode)
+        has_attributes, people = ground.attributes is not None, ground.target == FRIEND
+        return cls(
+            ground.kinds, ground.ordered, ground.timed, has_baskets(ground), has_attributes, mode, people,
+            people and PRODUCT in ground.known, "user" in ground.known,
+        )  # fmt: skip
 
     @property
     def several(self) -> bool:
@@ -98,6 +115,14 @@ FAMILIES: Final[dict[str, Family]] = {
     "alike": Family(attributes.alike, lambda at: at.main[:1] if at.attributes else ()),
     "own": Family(own.same, lambda at: _own_profiles(at)),
     "own demand": Family(own.in_demand, lambda at: ("age 60",) if at.mode == "none" and at.timed else ()),
+    "friends had": Family(friends.had, lambda at: (OF_FRIENDS,) if at.friends else ()),
+    "mutual": Family(social.mutual, lambda at: ("all",) if at.people else ()),
+    "allocation": Family(social.allocation, lambda at: ("all",) if at.people else ()),
+    "walk": Family(social.walk, lambda at: ("all",) if at.people else ()),
+    "taste": Family(social.taste, lambda at: (OF_PRODUCTS,) if at.products else ()),
+    "taste rare": Family(social.taste_rare, lambda at: (OF_PRODUCTS,) if at.products else ()),
+    "taste of friends": Family(social.taste_of_friends, lambda at: ("all",) if at.products else ()),
+    "friends of taste": Family(social.friends_of_taste, lambda at: (OF_PRODUCTS,) if at.products else ()),
     "pop target": Family(popularity.of_target, _anyone(lambda at: True)),
     "pop all": Family(popularity.of_all, _anyone(lambda at: at.several)),
     "pop 7d": Family(partial(popularity.lately, tau_days=7.0), _anyone(lambda at: at.timed)),
@@ -125,8 +150,8 @@ def check_signal(signal: str) -> None:
         profile(name)
     except (KeyError, ValueError):
         raise ValueError(f"{signal!r} names no profile: {nearest(name, PROFILES)}") from None
-    rows = "then" if matrix == "pop day" else "anyone" if matrix.startswith("pop ") else "a profile of items"
-    if rows != (name if name in ("then", "anyone") else "a profile of items"):
+    rows = ROWS.get(matrix, "anyone" if matrix.startswith("pop ") else "a profile of items")
+    if rows != (name if name in ("then", "anyone") or name.startswith("about ") else "a profile of items"):
         raise ValueError(f"{signal!r}: {matrix!r} is multiplied with {rows}")
 
 

@@ -57,6 +57,11 @@ class Ground:
         return self.of_kind(self.target)
 
     @property
+    def known(self) -> Mapping[str, sparse.csr_array]:
+        """What is known of users apart from events, by type of node."""
+        return self.history.about
+
+    @property
     def timed(self) -> bool:
         """Whether events have a clock time."""
         return self.history.time == "clock"

@@ -1,7 +1,7 @@
 """Profiles: what a history says of a user's wishes, as rows to multiply a signal's matrix with.
 
-A profile is a sparse matrix `[users, rows]`; rows are items, but for `then` (days of the shop's log) and `anyone` (one
-row, always 1).
+A profile is a sparse matrix `[users, rows]`; rows are items, but for `then` (days of the shop's log), `anyone` (one
+row, always 1) and `about NODES` (nodes of another type).
 """
 
 from collections.abc import Callable, Mapping
@@ -113,7 +113,20 @@ def fading(history: History, scene: Scene) -> sparse.csr_array:
     return _sum(once, scene, kind_weights(once, scene)[once.kind] / (age_days(once, scene) + RECENT_DAYS))
 
 
-#: The profiles by name; `kind NAME` is made by `of_kind`, `age DAYS` by `decayed`.
+def about(name: str) -> Profile:
+    """Return the profile of what is known apart from events: the nodes of that type, as in `History.about`.
+
+    Without columns where nothing is known of anybody.
+    """
+
+    def profile(history: History, scene: Scene) -> sparse.csr_array:
+        known = history.about.get(name)
+        return sparse.csr_array(np.zeros((history.users, 0), np.float32)) if known is None else known
+
+    return profile
+
+
+#: The profiles by name; `kind NAME` is made by `of_kind`, `age DAYS` by `decayed`, `about NODES` by `about`.
 PROFILES: Final[dict[str, Profile]] = {
     "all": union, "short": short, "last": last, "recent": recent, "anyone": anyone, "then": then,
     "times": times, "fading": fading,
@@ -124,6 +137,8 @@ def profile(name: str) -> Profile:
     """Return the profile of that name."""
     if name.startswith("kind "):
         return of_kind(name.removeprefix("kind "))
+    if name.startswith("about "):
+        return about(name.removeprefix("about "))
     return decayed(float(name.removeprefix("age "))) if name.startswith("age ") else PROFILES[name]
 
 
