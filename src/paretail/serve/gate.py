@@ -30,7 +30,7 @@ class Gate:
         key = self._known(told)
         if endpoint.scope not in key.scopes:
             found = f"the key {key.name!r} has the scope {', '.join(key.scopes)}"
-            do = f"Use another key, or create one: paretail keys create --scope {endpoint.scope}"
+            do = f"Use another key, or make one: paretail keys create --store STORE --name NAME --scope {endpoint.scope}"
             raise RefusedError(Problem("KEYS-03", found, f"{endpoint.name} needs the scope {endpoint.scope}", do))
         return self._counted(key)
 
@@ -42,7 +42,7 @@ class Gate:
             raise RefusedError(Problem("KEYS-02", "no API key", expected, "Send a key of this service"), _CHALLENGE)
         key = self._keys.find(text.decode("latin-1"))
         if key is None:
-            do = "List the keys with: paretail keys list; create one with: paretail keys create"
+            do = "List the keys with: paretail keys list --store STORE"
             raise RefusedError(
                 Problem("KEYS-02", "the API key is unknown or revoked", "A key of this service", do), _CHALLENGE
             )
@@ -68,7 +68,7 @@ def _refuse_foreign_pages(told: dict[bytes, bytes]) -> None:
     """Refuse what a page of another site makes a browser ask: without keys, an address inside is no protection."""
     if told.get(b"sec-fetch-site", b"none") in (b"cross-site", b"same-site"):
         expected = "A page of the same origin, or a program"
-        do = "Ask from your own server, or create an API key: paretail keys create"
+        do = "Ask from your own server, or create an API key: paretail keys create --help"
         raise RefusedError(Problem("KEYS-07", "a page of another site asks", expected, do))
 
 

@@ -68,7 +68,7 @@ def revoked(keys: Sequence[Key], told: str) -> Key:
     found = [key for key in found if key.revoked_ms is None] or found
     if len(found) == 1:
         return found[0] if found[0].revoked_ms is not None else replace(found[0], revoked_ms=now_ms())
-    do = "List them with: paretail keys list"
+    do = "List them with: paretail keys list --store STORE"
     if found:
         several = f"Expected one of their ids: {', '.join(key.key_id for key in found)}"
         raise UsageError(Problem("KEYS-06", f"{len(found)} keys are named {told!r}", several, do))
