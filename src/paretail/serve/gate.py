@@ -30,7 +30,7 @@ class Gate:
         key = self._known(told)
         if endpoint.scope not in key.scopes:
             found = f"the key {key.name!r} has the scope {', '.join(key.scopes)}"
-            do = f"Use another key, or make one: paretail keys create --store STORE --name NAME --scope {endpoint.scope}"
+            do = f"Use another, or make one: paretail keys create --store STORE --name NAME --scope {endpoint.scope}"
             raise RefusedError(Problem("KEYS-03", found, f"{endpoint.name} needs the scope {endpoint.scope}", do))
         return self._counted(key)
 
