@@ -95,7 +95,7 @@ def because_you_bought(page: Page, request: ListRequest) -> Made:
 def trending(page: Page, request: ListRequest) -> Made:
     """What many people want of late."""
     lines, rows = page.listed(page.asked.engine.trends.scores(len(page.asked.engine.shelf)), request, "trending")
-    _tell(page.asked, lines, "many people turn to it of late")
+    _tell(page.asked, lines, "among what people turn to most of late")
     return "Trending now", lines, rows
 
 

@@ -20,8 +20,10 @@ from paretail.data.types import History
 from paretail.graph.interactions import STRENGTH
 
 HALF_LIFE_DAYS: Final = 3.0
-#: Weights grow by 2 every half-life; past so many doublings all are scaled down.
+#: Weights grow by 2 every half-life; past so many doublings all are scaled down, by no more than a number can hold.
 MOST_DOUBLINGS: Final = 500.0
+#: A trend of a smaller share of the greatest counts beside others of its like alone: old logs keep their order.
+FAINT: Final = 1e-30
 
 
 class Trends:
@@ -48,7 +50,7 @@ class Trends:
                 self._trend = np.concatenate([self._trend, np.zeros(max(most + 1, len(self._trend)))])
             ahead = (int(ts_ms.max()) - self._base_ms) / DAY_MS / HALF_LIFE_DAYS
             if ahead > MOST_DOUBLINGS:
-                self._trend *= 2.0**-ahead
+                self._trend *= 2.0 ** -min(ahead, 2 * MOST_DOUBLINGS)
                 self._base_ms = int(ts_ms.max())
             doublings = (ts_ms - self._base_ms) / DAY_MS / HALF_LIFE_DAYS
             np.add.at(self._trend, rows, strength * np.exp2(doublings))
@@ -58,11 +60,7 @@ class Trends:
         with self._lock:
             trend = self._trend[:rows].copy()
         trend = np.concatenate([trend, np.zeros(rows - len(trend))])
-        share = (trend / max(float(trend.max(initial=0)), np.finfo(np.float64).tiny)).astype(np.float32)
+        share = trend / max(float(trend.max(initial=0)), np.finfo(np.float64).tiny)
+        faint = (trend > 0) & (share < FAINT)
+        share[faint] = FAINT * (trend[faint] / trend[faint].max(initial=0))
         return np.where(trend > 0, share, -np.inf).astype(np.float32)
-
-    def top(self, rows: int, most: int) -> Rows:
-        """Return the rows with the greatest trend, greatest first."""
-        scores = self.scores(rows)
-        order = np.argsort(-scores, kind="stable")[:most]
-        return np.asarray(order[scores[order] > 0], np.int32)
