@@ -11,7 +11,7 @@ import pytest
 from .trained import DemoShop, make_shop
 
 #: Packages whose tensors' shapes are checked at run time in tests; without the extra `learn` they cannot be imported.
-SHAPED = ["paretail.learn", "paretail.retrieve.batches", "paretail.retrieve.losses"]
+SHAPED = ["paretail.learn", "paretail.retrieve.batches", "paretail.retrieve.losses", "paretail.retrieve.net"]
 if find_spec("jaxtyping"):
     import jaxtyping
 

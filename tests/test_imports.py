@@ -19,7 +19,7 @@ EXTRAS = (
     "pytest",
 )
 #: What cannot be imported without the extra `learn`; packages stand for what is in them.
-NEED_TORCH = {"paretail.learn", "paretail.retrieve.batches", "paretail.retrieve.losses"}
+NEED_TORCH = {"paretail.learn", "paretail.retrieve.batches", "paretail.retrieve.losses", "paretail.retrieve.net"}
 VERBS = ([], ["train"], ["recommend"], ["bundles"])
 
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from paretail.pipeline.bundle import current, versions
 
@@ -24,6 +25,20 @@ def test_what_was_done_is_told(shop: DemoShop, tmp_path: Path) -> None:
     assert "300 users with 100 items" in done.out.replace("\n", " ")
     assert "Target: purchase" in done.out
     assert current(tmp_path / "b") in done.out
+
+
+@pytest.mark.parametrize("name", ["lightgcn", "hetero"])
+def test_a_shop_is_trained_and_asked_from_the_shell(name: str, shop: DemoShop, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    config = shop.config_with(tmp_path / "shop.toml", name)
+    out = tmp_path / "b"
+    done = paretail("train", "--config", config, "--out", out, "--budget", "1s")
+    assert done.code == 0, done.err
+    done = paretail("recommend", "--bundle", out, "--out", tmp_path / "lists.csv", "--k", 5)
+    assert done.code == 0, done.err
+    lists = pl.read_csv(tmp_path / "lists.csv")
+    assert lists["user_id"].n_unique() == 300
+    assert lists.height == 1500
 
 
 def test_a_second_training_adds_a_version_and_leaves_the_first(shop: DemoShop, tmp_path: Path) -> None:

@@ -18,8 +18,11 @@ from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.choose import choose
 from paretail.retrieve.falls import differences, falls, tells_falls
 from paretail.retrieve.models import MODELS, model
+from paretail.retrieve.spec import PRESETS
 from paretail.sim.planted import Planted, planted
 
+#: The graph networks of the table.
+NETWORKS = ["graph", *(name for name in PRESETS if name != "mf")]
 QUESTION = Question("purchase", False, ("purchase",))
 #: Settings that suit 200 items; a model without an entry chooses for itself.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -31,6 +34,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "hybrid": {"members": {"knn": {}, "als": {"dim": 8, "alpha": 1.0}}},
     "deepwalk": {"dim": 16, "window": 2, "walks": 20},
     "node2vec": {"dim": 16, "window": 2, "walks": 20},
+    **{name: {"batch_size": 1024, "lr": 0.01, "epochs": 8} for name in NETWORKS},
 }
 #: The share of the oracle's NDCG@10 that each model reaches on the planted world: at least and at most.
 BANDS = {
@@ -43,13 +47,22 @@ BANDS = {
     "node2vec": (0.90, 1.0),
     "blend": (0.88, 1.0),
     "hybrid": (0.90, 1.0),
+    **dict.fromkeys(NETWORKS, (0.90, 1.0)),
 }
 #: For how many items of a list `falls` names the cause that whole scores name, at least: those hold nothing fixed.
-SAME_CAUSE = {"mf": 0.99, "hybrid": 0.5, "deepwalk": 0.95, "node2vec": 0.95, "blend": 0.7}
+SAME_CAUSE = {
+    "mf": 0.99,
+    "hybrid": 0.5,
+    "deepwalk": 0.95,
+    "node2vec": 0.95,
+    "blend": 0.7,
+    "graph": 0.9,
+    "lightgcn": 0.9,
+}
 #: Everyone gets the same list from these.
 NOT_PERSONAL = {"popular", "trending"}
 #: How alike scores are after items are renamed: rows start from other random numbers.
-ALIKE = {"als": 0.98, "hybrid": 0.97, "mf": 0.90, "deepwalk": 0.95, "node2vec": 0.95}
+ALIKE = {"als": 0.98, "hybrid": 0.97, "mf": 0.90, "deepwalk": 0.95, "node2vec": 0.95, **dict.fromkeys(NETWORKS, 0.97)}
 
 
 @cache

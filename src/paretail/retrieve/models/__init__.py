@@ -15,6 +15,13 @@ MODELS: Final[dict[str, str]] = {
     "mf": "paretail.retrieve.models.mf:Mf",
     "deepwalk": "paretail.retrieve.models.deepwalk:DeepWalk",
     "node2vec": "paretail.retrieve.models.node2vec:Node2Vec",
+    "lightgcn": "paretail.retrieve.models.graph:LightGcn",
+    "ngcf": "paretail.retrieve.models.graph:Ngcf",
+    "gcn": "paretail.retrieve.models.graph:Gcn",
+    "sage": "paretail.retrieve.models.graph:Sage",
+    "gat": "paretail.retrieve.models.graph:Gat",
+    "hetero": "paretail.retrieve.models.graph:Hetero",
+    "graph": "paretail.retrieve.models.graph:GraphModel",
     "blend": "paretail.retrieve.models.blend:Blend",
     "hybrid": "paretail.retrieve.models.hybrid:Hybrid",
 }

@@ -1,0 +1,117 @@
+"""Choosing the settings of a graph model: points tried one after the other, each trained while validation gains.
+
+A setting is kept where the users' NDCG@20 grows by more than one standard error, as in `retrieve/tune.py`; the epochs
+of the fit are those after which the validation of the best point was best.
+"""
+
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Final
+
+import numpy as np
+
+from paretail.core.errors import ConfigError
+from paretail.core.progress import Progress
+from paretail.core.rng import rng_for
+from paretail.data.held import Mode
+from paretail.data.splits import Split
+from paretail.graph.interactions import kind_weights
+from paretail.graph.shopgraph import ShopGraph
+from paretail.retrieve.base import Question
+from paretail.retrieve.choose import Choice
+from paretail.retrieve.fitting import FitContext
+from paretail.retrieve.models.graph import GraphModel
+from paretail.retrieve.net import serving, training
+from paretail.retrieve.net.network import Network
+from paretail.retrieve.question import held_out
+from paretail.retrieve.spec import GraphModelSpec
+from paretail.retrieve.tune import JUDGED_AT, MOST_ASKED, Trial, judged
+
+Settings = dict[str, Any]
+#: What is tried, one after the other; what cannot go together with the point so far is left out.
+STEPS: Final[tuple[Settings, ...]] = (
+    {"epochs": 16}, {"temperature": 0.1}, {"bias_start": 0.4}, {"dim": 128}, {"attributes": True},
+    {"edge_dropout": 0.2}, {"temperature": 0.2}, {"depth": 3},
+)  # fmt: skip
+#: Validations without a gain until a training ends.
+PATIENCE: Final = 3
+
+
+def choose(
+    model: type[GraphModel], graph: ShopGraph, question: Question, given: Settings, seed: int, seconds: float,
+    progress: Progress,
+) -> Choice:  # fmt: skip
+    """Return the best point found within `seconds`, near the defaults of `model`; what is `given` stays."""
+    mode: Mode = "none" if question.repeat else "target"
+    split = held_out(graph.history, question.target, mode, MOST_ASKED, rng_for(f"retrieve/tune/{mode}", seed))
+    first = {"weights": kind_weights(question.wishes) | dict(question.weights)} | given
+    if not split.held.counts.any():
+        return Choice(model.config_type.parse(first, "[model.settings]"), remarks=("too few events to tune on",))
+    search = _Search(model, graph.with_history(split.train), split, question.target, mode, given, seed)
+    until, best = monotonic() + seconds, search.trial(first, seconds)
+    steps = [{"weights": {question.target: 1.0}}, *STEPS] if len(question.wishes) > 1 else STEPS
+    for number, step in enumerate(steps):
+        settings = best.settings | {key: value for key, value in step.items() if key not in given}
+        if settings == best.settings or not search.possible(settings):
+            continue
+        left = until - monotonic()
+        if 1.5 * search.longest > left:
+            break
+        progress(f"Tuning {model.name}", number / len(steps))
+        trial = search.trial(settings, left)
+        best = trial if trial.beats(best) else best
+    return search.told(best)
+
+
+@dataclass
+class _Search:
+    """What stays the same from trial to trial, and what they cost."""
+
+    model: type[GraphModel]
+    graph: ShopGraph
+    split: Split
+    target: str
+    mode: Mode
+    given: Settings
+    seed: int
+    tried: int = 0
+    longest: float = 0.0
+
+    def trial(self, settings: Settings, seconds: float) -> Trial:
+        """Train under `settings`, for half of `seconds` at most, and find the epochs that suit."""
+        began, spec = monotonic(), self._spec(settings)
+        pairs = training.pairs_of(self.graph, spec)
+        network = training.network_of(self.graph, spec, pairs, self.seed)
+        context = FitContext(minutes=max(seconds, 1.0) / 120)
+        run = training.train(network, pairs, self.seed, context, self._judge, PATIENCE)
+        epochs = {} if "epochs" in self.given else {"epochs": max(run.best_epoch or spec.epochs, 1)}
+        self.tried, self.longest = self.tried + 1, max(self.longest, monotonic() - began)
+        return Trial(settings | epochs, self._ndcg(network))
+
+    def possible(self, settings: Settings) -> bool:
+        """Say whether settings can go together, and say something of this shop."""
+        try:
+            spec = self._spec(settings)
+        except ConfigError:
+            return False
+        return not spec.attributes or len(self.graph.edges) > 0
+
+    def told(self, best: Trial) -> Choice:
+        """Return the choice."""
+        mean, error = float(best.ndcg.mean()), float(best.ndcg.std() / np.sqrt(len(best.ndcg)))
+        figure, config = f"NDCG@{JUDGED_AT} {mean:.4f} ± {error:.4f}", self._spec(best.settings)
+        remark = f"{figure} ({len(best.ndcg)} users), the best of {self.tried} settings; {config.epochs} epochs"
+        measured = {"ndcg": mean, "standard_error": error, "k": JUDGED_AT, "tried": self.tried}
+        return Choice(config, {self.mode: measured}, (remark,), figure)
+
+    def _spec(self, settings: Settings) -> GraphModelSpec:
+        spec = self.model.config_type.parse(settings, "[model.settings]")
+        assert isinstance(spec, GraphModelSpec)
+        return spec
+
+    def _judge(self, network: Network) -> float:
+        return float(self._ndcg(network).mean())
+
+    def _ndcg(self, network: Network) -> Any:
+        fitted = self.model.from_arrays(serving.arrays_of(network), network.spec)
+        return judged(fitted, self.split, self.target, self.mode, self.graph.items)

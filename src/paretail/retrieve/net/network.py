@@ -1,0 +1,145 @@
+"""The network of a graph model: first vectors, layers of messages, one vector for each node, scores and their loss."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from paretail.learn import device
+from paretail.learn.products import propagate
+from paretail.retrieve.batches import Batch
+from paretail.retrieve.losses import LOSSES, Scored, contrast, noised
+from paretail.retrieve.net.inputs import Inputs
+from paretail.retrieve.net.layers import Combination, Layer
+from paretail.retrieve.net.scorers import SCORERS
+from paretail.retrieve.net.wiring import New, Wiring, newcomers
+from paretail.retrieve.spec import GraphModelSpec
+
+#: The states of every type of node, layer by layer.
+States = list[dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a network must know of a graph to have its weights."""
+
+    sizes: Mapping[str, int]
+    relations: Mapping[str, Sequence[str]]
+    told: Mapping[str, Sequence[str]]
+    content: Mapping[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """One vector for each user and item, as scoring wants them."""
+
+    users: Float[Tensor, "users width"]
+    items: Float[Tensor, "items width"]
+
+
+class Network(nn.Module):
+    """A point of the space; `loss(batch)` sees the whole graph at each step."""
+
+    def __init__(self, spec: GraphModelSpec, shape: Shape, wiring: Wiring) -> None:
+        super().__init__()
+        self.spec, self.wiring = spec, wiring
+        told = {side: {name: shape.sizes[name] for name in names} for side, names in shape.told.items()}
+        told = told if spec.attributes else {"item": {}, "user": {}}
+        count = shape.sizes["item"] if spec.ids else None
+        self.items = Inputs(count, told["item"], spec.dim, shape.content)
+        self.profile = Inputs(count, told["item"], spec.dim, shape.content) if spec.profile == "own" else None
+        self.traits = Inputs(None, told["user"], spec.dim) if told["user"] else None
+        others = {} if spec.edges == "events" else {n: s for n, s in shape.sizes.items() if n not in ("user", "item")}
+        self.nodes = Inputs(None, others, spec.dim)
+        self.layers = nn.ModuleList(Layer(spec, shape.relations) for _ in range(spec.depth))
+        self.combination = Combination(spec)
+        self.scorer = SCORERS[spec.scorer](spec.dim * (spec.depth + 1 if spec.combination == "concat" else 1))
+        self.bias = nn.Parameter(torch.zeros(shape.sizes["item"])) if spec.bias else None
+        self.scale = spec.temperature if spec.loss == "softmax" else 1.0
+
+    def loss(self, batch: Batch) -> Tensor | dict[str, Tensor]:
+        """Return the loss of a batch, and that of the contrast beside it where the specification wants one."""
+        self._move(batch.users.device)
+        new = newcomers(self.spec.id_dropout, *self.wiring.events.csr.shape, batch.users.device)
+        wiring = self.wiring.shown(self.spec.edge_dropout, new)
+        loss = LOSSES[self.spec.loss](self.scored(self.vectors(self.states(wiring, new)), batch), self.spec)
+        if not self.spec.contrast:
+            return loss
+        return {self.spec.loss: loss, "contrast": self.spec.contrast * self._contrast(batch)}
+
+    def states(self, wiring: Wiring, new: New | None = None, noise: float = 0.0) -> States:
+        """Return the states of all nodes in every layer; `noise` is what the contrast adds to each layer."""
+        states, hop = [self._first(wiring, new)], wiring.hop() if len(self.layers) else {}
+        for layer in self.layers:
+            made = {kind: layer(kind, state, hop.get(kind, ()), states[-1]) for kind, state in states[-1].items()}
+            states.append({kind: noised(state, noise) for kind, state in made.items()} if noise else made)
+        return states
+
+    def vectors(self, states: States) -> Vectors:
+        """Return one vector for each user and item, as scoring wants them."""
+        users, items = (self.combination(side, [state[side] for state in states]) for side in ("user", "item"))
+        return Vectors(self.scorer.user(users), self.scorer.item(items))
+
+    def scored(self, vectors: Vectors, batch: Batch) -> Scored:
+        """Return the scores of a batch's examples; of hard negatives those alone that score best."""
+        users, items = vectors.users.index_select(0, batch.users), vectors.items.index_select(0, batch.items)
+        bias = self.biases()
+        if self.spec.negatives_from == "hard":
+            with torch.no_grad():
+                pool = self._negatives(users, vectors.items, batch.negatives)
+            batch = batch.hardest(pool, self.spec.negatives)
+        positive = self.scorer.pairs(users, items) + (0.0 if bias is None else bias.index_select(0, batch.items))
+        negative = self._negatives(users, vectors.items, batch.negatives)
+        return Scored(positive, negative, batch.weight, users, items, batch.free, batch.log_q)
+
+    def biases(self) -> Float[Tensor, " items"] | None:
+        """Return the items' biases in units of the scores; they are trained in those of the loss."""
+        return None if self.bias is None else self.bias * self.scale
+
+    def _first(self, wiring: Wiring, new: New | None) -> dict[str, Tensor]:
+        known = wiring.events.source_degree > 0
+        known = known if new is None else known & ~new.items
+        items, said = self.first_items(wiring, known)
+        return {"user": self.first_users(wiring, said), "item": items, **self.nodes.states()}
+
+    def first_items(
+        self, wiring: Wiring, known: Bool[Tensor, " items"]
+    ) -> tuple[Float[Tensor, "items dim"], Float[Tensor, "items dim"]]:
+        """Return the first vectors of items, and what each says of a user who had it."""
+        about = wiring.told["item"], known, wiring.content
+        items = self.items(*about)
+        return items, items if self.profile is None else self.profile(*about)
+
+    def first_users(self, wiring: Wiring, said: Float[Tensor, "items dim"]) -> Float[Tensor, "users dim"]:
+        """Return the first vectors of the users of `wiring`, of whom each item had says `said`."""
+        users = propagate(wiring.events.symmetric, said)
+        return users if self.traits is None else users + self.traits(wiring.told["user"])
+
+    def _negatives(self, users: Tensor, items: Tensor, negatives: Tensor) -> Tensor:
+        """Return the scores `[pairs, negs]` of negatives that all examples share or that each has for itself."""
+        bias = self.biases()
+        if len(negatives) == 1:
+            scores = self.scorer.table(users, items.index_select(0, negatives[0]))
+        else:
+            pairs, negs = negatives.shape
+            of_each = users[:, None].expand(pairs, negs, users.shape[1]).reshape(pairs * negs, -1)
+            scores = self.scorer.pairs(of_each, items.index_select(0, negatives.flatten())).view(pairs, negs)
+        return scores if bias is None else scores + bias.index_select(0, negatives.flatten()).view_as(negatives)
+
+    def _contrast(self, batch: Batch) -> Tensor:
+        """Return how far two views disagree on the distinct users and items of the batch."""
+        size, views = self.spec.augmentation_size, []
+        for _ in range(2):
+            edges = self.spec.augmentation == "edges"
+            wiring = self.wiring.shown(size if edges else self.spec.edge_dropout, None)
+            views.append(self.vectors(self.states(wiring, noise=0.0 if edges else size)))
+        users, items = (torch.unique(nodes) for nodes in (batch.users, batch.items))
+        sides = ((users, [view.users for view in views]), (items, [view.items for view in views]))
+        losses = [contrast(both[0][nodes], both[1][nodes], self.spec.contrast_temperature) for nodes, both in sides]
+        return torch.stack(losses).sum()
+
+    def _move(self, to: torch.device) -> None:
+        if self.wiring.events.target_degree.device != to:
+            self.wiring = device.moved(self.wiring, to)

@@ -1,0 +1,48 @@
+"""Where training starts: items' vectors at the leading singular vectors of the events, biases at popularity.
+
+    D_u^(-1/2) R D_i^(-1/2) = U S V',   e_i = f_i = c (V S^(1/2))_i,   b_i = p log n_i
+
+with c such that the numbers of the vectors have the mean square 0.01, as random ones would. LightGCN's sums converge to
+these vectors from any start: X. He et al., 2020, arXiv:2002.02126; Y. Shen et al., "How powerful is graph convolution
+for recommendation?", CIKM 2021, arXiv:2108.07567. Deviations: a start, not a model.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+
+from paretail.core.eigen import eigenpairs
+from paretail.core.rng import rng_for
+from paretail.retrieve.net.inputs import SPREAD
+from paretail.retrieve.net.network import Network
+
+#: Rounds of subspace iteration.
+ITERATIONS = 4
+
+
+def start(network: Network, pairs: sparse.csr_array, seed: int) -> None:
+    """Put the vectors and biases of `network` where its specification wants them to start."""
+    spec = network.spec
+    with torch.no_grad():
+        if network.bias is not None:
+            events = np.bincount(pairs.indices, minlength=pairs.shape[1])
+            network.bias.copy_(torch.from_numpy(spec.bias_start * np.log(np.maximum(events, 1))))
+        tables = [inputs.ids for inputs in (network.items, network.profile) if inputs is not None]
+        if spec.start == "spectral" and pairs.nnz:
+            vectors = torch.from_numpy(spectral(pairs, spec.dim, seed))
+            for table in tables:
+                if table is not None:
+                    table[:, : vectors.shape[1]] = vectors
+
+
+def spectral(pairs: sparse.csr_array, dim: int, seed: int) -> NDArray[np.float32]:
+    """Return the start `[items, rank]` of items' vectors; `rank` is `dim`, or less where the events have less."""
+    user, item = (np.asarray(pairs.sum(axis=axis)) for axis in (1, 0))
+    row = np.repeat(np.arange(pairs.shape[0]), np.diff(pairs.indptr))
+    data = pairs.data / np.sqrt(user[row] * item[pairs.indices])
+    normal = sparse.csr_array((data.astype(np.float32), pairs.indices, pairs.indptr), shape=pairs.shape)
+    found = eigenpairs(normal, dim, ITERATIONS, rng_for("retrieve/net/start", seed))
+    vectors = found.vectors * found.values**0.25
+    scale = SPREAD / np.sqrt(np.mean(vectors**2))
+    return np.asarray(scale * vectors, np.float32)

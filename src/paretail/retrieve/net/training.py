@@ -1,0 +1,82 @@
+"""From a graph and a specification to a trained network, and from that to the arrays that serve."""
+
+from collections.abc import Callable
+from hashlib import sha256
+
+import numpy as np
+from scipy import sparse
+from torch import nn
+from torch.optim import AdamW, Optimizer
+
+from paretail.graph.interactions import kind_weights
+from paretail.graph.shopgraph import ShopGraph
+from paretail.learn import device
+from paretail.learn.loop import LoopConfig, Run, run
+from paretail.learn.settings import MANY
+from paretail.retrieve.batches import Batches
+from paretail.retrieve.fitting import FitContext
+from paretail.retrieve.net.network import Network, Shape
+from paretail.retrieve.net.starting import start
+from paretail.retrieve.net.wiring import Wiring, relations_of
+from paretail.retrieve.spec import GraphModelSpec
+
+#: Time from one checkpoint to the next.
+CHECKPOINT_MINUTES = 1.0
+#: What says how well a network ranks; greater is better.
+Judge = Callable[[Network], float]
+
+
+def pairs_of(graph: ShopGraph, spec: GraphModelSpec) -> sparse.csr_array:
+    """Return what users had, weighted as the specification says."""
+    return graph.interactions(kind_weights(graph.history.kinds, spec.weights), spec.half_life_days)
+
+
+def network_of(graph: ShopGraph, spec: GraphModelSpec, pairs: sparse.csr_array, seed: int) -> Network:
+    """Return the network where it starts."""
+    everything = spec.edges == "all"
+    wiring = Wiring.of(graph, pairs, everything, spec.content)
+    told = {side: list(known) for side, known in wiring.told.items()}
+    content = {name: matrix.shape[1] for name, matrix in wiring.content.items()}
+    with device.seeded("retrieve/net", seed):
+        network = Network(spec, Shape(wiring.sizes, relations_of(graph, everything), told, content), wiring)
+    start(network, pairs, seed)
+    return network
+
+
+def train(
+    network: Network, pairs: sparse.csr_array, seed: int, context: FitContext, judge: Judge | None = None,
+    patience: int = 3,
+) -> Run:  # fmt: skip
+    """Train; with a judge the best epoch's weights are left, and training ends where it no longer gains."""
+    spec = network.spec
+    batch_size = spec.batch_size or int(np.clip(pairs.nnz // 40, 256, 16384))
+    config = LoopConfig(
+        epochs=spec.epochs, batch_size=batch_size, lr=spec.lr, weight_decay=spec.weight_decay, schedule="linear",
+        patience=patience, minutes=context.minutes, checkpoint_minutes=CHECKPOINT_MINUTES, seed=seed,
+    )  # fmt: skip
+    there = spec.model_copy(update={"negatives": min(spec.negatives, pairs.shape[1])}) if spec.shared else spec
+    batches = Batches(pairs, batch_size, there, seed)
+    return run(
+        network, batches, judge, config, context.checkpoint, context.progress, optimise=_optimiser,
+        fingerprint=fingerprint(pairs, spec),
+    )  # fmt: skip
+
+
+def fingerprint(pairs: sparse.csr_array, spec: GraphModelSpec) -> str:
+    """Return a SHA-256 of what a run is trained on and how; a checkpoint of anything else is refused."""
+    digest = sha256(spec.model_dump_json().encode())
+    for array in (pairs.indptr, pairs.indices, pairs.data):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _optimiser(network: nn.Module) -> Optimizer:
+    """Return AdamW; weights decay where they are vectors or matrices of them, not biases and the like."""
+    assert isinstance(network, Network)
+    params = [param for param in network.parameters() if param.requires_grad]
+    groups = [
+        {"params": [param for param in params if (param.ndim > 1) == decays], "weight_decay": decay}
+        for decays, decay in ((True, network.spec.weight_decay), (False, 0.0))
+    ]
+    pace = {"fused": True} if sum(param.numel() for param in params) >= MANY else {"foreach": True}
+    return AdamW([group for group in groups if group["params"]], lr=network.spec.lr, **pace)  # type: ignore[arg-type]

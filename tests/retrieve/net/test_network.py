@@ -1,0 +1,146 @@
+"""Networks: users fold in as training saw them, whatever the point; every option trains; graphs of any kind."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from paretail.graph.shopgraph import ShopGraph
+from paretail.retrieve.batches import Batches
+from paretail.retrieve.fitting import FitContext
+from paretail.retrieve.models.graph import GraphModel
+from paretail.retrieve.net import serving, training
+from paretail.retrieve.net.network import Network
+from paretail.retrieve.spec import PRESETS, GraphModelSpec
+
+from .worlds import ITEMS, USERS, graph
+
+SMALL: dict[str, Any] = {"dim": 8, "epochs": 2, "batch_size": 100, "negatives": 20}
+OPTIONS: list[dict[str, Any]] = [
+    *PRESETS.values(),
+    *({"combination": way} for way in ("last", "sum", "mean", "concat", "attention", "weighted")),
+    *({"scorer": scorer} for scorer in ("dot", "hadamard", "mlp")),
+    *({"message": "gcn", "activation": name} for name in ("none", "relu", "elu", "gelu", "tanh")),
+    *({"message": "gin", "normalisation": name, "residual": True} for name in ("layer", "batch")),
+    *({"message": "sage", "aggregation": name, "edges": "all"} for name in ("max", "attention")),
+    {"message": "gatv2", "heads": 2, "edges": "all", "relations": "separate"},
+    {"edges": "all", "relations": "separate", "depth": 3},
+    {"profile": "shared"}, {"bias": False}, {"start": "random"}, {"half_life_days": 1.0},
+    {"attributes": True, "content": True, "id_dropout": 0.2}, {"ids": False, "attributes": True, "start": "random"},
+    {"ids": False, "content": True, "start": "random", "message": "sage"},
+    {"dropout": 0.2, "edge_dropout": 0.2, "message": "sage"},
+    *({"loss": loss} for loss in ("bpr", "bce")),
+    {"loss": "margin", "bias": False}, {"loss": "alignment", "bias": False},
+    *({"negatives_from": source, "shared": shared} for source in ("uniform", "popular") for shared in (True, False)),
+    {"negatives_from": "batch", "shared": False},
+    {"negatives_from": "hard", "shared": False, "negatives": 5, "pool": 10},
+    {"contrast": 0.1}, {"contrast": 0.1, "augmentation": "noise"}, {"contrast": 0.1, "message": "gat"},
+]  # fmt: skip
+
+
+def trained(settings: dict[str, Any], shop: ShopGraph | None = None) -> tuple[Network, GraphModel]:
+    shop = shop or graph()
+    spec = GraphModelSpec.parse({**SMALL, **settings})
+    pairs = training.pairs_of(shop, spec)
+    network = training.network_of(shop, spec, pairs, 0)
+    training.train(network, pairs, 0, FitContext())
+    return network, GraphModel.from_arrays(serving.arrays_of(network), spec)
+
+
+@pytest.mark.parametrize("settings", OPTIONS, ids=str)
+def test_users_fold_in_as_training_saw_them(settings: dict[str, Any]) -> None:
+    network, served = trained(settings)
+    with torch.no_grad():
+        vectors = network.vectors(network.states(network.wiring))
+        seen = network.scorer.table(vectors.users, vectors.items).numpy()
+    bias = network.biases()
+    expected = seen if bias is None else seen + bias.detach().numpy()
+    assert np.isfinite(expected).all()
+    assert expected.std() > 0
+    np.testing.assert_allclose(served.score(graph().history), expected, atol=2e-4, rtol=2e-4)
+
+
+@pytest.mark.parametrize("settings", [{}, {"message": "gat"}, PRESETS["hetero"]], ids=str)
+def test_a_step_moves_the_weights_and_the_loss_falls(settings: dict[str, Any]) -> None:
+    served = GraphModel.fit(graph(), GraphModelSpec.parse({**SMALL, **settings, "epochs": 15}), 0)
+    assert served.run is not None
+    losses = [epoch["loss"] for epoch in served.run["epochs"]]
+    assert losses[-1] < losses[0] - 0.02
+
+
+def test_the_loss_of_lightgcn_is_what_the_equations_say() -> None:
+    spec = GraphModelSpec.parse({**SMALL, "depth": 2})
+    pairs = training.pairs_of(graph(), spec)
+    network = training.network_of(graph(), spec, pairs, 0)
+    batch = Batches(pairs, 7, spec, 0).batch(0, 0)
+    R = pairs.toarray()
+    degrees = np.sqrt(R.sum(1))[:, None] * np.sqrt(R.sum(0))
+    A = np.divide(R, degrees, where=degrees > 0, out=np.zeros_like(R))
+    known = (R.sum(0) > 0)[:, None]
+    assert network.items.ids is not None
+    assert network.profile is not None
+    E, F = (table.detach().numpy() * known for table in (network.items.ids, network.profile.ids))
+    users, items = [A @ F], [E]
+    for _ in range(2):
+        following = A @ items[-1], A.T @ users[-1]
+        users.append(following[0])
+        items.append(following[1])
+    U, V = (sum(side) / 3 for side in (users, items))
+    U, V = (side / np.sqrt((side**2).sum(1, keepdims=True) + 1e-6) for side in (U, V))
+    assert network.bias is not None
+    logits = U @ V.T / spec.temperature + network.bias.detach().numpy()
+    assert network.bias.detach().numpy() == pytest.approx(0.7 * np.log(np.maximum((R > 0).sum(0), 1)), abs=1e-5)
+    rows, columns, negatives = (part.numpy() for part in (batch.users, batch.items, batch.negatives))
+    positive = logits[rows, columns]
+    assert batch.free is not None
+    assert batch.log_q is not None
+    others = np.where(batch.free.numpy(), np.exp(logits[rows][:, negatives[0]] - batch.log_q.numpy()), 0).sum(1)
+    losses = np.log(np.exp(positive) + others) - positive
+    expected = np.average(losses, weights=batch.weight.numpy())
+    loss = network.loss(batch)
+    assert isinstance(loss, torch.Tensor)
+    assert loss.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_tree_of_categories_has_a_direction() -> None:
+    settings = {**PRESETS["hetero"], "epochs": 1}
+    relation = ("category", "within", "category")
+    turned = {**graph().edges, relation: graph().edges[relation].reverse()}
+    one, other = (trained(settings, shop)[1] for shop in (graph(), replace(graph(), edges=turned)))
+    assert not np.allclose(one.score(graph().history), other.score(graph().history), atol=1e-4)
+
+
+def test_a_new_item_is_what_its_attributes_say() -> None:
+    _, served = trained({"attributes": True, "id_dropout": 0.3, "epochs": 10})
+    items = served.arrays()["items"]
+    assert np.linalg.norm(items[ITEMS - 1]) > 0.1
+    _, blind = trained({"epochs": 10})
+    assert not blind.arrays()["items"][ITEMS - 1].any()
+
+
+@pytest.mark.parametrize("settings", [{"attributes": True}, PRESETS["hetero"]], ids=str)
+def test_a_user_of_whom_only_traits_and_friends_are_known(settings: dict[str, Any]) -> None:
+    _, served = trained({**settings, "epochs": 5})
+    someone = graph().history.of_users(np.array([USERS - 1]))
+    assert not len(someone.item_idx)
+    scores = served.score(someone)
+    nobody = replace(someone, about={})
+    assert np.isfinite(scores).all()
+    assert not np.allclose(scores, served.score(nobody), atol=1e-6)
+
+
+def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_MINUTES", 0.0)
+    spec = GraphModelSpec.parse({**SMALL, "epochs": 4, "message": "sage", "depth": 1, "dropout": 0.1})
+    whole = GraphModel.fit(graph(), spec, 0).arrays()
+
+    def stop(message: str, share: float | None = None) -> None:
+        if share is not None and share >= 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        GraphModel.train(graph(), spec, 0, FitContext(progress=stop, checkpoint=tmp_path / "run"))
+    again = GraphModel.train(graph(), spec, 0, FitContext(checkpoint=tmp_path / "run")).arrays()
+    assert all(again[name].tobytes() == array.tobytes() for name, array in whole.items())
