@@ -30,6 +30,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "trending": {},
     "knn": {},
     "als": {"dim": 8, "alpha": 1.0},
+    "content": {"dim": 8, "alpha": 1.0},
     "mf": {"dim": 16, "negatives": 1, "epochs": 60, "weight_decay": 0.03},
     "hybrid": {"members": {"knn": {}, "als": {"dim": 8, "alpha": 1.0}}},
     "deepwalk": {"dim": 16, "window": 2, "walks": 20},
@@ -42,6 +43,7 @@ BANDS = {
     "trending": (0.15, 0.35),
     "knn": (0.85, 0.95),
     "als": (0.90, 1.0),
+    "content": (0.90, 1.0),
     "mf": (0.90, 1.0),
     "deepwalk": (0.90, 1.0),
     "node2vec": (0.90, 1.0),
@@ -52,6 +54,7 @@ BANDS = {
 #: For how many items of a list `falls` names the cause that whole scores name, at least: those hold nothing fixed.
 SAME_CAUSE = {
     "mf": 0.99,
+    "content": 0.99,
     "hybrid": 0.5,
     "deepwalk": 0.95,
     "node2vec": 0.95,
@@ -62,7 +65,15 @@ SAME_CAUSE = {
 #: Everyone gets the same list from these.
 NOT_PERSONAL = {"popular", "trending"}
 #: How alike scores are after items are renamed: rows start from other random numbers.
-ALIKE = {"als": 0.98, "hybrid": 0.97, "mf": 0.90, "deepwalk": 0.95, "node2vec": 0.95, **dict.fromkeys(NETWORKS, 0.97)}
+ALIKE = {
+    "als": 0.98,
+    "content": 0.98,
+    "hybrid": 0.97,
+    "mf": 0.90,
+    "deepwalk": 0.95,
+    "node2vec": 0.95,
+    **dict.fromkeys(NETWORKS, 0.97),
+}
 
 
 @cache

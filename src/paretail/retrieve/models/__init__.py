@@ -22,6 +22,7 @@ MODELS: Final[dict[str, str]] = {
     "gat": "paretail.retrieve.models.graph:Gat",
     "hetero": "paretail.retrieve.models.graph:Hetero",
     "graph": "paretail.retrieve.models.graph:GraphModel",
+    "content": "paretail.retrieve.models.content:Content",
     "blend": "paretail.retrieve.models.blend:Blend",
     "hybrid": "paretail.retrieve.models.hybrid:Hybrid",
 }

@@ -34,6 +34,7 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve import mixing
 from paretail.retrieve.base import Arrays, Question, Scores
 from paretail.retrieve.choose import Choice
+from paretail.retrieve.content import labels_of
 from paretail.retrieve.normalise import add_shaped, fill, unit_of
 from paretail.retrieve.question import held_out, hidden_links
 from paretail.retrieve.signals import OF_FRIENDS, Setting, build, check_signal, signals_of
@@ -311,14 +312,7 @@ def _with_friends(graph: ShopGraph, config: BlendConfig, asked: int, seed: int) 
 def ground_of(graph: ShopGraph, config: BlendConfig, history: History, seed: int) -> Ground:
     """Return what signals are fitted on."""
     history = wished(history, config.kind_weights)
-    return Ground(history, graph.items, config.target, config.kind_weights, attributes_of(graph), seed)
-
-
-def attributes_of(graph: ShopGraph) -> sparse.csr_array | None:
-    """Return `[items, labels]`: all categorical attributes of the catalogue side by side, None without any."""
-    parts = [edges.matrix() for (source, _, target), edges in sorted(graph.edges.items())
-             if source == "item" and target not in ("user", "item")]  # fmt: skip
-    return sparse.csr_array(sparse.hstack(parts, format="csr")) if parts else None
+    return Ground(history, graph.items, config.target, config.kind_weights, labels_of(graph), seed)
 
 
 def modes_to_learn(history: History, question: Question) -> tuple[Mode, ...]:
