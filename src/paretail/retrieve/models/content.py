@@ -147,8 +147,9 @@ def _expected(
     p = Y @ mean
     liked = p > 1e-3 * max(float(p.max(initial=0)), 1e-30)
     taste = np.where(liked[:, None], Y / np.where(liked, p, 1)[:, None], 0)
-    values, Q = np.linalg.eigh(np.cov(X.T.astype(np.float64)).reshape(len(mean), len(mean)))
-    metric = (Q * np.sqrt(np.maximum(values, 0))) @ Q.T if len(X) > 1 else np.eye(len(mean))
+    centred = (X - mean).astype(np.float64)
+    values, Q = np.linalg.eigh(centred.T @ centred / len(X))
+    metric = (Q * np.sqrt(np.maximum(values, 0))) @ Q.T
     how = read(content_blocks(graph), taste @ metric, np.where(liked, n, 0))
     return None if how is None else np.asarray(p[liked].mean() * how.predicted(taste), np.float32)
 
