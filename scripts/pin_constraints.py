@@ -5,7 +5,7 @@
 
 Run it with the oldest Python that we support: its newest versions are the ones that every later Python can
 use too. Then run `--check` with the others; it installs nothing, takes wheels only, and names what is missing
-(it leaves torch out, whose standard Linux build would fetch gigabytes to answer).
+(it leaves torch and what needs it out, whose standard Linux build would fetch gigabytes to answer).
 
 torch is written without its local label (`+cpu`), so that any build of that version satisfies the pin; the
 CUDA packages of the standard Linux build are pinned by torch itself.
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,12 +29,12 @@ HEADER = """\
 """
 
 
-def requirements(leave_out: str = "") -> list[str]:
-    """Return what the base, every extra but `leave_out` and the build ask for, as pyproject.toml has it."""
+def requirements(leave_out: Collection[str] = ()) -> list[str]:
+    """Return what the base, every extra that is not left out and the build ask for, as pyproject.toml has it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     asked = list(project["build-system"]["requires"]) + list(project["project"]["dependencies"])
     for name, extra in project["project"]["optional-dependencies"].items():
-        asked += [] if name == leave_out else extra
+        asked += [] if name in leave_out else extra
     return [*asked, "editables"]  # hatchling asks for it when it builds an editable install
 
 
@@ -64,7 +65,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="only ask whether this Python accepts the pins")
     if parser.parse_args().check:
         pinned = set(re.findall(r"^([a-z0-9-]+)==", TARGET.read_text(), re.MULTILINE))
-        found = resolve(requirements(leave_out="learn"), TARGET)
+        found = resolve(requirements(leave_out=("learn", "peers")), TARGET)
         if unpinned := sorted(set(found) - pinned):
             sys.exit(f"not pinned, yet needed on Python {sys.version.split()[0]}: {', '.join(unpinned)}")
         print(f"Python {sys.version.split()[0]}: {len(found)} packages, all pinned, all as wheels")
