@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from paretail.core.rng import rng_for
-from paretail.retrieve.losses import LOSSES, Scored, contrast, noised
+from paretail.retrieve.losses import LOSSES, Scored, contrast, fused, fused_softmax, noised
 from paretail.retrieve.objective import LossConfig, LossName
 
 CONFIG = LossConfig(temperature=0.3, margin=0.1, negative_weight=5.0, uniformity=0.7)
@@ -205,3 +205,25 @@ def test_noise_has_its_length_and_stays_in_the_orthant() -> None:
     assert (moved - vectors).norm(dim=1).numpy() == pytest.approx(np.full(50, 0.1))
     assert (moved.sign() == vectors.sign()).all()
     assert not torch.equal(moved, noised(vectors, 0.1))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("cells", [1 << 19, 3 * NEGS])
+def test_the_fused_softmax_is_the_softmax_and_so_are_its_gradients(
+    masked: bool, cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fused, "CELLS", cells)
+    torch.manual_seed(0)
+    sizes = ((PAIRS, DIM), (NEGS, DIM), (NEGS,), (PAIRS,))
+    parts = [torch.randn(size, dtype=torch.float64, requires_grad=True) for size in sizes]
+    users, items, offset, positive = parts
+    scored = made(free=masked)
+    free = scored.free
+    if free is not None:
+        free[0] = False  # an example without a free negative
+    plain = Scored(positive, users @ items.T + offset, scored.weight, users, users, free)
+    expected = LOSSES["softmax"](plain, CONFIG)
+    found = fused_softmax(*parts, scored.weight, free, CONFIG.temperature)
+    assert found.item() == pytest.approx(expected.item())
+    for one, other in zip(torch.autograd.grad(2 * found, parts), torch.autograd.grad(2 * expected, parts), strict=True):
+        torch.testing.assert_close(one, other)

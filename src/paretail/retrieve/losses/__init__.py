@@ -12,11 +12,12 @@ from paretail.retrieve.losses.base import Loss, Scored
 from paretail.retrieve.losses.bce import bce
 from paretail.retrieve.losses.bpr import bpr
 from paretail.retrieve.losses.contrast import contrast, noised
+from paretail.retrieve.losses.fused import fused_softmax
 from paretail.retrieve.losses.margin import margin
 from paretail.retrieve.losses.softmax import softmax
 from paretail.retrieve.objective import LossName
 
-__all__ = ["LOSSES", "Loss", "Scored", "contrast", "noised"]
+__all__ = ["LOSSES", "Loss", "Scored", "contrast", "fused_softmax", "noised"]
 
 LOSSES: Final[dict[LossName, Loss]] = {
     "bpr": bpr,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from paretail.learn import device
 from paretail.learn.products import propagate
 from paretail.retrieve.batches import Batch
-from paretail.retrieve.losses import LOSSES, Scored, contrast, noised
+from paretail.retrieve.losses import LOSSES, Scored, contrast, fused_softmax, noised
 from paretail.retrieve.net.inputs import Inputs
 from paretail.retrieve.net.layers import Combination, Layer
 from paretail.retrieve.net.scorers import SCORERS
@@ -64,10 +64,23 @@ class Network(nn.Module):
         self._move(batch.users.device)
         new = newcomers(self.spec.id_dropout, *self.wiring.events.csr.shape, batch.users.device)
         wiring = self.wiring.shown(self.spec.edge_dropout, new)
-        loss = LOSSES[self.spec.loss](self.scored(self.vectors(self.states(wiring, new)), batch), self.spec)
+        loss = self._loss(self.vectors(self.states(wiring, new)), batch)
         if not self.spec.contrast:
             return loss
         return {self.spec.loss: loss, "contrast": self.spec.contrast * self._contrast(batch)}
+
+    def _loss(self, vectors: Vectors, batch: Batch) -> Tensor:
+        """Return the loss; the softmax of shared negatives whose scores are products never makes their table."""
+        if self.spec.loss != "softmax" or len(batch.negatives) != 1 or self.spec.scorer == "mlp":
+            return LOSSES[self.spec.loss](self.scored(vectors, batch), self.spec)
+        users, items = vectors.users.index_select(0, batch.users), vectors.items.index_select(0, batch.items)
+        negatives, bias = vectors.items.index_select(0, batch.negatives[0]), self.biases()
+        positive, offset = self.scorer.pairs(users, items), negatives.new_zeros(len(negatives))
+        if bias is not None:
+            positive, offset = positive + bias.index_select(0, batch.items), bias.index_select(0, batch.negatives[0])
+        if self.spec.correction and batch.log_q is not None:
+            offset = offset - self.spec.temperature * batch.log_q[0]
+        return fused_softmax(users, negatives, offset, positive, batch.weight, batch.free, self.spec.temperature)
 
     def states(self, wiring: Wiring, new: New | None = None, noise: float = 0.0) -> States:
         """Return the states of all nodes in every layer; `noise` is what the contrast adds to each layer."""
