@@ -9,9 +9,9 @@ import torch
 
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.batches import Batches
-from paretail.retrieve.fitting import FitContext
+from paretail.retrieve.fitting import FitContext, WarmStart
 from paretail.retrieve.models.graph import GraphModel
-from paretail.retrieve.net import serving, training
+from paretail.retrieve.net import serving, starting, training
 from paretail.retrieve.net.network import Network
 from paretail.retrieve.spec import PRESETS, GraphModelSpec
 
@@ -144,3 +144,40 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path: Any, monkeypatch:
         GraphModel.train(graph(), spec, 0, FitContext(progress=stop, checkpoint=tmp_path / "run"))
     again = GraphModel.train(graph(), spec, 0, FitContext(checkpoint=tmp_path / "run")).arrays()
     assert all(again[name].tobytes() == array.tobytes() for name, array in whole.items())
+
+
+@pytest.mark.parametrize("settings", [{}, PRESETS["hetero"]], ids=str)
+def test_a_warm_start_has_the_earlier_scores_and_goes_on_from_them(settings: dict[str, Any]) -> None:
+    spec = GraphModelSpec.parse({**SMALL, **settings, "epochs": 10})
+    first = GraphModel.fit(graph(), spec, 0)
+    rows = {name: np.arange(len(nodes), dtype=np.int32) for name, nodes in graph().nodes.items()}
+    network = training.network_of(graph(), spec, training.pairs_of(graph(), spec), 1)
+    starting.go_on(network, serving.trained(first.arrays()), rows)
+    same = GraphModel.from_arrays(serving.arrays_of(network), spec)
+    np.testing.assert_allclose(same.score(graph().history), first.score(graph().history), atol=1e-5)
+    short = GraphModelSpec.parse({**SMALL, **settings, "epochs": 1})
+    further = GraphModel.train(graph(), short, 0, FitContext(start=WarmStart(first, rows)))
+    assert further.run is not None
+    assert first.run is not None
+    assert further.run["epochs"][0]["loss"] < first.run["epochs"][0]["loss"] - 0.05
+
+
+def test_nodes_that_moved_keep_their_weights_and_new_ones_start_among_them() -> None:
+    spec = GraphModelSpec.parse({**SMALL, "dim": 4})
+    pairs = training.pairs_of(graph(), spec)
+    network = training.network_of(graph(), spec, pairs, 0)
+    assert network.items.ids is not None
+    start = network.items.ids.detach().clone()
+    turn = torch.linalg.qr(torch.randn(4, 4))[0]
+    before = (start @ turn)[torch.arange(ITEMS - 5, 0, -1)]  # row r was row ITEMS - 5 - r
+    rows = {"item": np.arange(ITEMS - 5, 0, -1, dtype=np.int32)}
+    rows["item"][3] = -1
+    starting.go_on(network, {"items.ids": before, "bias": torch.arange(ITEMS - 5.0)}, rows)
+    torch.testing.assert_close(network.items.ids.detach(), start @ turn, atol=1e-4, rtol=1e-3)
+    assert network.bias is not None
+    assert network.bias[ITEMS - 5].item() == 0.0
+    assert network.bias[ITEMS - 5 - 3].item() == pytest.approx(training_bias(pairs)[ITEMS - 8], abs=1e-5)
+
+
+def training_bias(pairs: Any) -> Any:
+    return 0.7 * np.log(np.maximum(np.bincount(pairs.indices, minlength=ITEMS), 1))

@@ -49,11 +49,16 @@ class GraphModel:
 
     @classmethod
     def train(cls, graph: ShopGraph, config: Any, seed: int, context: FitContext) -> Self:
-        """Train under `context`; without events there is nothing to learn, and the start is what is kept."""
-        from paretail.retrieve.net import serving, training  # torch, only where something is trained
+        """Train under `context`, from an earlier model's weights where there is one.
+
+        Without events there is nothing to learn, and the start is what is kept.
+        """
+        from paretail.retrieve.net import serving, starting, training  # torch, only where something is trained
 
         pairs = training.pairs_of(graph, config)
         network = training.network_of(graph, config, pairs, seed)
+        if context.start is not None:
+            starting.go_on(network, serving.trained(context.start.model.arrays()), context.start.rows)
         run = training.train(network, pairs, seed, context).to_json() if pairs.nnz else None
         return cls(serving.arrays_of(network), config, run)
 

@@ -50,6 +50,11 @@ class Inputs(nn.Module):
             parts.append(self.ids if known is None else self.ids * known[:, None])
         return sum(parts[1:], parts[0])
 
+    def kinds(self, own: str) -> dict[str, str]:
+        """Return the type of node that the rows of each table are; `own` is that of the nodes themselves."""
+        ids = {} if self.ids is None else {"ids": own}
+        return ids | {f"tables.{slot(name)}": name for name in self.names}
+
     def states(self) -> dict[str, Float[Tensor, "nodes dim"]]:
         """Return the vectors of the nodes that say something, by type."""
         return {name: self.tables[slot(name)] for name in self.names}

@@ -111,6 +111,16 @@ class Network(nn.Module):
         """Return the items' biases in units of the scores; they are trained in those of the loss."""
         return None if self.bias is None else self.bias * self.scale
 
+    def kinds(self) -> dict[str, str]:
+        """Return the type of node that the rows of each weight are, for those whose rows are nodes."""
+        parts = {"items": self.items, "profile": self.profile, "traits": self.traits, "nodes": self.nodes}
+        kinds = {
+            f"{part}.{name}": kind
+            for part, inputs in parts.items() if inputs is not None
+            for name, kind in inputs.kinds("item").items()
+        }  # fmt: skip
+        return kinds if self.bias is None else {**kinds, "bias": "item"}
+
     def _first(self, wiring: Wiring, new: New | None) -> dict[str, Tensor]:
         known = wiring.events.source_degree > 0
         known = known if new is None else known & ~new.items

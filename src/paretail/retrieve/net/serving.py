@@ -53,12 +53,24 @@ def arrays_of(network: Network) -> Arrays:
     return {name: np.ascontiguousarray(tensor.detach().cpu().numpy()) for name, tensor in kept.items()}
 
 
+def trained(arrays: Arrays) -> dict[str, Tensor]:
+    """Return the weights that a bundle keeps, by their names in the network."""
+    return {
+        name.removeprefix(TRAINED): torch.from_numpy(np.require(array, requirements="W"))
+        for name, array in arrays.items() if name.startswith(TRAINED)
+    }  # fmt: skip
+
+
 class Folding(nn.Module):
     """The users' half of a network; reads histories, knows no graph."""
 
     def __init__(self, arrays: Arrays, spec: GraphModelSpec) -> None:
         super().__init__()
-        tensors = {name: torch.from_numpy(np.require(array, requirements="W")) for name, array in arrays.items()}
+        tensors = {
+            name: torch.from_numpy(np.require(array, requirements="W"))
+            for name, array in arrays.items()
+            if not name.startswith(TRAINED)
+        }
         self.spec, self.kept = spec, tensors
         self.sources = [name.split("/", 1)[1] for name in arrays if name.startswith("degree/")]
         names = {"user": [_name(source) for source in self.sources]}
@@ -66,8 +78,8 @@ class Folding(nn.Module):
         self.combination = Combination(spec)
         width = spec.dim * (spec.depth + 1 if spec.combination == "concat" else 1)
         self.scorer = SCORERS[spec.scorer](width)
-        trained = {name.removeprefix(TRAINED): t for name, t in tensors.items() if name.startswith(TRAINED)}
-        self.load_state_dict({name: trained[name] for name in self.state_dict()})
+        weights = trained(arrays)
+        self.load_state_dict({name: weights[name] for name in self.state_dict()})
         self.eval()
 
     @torch.no_grad()
