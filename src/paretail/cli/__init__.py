@@ -22,6 +22,7 @@ VERBS = {
     "train": ("paretail.cli.train:train", "Learn from the data and publish a bundle."),
     "recommend": ("paretail.cli.recommend:recommend", "Write the best items for users."),
     "similar": ("paretail.cli.similar:similar", "Write the items that go with items."),
+    "compare": ("paretail.cli.compare:compare", "Train several models and tell what each is worth and costs."),
     "evaluate": ("paretail.cli.evaluate:evaluate", "Measure a bundle on events that it has not seen."),
     "serve": ("paretail.cli.serve:serve", "Answer over HTTP."),
     "items": ("paretail.cli.items:app", "Put a file of items into a store."),

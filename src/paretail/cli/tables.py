@@ -1,12 +1,16 @@
 """Tables for people: what was trained, how good it is."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from paretail.evaluate.report import Report, Row
+from paretail.pipeline.compare import Comparison
+from paretail.pipeline.comparison_page import cells_of
 from paretail.pipeline.evaluate import Evaluation
 from paretail.pipeline.train import Trained
 
@@ -64,6 +68,33 @@ def trained(console: Console, done: Trained, out: Path) -> None:
     console.print(
         f"Published {done.version} in {out} (model {facts['model']}; {facts['figure'] or 'no validation figure'})"
     )
+
+
+def comparison(console: Console, found: Comparison, out: Path | None) -> None:
+    """Print one line a model, the best first, and why others failed."""
+    console.print(
+        f"{found.users:,} users, {found.pairs:,} held-out {found.target} pairs, full ranking; ± half a 95 % interval, "
+        "behind the best ± a standard error", soft_wrap=True,
+    )  # fmt: skip
+    names = (
+        f"NDCG@{found.k}", "behind", f"Recall@{found.k}", "light", "new items", "coverage", "train", "memory", "p50",
+        "p99",
+    )  # fmt: skip
+    table = Table("model", *names, box=SIMPLE, collapse_padding=True, pad_edge=False)
+    for one in found.models:
+        if one.report is not None:
+            table.add_row(one.name, *cells_of(one))
+    console.print(table)
+    for one in found.models:
+        if one.failed:
+            console.print(f"{one.name}: {one.failed}", soft_wrap=True)
+    if out is not None:
+        console.print(f"The same with a picture: {out / 'compare.html'}", soft_wrap=True)
+
+
+def as_json(values: Any) -> str:
+    """Return values as JSON text, a field a line."""
+    return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
 
 
 def _noun(lists: str) -> str:

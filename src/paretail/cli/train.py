@@ -43,7 +43,7 @@ def train(
     from paretail.pipeline.train import train as run
 
     shop = load_config(config)
-    shop = shop.model_copy(update={"train": _overridden(shop.train, seed, budget)})
+    shop = shop.model_copy(update={"train": overridden(shop.train, seed, budget)})
     if target is not None:
         shop = shop.model_copy(update={"goal": shop.goal.model_copy(update={"lists": target})})
     with progress() as tell:
@@ -54,7 +54,8 @@ def train(
     tables.trained(console, trained, out)
 
 
-def _overridden(settings: "TrainConfig", seed: int | None, budget: str | None) -> "TrainConfig":
+def overridden(settings: "TrainConfig", seed: int | None, budget: str | None) -> "TrainConfig":
+    """Return the settings with what the command line gives; raises UsageError for what it must not be."""
     given = {name: value for name, value in (("seed", seed), ("budget", budget)) if value is not None}
     try:
         return type(settings).parse(settings.model_dump() | given, "the command line")

@@ -19,7 +19,7 @@ from paretail.data.kinds import FRIEND, NOT_TARGETS, strongest
 from paretail.data.report import ImportReport
 from paretail.data.types import History, Shop
 from paretail.graph.shopgraph import ShopGraph
-from paretail.graph.targets import USER, turned
+from paretail.graph.targets import USER, Target, turned
 from paretail.graph.traits import Traits
 from paretail.pipeline.bundle import Draft, publish, refuse_foreign
 from paretail.pipeline.config import ModelConfig, ShopConfig
@@ -59,7 +59,7 @@ def train(config: ShopConfig, base: Path, out: Path, *, seed: int | None = None,
     without the data is refused before they are read, and nothing is published then.
     """
     refuse_foreign(out)
-    _check_model(config.model)
+    check_model(config.model)
     progress("Importing")
     quarantine = out.parent / "quarantine" / f"{out.name}-{now_ms()}-{os.getpid()}"  # a run's own: two may run at once
     imported = ingest(config.data, base, quarantine=quarantine, progress=progress)
@@ -90,10 +90,10 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
     seconds = config.train.budget_seconds if budget_seconds is None else budget_seconds
     progress("Building the graph")
     target = turned(shop, config.goal.lists)
-    graph = target.graph()
-    question = TO_BE_FRIENDS if target.name == USER else question_of(graph.history, config)
+    graph, question = _asked(target, config)
     with threadpool_limits(1 if len(graph.history.item_idx) < FEW_EVENTS else None, "blas"):
-        name, choice, fitted = _fit(graph, question, config.model, seed, seconds, progress)
+        wanted = config.model
+        name, choice, fitted = chosen(graph, question, wanted.name, wanted.settings, seed, seconds, progress)
     facts = _facts(graph, question, config, name, choice, seed) | {"run": getattr(fitted, "run", None)}
     progress("Counting associations")
     arrays = {
@@ -110,11 +110,23 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
     return Trained(publish(draft, out), choice, facts)
 
 
-def _fit(graph: ShopGraph, question: Question, config: ModelConfig, seed: int, seconds: float,
-         progress: Progress) -> tuple[str, Choice, Retriever]:  # fmt: skip
-    """Return the name of the model that was chosen, why, and the model."""
+def graph_of(config: ShopConfig, base: Path, progress: Progress = silent) -> tuple[ShopGraph, Question]:
+    """Import the shop's files (relative to `base`) and return the graph and what is asked of it; nothing is written."""
+    progress("Importing")
+    shop = ingest(config.data, base, progress=progress).shop
+    progress("Building the graph")
+    return _asked(turned(shop, config.goal.lists), config)
+
+
+def _asked(target: Target, config: ShopConfig) -> tuple[ShopGraph, Question]:
+    graph = target.graph()
+    return graph, TO_BE_FRIENDS if target.name == USER else question_of(graph.history, config)
+
+
+def chosen(graph: ShopGraph, question: Question, name: str, given: dict[str, Any], seed: int, seconds: float,
+           progress: Progress = silent) -> tuple[str, Choice, Retriever]:  # fmt: skip
+    """Choose settings within `seconds` (of `auto`, the model too) and fit; return its name, the choice, the model."""
     progress("Choosing settings")
-    name, given = config.name, config.settings
     if name == AUTO:
         name, choice = auto.choose_model(graph, question, given, seed, seconds, progress)
     else:
@@ -123,7 +135,7 @@ def _fit(graph: ShopGraph, question: Question, config: ModelConfig, seed: int, s
     return name, choice, fit(model(name), graph, choice.config, seed, FitContext(progress))
 
 
-def _check_model(config: ModelConfig) -> None:
+def check_model(config: ModelConfig) -> None:
     """Raise ConfigError for a model or a setting of it that does not exist."""
     if config.name == AUTO:
         auto.check(config.settings)

@@ -1,0 +1,65 @@
+"""`paretail compare`: one line a model, the best first; one that fails says why and harms no other."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ..trained import DemoShop, paretail, parts
+
+MEMBER = """
+from paretail.retrieve.models.popular import Popular
+class Broken(Popular):
+    @classmethod
+    def fit(cls, graph, config, seed):
+        raise RuntimeError("no luck today")
+"""
+
+
+def test_models_are_told_best_first_with_costs(shop: DemoShop, tmp_path: Path) -> None:
+    config, out = shop.config_with(tmp_path / "shop.toml"), tmp_path / "report"
+    asked = ("--models", "popular,knn,blend", "--budget", "6s", "-k", 10, "--out", out)
+    done = paretail("compare", "--config", config, *asked, "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert (found["k"], found["target"], len(found["models"])) == (10, "purchase", 3)
+    ndcg = {
+        one["name"]: next(
+            row["mean"] for row in one["report"]["rows"] if (row["metric"], row["segment"]) == ("ndcg", "all")
+        )
+        for one in found["models"]
+    }
+    assert list(ndcg.values()) == sorted(ndcg.values(), reverse=True)
+    best = found["models"][0]
+    assert best["behind"] == [0, 0]
+    for one in found["models"]:
+        assert one["behind"][0] == pytest.approx(ndcg[best["name"]] - ndcg[one["name"]], abs=1e-9)
+        assert one["train_seconds"] > 0
+        assert 50 < one["peak_mib"] < 4000
+        assert 0 < one["p50_ms"] <= one["p99_ms"]
+    assert json.loads((out / "compare.json").read_text()) == found
+    page = (out / "compare.html").read_text()
+    assert page.count("<circle") == 3
+    assert f"{ndcg['blend']:.4f}" in page
+    assert not parts(tmp_path)
+
+
+def test_a_model_that_fails_says_why(shop: DemoShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "their_models.py").write_text(MEMBER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    monkeypatch.syspath_prepend(tmp_path)
+    config = shop.config_with(tmp_path / "shop.toml")
+    done = paretail("compare", "--config", config, "--models", "their_models:Broken,popular", "--budget", "2s")
+    assert done.code == 0, done.err
+    assert "their_models:Broken: RuntimeError: no luck today" in done.out
+    assert "popular" in done.out.split("their_models:Broken")[0]
+
+
+@pytest.mark.parametrize(("models", "code"), [("popular,blnd", "RETR-01"), ("knn", "CLI-05"), ("knn", "CONF-03")])
+def test_wrong_input_is_refused_before_anything_is_trained(
+    shop: DemoShop, tmp_path: Path, models: str, code: str
+) -> None:
+    more = {"CLI-05": ("-k", 0), "CONF-03": ("--budget", "soon")}.get(code, ())
+    done = paretail("compare", "--config", shop.config_with(tmp_path / "shop.toml"), "--models", models, *more)
+    assert done.code != 0
+    assert f"({code})" in done.err
