@@ -45,8 +45,9 @@ def recommend_to_file(
     lists = recommender.recommend(histories, k, exclude, progress=progress)
     rows = frame(lists, user_ids, recommender.items)
     write_table(rows, out)
-    known = [np.diff(histories.indptr), *(np.diff(about.indptr) for about in histories.about.values())]
-    cold = int(np.sum(np.sum(known, axis=0) == 0))
+    friends = histories.about.get("user")
+    known = np.diff(histories.indptr) + (0 if friends is None else np.diff(friends.indptr))
+    cold = int(np.sum(known == 0))
     return {
         "version": recommender.version, "users": len(user_ids), "cold": cold, "rows": rows.height, "file": str(out),
         "unused_history": unused,
