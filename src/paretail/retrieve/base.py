@@ -40,8 +40,8 @@ class Retriever(Protocol):
 
     Fitting reads the graph; scoring reads nothing but the histories given, so a user never seen in training is
     served like any other, and a new event changes the next answer. A user without history gets finite scores.
-    Kernels of numba on all cores are compiled by `core.kernels.parallel_kernel`: then any thread may call. A recommender
-    scores under their lock, so that `score` itself must not wait for threads of its own that launch some.
+    Kernels of numba on all cores are compiled by `core.kernels.parallel_kernel`: then any thread may call. Recommenders
+    score under their lock, so that `score` itself must not wait for threads of its own that launch some.
     """
 
     name: ClassVar[str]
