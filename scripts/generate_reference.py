@@ -61,11 +61,15 @@ def _config() -> str:
 
 
 def _model_settings() -> Iterator[str]:
-    for name, model in table("Models").items():
-        config = model.config_type
+    configs = {name: model.config_type for name, model in table("Models").items()}
+    for name, config in configs.items():
+        wider = next(
+            (other for other, base in configs.items() if config is not base and issubclass(config, base)), None
+        )
+        rest = f"What is not here is as in `{wider}`.\n\n" if wider else ""
         yield (
-            f'## `[model.settings]` of `"{name}"`\n\n{reference_config.summary(config)}\n\n'
-            f"{reference_config.settings(config)}\n"
+            f'## `[model.settings]` of `"{name}"`\n\n{reference_config.summary(config)}\n\n{rest}'
+            f"{reference_config.settings(config, configs[wider] if wider else None)}\n"
         )
 
 

@@ -20,14 +20,17 @@ def sections(root: Model) -> Iterator[str]:
         yield f"## {names}\n\n{summary(model)}\n\n{settings(model)}\n"
 
 
-def settings(model: Model) -> str:
-    """Return the table of one class's settings."""
+def settings(model: Model, wider: Model | None = None) -> str:
+    """Return the table of one class's settings, or of those in which it differs from a class that it extends."""
     if bare := [name for name, field in model.model_fields.items() if not _meaning(field)]:
         raise SystemExit(f"{model.__module__}.{model.__name__}: no description of {', '.join(bare)}")
     rows = [
         f"| `{name}` | {_cell(_type(field))} | {_cell(_default(field))} | {_cell(_meaning(field))} |"
         for name, field in model.model_fields.items()
+        if wider is None or name not in wider.model_fields or _default(field) != _default(wider.model_fields[name])
     ]
+    if not rows:
+        return "None has another default."
     return "\n".join(["| setting | type | default | meaning |", "|---|---|---|---|", *rows])
 
 
