@@ -78,8 +78,9 @@ class Edges:
             values = values if gone is None else torch.where(gone[at], 0.0, values)
         return Edges(self.csr.with_values(values), self.target_degree, self.source_degree)
 
+    @cached_property
     def turned(self) -> "Edges":
-        """Return the same edges in the other direction."""
+        """The same edges in the other direction."""
         return Edges(self.csr.transposed(), self.source_degree, self.target_degree)
 
     def _at(self, own: Tensor, others: Tensor) -> Tensor:

@@ -75,7 +75,7 @@ class Wiring:
         heard: dict[str, tuple[Heard, ...]] = {}
         for relation, edges in self.edges.items():
             for turned, (hearing, verb, said) in enumerate(directions(relation)):
-                along = edges.turned() if turned else edges
+                along = edges.turned if turned else edges
                 heard[hearing] = (*heard.get(hearing, ()), Heard(heard_of(hearing, verb, said), said, along))
         return heard
 
