@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from paretail.data.held import Mode
 from paretail.data.types import History, Reason
@@ -91,7 +92,7 @@ def test_of_equal_causes_the_newest_is_told() -> None:
 
 def test_what_was_shown_or_taken_back_is_nothing_had() -> None:
     told = replace(history([(0, 0), (1, 1), (2, 1)]), kinds=("purchase", "impression"))
-    found = reasons(np.ones((6, 6)), told, 1, 3)
+    found = reasons(np.ones((6, 6)), told, 1, 3, shop=Evidence(history([(1, 1), (3, 1)]), 6))
     assert [(reason.code, reason.item_idx) for reason in found] == [("because", 0), ("because", 0)]
 
 
@@ -233,3 +234,76 @@ def test_a_history_of_a_thousand_events_and_one_of_none(loaded: Recommender) -> 
     assert all(reason.item_idx in long.item_idx for reason in found)
     nobody = loaded.explain(loaded.history.of_users(np.array([], np.int64)).picked(np.zeros(0, int), np.zeros(2)), rows)
     assert {reason.code for reason in nobody} == {"popular"}
+
+
+class Aware(Weights):
+    """The same, and it says that it reads what is known of users."""
+
+    reads_traits = True
+
+
+ABOUT = st.lists(st.lists(st.booleans(), min_size=6, max_size=6), min_size=3, max_size=3)
+
+
+def known(rows: list[list[bool]]) -> sparse.csr_array:
+    return sparse.csr_array(np.array(rows, np.float32))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), max_size=6), min_size=6, max_size=6), ABOUT,
+       st.lists(st.booleans(), min_size=3, max_size=3), st.lists(st.booleans(), min_size=6, max_size=6))  # fmt: skip
+def test_friends_and_traits_speak_by_exact_counts(
+    users: list[list[tuple[int, int]]], marks: list[list[bool]], mine: list[bool], friends: list[bool]
+) -> None:
+    traits = np.array(marks, bool).T  # [users, nodes]
+    shop = replace(history(*users), about={"country": known(traits.tolist())})
+    me = replace(history([]), about={"country": known([mine]), "user": known([friends])})
+    listed = np.arange(4, dtype=np.int32)
+    found = explain(Aware(np.ones((4, 4))), me, listed, Evidence(shop, 4), "purchase", "target")
+    had = np.array([[(item, 0) in events for item in range(4)] for events in users])
+    for item, reason in enumerate(found):
+        of_friends = int((had[:, item] & np.array(friends)).sum())
+        counts = {node: int((had[:, item] & traits[:, node]).sum()) for node in np.flatnonzero(mine).tolist()}
+        expected = {node: traits[:, node].sum() * had[:, item].sum() / 6 for node in counts}
+        z = {node: (counts[node] - expected[node]) / np.sqrt(expected[node] + 1) for node in counts}
+        best = max(z, key=lambda node: z[node]) if z else None
+        if of_friends:
+            assert reason == Reason("friends", None, "purchase", of_friends, out_of=sum(friends))
+        elif best is not None and z[best] > 0:
+            assert reason.code == "among"
+            assert z[reason.node_idx] == pytest.approx(z[best])  # type: ignore[index]
+            assert reason.count == counts[reason.node_idx]  # type: ignore[index]
+            assert reason.out_of == traits[:, reason.node_idx].sum()
+        else:
+            assert reason == Reason("popular", None, "purchase", int(had[:, item].sum()))
+
+
+def test_a_model_that_reads_events_alone_tells_of_no_trait() -> None:
+    shop = replace(history([(2, 0)], []), about={"country": known([[True], [False]])})
+    me = replace(history([]), about={"country": known([[True]])})
+    plain, aware = (
+        explain(model(np.ones((4, 4))), me, np.array([2], np.int32), Evidence(shop, 4), "purchase", "target")
+        for model in (Weights, Aware)
+    )
+    assert plain == [Reason("popular", None, "purchase", 1)]
+    assert aware == [Reason("among", None, "purchase", 1, None, 1, "country", 0)]
+
+
+def test_a_new_item_is_told_by_what_it_resembles() -> None:
+    shop = history([(0, 0), (3, 1)])
+    found = reasons(np.ones((6, 6)), history([(0, 0)]), 2, 3, shop=Evidence(shop, 6))
+    assert [(reason.code, reason.item_idx, reason.count) for reason in found] == [("new", 0, 0), ("because", 0, 0)]
+
+
+def test_words_of_people_and_new_items() -> None:
+    def trait(node_type: str, node_idx: int) -> tuple[str, str]:
+        return {"country": ("country", ["FR", "DE"][node_idx])}[node_type]
+
+    names = ["Tea", "Cup"]
+    among = Reason("among", None, "purchase", 1200, None, 3000, "country", 1)
+    expected = "popular with people of your country (DE): 1,200 of 3,000 bought this"
+    assert in_words(among, "purchase", names, trait) == expected
+    friends = Reason("friends", None, "purchase", 2, None, 5)
+    assert in_words(friends, "purchase", names) == "2 of your 5 friends bought this"
+    new = Reason("new", 1, "view", 0, 0.4)
+    assert in_words(new, "purchase", names) == 'new; resembles "Cup": you looked at that'

@@ -10,7 +10,7 @@ from paretail.data.held import Mode, pair_keys
 from paretail.data.splits import Split
 from paretail.data.types import History, Time
 from paretail.retrieve import question
-from paretail.retrieve.question import held_out, hidden_links
+from paretail.retrieve.question import held_out, hidden_links, newcomers
 
 from .histories import KINDS, copy_of, history_of, random_history
 
@@ -170,3 +170,22 @@ def test_links_are_hidden_in_both_directions() -> None:
     assert (hidden_links(history, 3, rng_for("test", 1)).held.counts > 0).sum() == 3
     alone = history_of([[("friend", 1, 0.0)], [("friend", 0, 0.0)]], "none", kinds=("friend", "self"))
     assert not hidden_links(alone, 9, rng_for("test", 2)).held.counts.any()
+
+
+def test_newcomers_are_asked_with_nothing_known_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Users 0 to 59 began on day 0, users 60 to 119 in the last weeks; both buy all the time."""
+    old = [[("purchase", (user + day) % 9, day) for day in range(0, 100, 10)] for user in range(60)]
+    new = [[("view", 3, 90), ("purchase", user % 9, 91), ("purchase", 8, 99)] for user in range(60)]
+    history = history_of(old + new)
+    split = newcomers(history, "purchase", 1000, np.random.default_rng(0))
+    assert split is not None
+    assert np.flatnonzero(split.held.counts).tolist() == list(range(60, 120))
+    assert not np.diff(split.train.indptr)[60:].any()
+    assert split.train.ts_ms.max() < history.ts_ms[history.kind == KINDS.index("view")].min()
+    assert pairs(history, "purchase") >= keys(split.held.user_idx, split.held.item_idx)
+    few = newcomers(history, "purchase", 20, np.random.default_rng(0))
+    assert few is not None
+    assert (few.held.counts > 0).sum() == 20
+    assert newcomers(history_of(old), "purchase", 1000, np.random.default_rng(0)) is None
+    assert newcomers(history_of(old + new, "order"), "purchase", 1000, np.random.default_rng(0)) is None
+    assert newcomers(history_of([]), "purchase", 1000, np.random.default_rng(0)) is None

@@ -184,16 +184,21 @@ class History:
 class Reason:
     """Why an item is in a list, as data; `serve` and `cli` turn it into words (`pipeline/reasons.py`).
 
-    `code` is one of `because` (the user's own event on `item_idx` with `kind`, `count` others did both), `again`
-    (the user had it before), `popular`; `count` is exact, from the data; `share` is the
-    part of the item's score that this reason explains, 0 to 1.
+    `code` is one of `because` (the user's own event on `item_idx` with `kind`, `count` others did both), `new` (nobody
+    did anything with it yet, and it resembles `item_idx`), `again` (the user had it before), `friends` (`count` of the
+    user's `out_of` friends had it), `among` (`count` of the `out_of` people with the user's trait `node_idx` of type
+    `node_type` had it), `popular`; counts are exact, from the data; `share` is the part of the item's score that this
+    reason explains, 0 to 1.
     """
 
-    code: Literal["because", "again", "popular"]
+    code: Literal["because", "new", "again", "friends", "among", "popular"]
     item_idx: int | None = None
     kind: str | None = None
     count: int | None = None
     share: float | None = None
+    out_of: int | None = None
+    node_type: str | None = None
+    node_idx: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -70,6 +70,11 @@ class Traits:
         """Return the values of one node type."""
         return next(values for name, values in self.columns.values() if name == node_type)
 
+    def named(self, node_type: str, node_idx: int) -> tuple[str, str]:
+        """Return the column and the value of a node."""
+        column = next(column for column, (name, _) in self.columns.items() if name == node_type)
+        return column, self.values(node_type).name(node_idx)
+
 
 def row_of(about: Mapping[str, sparse.csr_array], row: int) -> dict[str, tuple[Rows, NDArray[np.float32]]]:
     """Return what is known of one user."""

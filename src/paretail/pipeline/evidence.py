@@ -17,6 +17,7 @@ class Evidence:
 
     def __init__(self, history: History, items: int) -> None:
         self._history, self._items = history, items
+        self._traits: dict[str, sparse.csc_array] = {}
 
     def warm(self) -> None:
         """Build what counting needs: 4 bytes and about 0.1 μs an event."""
@@ -34,6 +35,32 @@ class Evidence:
     def count(self, item: int, kind: int) -> int:
         """Return how many users did `kind` with `item`."""
         return len(self._users(item, kind))
+
+    def anything(self, item: int) -> bool:
+        """Say whether anybody did anything with `item`."""
+        _, bounds = self._by_item_and_kind
+        kinds = len(self._history.kinds)
+        return bool(bounds[item * kinds] < bounds[(item + 1) * kinds])
+
+    def among(self, people: NDArray[np.bool_], items: Sequence[int], kind: int) -> list[int]:
+        """Return for each item how many of the users marked in `people` did `kind` with it."""
+        return [int(people[self._users(item, kind)].sum()) for item in items]
+
+    def with_trait(self, node_type: str, node_idx: int) -> NDArray[np.bool_]:
+        """Mark the users with a trait."""
+        known, mask = self._by_trait(node_type), np.zeros(self._history.users, bool)
+        mask[known.indices[known.indptr[node_idx] : known.indptr[node_idx + 1]]] = True
+        return mask
+
+    @property
+    def users(self) -> int:
+        """How many users there are."""
+        return self._history.users
+
+    def _by_trait(self, node_type: str) -> sparse.csc_array:
+        if node_type not in self._traits:
+            self._traits[node_type] = sparse.csc_array(self._history.about[node_type])
+        return self._traits[node_type]
 
     def _users(self, item: int, kind: int) -> Rows:
         """Return them, ascending."""

@@ -1,6 +1,6 @@
 """Why an item is in a list: found in the data, counted exactly, told in plain words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
 from paretail.data.held import Mode
-from paretail.data.kinds import NOT_TARGETS, TARGETS
+from paretail.data.kinds import NOT_TARGETS, PRODUCT, TARGETS
 from paretail.data.types import History, Reason
 from paretail.pipeline.evidence import Evidence
-from paretail.retrieve.base import Retriever
+from paretail.retrieve.base import Retriever, reads_traits
 from paretail.retrieve.falls import falls
 
 #: What a person did, by kind; a kind that the shop declared is told by its own word (`did`).
@@ -27,6 +27,8 @@ DID = {
 COMMON: Final = 0.5
 #: Of each item that a user had: the number of the kind that says most, and how often that was done.
 Done = dict[int, tuple[int, int]]
+#: node type, row of the node -> the column that told it, and its value.
+Trait = Callable[[str, int], tuple[str, str]]
 
 
 def explain(
@@ -35,9 +37,10 @@ def explain(
     """Return one reason for each item of one user's list.
 
     An item that the user had before is told as such; another by the item had without which its score falls most, less
-    half of what the list falls by on average; one that nothing in the history speaks for as popular. What was shown or
-    taken back counts as nothing had. Of equal causes the newest is told. No count has the user in it, as somebody who
-    did both had the listed item before; that needs a history with all that `evidence` knows of the user.
+    half of what the list falls by on average. One that nothing in the history speaks for is told by friends or by the
+    trait whose people want it most above chance, where the model reads what is known of users; else as popular. What
+    was shown or taken back counts as nothing had. Of equal causes the newest is told. No count has the user in it, as
+    somebody who did both had the listed item before; that needs a history with all that `evidence` knows of the user.
     """
     past = history.where(np.array([kind not in NOT_TARGETS for kind in history.kinds], bool)[history.kind])
     done = _strongest(past, target)
@@ -47,16 +50,28 @@ def explain(
         fallen = falls(model, history, np.array(causes, np.int32), np.array(new, np.int32), mode=mode)
         best = dict(zip(new, _best(causes, fallen), strict=True))
     found = _counted(best, past, done, evidence, target)
+    if reads_traits(model):
+        found |= _by_people([item for item in found if found[item].code == "popular"], past, evidence, target)
     return [
         found[item] if item in found else Reason("again", item, past.kinds[done[item][0]], done[item][1])
         for item in listed.tolist()
     ]
 
 
-def in_words(reason: Reason, target: str, names: Sequence[str] | pl.Series) -> str:
-    """Return the reason as one sentence; `names[item_idx]` is what a person calls an item."""
+def in_words(reason: Reason, target: str, names: Sequence[str] | pl.Series, trait: Trait | None = None) -> str:
+    """Return the reason as one sentence.
+
+    `names[item_idx]` is what a person calls an item, `trait(node_type, node_idx)` the column and the value of a trait.
+    """
     if reason.code == "again":
         return f"you {did(str(reason.kind))} before"
+    if reason.code == "friends":
+        return f"{reason.count:,} of your {_count(reason.out_of or 0, 'friend', 'friends')} {did(target)}"
+    if reason.code == "among":
+        column, value = trait(str(reason.node_type), int(reason.node_idx or 0)) if trait else ("kind", "")
+        return f"popular with people of your {column} ({value}): {reason.count:,} of {reason.out_of:,} {did(target)}"
+    if reason.code == "new" and reason.item_idx is not None:
+        return f'new; resembles "{names[reason.item_idx]}": you {did(str(reason.kind), "that")}'
     if reason.code == "because":
         name = "" if reason.item_idx is None else f'"{names[reason.item_idx]}"'
         others = f"{_count(reason.count, 'other', 'others')} who did also {did(target)}" if reason.count else ""
@@ -90,11 +105,40 @@ def _counted(
     caused = {item: cause for item, (cause, share) in best.items() if share}
     counts = evidence.both([(cause, done[cause][0], item, wanted) for item, cause in caused.items()])
     reasons = {
-        item: Reason("because", cause, past.kinds[done[cause][0]], count, best[item][1])
+        item: Reason(
+            "because" if count or evidence.anything(item) else "new",
+            cause, past.kinds[done[cause][0]], count, best[item][1],
+        )
         for (item, cause), count in zip(caused.items(), counts, strict=True)
-    }
+    }  # fmt: skip
     popular = (item for item in best if item not in caused)
     return reasons | {item: Reason("popular", None, target, evidence.count(item, wanted)) for item in popular}
+
+
+def _by_people(items: list[int], past: History, evidence: Evidence, target: str) -> dict[int, Reason]:
+    """Return reasons by friends, else by the user's trait with the largest z = (count - e) / sqrt(e + 1) above 0.
+
+    e is what the trait's people would have by everybody's share. An item that neither speaks for is left out.
+    """
+    wanted, found = past.kinds.index(target), dict[int, tuple[float, Reason]]()
+    alone = [evidence.count(item, wanted) for item in items]
+    for name, known in past.about.items():
+        for node in known.indices.tolist() if name not in ("user", PRODUCT) else []:
+            people = evidence.with_trait(name, node)
+            size = int(people.sum())
+            for item, everyone, count in zip(items, alone, evidence.among(people, items, wanted), strict=True):
+                expected = size * everyone / max(evidence.users, 1)
+                z = (count - expected) / np.sqrt(expected + 1)
+                if z > found.get(item, (0.0,))[0]:
+                    found[item] = z, Reason("among", None, target, count, None, size, name, node)
+    if "user" in past.about:
+        friends = np.zeros(evidence.users, bool)
+        friends[past.about["user"].indices] = True
+        size = int(friends.sum())
+        for item, count in zip(items, evidence.among(friends, items, wanted), strict=True):
+            if count:
+                found[item] = np.inf, Reason("friends", None, target, count, None, size)
+    return {item: reason for item, (_, reason) in found.items()}
 
 
 def _strongest(past: History, target: str) -> Done:

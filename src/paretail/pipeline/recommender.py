@@ -180,7 +180,7 @@ class Recommender:
 
     def in_words(self, reason: Reason) -> str:
         """Return a reason as one sentence, items called by their titles where there are any."""
-        return reasons.in_words(reason, self.target, self._names)
+        return reasons.in_words(reason, self.target, self._names, self.traits.named)
 
     def similar(self, item_ids: pl.Series, relation: str, k: int = 20) -> pl.DataFrame:
         """Return `item_id, rank, similar_item_id, score, support, confidence, lift` for the items known."""

@@ -18,6 +18,7 @@ WINDOW_SHARE: Final = 0.2
 NEWEST_SHARE: Final = 0.2
 ENOUGH_USERS: Final = 1000
 FEWEST_USERS: Final = 100
+FEWEST_NEWCOMERS: Final = 50
 #: The share of links that are hidden to learn how to find them.
 HIDDEN_SHARE: Final = 0.15
 
@@ -62,14 +63,36 @@ def hidden_links(history: History, most_users: int, rng: np.random.Generator) ->
     return _only(Split(train, held, FRIEND), np.flatnonzero((held.counts > 0) & left), most_users, rng)
 
 
-def _weeks(history: History, target: str, mode: Mode) -> tuple[Split, NDArray[np.int64]]:
-    """Return the question of the last weeks and whom it can be asked."""
+def newcomers(history: History, target: str, most_users: int, rng: np.random.Generator) -> Split | None:
+    """Ask what people take in the weeks of their first event, without any event of theirs; None where too few are new.
+
+    The weeks are the last ones, or hold the newest fifth of the target events. Only clock time tells who is new.
+    """
+    if history.time != "clock" or not len(history.ts_ms):
+        return None
+    best: tuple[Split, NDArray[np.int64]] | None = None
+    for cut_ms in _cuts(history, target):
+        split = by_time(history, target, cut_ms=cut_ms)
+        asked = np.flatnonzero((split.held.counts > 0) & (np.diff(split.train.indptr) == 0))
+        if best is None or len(asked) > len(best[1]):
+            best = split, asked
+        if len(asked) >= FEWEST_USERS:
+            break
+    return None if best is None or len(best[1]) < FEWEST_NEWCOMERS else _only(*best, most_users, rng)
+
+
+def _cuts(history: History, target: str) -> list[int]:
+    """Return the moments at which the last weeks may begin."""
     days = int(np.ptp(history.ts_ms)) / DAY_MS
     last = int(history.ts_ms.max()) - round(min(WINDOW_DAYS, WINDOW_SHARE * days) * DAY_MS)
     times = history.ts_ms[history.kind == kind_row(history, target)]
-    cuts = [last, int(np.quantile(times, 1 - NEWEST_SHARE)) if len(times) else last]
+    return [last, int(np.quantile(times, 1 - NEWEST_SHARE)) if len(times) else last]
+
+
+def _weeks(history: History, target: str, mode: Mode) -> tuple[Split, NDArray[np.int64]]:
+    """Return the question of the last weeks and whom it can be asked."""
     best: tuple[Split, NDArray[np.int64]] | None = None
-    for cut_ms in cuts:
+    for cut_ms in _cuts(history, target):
         split = by_time(history, target, cut_ms=cut_ms, drop=mode)
         asked = np.flatnonzero((split.held.counts > 0) & (np.diff(split.train.indptr) > 0))
         if best is None or len(asked) > len(best[1]):

@@ -36,8 +36,8 @@ from paretail.retrieve.base import Arrays, Question, Scores
 from paretail.retrieve.choose import Choice
 from paretail.retrieve.content import labels_of
 from paretail.retrieve.normalise import add_shaped, fill, unit_of
-from paretail.retrieve.question import held_out, hidden_links
-from paretail.retrieve.signals import OF_FRIENDS, Setting, build, check_signal, signals_of
+from paretail.retrieve.question import held_out, hidden_links, newcomers
+from paretail.retrieve.signals import OF_FRIENDS, Setting, build, check_signal, of_nobody, signals_of
 from paretail.retrieve.signals.ground import Ground
 from paretail.retrieve.signals.matrix import Matrix, Sum, matrix_from
 from paretail.retrieve.signals.profiles import Scene, profile, wished
@@ -104,6 +104,14 @@ class BlendConfig(Config):
     modes: dict[Mode, Mix] = Field(
         default={"target": PRIOR}, min_length=1, description="The weights of each mode that is answered apart.",
     )  # fmt: skip
+    nobody: Mix | None = Field(
+        None, description="The weights for users without events, in every mode; by default those of the mode.",
+    )  # fmt: skip
+
+    @property
+    def mixes(self) -> tuple[Mix, ...]:
+        """All mixes that there are."""
+        return (*self.modes.values(), *(() if self.nobody is None else (self.nobody,)))
 
     def mix(self, mode: Mode) -> Mix:
         """Return the weights of a mode; where it has none of its own those of `target`, else of the first there is."""
@@ -119,7 +127,7 @@ class Blend:
     @property
     def reads_traits(self) -> bool:
         """Whether any signal follows from what is known of users apart from events."""
-        return any("|about " in signal for mix in self.config.modes.values() for signal in mix.theta)
+        return any("|about " in signal for mix in self.config.mixes for signal in mix.theta)
 
     def __init__(self, config: BlendConfig, scene: Scene, matrices: Mapping[str, Matrix]) -> None:
         self.config, self.scene, self.matrices = config, scene, matrices
@@ -128,7 +136,7 @@ class Blend:
     def fit(cls, graph: ShopGraph, config: Any, seed: int) -> Self:
         """Fit the matrices that any mode uses."""
         ground = ground_of(graph, config, graph.history, seed)
-        names = {signal.split("|")[0] for mix in config.modes.values() for signal in mix.theta}
+        names = {signal.split("|")[0] for mix in config.mixes for signal in mix.theta}
         names.add(FLOORS[0] if ground.timed else FLOORS[1])
         return cls(config, ground.scene, build(ground, dict.fromkeys(sorted(names))))
 
@@ -143,10 +151,24 @@ class Blend:
         return self._mixed(history, now_ms, mode, best)
 
     def _mixed(self, history: History, now_ms: int | None, mode: Mode, best: NDArray[np.integer] | None) -> Scores:
-        mix, scene = self.config.mix(mode), self._at(now_ms)
+        scene = self._at(now_ms)
         left_out = items_had(history, self.config.target, mode, scene.items)
-        total = np.zeros((history.users, scene.items), np.float32)
         history = wished(history, scene.weights)
+        new = np.diff(history.indptr) == 0
+        if self.config.nobody is None or not new.any():
+            return self._by(self.config.mix(mode), history, left_out, scene, best)
+        if new.all():
+            return self._by(self.config.nobody, history, left_out, scene, best)
+        total = np.empty((history.users, scene.items), np.float32)
+        for mix, rows in ((self.config.nobody, np.flatnonzero(new)), (self.config.mix(mode), np.flatnonzero(~new))):
+            theirs = None if best is None else best[rows]
+            total[rows] = self._by(mix, history.of_users(rows), sparse.csr_array(left_out[rows]), scene, theirs)
+        return total
+
+    def _by(
+        self, mix: Mix, history: History, left_out: sparse.csr_array, scene: Scene, best: NDArray[np.integer] | None
+    ) -> Scores:
+        total = np.zeros((history.users, scene.items), np.float32)
         for signal, theta in mix.theta.items():
             add_shaped(total, self._signal(signal, history, scene, best), left_out, theta, mix.kappa)
         fill(total, self._floor, ENOUGH)
@@ -233,7 +255,11 @@ class Blend:
                 metrics[str(mode)] = {"k": JUDGED_AT, **asdict(learned)}
                 if mode == wanted[0]:  # the others ask other questions: their figures are not comparable
                     figure = f"NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.standard_error:.4f}"
-        return Choice(config.model_copy(update={"modes": modes}), metrics, tuple(remarks), figure)
+        nobody = config.nobody
+        if "nobody" not in given and question.target != FRIEND:
+            nobody, found = _of_newcomers(graph, config, asked, seed)
+            remarks.extend(found)
+        return Choice(config.model_copy(update={"modes": modes, "nobody": nobody}), metrics, tuple(remarks), figure)
 
     def _at(self, now_ms: int | None) -> Scene:
         if now_ms is None:
@@ -267,12 +293,18 @@ class Blend:
         return matrix.apply(row) if best is None or not isinstance(matrix, Sum) else matrix.apply_best(row, best)
 
 
-def learn(graph: ShopGraph, config: BlendConfig, split: Split, mode: Mode, seed: int) -> mixing.Learned | None:
-    """Fit every signal of the setting on the split's training part, and learn weights on its held-out pairs."""
+def learn(
+    graph: ShopGraph, config: BlendConfig, split: Split, mode: Mode, seed: int, without_events: bool = False
+) -> mixing.Learned | None:
+    """Fit every signal of the setting on the split's training part, and learn weights on its held-out pairs.
+
+    With `without_events` those signals alone that say something of a user without events.
+    """
     ground = ground_of(graph, config, split.train, seed)
     setting = Setting.of(ground, mode)
-    matrices = build(ground, signals_of(setting))
     signals = [f"{name}|{profile}" for name, profiles in signals_of(setting).items() for profile in profiles]
+    signals = of_nobody(signals) if without_events else signals
+    matrices = build(ground, dict.fromkeys(signal.split("|")[0] for signal in signals))
     fitted = Blend(config, ground.scene, matrices)
     asked = np.flatnonzero(split.held.counts)
     lists = []
@@ -283,6 +315,19 @@ def learn(graph: ShopGraph, config: BlendConfig, split: Split, mode: Mode, seed:
         scores = {signal: fitted._signal(signal, history, ground.scene) for signal in signals}
         lists.append(mixing.propose(scores, left_out, split.held.of_users(asked[rows])))
     return mixing.learn(mixing.together(lists), signals, JUDGED_AT, seed) if lists else None
+
+
+def _of_newcomers(graph: ShopGraph, config: BlendConfig, asked: int, seed: int) -> tuple[Mix | None, list[str]]:
+    """Return the weights for users without events, None where too few people were new of late, and what was found."""
+    history = wished(graph.history, config.kind_weights)
+    split = newcomers(history, config.target, asked, rng_for("retrieve/newcomers", seed))
+    if split is None:
+        return None, []
+    learned = learn(graph, config, split, "target", seed, without_events=True)
+    if learned is None:
+        return None, []
+    told = _figures(learned, split)
+    return Mix(theta=learned.theta, kappa=learned.kappa), [f"Lists of users without any event: {told}"]
 
 
 def _with_friends(graph: ShopGraph, config: BlendConfig, asked: int, seed: int) -> tuple[Mix, tuple[str, ...]]:
@@ -352,6 +397,11 @@ def _remark(mode: Mode, learned: mixing.Learned | None, split: Split, prior: Mix
     if learned is None:
         few = f"too few events to learn from ({asked} users could be asked)"
         return f"{ASKS[mode]}: {few}; one fixed signal, the {next(iter(prior.theta)).partition('|')[0]}"
+    return f"{ASKS[mode]}: {_figures(learned, split)}"
+
+
+def _figures(learned: mixing.Learned, split: Split) -> str:
+    asked = int((split.held.counts > 0).sum())
     parts = ", ".join(f"{signal} {theta:.2f}" for signal, theta in learned.theta.items())
     figure = f"NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.standard_error:.4f}"
-    return f"{ASKS[mode]}: {figure} in validation on {asked:,} users, by {parts}"
+    return f"{figure} in validation on {asked:,} users, by {parts}"

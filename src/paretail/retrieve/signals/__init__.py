@@ -4,7 +4,7 @@ A signal is named `matrix|profile`. Which signals a shop has follows from what i
 attributes, size. Which of them count, and how much, is learned on a split of the events (`retrieve/models/blend.py`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -33,6 +33,10 @@ ROWS: Final = {
 }
 
 
+#: Of more kinds of traits the first ones by name have signals.
+MOST_TRAITS: Final = 8
+
+
 @dataclass(frozen=True)
 class Setting:
     """What a shop's events tell, and the question asked."""
@@ -46,6 +50,7 @@ class Setting:
     people: bool = False
     products: bool = False
     friends: bool = False
+    traits: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, ground: Ground, mode: Mode) -> "Setting":
@@ -54,6 +59,7 @@ class Setting:
         return cls(
             ground.kinds, ground.ordered, ground.timed, has_baskets(ground), has_attributes, mode, people,
             people and PRODUCT in ground.known, "user" in ground.known,
+            () if people else tuple(sorted({*ground.known} - {"user"})[:MOST_TRAITS]),
         )  # fmt: skip
 
     @property
@@ -127,6 +133,9 @@ FAMILIES: Final[dict[str, Family]] = {
     "pop all": Family(popularity.of_all, _anyone(lambda at: at.several)),
     "pop 7d": Family(partial(popularity.lately, tau_days=7.0), _anyone(lambda at: at.timed)),
     "pop 30d": Family(partial(popularity.lately, tau_days=30.0), _anyone(lambda at: at.timed)),
+    "pop people 30d": Family(partial(popularity.people_lately, tau_days=30.0), _anyone(lambda at: at.timed)),
+    "pop first 30d": Family(partial(popularity.at_first, tau_days=30.0), _anyone(lambda at: at.timed)),
+    "pop first 90d": Family(partial(popularity.at_first, tau_days=90.0), _anyone(lambda at: at.timed)),
     "pop day": Family(popularity.by_day, lambda at: ("then",) if at.clocked else ()),
 }
 
@@ -136,6 +145,9 @@ def family(name: str) -> Family:
     if name.startswith("own ") and name.endswith(" rate"):
         kind = name.removeprefix("own ").removesuffix(" rate")
         return Family(partial(own.converting, kind=kind), lambda at: (f"kind {kind}",))
+    if name.startswith("among "):
+        trait = name.removeprefix("among ")
+        return Family(partial(popularity.among, name=trait), lambda at: (f"about {trait}",))
     return FAMILIES[name]
 
 
@@ -150,7 +162,11 @@ def check_signal(signal: str) -> None:
         profile(name)
     except (KeyError, ValueError):
         raise ValueError(f"{signal!r} names no profile: {nearest(name, PROFILES)}") from None
-    rows = ROWS.get(matrix, "anyone" if matrix.startswith("pop ") else "a profile of items")
+    rows = (
+        f"about {matrix[6:]}"
+        if matrix.startswith("among ")
+        else ROWS.get(matrix, "anyone" if matrix.startswith("pop ") else "a profile of items")
+    )
     if rows != (name if name in ("then", "anyone") or name.startswith("about ") else "a profile of items"):
         raise ValueError(f"{signal!r}: {matrix!r} is multiplied with {rows}")
 
@@ -160,7 +176,13 @@ def signals_of(at: Setting) -> dict[str, tuple[str, ...]]:
     found = {name: family.profiles(at) for name, family in FAMILIES.items()}
     if at.mode == "target":
         found |= {f"own {kind} rate": (f"kind {kind}",) for kind in at.kinds[1:]}
+    found |= {f"among {name}": (f"about {name}",) for name in at.traits}
     return {name: profiles for name, profiles in found.items() if profiles}
+
+
+def of_nobody(signals: Iterable[str]) -> list[str]:
+    """Return those of the signals that say something of a user without events."""
+    return [signal for signal in signals if signal.partition("|")[2].startswith(("anyone", "then", "about "))]
 
 
 def build(ground: Ground, names: Mapping[str, object]) -> dict[str, Matrix]:
