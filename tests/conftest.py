@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .trained import DemoShop, make_shop
+from .trained import DemoShop, make_shop, paretail
 
 #: Packages whose tensors' shapes are checked at run time in tests; without the extra `learn` they cannot be imported.
 SHAPED = ["paretail.learn", "paretail.retrieve.batches", "paretail.retrieve.losses", "paretail.retrieve.net"]
@@ -38,3 +38,18 @@ def real_data() -> Callable[[str], Path]:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> DemoShop:
     """Return a small simulated shop with a bundle; copy the bundle before harming it."""
     return make_shop(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="session")
+def sides(shop: DemoShop, tmp_path_factory: pytest.TempPathFactory) -> list[object]:
+    """Return the options that serve a bundle of categories and one of people, whose links are made up."""
+    folder = tmp_path_factory.mktemp("sides")
+    users = shop.users
+    links = [f"{user},{friend}" for user, friend in zip(users, users[3:] + users[:3], strict=True)]
+    (folder / "links.csv").write_text("\n".join(["user_id,friend_id", *links]))
+    config = shop.config_with(folder / "shop.toml")
+    config.write_text(config.read_text().replace("[data]\n", f'[data]\nlinks = "{folder / "links.csv"}"\n', 1))
+    for name, target in (("categories", "category"), ("friends", "user")):
+        done = paretail("train", "--config", config, "--out", folder / name, "--target", target)
+        assert done.code == 0, done.err
+    return ["--categories", folder / "categories", "--friends", folder / "friends"]

@@ -12,6 +12,8 @@ export async function passes(): Promise<string[]> {
   const kept: BatchAnswer = await client.putItems(new Set(items));
   await client.changeItems([{ item_id: "i", price: null }]);
   await client.trending();
+  await client.categories({ events: [{ item_id: "i" }], exclude_ids: ["Garden > Pots"] });
+  await client.friends({ user_id: "u", exclude: ["none"] });
   new EventQueue(client, { onRejected: (event: NewEvent, error) => event.item_id + error.code }).put({
     user_id: "u",
     item_id: "i",

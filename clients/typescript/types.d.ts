@@ -10,6 +10,28 @@ export interface BatchAnswer {
   rows: Verdict[];
 }
 
+/** Categories for somebody; `item_id` of a line is the path, such as `Garden > Pots`. */
+export interface CategoriesRequest {
+  /** The shop's id; an unknown user is served as well. */
+  user_id?: string | null;
+  /** What a visitor did, after the history of `user_id`. */
+  events?: Event[];
+  /** Items of a session, as views; the last one is the newest. */
+  items?: string[];
+  /** Length of the list. 1 to 1,000. By default 20. */
+  k?: number;
+  /** Kinds of events that take what they are about out of the list; `["none"]`: nothing. By default as the bundle was trained. */
+  exclude?: string[] | null;
+  /** Not these. */
+  exclude_ids?: string[];
+  /** Only those for which this is true. */
+  filter?: string | null;
+  /** Tell why each one is in the list. By default false. */
+  explain?: boolean;
+  /** Your own name for this request. */
+  request_id?: string | null;
+}
+
 /** The one shape of every error. */
 export interface ErrorAnswer {
   error: ErrorDetail;
@@ -48,6 +70,28 @@ export interface Event {
 /** Events to keep; each is judged for itself. */
 export interface EventsRequest {
   events: NewEvent[];
+}
+
+/** People whom somebody may know or befriend; whom they know already is left out. */
+export interface FriendsRequest {
+  /** The shop's id; an unknown user is served as well. */
+  user_id?: string | null;
+  /** What a visitor did, after the history of `user_id`. */
+  events?: Event[];
+  /** Items of a session, as views; the last one is the newest. */
+  items?: string[];
+  /** Length of the list. 1 to 1,000. By default 20. */
+  k?: number;
+  /** Kinds of events that take what they are about out of the list; `["none"]`: nothing. By default as the bundle was trained. */
+  exclude?: string[] | null;
+  /** Not these. */
+  exclude_ids?: string[];
+  /** Only those for which this is true. */
+  filter?: string | null;
+  /** Tell why each one is in the list. By default false. */
+  explain?: boolean;
+  /** Your own name for this request. */
+  request_id?: string | null;
 }
 
 /** A category or brand that a user turned to; shares of one list add up to at most 1. */
@@ -444,6 +488,10 @@ export interface Endpoints {
   page(question?: PageRequest): Promise<PageAnswer>;
   /** `POST /v1/similar`: Find what goes with items. */
   similar(question: SimilarRequest): Promise<SimilarAnswer>;
+  /** `POST /v1/categories`: Recommend categories, where a bundle of them is served. */
+  categories(question?: CategoriesRequest): Promise<RecommendAnswer>;
+  /** `POST /v1/friends`: Recommend people, where a bundle of them is served. */
+  friends(question?: FriendsRequest): Promise<RecommendAnswer>;
   /** `GET /v1/trending`: List what many want of late. */
   trending(question?: TrendingQuery): Promise<RecommendAnswer>;
   /** `POST /v1/events`: Keep events; the next answer knows them. */

@@ -17,9 +17,9 @@ Ask = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
-def service(shop: DemoShop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(shop: DemoShop, sides: list[object], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Return a service without keys to which the tests of the clients write; each test has users of its own."""
-    with serving(shop.bundle, tmp_path_factory.mktemp("client") / "store") as running:
+    with serving(shop.bundle, tmp_path_factory.mktemp("client") / "store", *sides) as running:
         yield running
 
 

@@ -106,6 +106,8 @@ def test_every_method_is_answered(ask: Ask, service: Service) -> None:
     similar = ask(at, "similar", ["i00000012", "i00000040"], "also-bought", k=2).items
     assert {line.item_id for line in similar} <= {"i00000012", "i00000040"}
     assert len(ask(at, "trending", k=4, filter="price > 1").items) == 4
+    assert len(ask(at, "categories", items=["i00000012"], k=2).items) == 2
+    assert len(ask(at, "friends", user_id="u00000007", k=2).items) == 2
     assert ask(at, "stats", since=0.0, until=1.5).until == 1.5
     assert ask(at, "ready").model_version == listed.model_version
     assert ask(at, "live").status == "live"

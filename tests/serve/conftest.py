@@ -14,16 +14,16 @@ from .client import Service, serving
 
 
 @pytest.fixture(scope="session")
-def service(shop: DemoShop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service without keys that answers from the small shop's bundle; nobody writes to its store."""
-    with serving(shop.bundle, tmp_path_factory.mktemp("read") / "store") as running:
+def service(shop: DemoShop, sides: list[object], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Return a service without keys that answers from the small shop's bundles; nobody writes to its store."""
+    with serving(shop.bundle, tmp_path_factory.mktemp("read") / "store", *sides) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def written(shop: DemoShop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def written(shop: DemoShop, sides: list[object], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Return a service without keys to whose store anything may be written."""
-    with serving(shop.bundle, tmp_path_factory.mktemp("written") / "store") as running:
+    with serving(shop.bundle, tmp_path_factory.mktemp("written") / "store", *sides) as running:
         yield running
 
 

@@ -58,6 +58,8 @@ test("every method is answered", { skip }, async () => {
       assert.equal((await client.page()).lists.length, 5);
     },
     similar: async () => assert.ok((await client.similar({ items: ["i00000012"], k: 2 })).items.length <= 2),
+    categories: async () => assert.equal((await client.categories({ items: ["i00000012"], k: 2 })).items.length, 2),
+    friends: async () => assert.equal((await client.friends({ user_id: user, k: 2 })).items.length, 2),
     trending: async () =>
       assert.equal((await client.trending({ k: 4, filter: "price > 1", ...{ none: undefined } })).items.length, 4),
     stats: async () => assert.equal((await client.stats({ since: 0, until: 1.5 })).until, 1.5),

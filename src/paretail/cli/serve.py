@@ -11,6 +11,8 @@ def serve(
     *,
     bundle: Path | None = None,
     store: Path | None = None,
+    categories: Path | None = None,
+    friends: Path | None = None,
     config: Path | None = None,
     host: str | None = None,
     port: int | None = None,
@@ -23,6 +25,10 @@ def serve(
         The trained bundle; a version that is published later is picked up.
     store
         The folder of live data, made where it is not there; by default beside the bundle, its name and `-store`.
+    categories
+        A bundle trained with `--target category` (or `brand`, or an attribute), for `POST /v1/categories`.
+    friends
+        A bundle trained with `--target user`, for `POST /v1/friends`.
     config
         A shop.toml whose `[serve]` tells all of this and the bounds; options given here count more.
     host
@@ -41,7 +47,10 @@ def serve(
         raise UsageError(Problem("CLI-07", "no bundle to serve", expected, "Name one"))
     if store is None and config is not None and settings.store is not None:
         store = config.parent / settings.store
-    given = {"host": host, "port": port}
+    sides = {"categories": (categories, settings.categories), "friends": (friends, settings.friends)}
+    given: dict[str, object] = {"host": host, "port": port}
+    given |= {name: str(_beside(config, told) if here is None else here)
+              for name, (here, told) in sides.items() if here is not None or told is not None}  # fmt: skip
     settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
     run(bundle, store or beside(bundle), settings)
     # Threads of the HTTP server may still run Python while the interpreter is taken down, which then aborts: one to
@@ -49,6 +58,11 @@ def serve(
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _beside(config: Path | None, told: str | None) -> Path:
+    """Return the path that a file of settings tells, relative to it."""
+    return (config.parent if config is not None else Path()) / (told or "")
 
 
 def beside(bundle: Path) -> Path:

@@ -117,6 +117,8 @@ class Table:
     recommend = asking("POST /v1/recommend", b.RecommendRequest, b.RecommendAnswer)
     page = asking("POST /v1/page", b.PageRequest, b.PageAnswer)
     similar = asking("POST /v1/similar", b.SimilarRequest, b.SimilarAnswer)
+    categories = asking("POST /v1/categories", b.CategoriesRequest, b.RecommendAnswer)
+    friends = asking("POST /v1/friends", b.FriendsRequest, b.RecommendAnswer)
     trending = asking("GET /v1/trending", b.TrendingRequest, b.RecommendAnswer)
     events = sending_rows("POST /v1/events", "events", b.NewEvent)
     merge = asking_of("POST /v1/users/{id}/merge", b.MergeRequest, b.MergeAnswer)

@@ -66,6 +66,14 @@ class ServeConfig(Config):
     """`[serve]`: what `paretail serve --config` serves, where it listens, and its bounds."""
 
     bundle: str | None = Field(None, description="The bundle to serve, relative to this file.")
+    categories: str | None = Field(
+        None, description="A bundle that `train --target category` (or `brand`, or an attribute) made, relative to "
+        "this file: `POST /v1/categories` answers from it.",
+    )  # fmt: skip
+    friends: str | None = Field(
+        None, description="A bundle that `train --target user` made, relative to this file: `POST /v1/friends` answers "
+        "from it.",
+    )  # fmt: skip
     store: str | None = Field(
         None, description="The folder of live data, relative to this file; by default the bundle's name and `-store`.",
     )  # fmt: skip

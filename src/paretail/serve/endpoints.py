@@ -114,6 +114,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         example={"items": ["i00000012"], "relation": "similar", "k": 5},
     ),
     Endpoint(
+        "POST", "/v1/categories", "recommend", "Recommend categories, where a bundle of them is served",
+        b.RecommendAnswer, lambda shop, asked: shop.categories(asked.question), b.CategoriesRequest,
+        example={"user_id": "u00000007", "k": 3},
+    ),
+    Endpoint(
+        "POST", "/v1/friends", "recommend", "Recommend people, where a bundle of them is served", b.RecommendAnswer,
+        lambda shop, asked: shop.friends(asked.question), b.FriendsRequest, example={"user_id": "u00000007", "k": 3},
+    ),
+    Endpoint(
         "GET", "/v1/trending", "recommend", "List what many want of late", b.RecommendAnswer,
         lambda shop, asked: shop.trending(asked.question), b.TrendingRequest, example={"k": 5},
     ),

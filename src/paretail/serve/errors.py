@@ -14,7 +14,7 @@ Headers = Sequence[tuple[str, str]]
 STATUS = {
     "SERV-01": 400, "SERV-02": 404, "SERV-03": 404, "SERV-06": 413, "SERV-07": 405, "SERV-09": 500, "SERV-10": 400,
     "SERV-12": 408, "SERV-13": 503, "SERV-14": 503, "SERV-15": 415, "KEYS-02": 401, "KEYS-03": 403, "KEYS-04": 429,
-    "KEYS-07": 403, "LIVE-02": 404, "STOR-06": 422, "STOR-08": 422,
+    "KEYS-07": 403, "LIVE-02": 404, "LIVE-04": 404, "STOR-06": 422, "STOR-08": 422,
 }  # fmt: skip
 
 log = structlog.get_logger()

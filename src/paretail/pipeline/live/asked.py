@@ -12,7 +12,9 @@ from paretail.core.clock import now_ms
 from paretail.core.errors import Problem, UsageError, nearest
 from paretail.core.ids import Rows
 from paretail.data.held import Mode
+from paretail.data.kinds import SELF
 from paretail.data.types import History
+from paretail.graph.targets import USER
 from paretail.graph.traits import About
 from paretail.pipeline.live import rules
 from paretail.pipeline.live.bodies import RecommendedItem, Rules
@@ -52,8 +54,10 @@ class Asked:
         excluded = recommender.excluded_kinds(question.exclude)
         past = _past(engine, question)
         about = {} if question.user_id is None else engine.about(question.user_id)
-        leaves_out = np.array([kind in excluded for kind in recommender.history.kinds] or [False])
-        had = past.item_idx[leaves_out[past.kind]]
+        told = [*((event.item_id, event.quantity) for event in question.events), *((i, 1.0) for i in question.items)]
+        about = {**about, **engine.products(question.user_id, told)}
+        leaves_out = np.array([kind in (*excluded, SELF) for kind in recommender.history.kinds] or [False])
+        had = np.concatenate([past.item_idx[leaves_out[past.kind]], _gone(engine)])
         seen = shown.of_session(question.session_id) if question.skip_shown and question.session_id else []
         left_out = rules.named_rows(engine, [*question.exclude_items, *seen])
         times = fatigue if question.fatigue is None else question.fatigue
@@ -123,19 +127,27 @@ def scores_of(asked: Sequence[Asked], ks: Sequence[int]) -> list[Scores]:
 def _past(engine: Engine, question: Rules) -> Past:
     """Return what is stored of the user, then what the question itself tells, in its order."""
     stored = Past.of([]) if question.user_id is None else engine.past(question.user_id)
-    if not question.events and not question.items:
+    if engine.recommender.lists == USER or (not question.events and not question.items):
         return stored
     recommender = engine.recommender
     now, weakest = now_ms(), recommender.history.kinds.index(recommender.weakest)
     told = [
-        (recommender.items.row(event.item_id), _kind(engine, event.kind),
-         now if event.ts is None else round(event.ts * 1000), event.quantity)
-        for event in question.events
+        (row, kind, now if event.ts is None else round(event.ts * 1000), event.quantity)
+        for event, kind in [(event, _kind(engine, event.kind)) for event in question.events]
+        for row in engine.reach.rows(event.item_id)
     ]  # fmt: skip
-    told += [(recommender.items.row(item), weakest, now, 1.0) for item in question.items]
+    told += [(row, weakest, now, 1.0) for item in question.items for row in engine.reach.rows(item)]
     past = Past.of(told)
     past = past._replace(ts_ms=engine.in_time_of_bundle(past.ts_ms))
-    return stored.then(past.where((past.item_idx >= 0) & (past.kind != NO_KIND)))
+    return stored.then(past.where(past.kind != NO_KIND))
+
+
+def _gone(engine: Engine) -> Rows:
+    """Return who must not be listed where lists hold people: those who were forgotten."""
+    if engine.recommender.lists != USER:
+        return np.empty(0, np.int32)
+    rows = np.array([engine.recommender.items.row(user_id) for user_id in list(engine.users.forgotten)], np.int32)
+    return rows[rows >= 0]
 
 
 def _kind(engine: Engine, word: str | None) -> int:

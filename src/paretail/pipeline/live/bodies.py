@@ -148,6 +148,29 @@ class PageAnswer(Struct, omit_defaults=True):
     degraded: Degraded = []
 
 
+class TargetRequest(Visitor, forbid_unknown_fields=True, kw_only=True):
+    """A list of something else than items; `item_id` of the answer's lines is its id."""
+
+    k: K = 20
+    exclude: Annotated[
+        list[str] | None,
+        Meta(description='Kinds of events that take what they are about out of the list; `["none"]`: nothing. By '
+             "default as the bundle was trained."),
+    ] = None  # fmt: skip
+    exclude_ids: Annotated[Items, Meta(description="Not these.")] = []
+    filter: Annotated[Filter | None, Meta(description="Only those for which this is true.")] = None
+    explain: Annotated[bool, Meta(description="Tell why each one is in the list.")] = False
+    request_id: Annotated[Id | None, Meta(description="Your own name for this request.")] = None
+
+
+class CategoriesRequest(TargetRequest, forbid_unknown_fields=True, kw_only=True):
+    """Categories for somebody; `item_id` of a line is the path, such as `Garden > Pots`."""
+
+
+class FriendsRequest(TargetRequest, forbid_unknown_fields=True, kw_only=True):
+    """People whom somebody may know or befriend; whom they know already is left out."""
+
+
 class TrendingRequest(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """What many people want of late."""
 

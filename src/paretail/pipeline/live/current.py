@@ -3,16 +3,17 @@
 import time
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 import structlog
 
-from paretail.core.errors import BundleError
+from paretail.core.errors import BundleError, Problem
 from paretail.data.documents import ItemDocument
 from paretail.data.live import LiveUsers
 from paretail.data.people import People
 from paretail.data.stores.base import Store
+from paretail.graph.targets import ITEM, USER
 from paretail.pipeline.bundle import current, current_or_none
 from paretail.pipeline.live import bodies, rules
 from paretail.pipeline.live.asked import Asked, scores_of
@@ -25,6 +26,11 @@ WATCH_SECONDS: Final = 0.5
 #: How soon a version that was refused is looked at again: it may have been copied anew.
 LOOK_AGAIN_SECONDS: Final = 5.0
 
+#: What the lists of a bundle hold: its option of `paretail serve`, and the target that trains one.
+Holds = Literal["items", "labels", "people"]
+OPTIONS: Final = {"items": "--bundle", "labels": "--categories", "people": "--friends"}
+TRAINED: Final[dict[Holds, str]] = {"items": ITEM, "labels": "category", "people": USER}
+
 log = structlog.get_logger()
 
 
@@ -34,10 +40,12 @@ class Current:
     engine: Engine
 
     def __init__(
-        self, bundle: Path, store: Store, users: LiveUsers, people: People, shown: ShownLists, writing: Lock
-    ) -> None:
+        self, bundle: Path, store: Store, users: LiveUsers, people: People, shown: ShownLists, writing: Lock,
+        holds: Holds = "items",
+    ) -> None:  # fmt: skip
         self._bundle, self._store, self._users, self._people = bundle, store, users, people
         self._shown, self._writing = shown, writing
+        self._holds = holds
         self.refused: str | None = None
         self._look_again = 0.0
         self._seen_version = store.version()
@@ -53,14 +61,17 @@ class Current:
 
     def _load(self, version: str) -> None:
         """Make an engine of a version, let it answer once in each way, and put it in place of the one before."""
-        engine = Engine(Recommender.load(self._bundle, version), self._users, self._people)
+        recommender = Recommender.load(self._bundle, version)
+        _check_holds(recommender, self._holds)
+        engine = Engine(recommender, self._users, self._people)
         somebody = Asked.of(engine, bodies.RecommendRequest(user_id=engine.recommender.users.ids[0]), self._shown, 0)
         rows, values = rules.draw(engine, scores_of([somebody], [5])[0], somebody.drawing(5))
         scores_of([somebody], [len(engine.shelf)])
         somebody.explain(somebody.lines(rows, values, ""), rows, [])
         with self._writing:
-            _put_documents(engine, self._store)
-            engine.count_live()
+            if self._holds == "items":
+                _put_documents(engine, self._store)
+                engine.count_live()
             self.engine = engine
 
     def _watch(self) -> None:
@@ -90,6 +101,8 @@ class Current:
 
     def _follow_store(self) -> None:
         """Take in what another process (an import, a service beside this one) has written."""
+        if self._holds != "items":
+            return  # the bundle of items does it for all
         version = self._store.version()
         if version != self._seen_version:
             self._seen_version = version
@@ -98,6 +111,15 @@ class Current:
             with self._writing:
                 self.engine.recount()
                 _put_documents(self.engine, self._store)
+
+
+def _check_holds(recommender: Recommender, holds: Holds) -> None:
+    """Raise BundleError (BNDL-07) where a bundle's lists hold something else."""
+    there = {ITEM: "items", USER: "people"}.get(recommender.lists, "labels")
+    if there != holds:
+        do = f"Name it with {OPTIONS[there]}, or train one with paretail train --target {TRAINED[holds]}"
+        found = f"lists of bundle version {recommender.version} hold {there} ({recommender.lists})"
+        raise BundleError(Problem("BNDL-07", found, f"A bundle whose lists hold {holds} here", do))
 
 
 def _put_documents(engine: Engine, store: Store) -> None:

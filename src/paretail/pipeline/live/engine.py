@@ -5,6 +5,7 @@ that the bundle has seen (same item, kind and millisecond) counts once. A kind t
 strongest that it knows and that is no stronger, or the weakest that it knows.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from paretail.core.clock import now_ms
 from paretail.core.ids import Rows
 from paretail.core.money import minor_per_major
-from paretail.data.kinds import NOT_TARGETS, TARGETS
+from paretail.data.kinds import NOT_TARGETS, PRODUCT, TARGETS
 from paretail.data.live import LiveUsers, Packed
 from paretail.data.people import People
 from paretail.data.shelf import Shelf
@@ -23,6 +24,7 @@ from paretail.data.stores.base import StoredEvent
 from paretail.data.types import History
 from paretail.graph.traits import About, row_of, together
 from paretail.pipeline.live.feed import words_of
+from paretail.pipeline.live.reach import Reach
 from paretail.pipeline.live.trends import Trends
 from paretail.pipeline.recommender import Recommender
 
@@ -68,6 +70,9 @@ class Engine:
     def __init__(self, recommender: Recommender, users: LiveUsers, people: People) -> None:
         self.recommender, self.users, self.people = recommender, users, people
         self._sizes = {**recommender.traits.sizes, "user": len(recommender.users)}
+        if recommender.products is not None:
+            self._sizes[PRODUCT] = len(recommender.products)
+        self.reach = Reach(recommender)
         data = recommender.manifest.config["data"]
         self.currency: str = data["currency"]
         self.minor = minor_per_major(self.currency)
@@ -76,7 +81,6 @@ class Engine:
         self.words = words_of(recommender.words)
         kinds = recommender.history.kinds
         self.only_kind = kinds[0] if len(kinds) == 1 else None
-        self._rows_of_items = np.zeros(0, np.int32)
         self._kinds_of_kinds = np.zeros(0, np.uint8)
         self._variants = (-1, False)
         self._listable: dict[bool, tuple[int, NDArray[np.bool_] | None]] = {}
@@ -97,17 +101,29 @@ class Engine:
 
     def about(self, user_id: str) -> About:
         """Return what is known of a user beside events: traits as the store tells them, else the bundle; friends."""
-        known = self.recommender.history.about
-        if not known:
-            return {}
         user_id = self.users.user_of(user_id)
-        row = -1 if user_id in self.users.forgotten else self.recommender.users.row(user_id)
-        stored = row_of(known, row) if row >= 0 else {}
-        told = self.people.attributes(user_id)
+        stored = self._known(user_id)
+        told = self.people.attributes(user_id) if self.recommender.history.about else None
         if told is None:
             return stored
-        friends = {name: nodes for name, nodes in stored.items() if name == "user"}
-        return self.recommender.traits.row(told) | friends
+        others = {name: nodes for name, nodes in stored.items() if name not in self.recommender.traits.sizes}
+        return self.recommender.traits.row(told) | others
+
+    def products(self, user_id: str | None, told: Sequence[tuple[str, float]]) -> About:
+        """Return what somebody turned to where lists hold people: stored, live, and `told` as (item, quantity)."""
+        products = self.recommender.products
+        if products is None:
+            return {}
+        taken: defaultdict[int, float] = defaultdict(float)
+        for one in [] if user_id is None else self.users.ids_of(user_id):
+            rows, weights = self._known(one).get(PRODUCT, _NO_PRODUCTS)
+            for row, quantity in zip(rows.tolist(), (np.exp2(weights) - 1).tolist(), strict=True):
+                taken[row] += quantity
+        for item_id, quantity in [*([] if user_id is None else self._live_products(user_id)), *told]:
+            taken[products.row(item_id)] += quantity
+        rows = np.array(sorted(row for row, quantity in taken.items() if row >= 0 and quantity > 0), np.int32)
+        weights = np.log2(1 + np.array([taken[row] for row in rows.tolist()], np.float64)).astype(np.float32)
+        return {PRODUCT: (rows, weights)} if len(rows) else {}
 
     def histories(self, pasts: Sequence[Past], abouts: Sequence[About] | None = None) -> History:
         """Return many users' pasts as one history, with what is known of them beside."""
@@ -148,14 +164,6 @@ class Engine:
         weaker = [kind for kind in TARGETS[TARGETS.index(word) :] if kind in kinds]
         return kinds.index(weaker[0] if weaker else self.recommender.weakest)
 
-    def rows_of(self, items: NDArray[np.uint32]) -> Rows:
-        """Return the rows of live items, given by their number in `LiveUsers.items`; -1 where the bundle lacks one."""
-        known, rows = self.users.items.words, self._rows_of_items
-        if len(rows) < len(known):
-            new = [self.recommender.items.row(word) for word in known[len(rows) :]]
-            self._rows_of_items = rows = np.concatenate([rows, np.array(new, np.int32)])
-        return rows[items]
-
     def listable(self, out_of_stock: bool) -> NDArray[np.bool_] | None:
         """Return which rows of the shelf may be listed at all, None where all may."""
         version = self.shelf.version
@@ -192,6 +200,17 @@ class Engine:
         later = history.time == "clock" or recommender.manifest.created_ms > forgotten
         return past.where(past.ts_ms > forgotten if history.time == "clock" else np.full(end - start, later))
 
+    def _known(self, user_id: str) -> About:
+        """Return what the bundle knows of a user beside events."""
+        row = -1 if user_id in self.users.forgotten else self.recommender.users.row(user_id)
+        return row_of(self.recommender.history.about, row) if row >= 0 else {}
+
+    def _live_products(self, user_id: str) -> list[tuple[str, float]]:
+        events, kinds = self.users.of(self.users.user_of(user_id)), self.users.kinds.words
+        return [(self.users.items.words[item], float(quantity))
+                for item, kind, quantity in zip(events["item"], events["kind"], events["quantity"], strict=True)
+                if kinds[kind] not in NOT_TARGETS]  # fmt: skip
+
     def _live(self, events: Packed) -> Past:
         """Return live events of items and kinds that the bundle knows, in its own measure of time."""
         if not len(events):
@@ -199,9 +218,10 @@ class Engine:
         known, kind_of = self.users.kinds.words, self._kinds_of_kinds
         if len(kind_of) < len(known):
             self._kinds_of_kinds = kind_of = np.array([self.kind(word) for word in known], np.uint8)
-        rows, kinds = self.rows_of(events["item"]), kind_of[events["kind"]]
-        past = Past(rows, kinds, self.in_time_of_bundle(events["ts_ms"]), events["quantity"])
-        return past.where((rows >= 0) & (kinds != NO_KIND))
+        place, rows = self.reach.of(self.users.items.words, events["item"])
+        kinds = kind_of[events["kind"]][place]
+        past = Past(rows, kinds, self.in_time_of_bundle(events["ts_ms"])[place], events["quantity"][place])
+        return past.where(kinds != NO_KIND)
 
     def in_time_of_bundle(self, ts_ms: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return wall-clock times as the bundle counts time: as they are, after all it knows, or not at all."""
@@ -221,3 +241,4 @@ class Engine:
 
 
 _NOTHING = Past.of([])
+_NO_PRODUCTS = (np.empty(0, np.int32), np.empty(0, np.float32))

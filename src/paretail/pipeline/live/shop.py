@@ -25,10 +25,11 @@ from paretail.data.stores.base import Shown, Store, StoredEvent
 from paretail.pipeline.config import ServeConfig
 from paretail.pipeline.live import bodies, feed, profile, rules
 from paretail.pipeline.live.asked import Asked, scores_of
-from paretail.pipeline.live.current import Current
+from paretail.pipeline.live.current import Current, Holds
 from paretail.pipeline.live.engine import Engine
 from paretail.pipeline.live.placements import Page
 from paretail.pipeline.live.shown import ShownLists
+from paretail.pipeline.live.sides import Sides
 from paretail.pipeline.stats import stats
 
 #: The policy that chooses: always the best first, so that every propensity is 1.
@@ -47,7 +48,8 @@ class LiveShop:
         self._people = People(store, config.users_in_memory)
         self._shown = ShownLists(store, self._users.items)
         self._writing = Lock()  # documents and engines: one writer at a time
-        self._current = Current(bundle, store, self._users, self._people, self._shown, self._writing)
+        self._current = self._follow(bundle, "items")
+        self._sides = Sides(config, self._follow, self._shown)
 
     @classmethod
     def open(cls, bundle: Path, store: Store, config: ServeConfig | None = None) -> Self:
@@ -57,6 +59,7 @@ class LiveShop:
     def close(self) -> None:
         """Write what was shown and stop the threads; the store stays open."""
         self._current.close()
+        self._sides.close()
         self._shown.close()
 
     def __enter__(self) -> Self:
@@ -107,6 +110,14 @@ class LiveShop:
         request_id = question.request_id or uuid4().hex
         self._show(asked, request_id, _named_apart(lists))
         return bodies.PageAnswer(request_id, asked.engine.version, lists, degraded)
+
+    def categories(self, question: bodies.CategoriesRequest) -> bodies.RecommendAnswer:
+        """Return categories (or brands, or what else that bundle's lists hold) for somebody; raises UsageError."""
+        return self._sides.ask("labels", question)
+
+    def friends(self, question: bodies.FriendsRequest) -> bodies.RecommendAnswer:
+        """Return people whom somebody may befriend; raises UsageError."""
+        return self._sides.ask("people", question)
 
     def trending(self, question: bodies.TrendingRequest) -> bodies.RecommendAnswer:
         """Return what many people want of late; raises UsageError for a filter's fault."""
@@ -271,9 +282,13 @@ class LiveShop:
 
     def problems(self) -> list[str]:
         """Return what is not as it should be, while answers go on."""
-        return [problem for problem in (self._current.refused, self._shown.fault) if problem]
+        told = (self._current.refused, *self._sides.problems(), self._shown.fault)
+        return [problem for problem in told if problem]
 
     # Below
+
+    def _follow(self, bundle: Path, holds: Holds) -> Current:
+        return Current(bundle, self.store, self._users, self._people, self._shown, self._writing, holds)
 
     def _scores(self, asked: Sequence[Asked], ks: Sequence[int]) -> tuple[list[rules.Scores], list[str]]:
         """Return each question's scores for a list of its length, by trends where the model fails."""
