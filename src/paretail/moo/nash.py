@@ -21,6 +21,7 @@ from paretail.moo.sign import Array
 RIDGE = 1e-12
 STEPS = 500
 ENOUGH = 1e-11  # of the Newton decrement; the residual is of the same order
+QUADRATIC = 0.25  # below this decrement a full step more than halves it
 
 
 def nash(gram: Array) -> Array:
@@ -29,12 +30,13 @@ def nash(gram: Array) -> Array:
     if not length.all():
         raise ValueError("a task whose gradient is zero has nothing to bargain for: leave it out")
     cosines = correlations(gram) + RIDGE * np.eye(len(gram))
-    x = np.ones(len(gram))
+    x, before = np.ones(len(gram)), np.inf
     for _ in range(STEPS):
         move, decrement = _newton(cosines, x)
-        x = x + move / (1.0 + decrement if decrement > 0.25 else 1.0)
-        if decrement < ENOUGH:
-            break
+        if decrement < ENOUGH or (before < QUADRATIC and decrement > before / 2):
+            break  # found, or as near as rounding lets it come
+        x = x + move / (1.0 + decrement if decrement > QUADRATIC else 1.0)
+        before = decrement
     return x / length
 
 
