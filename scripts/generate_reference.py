@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import reference_balancers
 import reference_config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +23,7 @@ NOTE = "<!-- Written by scripts/generate_reference.py; `make docs` writes it ane
 #: heading -> where the dict is, and what an entry is for
 TABLES = {
     "Models": ("paretail.retrieve.models", "MODELS", 'A name for `[model] name = "..."`.'),
+    "Balancers": ("paretail.rank.balance", "BALANCERS", "How the losses of several tasks are weighed at each step."),
     "Sources": ("paretail.data.sources", "SOURCES", "A name for `format`, where the file's ending does not say it."),
     "Checks": ("paretail.data.checks", "CHECKS", "What `paretail check` looks at, and `train` before it starts."),
     "Metrics": ("paretail.evaluate.metrics", "METRICS", "What `paretail evaluate` reports, the mean over users."),
@@ -39,6 +41,7 @@ def pages() -> dict[str, str]:
         "cli.md": _command_line(),
         "config.md": _config(),
         "tables.md": _tables(),
+        "balancers.md": reference_balancers.page(),
         "errors.md": _errors(),
     }
     return {name: NOTE + re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n" for name, text in made.items()}

@@ -25,7 +25,7 @@ class Claims:
 
     #: The weights sum to one.
     simplex: bool = False
-    #: Multiplying a loss by a number changes its weight by the inverse: the direction stays.
+    #: Multiplying a loss by a number leaves the direction as it was.
     scale_invariant: bool = False
     #: To first order no loss rises: the direction has a product of 0 or more with each gradient.
     harms_none: bool = False
