@@ -37,7 +37,7 @@ from paretail.retrieve.falls import falls
 from paretail.retrieve.fitting import FitContext, WarmStart, fit
 from paretail.retrieve.listwise import Lists, ndcg
 from paretail.retrieve.models import model
-from paretail.retrieve.models.blend import ASKS, FEWEST_ASKED, JUDGED_AT, MOST_ASKED, items_had, modes_to_learn
+from paretail.retrieve.models.blend import ASKS, FEWEST_ASKED, JUDGED_AT, items_had, modes_to_learn
 from paretail.retrieve.normalise import FAINT
 from paretail.retrieve.question import held_out
 from paretail.retrieve.signals.profiles import wished
@@ -51,8 +51,9 @@ BEST: Final = 50
 SEGMENTS: Final = (0, 2, 6, 21)
 #: So many questions of a segment count as much as everybody's weights.
 SHRINKAGE: Final = 300.0
-#: Users asked for each second of the budget.
+#: Users asked for each second of the budget, and at most: a gain of a few hundredths needs many to be told from chance.
 ASKED_A_SECOND: Final = 30
+MOST_ASKED: Final = 10_000
 
 Weights = dict[str, NonNegativeFloat]
 
