@@ -11,7 +11,13 @@ import pytest
 from .trained import DemoShop, make_shop, paretail
 
 #: Packages whose tensors' shapes are checked at run time in tests; without the extra `learn` they cannot be imported.
-SHAPED = ["paretail.learn", "paretail.retrieve.batches", "paretail.retrieve.losses", "paretail.retrieve.net"]
+SHAPED = [
+    "paretail.learn",
+    "paretail.retrieve.batches",
+    "paretail.retrieve.losses",
+    "paretail.retrieve.net",
+    "paretail.retrieve.sequences.learning",
+]
 if find_spec("jaxtyping"):
     import jaxtyping
 

@@ -19,7 +19,13 @@ EXTRAS = (
     "pytest",
 )
 #: What cannot be imported without the extra `learn`; packages stand for what is in them.
-NEED_TORCH = {"paretail.learn", "paretail.retrieve.batches", "paretail.retrieve.losses", "paretail.retrieve.net"}
+NEED_TORCH = {
+    "paretail.learn",
+    "paretail.retrieve.batches",
+    "paretail.retrieve.losses",
+    "paretail.retrieve.net",
+    "paretail.retrieve.sequences.learning",
+}
 VERBS = ([], ["train"], ["recommend"], ["bundles"])
 
 

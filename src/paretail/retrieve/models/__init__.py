@@ -23,6 +23,7 @@ MODELS: Final[dict[str, str]] = {
     "hetero": "paretail.retrieve.models.graph:Hetero",
     "graph": "paretail.retrieve.models.graph:GraphModel",
     "content": "paretail.retrieve.models.content:Content",
+    "sequence": "paretail.retrieve.models.sequence:Sequence",
     "blend": "paretail.retrieve.models.blend:Blend",
     "hybrid": "paretail.retrieve.models.hybrid:Hybrid",
 }

@@ -1,0 +1,44 @@
+"""Warm start: training goes on from an earlier model, whose items and kinds may stand in other rows, or be gone."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from paretail.retrieve.fitting import WarmStart
+from paretail.retrieve.models.sequence import Sequence
+from paretail.retrieve.sequences.learning.net import Net
+from paretail.retrieve.sequences.start import explained
+
+
+@torch.no_grad()
+def take_over(net: Net, warm: WarmStart, known: NDArray[np.bool_], kinds: tuple[str, ...]) -> None:
+    """Give `net` what the earlier model learned: items' vectors and biases, kinds, and the encoder.
+
+    An item that the earlier model had no events of starts at what its attributes say. A model of another type or with
+    vectors of another length is of no use, and changes nothing.
+    """
+    model = warm.model
+    if not isinstance(model, Sequence) or model.items.shape[1] != net.own.shape[1]:
+        return
+    rows = warm.rows["item"]
+    there = rows >= 0
+    vectors = np.zeros(net.own.shape, np.float32)
+    vectors[rows[there]] = model.items[there]
+    old = np.zeros(len(known), bool)
+    old[rows[there]] = True
+    told, own = explained(vectors, net.start.marks, old & known)
+    _put(net.own, own)
+    _put(net.told, told)
+    net.bias[torch.from_numpy(rows[there].astype(np.int64))] = torch.from_numpy(model.bias[there])
+    for number, kind in enumerate(kinds):
+        if kind in model.kinds:
+            net.kinds[number] = torch.from_numpy(model.arrays()["kinds/vectors"][model.kinds.index(kind)])
+            net.asked[number] = torch.from_numpy(model.arrays()["kinds/asked"][model.kinds.index(kind)])
+    for name, tensor in net.encoder.state_dict().items():
+        if name in model.encoder and model.encoder[name].shape == tuple(tensor.shape):
+            _put(tensor, model.encoder[name])
+
+
+def _put(tensor: Tensor, array: NDArray[np.float32]) -> None:
+    tensor.copy_(torch.from_numpy(np.array(array)))

@@ -1,0 +1,5 @@
+"""Tests of training need the extra `learn`; without it they are not collected."""
+
+from importlib.util import find_spec
+
+collect_ignore_glob = [] if find_spec("torch") and find_spec("jaxtyping") else ["learning/test_*.py"]
