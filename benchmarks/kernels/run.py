@@ -22,10 +22,10 @@ import polars as pl
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 import harness  # noqa: E402  # a benchmark is a script: the harness lies one folder up
+from made_graphs import graph_of, made  # noqa: E402
 
 from paretail.core.ids import Vocabulary  # noqa: E402
 from paretail.core.rng import rng_for  # noqa: E402
-from paretail.data.types import History  # noqa: E402
 from paretail.graph.adjacency import Adjacency, edges_of  # noqa: E402
 from paretail.graph.ahead import ahead  # noqa: E402
 from paretail.graph.negatives import Negatives  # noqa: E402
@@ -111,23 +111,6 @@ def gowalla() -> ShopGraph:
     log = pl.read_parquet(Path(os.environ["PARETAIL_DATA"]) / "gowalla" / "events.parquet")
     users, items = Vocabulary.of(log["user_id"]), Vocabulary.of(log["item_id"])
     return graph_of(users.rows(log["user_id"]), items.rows(log["item_id"]), len(users), len(items))
-
-
-def made(events: int) -> ShopGraph:
-    """Return a made graph."""
-    rng, users, items = rng_for(f"benchmarks/kernels/{events}", 0), events // 20, events // 100
-    item = np.minimum(items * rng.random(events) ** 3, items - 1).astype(np.int32)
-    return graph_of(rng.integers(users, size=events, dtype=np.int32), item, users, items)
-
-
-def graph_of(user: np.ndarray, item: np.ndarray, users: int, items: int) -> ShopGraph:
-    """Return the graph of events, each a view."""
-    order, none = np.argsort(user, kind="stable"), np.zeros(len(user))
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=users))]).astype(np.int64)
-    kind, ts_ms, quantity = none.astype(np.uint8), none.astype(np.int64), (none + 1).astype(np.float32)
-    history = History(indptr, item[order].astype(np.int32), kind, ts_ms, quantity, ("view",), "none")
-    names = {"user": users, "item": items}
-    return ShopGraph({name: Vocabulary(pl.Series(range(size))) for name, size in names.items()}, history, {})
 
 
 def resident() -> float:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from paretail.core.errors import ConfigError
-from paretail.retrieve.objective import LossConfig, NegativesConfig
+from paretail.retrieve.objective import LossConfig, NegativesConfig, SamplingConfig
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,10 @@ def test_numbers_are_bounded() -> None:
     for values in ({"temperature": 0.0}, {"contrast": -1.0}, {"augmentation_size": 1.0}, {"loss": "hinge"}):
         with pytest.raises(ConfigError, match=next(iter(values))):
             LossConfig.parse(values)
+
+
+def test_a_sample_without_neighbours_is_refused() -> None:
+    for fan_out in (0, -2):
+        with pytest.raises(ConfigError, match="fan_out"):
+            SamplingConfig.parse({"fan_out": fan_out})
+    assert SamplingConfig(fan_out=-1).sampling == "auto"

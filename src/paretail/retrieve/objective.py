@@ -1,4 +1,4 @@
-"""What a model that learns by gradient is trained on: its loss, and the negatives that the loss sees.
+"""What a model that learns by gradient is trained on: its loss, the negatives, and how much of the graph a step sees.
 
 The losses are in `retrieve.losses`, the batches in `retrieve.batches`; both need torch, these settings do not.
 """
@@ -69,3 +69,23 @@ class NegativesConfig(Config):
         if shared and info.data.get("negatives_from") in ("batch", "hard"):
             raise ValueError("false where negatives_from is 'batch' (they are shared as they are) or 'hard'")
         return shared
+
+
+class SamplingConfig(Config):
+    """How much of the graph a step sees."""
+
+    sampling: Literal["auto", "none", "neighbours"] = Field(
+        "auto",
+        description="`none`: each step sees the whole graph; `neighbours`: a sample around its batch, in memory that "
+        "follows the batch; `auto`: the whole graph where a step of it fits in 2 GiB.",
+    )
+    fan_out: int = Field(
+        10, ge=-1, description="Neighbours that a sample draws of each node, along each kind of edge; -1: all of them."
+    )
+
+    @field_validator("fan_out")
+    @classmethod
+    def _draws_some(cls, fan_out: int) -> int:
+        if fan_out == 0:
+            raise ValueError("1 or more, or -1 for all neighbours (depth = 0 has none)")
+        return fan_out

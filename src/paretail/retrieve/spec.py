@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from paretail.retrieve.objective import LossConfig, NegativesConfig
+from paretail.retrieve.objective import LossConfig, NegativesConfig, SamplingConfig
 
 MessageName = Literal["none", "lightgcn", "ngcf", "gcn", "sage", "gat", "gatv2", "gin"]
 Aggregation = Literal["mean", "max", "attention"]
@@ -20,7 +20,7 @@ Activation = Literal["none", "relu", "leaky_relu", "elu", "gelu", "tanh"]
 ScorerName = Literal["dot", "cosine", "hadamard", "mlp"]
 
 
-class GraphModelSpec(LossConfig, NegativesConfig):
+class GraphModelSpec(LossConfig, NegativesConfig, SamplingConfig):
     """A point of the space of graph models."""
 
     model_config = ConfigDict(validate_default=True)

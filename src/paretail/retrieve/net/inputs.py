@@ -10,7 +10,7 @@ without events has no vector of its own.
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from paretail.learn.products import propagate
@@ -42,12 +42,14 @@ class Inputs(nn.Module):
         told: Mapping[str, Edges],
         known: Bool[Tensor, " nodes"] | None = None,
         content: Mapping[str, Tensor] | None = None,
+        rows: Int[Tensor, " nodes"] | None = None,
     ) -> Float[Tensor, "nodes dim"]:
-        """Return the first vectors; of nodes that are not `known` what is told of them alone."""
+        """Return the first vectors, of all nodes or of `rows`; of those not `known` what is told of them alone."""
         parts = [propagate(told[name].means, table) for name, table in self.states().items()]
         parts += [content[name] @ self.maps[slot(name)] for name in self.contents] if content else []
         if self.ids is not None:
-            parts.append(self.ids if known is None else self.ids * known[:, None])
+            ids = self.ids if rows is None else self.ids.index_select(0, rows)
+            parts.append(ids if known is None else ids * known[:, None])
         return sum(parts[1:], parts[0])
 
     def kinds(self, own: str) -> dict[str, str]:
@@ -55,9 +57,12 @@ class Inputs(nn.Module):
         ids = {} if self.ids is None else {"ids": own}
         return ids | {f"tables.{slot(name)}": name for name in self.names}
 
-    def states(self) -> dict[str, Float[Tensor, "nodes dim"]]:
-        """Return the vectors of the nodes that say something, by type."""
-        return {name: self.tables[slot(name)] for name in self.names}
+    def states(
+        self, rows: Mapping[str, Int[Tensor, " nodes"]] | None = None
+    ) -> dict[str, Float[Tensor, "nodes dim"]]:  # fmt: skip
+        """Return the vectors of the nodes that say something, by type: of all, or of `rows`."""
+        tables = {name: self.tables[slot(name)] for name in self.names}
+        return tables if not rows else {name: table.index_select(0, rows[name]) for name, table in tables.items()}
 
 
 def slot(name: str) -> str:

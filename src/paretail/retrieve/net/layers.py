@@ -50,10 +50,12 @@ class Layer(nn.Module):
     def forward(
         self, kind: str, state: Float[Tensor, "targets dim"], heard: Sequence[Heard], states: Mapping[str, Tensor]
     ) -> Float[Tensor, "targets dim"]:
-        """Return the next state of nodes of one type, who hear `states` of others."""
+        """Return the next state of nodes of one type, who hear `states` of others, those that come first."""
         if not heard:
             return state
-        said = [self._message(one.name)(state, states[one.source], one.edges) for one in heard]
+        said = [
+            self._message(one.name)(state, states[one.source][: one.edges.csr.shape[1]], one.edges) for one in heard
+        ]
         told = said[0] if len(said) == 1 else torch.stack(said).mean(0)
         made = functional.dropout(self.activation(self.norms[slot(kind)](told)), self.dropout, self.training)
         return made + state if self.residual else made

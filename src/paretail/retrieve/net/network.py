@@ -4,17 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from paretail.learn import device
 from paretail.learn.products import propagate
 from paretail.retrieve.batches import Batch
 from paretail.retrieve.losses import LOSSES, Scored, contrast, fused_softmax, noised
+from paretail.retrieve.net.around import Step
 from paretail.retrieve.net.inputs import Inputs
 from paretail.retrieve.net.layers import Combination, Layer
 from paretail.retrieve.net.scorers import SCORERS
-from paretail.retrieve.net.wiring import New, Wiring, newcomers
+from paretail.retrieve.net.wiring import Heard, New, Wiring, newcomers
 from paretail.retrieve.spec import GraphModelSpec
 
 #: The states of every type of node, layer by layer.
@@ -33,14 +34,15 @@ class Shape:
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """One vector for each user and item, as scoring wants them."""
+    """One vector for each user and item, and each item's bias, as scoring wants them."""
 
     users: Float[Tensor, "users width"]
     items: Float[Tensor, "items width"]
+    bias: Float[Tensor, " items"] | None = None
 
 
 class Network(nn.Module):
-    """A point of the space; `loss(batch)` sees the whole graph at each step."""
+    """A point of the space; the loss of a `Batch` sees the whole graph, that of a `Step` what is around its batch."""
 
     def __init__(self, spec: GraphModelSpec, shape: Shape, wiring: Wiring) -> None:
         super().__init__()
@@ -59,22 +61,22 @@ class Network(nn.Module):
         self.bias = nn.Parameter(torch.zeros(shape.sizes["item"])) if spec.bias else None
         self.scale = spec.temperature if spec.loss == "softmax" else 1.0
 
-    def loss(self, batch: Batch) -> Tensor | dict[str, Tensor]:
+    def loss(self, seen: Batch | Step) -> Tensor | dict[str, Tensor]:
         """Return the loss of a batch, and that of the contrast beside it where the specification wants one."""
-        self._move(batch.users.device)
-        new = newcomers(self.spec.id_dropout, *self.wiring.events.csr.shape, batch.users.device)
-        wiring = self.wiring.shown(self.spec.edge_dropout, new)
-        loss = self._loss(self.vectors(self.states(wiring, new)), batch)
+        batch, wiring = (seen.batch, seen.wiring) if isinstance(seen, Step) else (seen, self.whole())
+        new = newcomers(self.spec.id_dropout, *wiring.events.csr.shape, batch.users.device)
+        states = self.states(wiring.shown(self.spec.edge_dropout, new), new)
+        loss = self._loss(self.vectors(states, wiring.rows.get("item")), batch)
         if not self.spec.contrast:
             return loss
-        return {self.spec.loss: loss, "contrast": self.spec.contrast * self._contrast(batch)}
+        return {self.spec.loss: loss, "contrast": self.spec.contrast * self._contrast(batch, wiring)}
 
     def _loss(self, vectors: Vectors, batch: Batch) -> Tensor:
         """Return the loss; the softmax of shared negatives whose scores are products never makes their table."""
         if self.spec.loss != "softmax" or len(batch.negatives) != 1 or self.spec.scorer == "mlp":
             return LOSSES[self.spec.loss](self.scored(vectors, batch), self.spec)
         users, items = vectors.users.index_select(0, batch.users), vectors.items.index_select(0, batch.items)
-        negatives, bias = vectors.items.index_select(0, batch.negatives[0]), self.biases()
+        negatives, bias = vectors.items.index_select(0, batch.negatives[0]), vectors.bias
         positive, offset = self.scorer.pairs(users, items), negatives.new_zeros(len(negatives))
         if bias is not None:
             positive, offset = positive + bias.index_select(0, batch.items), bias.index_select(0, batch.negatives[0])
@@ -84,27 +86,34 @@ class Network(nn.Module):
 
     def states(self, wiring: Wiring, new: New | None = None, noise: float = 0.0) -> States:
         """Return the states of all nodes in every layer; `noise` is what the contrast adds to each layer."""
-        states, hop = [self._first(wiring, new)], wiring.hop() if len(self.layers) else {}
-        for layer in self.layers:
-            made = {kind: layer(kind, state, hop.get(kind, ()), states[-1]) for kind, state in states[-1].items()}
+        states = [self._first(wiring, new)]
+        for layer, hop in zip(self.layers, wiring.hops(len(self.layers)), strict=True):
+            hears = {kind: hop.get(kind, ()) for kind in states[-1]}
+            before = {kind: state[: _targets(hears[kind])] for kind, state in states[-1].items()}
+            made = {kind: layer(kind, state, hears[kind], states[-1]) for kind, state in before.items()}
             states.append({kind: noised(state, noise) for kind, state in made.items()} if noise else made)
         return states
 
-    def vectors(self, states: States) -> Vectors:
-        """Return one vector for each user and item, as scoring wants them."""
-        users, items = (self.combination(side, [state[side] for state in states]) for side in ("user", "item"))
-        return Vectors(self.scorer.user(users), self.scorer.item(items))
+    def vectors(self, states: States, rows: Int[Tensor, " items"] | None = None) -> Vectors:
+        """Return what scoring wants of those whom the last layer has; `rows` says which items these are."""
+        users, items = (
+            self.combination(side, [state[side][: len(states[-1][side])] for state in states])
+            for side in ("user", "item")
+        )
+        bias = self.biases()
+        known = bias if bias is None or rows is None else bias.index_select(0, rows[: len(items)])
+        return Vectors(self.scorer.user(users), self.scorer.item(items), known)
 
     def scored(self, vectors: Vectors, batch: Batch) -> Scored:
         """Return the scores of a batch's examples; of hard negatives those alone that score best."""
         users, items = vectors.users.index_select(0, batch.users), vectors.items.index_select(0, batch.items)
-        bias = self.biases()
+        bias = vectors.bias
         if self.spec.negatives_from == "hard":
             with torch.no_grad():
-                pool = self._negatives(users, vectors.items, batch.negatives)
+                pool = self._negatives(users, vectors, batch.negatives)
             batch = batch.hardest(pool, self.spec.negatives)
         positive = self.scorer.pairs(users, items) + (0.0 if bias is None else bias.index_select(0, batch.items))
-        negative = self._negatives(users, vectors.items, batch.negatives)
+        negative = self._negatives(users, vectors, batch.negatives)
         return Scored(positive, negative, batch.weight, users, items, batch.free, batch.log_q)
 
     def biases(self) -> Float[Tensor, " items"] | None:
@@ -125,13 +134,13 @@ class Network(nn.Module):
         known = wiring.events.source_degree > 0
         known = known if new is None else known & ~new.items
         items, said = self.first_items(wiring, known)
-        return {"user": self.first_users(wiring, said), "item": items, **self.nodes.states()}
+        return {"user": self.first_users(wiring, said), "item": items, **self.nodes.states(wiring.rows)}
 
     def first_items(
         self, wiring: Wiring, known: Bool[Tensor, " items"]
     ) -> tuple[Float[Tensor, "items dim"], Float[Tensor, "items dim"]]:
         """Return the first vectors of items, and what each says of a user who had it."""
-        about = wiring.told["item"], known, wiring.content
+        about = wiring.told.get("item", {}), known, wiring.content, wiring.rows.get("item")
         items = self.items(*about)
         return items, items if self.profile is None else self.profile(*about)
 
@@ -140,9 +149,9 @@ class Network(nn.Module):
         users = propagate(wiring.events.symmetric, said)
         return users if self.traits is None else users + self.traits(wiring.told["user"])
 
-    def _negatives(self, users: Tensor, items: Tensor, negatives: Tensor) -> Tensor:
+    def _negatives(self, users: Tensor, vectors: Vectors, negatives: Tensor) -> Tensor:
         """Return the scores `[pairs, negs]` of negatives that all examples share or that each has for itself."""
-        bias = self.biases()
+        items, bias = vectors.items, vectors.bias
         if len(negatives) == 1:
             scores = self.scorer.table(users, items.index_select(0, negatives[0]))
         else:
@@ -151,18 +160,26 @@ class Network(nn.Module):
             scores = self.scorer.pairs(of_each, items.index_select(0, negatives.flatten())).view(pairs, negs)
         return scores if bias is None else scores + bias.index_select(0, negatives.flatten()).view_as(negatives)
 
-    def _contrast(self, batch: Batch) -> Tensor:
+    def _contrast(self, batch: Batch, seen: Wiring) -> Tensor:
         """Return how far two views disagree on the distinct users and items of the batch."""
         size, views = self.spec.augmentation_size, []
         for _ in range(2):
             edges = self.spec.augmentation == "edges"
-            wiring = self.wiring.shown(size if edges else self.spec.edge_dropout, None)
-            views.append(self.vectors(self.states(wiring, noise=0.0 if edges else size)))
+            wiring = seen.shown(size if edges else self.spec.edge_dropout, None)
+            views.append(self.vectors(self.states(wiring, noise=0.0 if edges else size), seen.rows.get("item")))
         users, items = (torch.unique(nodes) for nodes in (batch.users, batch.items))
         sides = ((users, [view.users for view in views]), (items, [view.items for view in views]))
         losses = [contrast(both[0][nodes], both[1][nodes], self.spec.contrast_temperature) for nodes, both in sides]
         return torch.stack(losses).sum()
 
-    def _move(self, to: torch.device) -> None:
-        if self.wiring.events.target_degree.device != to:
-            self.wiring = device.moved(self.wiring, to)
+    def whole(self) -> Wiring:
+        """Return the wiring of the whole graph, where the weights are."""
+        there = next(self.parameters()).device
+        if self.wiring.events.target_degree.device != there:
+            self.wiring = device.moved(self.wiring, there)
+        return self.wiring
+
+
+def _targets(heard: Sequence[Heard]) -> int | None:
+    """Return how many nodes of a type hear something; None: all that there are."""
+    return heard[0].edges.csr.shape[0] if heard else None

@@ -32,7 +32,7 @@ CELLS = 1 << 20
 def arrays_of(network: Network) -> Arrays:
     """Return what a bundle keeps."""
     network.eval()
-    spec, wiring = network.spec, network.wiring
+    spec, wiring = network.spec, network.whole()
     states = network.states(wiring)
     _, said = network.first_items(wiring, wiring.events.source_degree > 0)
     traits = {} if network.traits is None else network.traits.states()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from hashlib import sha256
+from typing import Final
 
 import numpy as np
 from scipy import sparse
@@ -13,13 +14,18 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.learn import device
 from paretail.learn.loop import LoopConfig, Run, run
 from paretail.learn.settings import MANY
+from paretail.learn.training import Batches as MakesBatches
 from paretail.retrieve.batches import Batches
 from paretail.retrieve.fitting import FitContext
+from paretail.retrieve.net.around import Sampling
 from paretail.retrieve.net.network import Network, Shape
 from paretail.retrieve.net.starting import start
 from paretail.retrieve.net.wiring import Wiring, relations_of
 from paretail.retrieve.spec import GraphModelSpec
 
+#: What a step of the whole graph may take, and how often it holds each number: states, gradients, what is between.
+MOST_BYTES: Final = 2 << 30
+COPIES: Final = 4
 #: Time from one checkpoint to the next.
 CHECKPOINT_MINUTES = 1.0
 #: What says how well a network ranks; greater is better.
@@ -56,10 +62,25 @@ def train(
     )  # fmt: skip
     there = spec.model_copy(update={"negatives": min(spec.negatives, pairs.shape[1])}) if spec.shared else spec
     batches = Batches(pairs, batch_size, there, seed)
+    steps: MakesBatches = batches
+    if samples(network):
+        sampling = Sampling(network.wiring, spec, seed)
+        steps = lambda epoch, rng: sampling.epoch(batches, epoch)  # noqa: E731  # no more than the loop's signature
     return run(
-        network, batches, judge, config, context.checkpoint, context.progress, optimise=_optimiser,
+        network, steps, judge, config, context.checkpoint, context.progress, optimise=_optimiser,
         fingerprint=fingerprint(pairs, spec),
     )  # fmt: skip
+
+
+def samples(network: Network) -> bool:
+    """Say whether steps see samples: where they are asked for, or where a step of the whole graph would not fit."""
+    spec, wiring = network.spec, network.wiring
+    if spec.sampling != "auto":
+        return spec.sampling == "neighbours"
+    edges = sum(len(one.edges.csr.by_row.values) for heard in wiring.hop().values() for one in heard)
+    wide = spec.message == "gatv2" or (spec.message, spec.aggregation) == ("sage", "max")
+    numbers = COPIES * sum(wiring.sizes.values()) * spec.dim * (spec.depth + 1) + edges * (spec.dim if wide else COPIES)
+    return 4 * numbers > MOST_BYTES
 
 
 def fingerprint(pairs: sparse.csr_array, spec: GraphModelSpec) -> str:

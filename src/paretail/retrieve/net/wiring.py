@@ -1,11 +1,11 @@
 """The wiring of a shop's graph: which type of node hears which along what, and what is known of items and users."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy import sparse
 from torch import Tensor
 
@@ -47,7 +47,8 @@ class Wiring:
 
     The sources of `edges[relation]` hear its targets along it, and the targets hear the sources along the same edges
     turned; events alone where the model goes along them alone. `told` has what is known of items and users, by the type
-    of node, as edges on which the item or user hears; `content` what texts and vectors say of items.
+    of node, as edges on which the item or user hears; `content` what texts and vectors say of items. `rows` says
+    which nodes are there, by type; a type without an entry is there whole.
     """
 
     sizes: Mapping[str, int]
@@ -55,6 +56,7 @@ class Wiring:
     edges: Mapping[Relation, Edges]
     told: Mapping[str, Mapping[str, Edges]]
     content: Mapping[str, Float[Tensor, "items width"]] = field(default_factory=dict)
+    rows: Mapping[str, Int[Tensor, " nodes"]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, graph: ShopGraph, pairs: sparse.csr_array, everything: bool, content: bool = False) -> Self:
@@ -78,6 +80,10 @@ class Wiring:
                 along = edges.turned if turned else edges
                 heard[hearing] = (*heard.get(hearing, ()), Heard(heard_of(hearing, verb, said), said, along))
         return heard
+
+    def hops(self, depth: int) -> Sequence[Hop]:
+        """Return what each type of node hears in each layer."""
+        return [self.hop()] * depth if depth else []
 
     def shown(self, edge_dropout: float, new: New | None) -> "Wiring":
         """Return what a step sees: without a random share of the edges, and with users and items that are new."""
