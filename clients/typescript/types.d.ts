@@ -448,6 +448,8 @@ export interface StatsQuery {
 export interface TrendingQuery {
   /** Length of the list. 1 to 1,000. By default 20. */
   k?: number;
+  /** `volume`: what most turn to of late; `burst`: hot topics, which many more people turn to in the last day than in the four weeks before, by a test that a busy shop does not set off. By default "volume". */
+  by?: "burst" | "volume";
   /** Only items for which this is true. */
   filter?: string | null;
 }

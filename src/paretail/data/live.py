@@ -127,6 +127,13 @@ class LiveUsers:
         with self._lock:
             return np.frombuffer(b"".join(self._packed.values()), EVENT)
 
+    def of_everybody(self) -> tuple[list[str], NDArray[np.int64], Packed]:
+        """Return the users in memory, all their events, and for each event the place of its user."""
+        with self._lock:
+            users, packed = list(self._packed), [bytes(events) for events in self._packed.values()]
+        counts = [len(events) // EVENT.itemsize for events in packed]
+        return users, np.repeat(np.arange(len(users)), counts), np.frombuffer(b"".join(packed), EVENT)
+
     def add(self, events: Sequence[StoredEvent]) -> None:
         """Take in events that the store has accepted; impressions are no wishes and are left out."""
         with self._lock:

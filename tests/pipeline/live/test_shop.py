@@ -274,6 +274,25 @@ def test_trending_follows_events(live: LiveShop) -> None:
     assert "i00000091" not in trending()
 
 
+def test_hot_topics_are_what_bursts(live: LiveShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paretail.pipeline.live.engine.BURSTS_SECONDS", 0.0)
+
+    def hot(**question: object) -> list[tuple[str, str]]:
+        answer = live.trending(TrendingRequest(by="burst", **question))  # type: ignore[arg-type]
+        return [(item.item_id, item.source) for item in answer.items]
+
+    now = now_ms() / 1000
+    assert hot() == []
+    steady = [NewEvent(f"v{number}", f"i{number % 20:08d}", "pv", ts=now - 86_400 * (1 + number % 27))
+              for number in range(800)]  # fmt: skip
+    live.add_events(steady)
+    live.add_events([NewEvent(f"w{number}", f"i{number:08d}", "pv") for number in range(20)])
+    assert hot() == []
+    live.add_events([NewEvent(f"x{number}", "i00000007", "pv") for number in range(40)])
+    assert hot() == [("i00000007", "burst")]
+    assert hot(filter='not item_id = "i00000007"') == []
+
+
 def test_similar_obeys_filters_and_stock(live: LiveShop) -> None:
     def similar(**question: object) -> list[str]:
         asked = SimilarRequest(["i00000003"], k=3, **question)  # type: ignore[arg-type]

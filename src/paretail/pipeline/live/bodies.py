@@ -175,6 +175,11 @@ class TrendingRequest(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """What many people want of late."""
 
     k: K = 20
+    by: Annotated[
+        Literal["volume", "burst"],
+        Meta(description="`volume`: what most turn to of late; `burst`: hot topics, which many more people turn to in "
+             "the last day than in the four weeks before, by a test that a busy shop does not set off."),
+    ] = "volume"  # fmt: skip
     filter: Annotated[Filter | None, Meta(description="Only items for which this is true.")] = None
 
 

@@ -5,6 +5,7 @@ that the bundle has seen (same item, kind and millisecond) counts once. A kind t
 strongest that it knows and that is no stronger, or the weakest that it knows.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
@@ -23,11 +24,14 @@ from paretail.data.shelf import Shelf
 from paretail.data.stores.base import StoredEvent
 from paretail.data.types import History
 from paretail.graph.traits import About, row_of, together
+from paretail.pipeline.live.bursts import bursts
 from paretail.pipeline.live.feed import words_of
 from paretail.pipeline.live.reach import Reach
 from paretail.pipeline.live.trends import Trends
 from paretail.pipeline.recommender import Recommender
 
+#: How long bursts that were found are told.
+BURSTS_SECONDS: Final = 10.0
 #: No kind of the bundle.
 NO_KIND: Final = 255
 
@@ -81,6 +85,7 @@ class Engine:
         self.words = words_of(recommender.words)
         kinds = recommender.history.kinds
         self.only_kind = kinds[0] if len(kinds) == 1 else None
+        self._bursts = (-np.inf, np.empty(0, np.float32))
         self._kinds_of_kinds = np.zeros(0, np.uint8)
         self._variants = (-1, False)
         self._listable: dict[bool, tuple[int, NDArray[np.bool_] | None]] = {}
@@ -153,6 +158,29 @@ class Engine:
         rows = np.array([self.shelf.row(event.item_id) for event in events], np.int32)
         times = np.array([event.ts_ms for event in events], np.int64)
         self.trends.add(rows, kinds, np.array([number[event.kind] for event in events], np.uint8), times)
+
+    def bursts(self) -> NDArray[np.float32]:
+        """Return the burst of each row of the shelf, -inf where there is none; at most BURSTS_SECONDS old."""
+        made, scores = self._bursts
+        if time.monotonic() - made > BURSTS_SECONDS or len(scores) < len(self.shelf):
+            scores = self._burst_now()
+            self._bursts = time.monotonic(), scores
+        return scores.copy()
+
+    def _burst_now(self) -> NDArray[np.float32]:
+        history, size = self.recommender.history, len(self.shelf)
+        wishes = np.array([kind not in NOT_TARGETS for kind in history.kinds] or [False])
+        old = history.where(wishes[history.kind] & (history.time == "clock"))
+        names, user, events = self.users.of_everybody()
+        known = self.recommender.users.rows(names)
+        person = np.where(known < 0, len(self.recommender.users) + np.arange(len(names)), known)[user]
+        row = np.array([self.shelf.row(word) for word in self.users.items.words], np.int32)[events["item"]]
+        shows = np.array([word not in NOT_TARGETS for word in self.users.kinds.words], bool)[events["kind"]]
+        new = shows & (row >= 0)
+        return bursts(
+            np.concatenate([old.item_idx, row[new]]), np.concatenate([old.user_idx, person[new]]),
+            np.concatenate([old.ts_ms, events["ts_ms"][new]]), size,
+        )  # fmt: skip
 
     def kind(self, word: str) -> int:
         """Return the bundle's kind that one of our words counts as, NO_KIND for one that shows no wish here."""

@@ -123,8 +123,12 @@ class LiveShop:
         """Return what many people want of late; raises UsageError for a filter's fault."""
         engine = self._engine
         asked = Asked.of(engine, bodies.RecommendRequest(filter=question.filter), self._shown, 0)
-        rows, values = rules.draw(engine, engine.trends.scores(len(engine.shelf)), asked.drawing(question.k))
-        return bodies.RecommendAnswer(uuid4().hex, engine.version, asked.lines(rows, values, "trending"))
+        burst = question.by == "burst"
+        scores = engine.bursts() if burst else engine.trends.scores(len(engine.shelf))
+        rows, values = rules.draw(engine, scores, asked.drawing(question.k))
+        return bodies.RecommendAnswer(
+            uuid4().hex, engine.version, asked.lines(rows, values, "burst" if burst else "trending")
+        )
 
     def similar(self, question: bodies.SimilarRequest) -> bodies.SimilarAnswer:
         """Return related items; raises UsageError (SERV-03) for an item that the bundle does not know."""
