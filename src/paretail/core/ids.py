@@ -25,6 +25,12 @@ class Vocabulary:
         together = pl.concat([column.cast(pl.String).rename("id") for column in columns])
         return cls(together.drop_nulls().unique().sort())
 
+    def extended(self, *columns: pl.Series) -> "Vocabulary":
+        """Return the same ids in the same rows, and behind them those of `columns` that are new, sorted."""
+        found = Vocabulary.of(*columns).ids
+        new = found.filter(pl.Series(self.rows(found) < 0))
+        return Vocabulary(pl.concat([self.ids, new])) if len(new) else self
+
     def __len__(self) -> int:
         return self._size
 

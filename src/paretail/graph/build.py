@@ -22,22 +22,25 @@ Nodes = dict[str, Vocabulary]
 Edges = dict[Relation, EdgeSet]
 
 
-def relations(shop: Shop, users: Vocabulary, items: Vocabulary) -> tuple[Nodes, Edges]:
-    """Return all nodes, and all edges but the events."""
+def relations(
+    shop: Shop, users: Vocabulary, items: Vocabulary, known: Mapping[str, Vocabulary] | None = None
+) -> tuple[Nodes, Edges]:
+    """Return all nodes, and all edges but the events; nodes that are `known`, by type, keep their rows."""
+    known = known or {}
     nodes: Nodes = {"user": users, "item": items}
     edges: Edges = {}
     frame = _rows_of(shop.catalogue.frame, items)
     for column, (name, verb) in attributes(frame).items():
         values = _paths(frame) if column == "category" else _values(frame, column)
         if len(values):
-            nodes[name] = Vocabulary.of(values["value"])
+            nodes[name] = _named(name, values, known)
             edges["item", verb, name] = _edges(values, nodes[name], len(items))
         if "above" in values.columns:
             edges |= _parents(values, nodes["category"])
     people = _rows_of(shop.users.frame, users)
     for column, name in traits(people, nodes).items():
         values = _values(people, column)
-        nodes[name] = Vocabulary.of(values["value"])
+        nodes[name] = _named(name, values, known)
         edges["user", "has", name] = _edges(values, nodes[name], len(users))
     return nodes, edges | _friends(shop.links.frame, users)
 
@@ -75,6 +78,12 @@ def label_values(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     named = frame.with_columns(__row="item_id")
     values = _paths(named) if column == "category" else _values(named, column)
     return values.select(item_id=pl.col("node").cast(pl.String), label="value").unique(maintain_order=True)
+
+
+def _named(name: str, values: pl.DataFrame, known: Mapping[str, Vocabulary]) -> Vocabulary:
+    """Return the nodes of one type."""
+    found = values["value"]
+    return known[name].extended(found) if name in known else Vocabulary.of(found)
 
 
 def _any(frame: pl.DataFrame, column: str) -> bool:

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from paretail.core.ids import Vocabulary
 from paretail.data.types import History, Shop
-from paretail.graph import build, store
+from paretail.graph import build, growth, store
 from paretail.graph.edges import EdgeSet, Relation
 from paretail.graph.interactions import interactions
 
@@ -34,9 +34,14 @@ class ShopGraph:
     tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
     @classmethod
-    def build(cls, shop: Shop, users: Vocabulary, items: Vocabulary) -> "ShopGraph":
-        """Build from the shop's tables; rows of users and items outside the vocabularies are left out."""
-        nodes, edges = build.relations(shop, users, items)
+    def build(
+        cls, shop: Shop, users: Vocabulary, items: Vocabulary, known: Mapping[str, Vocabulary] | None = None
+    ) -> "ShopGraph":
+        """Build from the shop's tables; rows of users and items outside the vocabularies are left out.
+
+        Nodes of other types that are `known` keep their rows.
+        """
+        nodes, edges = build.relations(shop, users, items, known)
         history = replace(History.of(shop.events, users, items), about=build.about_users(edges))
         tables = {"user": build.table(shop.users.frame, users), "item": build.table(shop.catalogue.frame, items)}
         return cls(nodes, history, edges, tables)
@@ -68,6 +73,14 @@ class ShopGraph:
     def with_history(self, history: History) -> "ShopGraph":
         """Return the same graph with other events, for example the training part of a split."""
         return replace(self, history=history)
+
+    def appended(self, shop: Shop) -> "ShopGraph":
+        """Return the graph with what is new: events, and the rows of items, users and links that are new or changed.
+
+        Every node keeps its row, new ones stand behind; the events are merged, not sorted anew (`graph/growth.py`).
+        """
+        nodes, history, edges, tables = growth.appended(self.nodes, self.history, self.edges, self.tables, shop)
+        return ShopGraph(nodes, history, edges, tables)
 
     def save(self, folder: Path) -> None:
         """Write the graph to the new folder `folder`, whole or not at all."""
