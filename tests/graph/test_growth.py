@@ -136,5 +136,3 @@ def test_nothing_new_changes_nothing() -> None:
     grown = graph.appended(replace(told, events=Events(told.events.frame[:0], "clock")))
     assert in_ids(grown) == in_ids(graph)
     np.testing.assert_array_equal(grown.history.indptr, graph.history.indptr)
-
-

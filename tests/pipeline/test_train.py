@@ -12,7 +12,8 @@ from paretail.data.types import EVENT_COLUMNS, Catalogue, Events, History, Shop,
 from paretail.pipeline import bundle, train
 from paretail.pipeline.bundle import Bundle, current, versions
 from paretail.pipeline.config import ShopConfig, load_config
-from paretail.pipeline.train import fingerprint, question_of, repeats, train_shop, words
+from paretail.pipeline.drafting import fingerprint
+from paretail.pipeline.train import question_of, repeats, train_shop, words
 
 from ..trained import DemoShop, parts
 

@@ -20,6 +20,7 @@ VERBS = {
     "check": ("paretail.cli.check:check", "Check the health of the data."),
     "import": ("paretail.cli.import_:import_", "Check the data and write them as one clean folder."),
     "train": ("paretail.cli.train:train", "Learn from the data and publish a bundle."),
+    "update": ("paretail.cli.update:update", "Add what is new to a bundle, without searching anew."),
     "recommend": ("paretail.cli.recommend:recommend", "Write the best items for users."),
     "similar": ("paretail.cli.similar:similar", "Write the items that go with items."),
     "compare": ("paretail.cli.compare:compare", "Train several models and tell what each is worth and costs."),

@@ -10,6 +10,7 @@
 What an event tells beside (time, quantity, order, price) stays. Every later station works on the new shop as on any.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -54,15 +55,27 @@ class Target:
         """The shop's own items, where lists hold people."""
         return Vocabulary.of(pl.Series([], dtype=pl.String) if self.bought is None else self.bought.frame["item_id"])
 
-    def graph(self) -> ShopGraph:
-        """Build the graph; where lists hold people, users are also linked to the products that they turned to."""
-        graph = ShopGraph.build(self.shop, self.shop.user_vocabulary(), self.shop.item_vocabulary())
+    def graph(self, known: Mapping[str, Vocabulary] | None = None) -> ShopGraph:
+        """Build the graph; where lists hold people, users are also linked to the products that they turned to.
+
+        Nodes that are `known`, by type, keep their order; users and items of them that the shop no longer has are out.
+        """
+        known, shop = known or {}, self.shop
+        users = _in_order(known.get("user"), shop.user_vocabulary())
+        graph = ShopGraph.build(shop, users, _in_order(known.get("item"), shop.item_vocabulary()), known)
         if self.bought is None:
             return graph
         had = products_had(self.bought, graph.nodes["user"], self.products)
         history = replace(graph.history, about={**graph.history.about, PRODUCT: had.matrix()})
         edges = {**graph.edges, ("user", "had", PRODUCT): had}
         return replace(graph, nodes={**graph.nodes, PRODUCT: self.products}, edges=edges, history=history)
+
+
+def _in_order(known: Vocabulary | None, there: Vocabulary) -> Vocabulary:
+    """Return the ids that are `there`, those that are `known` first and in their order."""
+    if known is None:
+        return there
+    return Vocabulary(known.ids.filter(pl.Series(there.rows(known.ids) >= 0))).extended(there.ids)
 
 
 def turned(shop: Shop, target: str) -> Target:

@@ -58,6 +58,7 @@ class Recommender:
             dict(bundle.arrays["model"]), model_type.config_type.parse(facts["settings"], "the bundle")
         )
         self.associations = Associations.from_arrays(dict(bundle.arrays["associations"]))
+        self.known_nodes = bundle.tables.get("nodes")
         self.labels = bundle.tables.get("labels")
         self.products = Vocabulary(bundle.tables["products"]["item_id"]) if "products" in bundle.tables else None
 

@@ -2,11 +2,9 @@
 
 import os
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
@@ -20,12 +18,10 @@ from paretail.data.report import ImportReport
 from paretail.data.types import History, Shop
 from paretail.graph.shopgraph import ShopGraph
 from paretail.graph.targets import USER, Target, turned
-from paretail.graph.traits import Traits
-from paretail.pipeline.bundle import Draft, publish, refuse_foreign
+from paretail.pipeline.bundle import publish, refuse_foreign
 from paretail.pipeline.config import ModelConfig, ShopConfig
-from paretail.pipeline.recommender import about_arrays, history_arrays
+from paretail.pipeline.drafting import drafted
 from paretail.retrieve import auto
-from paretail.retrieve.associate import Associations
 from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.choose import Choice, choose
 from paretail.retrieve.fitting import FitContext, fit
@@ -63,12 +59,12 @@ def train(config: ShopConfig, base: Path, out: Path, *, seed: int | None = None,
     progress("Importing")
     quarantine = out.parent / "quarantine" / f"{out.name}-{now_ms()}-{os.getpid()}"  # a run's own: two may run at once
     imported = ingest(config.data, base, quarantine=quarantine, progress=progress)
-    account = _account(imported.report, quarantine)
+    account = account_of(imported.report, quarantine)
     trained = train_shop(imported.shop, config, out, seed=seed, budget_seconds=budget_seconds, progress=progress)
     return replace(trained, account=account)
 
 
-def _account(report: ImportReport, quarantine: Path) -> tuple[str, ...]:
+def account_of(report: ImportReport, quarantine: Path) -> tuple[str, ...]:
     """Say what became of the rows, a line each."""
     totals = {table: report.total(table) for table in TABLES}
     lines = [
@@ -96,17 +92,8 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
         name, choice, fitted = chosen(graph, question, wanted.name, wanted.settings, seed, seconds, progress)
     facts = _facts(graph, question, config, name, choice, seed) | {"run": getattr(fitted, "run", None)}
     progress("Counting associations")
-    arrays = {
-        "model": fitted.arrays(),
-        "history": history_arrays(graph.history),
-        "about": about_arrays(graph.history),
-        "associations": Associations.build(target.shop, graph).arrays(),
-    }
-    known = {"items": graph.tables["item"], "users": graph.tables["user"], "traits": Traits.of(graph).frame()}
-    tables = {**known, **target.tables()}
-    told = fingerprint(graph.history, graph.nodes["user"].ids, graph.nodes["item"].ids)
+    draft = drafted(target, graph, config, fitted, choice.metrics, facts)
     progress("Publishing")
-    draft = Draft(config.model_dump(mode="json"), told, choice.metrics, facts, arrays, tables)
     return Trained(publish(draft, out), choice, facts)
 
 
@@ -186,13 +173,3 @@ def words(config: ShopConfig) -> dict[str, str]:
     """Return the shop's words for kinds and what they mean, as far as the configuration tells."""
     kinds = config.data.kinds.items()
     return {word: kind if isinstance(kind, str) else word for word, kind in kinds if kind != "ignore"}
-
-
-def fingerprint(history: History, user_ids: pl.Series, item_ids: pl.Series) -> str:
-    """Return a SHA-256 (hex) of all events and ids; equal data give equal fingerprints."""
-    digest = sha256()
-    for array in history_arrays(history).values():
-        digest.update(np.ascontiguousarray(array).tobytes())
-    for ids in (user_ids, item_ids):
-        digest.update("\n".join(ids.to_list()).encode())
-    return digest.hexdigest()

@@ -7,7 +7,7 @@ of its progress, where to keep a checkpoint, how long it may take, and from whic
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Final, Protocol, Self, runtime_checkable
 
 from paretail.core.ids import Rows
 from paretail.core.progress import Progress, silent
@@ -33,6 +33,10 @@ class FitContext:
     start: WarmStart | None = field(default=None, repr=False)
 
 
+#: The share of its epochs for which a model is trained that goes on from an earlier one.
+WARM_SHARE: Final = 0.25
+
+
 @runtime_checkable
 class Trains(Protocol):
     """A retriever that is trained step by step."""
@@ -44,6 +48,19 @@ class Trains(Protocol):
     def train(cls, graph: ShopGraph, config: Any, seed: int, context: FitContext) -> Self:
         """Learn as `fit` does, under `context`; without a time limit the same seed gives the same bytes."""
         ...
+
+
+def shortened(model_type: type[Retriever], config: Any) -> Any:
+    """Return the settings of a training that goes on from an earlier one: the same, for WARM_SHARE of the epochs.
+
+    A class says with `warm_starts` that its training goes on; one with models in it has a `shortened` of its own.
+    """
+    own = getattr(model_type, "shortened", None)
+    if own is not None:
+        return own(config)
+    if not getattr(model_type, "warm_starts", False):
+        return config
+    return config.model_copy(update={"epochs": max(1, round(WARM_SHARE * config.epochs))})
 
 
 def fit(

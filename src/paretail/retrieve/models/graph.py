@@ -36,6 +36,7 @@ class GraphModel:
 
     name: ClassVar[str] = "graph"
     config_type: ClassVar[type[Config]] = GraphModelSpec
+    warm_starts: ClassVar[bool] = True
 
     def __init__(self, arrays: Arrays, spec: GraphModelSpec, run: Mapping[str, Any] | None = None) -> None:
         self.spec, self.run, self._arrays = spec, run, arrays

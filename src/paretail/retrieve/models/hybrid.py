@@ -34,7 +34,7 @@ from paretail.retrieve import listwise, mixing
 from paretail.retrieve.base import Arrays, Question, Retriever, Scores
 from paretail.retrieve.choose import Choice, choose
 from paretail.retrieve.falls import falls
-from paretail.retrieve.fitting import FitContext, WarmStart, fit
+from paretail.retrieve.fitting import FitContext, WarmStart, fit, shortened
 from paretail.retrieve.listwise import Lists, ndcg
 from paretail.retrieve.models import model
 from paretail.retrieve.models.blend import ASKS, FEWEST_ASKED, JUDGED_AT, items_had, modes_to_learn
@@ -128,6 +128,15 @@ class Hybrid:
     def train(cls, graph: ShopGraph, config: Any, seed: int, context: FitContext) -> Self:
         """Fit each member that any mode uses."""
         return cls(config, _fitted(graph, config, _used(config), seed, context))
+
+    @classmethod
+    def shortened(cls, config: Any) -> HybridConfig:
+        """Return the settings with which members that are trained go on from earlier ones."""
+        members = {
+            name: shortened(model(name), _settings(name, config)).model_dump(mode="json") for name in config.members
+        }
+        short: HybridConfig = config.model_copy(update={"members": members})
+        return short
 
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
         """Mix the members; items that are among nobody's best follow in the order of the first member."""

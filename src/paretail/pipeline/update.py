@@ -1,0 +1,208 @@
+"""Update: a new version from what is new since the last one, with the model, settings and weights chosen then.
+
+Nothing is searched. Every user, item and other node keeps its row, new ones stand behind, so that models which are
+trained step by step go on from what they learned, for WARM_SHARE of their epochs; the others are fitted as by `train`.
+Where the data tell what the last version knew and newer events beside it, these are merged into its graph; where older
+events came or went, as by compaction or erasure, the graph is built of what is there now, in the same order.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from threadpoolctl import threadpool_limits
+
+from paretail.core.clock import now_ms
+from paretail.core.errors import ConfigError, Problem
+from paretail.core.files import check_writable
+from paretail.core.ids import Rows, Vocabulary
+from paretail.core.progress import Progress, silent
+from paretail.data.ingest import ingest
+from paretail.data.types import Events, History, Shop
+from paretail.graph.shopgraph import ShopGraph
+from paretail.graph.targets import Target, turned
+from paretail.pipeline.bundle import Draft, Manifest, publish
+from paretail.pipeline.config import GoalConfig, ModelConfig, ShopConfig
+from paretail.pipeline.drafting import drafted, nodes_from
+from paretail.pipeline.recommender import Recommender
+from paretail.pipeline.train import FEW_EVENTS, account_of, words
+from paretail.retrieve.base import Retriever
+from paretail.retrieve.fitting import FitContext, WarmStart, fit, shortened
+from paretail.retrieve.models import model
+
+
+@dataclass(frozen=True)
+class News:
+    """What is new since the last version; `older` says that events came or went which are not newer than all it had."""
+
+    events: int
+    users: int
+    items: int
+    older: bool
+
+    @property
+    def told(self) -> str:
+        """Say it in words."""
+        new = f"{self.events:+,} events, {self.users:+,} users, {self.items:+,} items"
+        return f"{new}; older events came or went" if self.older else new
+
+
+@dataclass(frozen=True)
+class Updated:
+    """The version published, that from which it follows, and what is new; without news they are the same version."""
+
+    version: str
+    parent: str
+    facts: Mapping[str, Any]
+    news: News
+    account: tuple[str, ...] = ()
+
+
+def update(config: ShopConfig, base: Path, bundle: Path, *, progress: Progress = silent) -> Updated:
+    """Import the shop's files (relative to `base`), and publish to `bundle` what follows from its current version.
+
+    Raises ConfigError (UPDT-01) where `config` asks for another model or goal than the bundle's, and what `train` does.
+    """
+    parent = Recommender.load(bundle)
+    check_writable(bundle)
+    _check_same(config, parent.manifest)
+    progress("Importing")
+    quarantine = bundle.parent / "quarantine" / f"{bundle.name}-{now_ms()}-{os.getpid()}"
+    imported = ingest(config.data, base, quarantine=quarantine, progress=progress)
+    account = account_of(imported.report, quarantine)
+    return replace(update_shop(imported.shop, config, parent, bundle, progress=progress), account=account)
+
+
+def update_shop(
+    shop: Shop, config: ShopConfig, parent: Recommender, bundle: Path, *, progress: Progress = silent
+) -> Updated:
+    """Update from a shop in memory; as `update` otherwise."""
+    facts = parent.manifest.facts
+    config = config.model_copy(update={"goal": config.goal.model_copy(update={"lists": parent.lists})})
+    target = turned(shop, parent.lists)
+    old = graph_of(parent)
+    progress("Adding what is new")
+    graph, older = renewed(old, target)
+    news = News(
+        len(graph.history.item_idx) - len(old.history.item_idx), graph.users - old.users, graph.items - old.items, older
+    )
+    fitted = _refitted(parent, graph, WarmStart(parent.model, rows_now(old, graph)), progress)
+    told = _facts(parent, graph, config, news) | {"run": getattr(fitted, "run", None)}
+    progress("Counting associations")
+    draft = drafted(target, graph, config, fitted, parent.manifest.metrics, told)
+    if _is_known(draft, parent):
+        return Updated(parent.version, parent.version, facts, news)
+    progress("Publishing")
+    return Updated(publish(draft, bundle), parent.version, told, news)
+
+
+def graph_of(bundle: Recommender) -> ShopGraph:
+    """Return what a bundle knows as a graph: its nodes and events; what tables tell is to be told again."""
+    nodes = nodes_from(bundle.known_nodes) if bundle.known_nodes is not None else {}
+    return ShopGraph({"user": bundle.users, "item": bundle.items, **nodes}, bundle.history, {})
+
+
+def renewed(old: ShopGraph, target: Target) -> tuple[ShopGraph, bool]:
+    """Return the graph of the shop as it is now, nodes in their old order, and whether events that are no news changed.
+
+    Newer events are merged into those of `old`; with others, or with nodes that are gone, all of it is built.
+    """
+    shop = target.shop
+    users, items = shop.user_vocabulary(), shop.item_vocabulary()
+    gone = any((there.rows(old.nodes[name].ids) < 0).any() for name, there in (("user", users), ("item", items)))
+    newer = _newer(old, shop.events)
+    if newer is None or gone or target.bought is not None:
+        return target.graph(old.nodes), newer is None
+    return old.appended(replace(shop, events=newer)), False
+
+
+def rows_now(old: ShopGraph, new: ShopGraph) -> dict[str, Rows]:
+    """Return the row that each node of `old` has in `new`, -1 where it is gone, by type."""
+    nothing = Vocabulary(pl.Series([], dtype=pl.String))
+    return {name: new.nodes.get(name, nothing).rows(ids.ids) for name, ids in old.nodes.items()}
+
+
+def _newer(old: ShopGraph, events: Events) -> Events | None:
+    """Return the events that are newer than all of `old`; None where the others are not just those of `old`."""
+    history, time = old.history, events.time
+    if time == "none" or time != history.time or not len(history.item_idx):
+        return None
+    is_new = pl.col("ts_ms") > int(history.ts_ms.max())
+    others = events.frame.filter(~is_new)
+    if others.height != len(history.item_idx) or _checksum(_columns(others)) != _checksum(_told(old, history)):
+        return None
+    return Events(events.frame.filter(is_new), time)
+
+
+def _columns(events: pl.DataFrame) -> pl.DataFrame:
+    quantity = pl.col("quantity").fill_null(1.0).cast(pl.Float32)
+    return events.select("user_id", "item_id", "kind", pl.col("ts_ms").cast(pl.Int64), quantity)
+
+
+def _told(graph: ShopGraph, history: History) -> pl.DataFrame:
+    """Return a history as the events that it was made of."""
+    kinds = pl.Series(history.kinds, dtype=pl.String)
+    return pl.DataFrame(
+        {
+            "user_id": graph.nodes["user"].names(history.user_idx),
+            "item_id": graph.nodes["item"].names(history.item_idx),
+            "kind": kinds.gather(pl.Series(history.kind.astype(np.int64))),
+            "ts_ms": history.ts_ms,
+            "quantity": history.quantity,
+        }
+    )
+
+
+def _checksum(events: pl.DataFrame) -> int:
+    """Return a number that follows from which events there are, not from their order."""
+    return int(events.hash_rows().to_numpy().sum(dtype=np.uint64))
+
+
+def _refitted(parent: Recommender, graph: ShopGraph, start: WarmStart, progress: Progress) -> Retriever:
+    """Return the parent's model with its settings, fitted on the graph as it is now."""
+    facts = parent.manifest.facts
+    model_type = model(facts["model"])
+    config = shortened(model_type, model_type.config_type.parse(facts["settings"], "the bundle"))
+    progress("Fitting")
+    with threadpool_limits(1 if len(graph.history.item_idx) < FEW_EVENTS else None, "blas"):
+        return fit(model_type, graph, config, int(facts["seed"]), FitContext(progress, start=start))
+
+
+def _facts(parent: Recommender, graph: ShopGraph, config: ShopConfig, news: News) -> dict[str, Any]:
+    """Return what the parent tells of itself, and what has changed."""
+    facts, history = parent.manifest.facts, graph.history
+    trained = facts.get("trained", parent.version)
+    remark = f"Updated from {parent.version}: {news.told}; settings and figures are those of {trained}"
+    return facts | {
+        "parent": parent.version, "trained": trained, "kinds": list(history.kinds), "words": words(config),
+        "remarks": [remark, *(line for line in facts.get("remarks", ()) if not line.startswith("Updated from "))],
+        "users": graph.users, "items": graph.items, "events": len(history.item_idx),
+    }  # fmt: skip
+
+
+def _is_known(draft: Draft, parent: Recommender) -> bool:
+    """Say whether a bundle would tell nothing but what its parent tells."""
+    same = draft.data_fingerprint == parent.manifest.data_fingerprint
+    return same and draft.tables["items"].equals(parent.catalogue) and draft.tables["users"].equals(parent.user_table)
+
+
+def _check_same(config: ShopConfig, manifest: Manifest) -> None:
+    """Raise ConfigError where the bundle was trained for something else than shop.toml asks for now."""
+    trained = (
+        ModelConfig.parse(manifest.config["model"], "the bundle"),
+        GoalConfig.parse(manifest.config["goal"], "the bundle"),
+    )
+    asked = config.model, config.goal.model_copy(update={"lists": trained[1].lists})
+    problems = [
+        Problem(
+            "UPDT-01", f"[{table}] of shop.toml has changed since the bundle was trained: it was {was!r}",
+            "An update keeps model, settings and goal", "Train: paretail train --config shop.toml --out BUNDLE",
+        )
+        for table, was, now in zip(("model", "goal"), trained, asked, strict=True) if was != now
+    ]  # fmt: skip
+    if problems:
+        raise ConfigError(problems)
