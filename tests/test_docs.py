@@ -15,7 +15,8 @@ import result_tables
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 ERRORS = DOCS / "errors.md"
-RUN = [page for page in (ROOT / "README.md", DOCS / "tutorial.md", DOCS / "targets.md") if page.exists()]
+PAGES = (ROOT / "README.md", *(DOCS / name for name in ("tutorial.md", "targets.md", "update.md")))
+RUN = [page for page in PAGES if page.exists()]
 TOLD = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md") if (ROOT / name).exists()]
 
 
