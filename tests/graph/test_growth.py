@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretail.data.types import Catalogue, Events, Links, Shop, Users
@@ -82,6 +82,7 @@ def in_ids(graph: ShopGraph) -> dict[str, object]:
     return {"events": events, "edges": edges, "about": about, "nodes": nodes, "tables": tables}
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 60), st.integers(2, 4))
 def test_grown_is_built_but_for_the_order_of_rows(seed: int, cut: int, rows: int) -> None:
     told = shop(np.random.default_rng(seed))
