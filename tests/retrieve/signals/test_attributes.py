@@ -1,12 +1,14 @@
 """Attributes against cosines of idf vectors."""
 
+from dataclasses import replace
 from math import log
 
 import numpy as np
 import pytest
 
-from paretail.retrieve.signals import attributes
+from paretail.retrieve.signals import Setting, attributes, build, check_signal, signals_of
 from paretail.retrieve.signals.matrix import Sparse
+from paretail.retrieve.signals.profiles import profile
 
 from ..histories import ground_of, history_of
 
@@ -59,3 +61,15 @@ def test_labels_of_too_many_items_are_left_out(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(attributes, "MOST_CARRIERS", 2)
     assert alike(marks)[0, 1] == pytest.approx(1)
     assert np.count_nonzero(alike(marks)) == 2
+
+
+def test_like_is_the_cosine_of_content_and_nothing_is_like_what_has_none() -> None:
+    block = np.random.default_rng(0).standard_normal((6, 3)).astype(np.float32)
+    block[4] = 0
+    history = history_of([[("purchase", 0, 0), ("purchase", 2, 1)], [("purchase", 4, 0)]], kinds=("purchase",))
+    ground = replace(ground_of(history, 6), content={"title": block})
+    assert signals_of(Setting.of(ground, "target"))["like title"] == ("short",)
+    check_signal("like title|all")
+    found = build(ground, {"like title": ()})["like title"].apply(profile("all")(history, ground.scene))
+    unit = block / np.maximum(np.sqrt((block**2).sum(axis=1, keepdims=True)), 1e-9)
+    np.testing.assert_allclose(found, [np.maximum((unit @ unit.T)[[0, 2]].sum(axis=0), 0), np.zeros(6)], atol=1e-6)

@@ -25,6 +25,7 @@ from paretail.core.config import Config
 from paretail.core.ids import Rows
 from paretail.core.progress import Progress
 from paretail.core.rng import rng_for
+from paretail.data.features.content import Content, content_of
 from paretail.data.held import Mode, had
 from paretail.data.kinds import FRIEND
 from paretail.data.splits import Split, random_pairs
@@ -357,7 +358,16 @@ def _with_friends(graph: ShopGraph, config: BlendConfig, asked: int, seed: int) 
 def ground_of(graph: ShopGraph, config: BlendConfig, history: History, seed: int) -> Ground:
     """Return what signals are fitted on."""
     history = wished(history, config.kind_weights)
-    return Ground(history, graph.items, config.target, config.kind_weights, labels_of(graph), seed)
+    content = {} if config.target == FRIEND else _content(graph)
+    return Ground(history, graph.items, config.target, config.kind_weights, labels_of(graph), seed, content)
+
+
+def _content(graph: ShopGraph) -> Content:
+    """Return the texts and vectors of the items, read once a graph."""
+    if "content" not in graph.__dict__:
+        graph.__dict__["content"] = content_of(graph.tables["item"]) if "item" in graph.tables else {}
+    found: Content = graph.__dict__["content"]
+    return found
 
 
 def modes_to_learn(history: History, question: Question) -> tuple[Mode, ...]:

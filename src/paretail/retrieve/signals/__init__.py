@@ -33,7 +33,7 @@ ROWS: Final = {
 }
 
 
-#: Of more kinds of traits the first ones by name have signals.
+#: Of more kinds of traits, or blocks of content, the first ones by name have signals.
 MOST_TRAITS: Final = 8
 
 
@@ -51,6 +51,7 @@ class Setting:
     products: bool = False
     friends: bool = False
     traits: tuple[str, ...] = ()
+    content: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, ground: Ground, mode: Mode) -> "Setting":
@@ -60,6 +61,7 @@ class Setting:
             ground.kinds, ground.ordered, ground.timed, has_baskets(ground), has_attributes, mode, people,
             people and PRODUCT in ground.known, "user" in ground.known,
             () if people else tuple(sorted({*ground.known} - {"user"})[:MOST_TRAITS]),
+            () if people else tuple(sorted(ground.content)[:MOST_TRAITS]),
         )  # fmt: skip
 
     @property
@@ -148,6 +150,8 @@ def family(name: str) -> Family:
     if name.startswith("among "):
         trait = name.removeprefix("among ")
         return Family(partial(popularity.among, name=trait), lambda at: (f"about {trait}",))
+    if name.startswith("like "):
+        return Family(partial(attributes.like, name=name.removeprefix("like ")), lambda at: at.main[:1])
     return FAMILIES[name]
 
 
@@ -177,6 +181,7 @@ def signals_of(at: Setting) -> dict[str, tuple[str, ...]]:
     if at.mode == "target":
         found |= {f"own {kind} rate": (f"kind {kind}",) for kind in at.kinds[1:]}
     found |= {f"among {name}": (f"about {name}",) for name in at.traits}
+    found |= {f"like {name}": at.main[:1] for name in at.content}
     return {name: profiles for name, profiles in found.items() if profiles}
 
 

@@ -1,7 +1,7 @@
 """Ground: the events that matrices are fitted on, in the few forms that all of them need."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -18,7 +18,7 @@ MOST_ITEMS_OF_A_USER = 200
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """A history, the kind to predict, the weight of each kind in the union, and the items' attributes if any."""
+    """A history, the kind to predict, each kind's weight in the union; the items' attributes and content if any."""
 
     history: History
     items: int
@@ -26,6 +26,7 @@ class Ground:
     weights: Mapping[str, float]
     attributes: sparse.csr_array | None = None
     seed: int = 0
+    content: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @cached_property
     def scene(self) -> Scene:
