@@ -122,11 +122,12 @@ class Sequence:
 
     def __init__(self, arrays: Arrays, config: SequenceConfig, run: Mapping[str, Any] | None = None) -> None:
         self.config, self.run, self._arrays = config, run, arrays
-        self.kinds = tuple(bytes(arrays["kinds/names"]).decode().split("\n"))
+        self.kinds = tuple(filter(None, bytes(arrays["kinds/names"]).decode().split("\n")))
         self.bias = arrays["bias"]
         self.encoder = {n.removeprefix("encoder/"): a for n, a in arrays.items() if n.startswith("encoder/")}
         asked = arrays["kinds/asked"]
-        self.asked = asked[self.kinds.index(config.target)] if config.target in self.kinds else asked.mean(axis=0)
+        rows = [self.kinds.index(config.target)] if config.target in self.kinds else list(range(len(asked)))
+        self.asked = asked[rows].sum(axis=0) / np.float32(max(len(rows), 1))
         self.packed = Packed(arrays["items/int8"], arrays["items/scale"]) if "items/int8" in arrays else None
         self.items: Vectors = arrays["items"] if self.packed is None else self.packed.vectors(len(self.asked))
 
@@ -137,9 +138,10 @@ class Sequence:
 
     @classmethod
     def train(cls, graph: ShopGraph, config: Any, seed: int, context: FitContext) -> Self:
-        """Learn as `fit` does, under `context`; a teacher is trained first, from the start and without checkpoints."""
+        """Learn as `fit` does, under `context`; a teacher comes first, without checkpoints, with half of the time."""
         teacher = None
         if config.teacher is not None:
+            context = replace(context, minutes=None if context.minutes is None else context.minutes / 2)
             teacher = cls.train(graph, config.of_teacher(), seed, replace(context, checkpoint=None, start=None))
         return cls.judged(graph, config, seed, context, teacher=teacher)
 

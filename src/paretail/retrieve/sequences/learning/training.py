@@ -1,6 +1,7 @@
 """Training of the sequence model: from a graph to the arrays that scoring needs."""
 
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,8 +58,19 @@ def train(
     if not len(batches.size):
         return arrays_of(net, kinds), {}
     validate = None if judge is None else lambda model: judge(arrays_of(model, kinds))
-    done = run(net, batches, validate, _loop(config, seed, context, patience), context.checkpoint, context.progress)
+    done = run(
+        net, batches, validate, _loop(config, seed, context, patience), context.checkpoint, context.progress,
+        fingerprint=_fingerprint(sequences, config),
+    )  # fmt: skip
     return arrays_of(net, kinds), done.to_json()
+
+
+def _fingerprint(sequences: Sequences, config: "SequenceConfig") -> str:
+    """Return what a checkpoint must be of: a SHA-256 (hex) of the events that are read, and of the settings."""
+    digest = sha256(config.model_dump_json().encode())
+    for part in (sequences.indptr, sequences.item, sequences.kind, sequences.gap):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
 
 
 def _loop(config: "SequenceConfig", seed: int, context: FitContext, patience: int) -> LoopConfig:
@@ -91,7 +103,7 @@ def _net(
 def _filled(net: Net, arrays: Arrays) -> Net:
     """Return the net with the weights of `arrays`; all of an item's vector becomes its own."""
     net.encoder.load_state_dict({
-        name.removeprefix("encoder/"): torch.from_numpy(array) for name, array in arrays.items()
+        name.removeprefix("encoder/"): torch.from_numpy(array.copy()) for name, array in arrays.items()
         if name.startswith("encoder/")
     })  # fmt: skip
     net.told.zero_()
@@ -101,7 +113,7 @@ def _filled(net: Net, arrays: Arrays) -> Net:
         (net.kinds, "kinds/vectors"),
         (net.asked, "kinds/asked"),
     ):
-        tensor.copy_(torch.from_numpy(arrays[name]))
+        tensor.copy_(torch.from_numpy(arrays[name].copy()))
     return net
 
 

@@ -33,8 +33,8 @@ def take_over(net: Net, warm: WarmStart, known: NDArray[np.bool_], kinds: tuple[
     net.bias[torch.from_numpy(rows[there].astype(np.int64))] = torch.from_numpy(model.bias[there])
     for number, kind in enumerate(kinds):
         if kind in model.kinds:
-            net.kinds[number] = torch.from_numpy(model.arrays()["kinds/vectors"][model.kinds.index(kind)])
-            net.asked[number] = torch.from_numpy(model.arrays()["kinds/asked"][model.kinds.index(kind)])
+            for tensor, name in ((net.kinds, "kinds/vectors"), (net.asked, "kinds/asked")):
+                _put(tensor[number], model.arrays()[name][model.kinds.index(kind)])
     for name, tensor in net.encoder.state_dict().items():
         if name in model.encoder and model.encoder[name].shape == tuple(tensor.shape):
             _put(tensor, model.encoder[name])
