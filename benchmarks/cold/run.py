@@ -152,8 +152,8 @@ def new_buyers(judge: Path, data: Path) -> list[dict[str, Any]]:
                 options = ["--k", "20", "--users", "new.parquet", "--mask-events", "none", "--holdout"]
                 command = [sys.executable, judge, "lists.parquet", ".", *options, f"{held}.parquet"]
                 told = json.loads(subprocess.run(command, cwd=work, check=True, capture_output=True).stdout)
-                figures = {key: told[key] for key in ("users", "recall@20", "recall@20_se", "ndcg@20", "ndcg@20_se")}
-                rows.append({"model": model, "known": known, **figures})
+                figures = {key: f"{told[key]:.4f} ± {told[f'{key}_se']:.4f}" for key in ("recall@20", "ndcg@20")}
+                rows.append({"model": model, "known": known, "users": told["users"], **figures})
         return rows
 
 
