@@ -25,7 +25,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
-from paretail.data.features.content import content_of, standardised
+from paretail.data.features.content import Content, content_of, standardised
 from paretail.data.features.text import reduced, tf_idf
 from paretail.graph.shopgraph import ShopGraph
 
@@ -52,6 +52,14 @@ def content_blocks(graph: ShopGraph) -> dict[str, Dense]:
         blocks["labels"] = standardised(reduced(tf_idf(labels), LABELS))
     blocks["price"] = standardised(price_levels(table))
     return {name: matrix for name, matrix in blocks.items() if matrix.any()}
+
+
+def content_in(graph: ShopGraph) -> Content:
+    """Return the texts and vectors of the items, read once a graph."""
+    if "content" not in graph.__dict__:
+        graph.__dict__["content"] = content_of(graph.tables["item"]) if "item" in graph.tables else {}
+    found: Content = graph.__dict__["content"]
+    return found
 
 
 def labels_of(graph: ShopGraph) -> sparse.csr_array | None:

@@ -23,7 +23,9 @@ FEWEST_NEWCOMERS: Final = 50
 HIDDEN_SHARE: Final = 0.15
 
 
-def held_out(history: History, target: str, mode: Mode, most_users: int, rng: np.random.Generator) -> Split:
+def held_out(
+    history: History, target: str, mode: Mode, most_users: int, rng: np.random.Generator, window: float = WINDOW_DAYS
+) -> Split:
     """Hold out target pairs of at most `most_users` users, as `mode` asks.
 
     `none` asks what a user takes, had before or not; `target` what the user takes for the first time. Both are asked
@@ -31,10 +33,11 @@ def held_out(history: History, target: str, mode: Mode, most_users: int, rng: np
     cart that led to it would answer (on a simulated shop NDCG .98, and lists worse than popularity a week later).
     `all` asks for the newest pairs with which nothing else had been done: those alone where ENOUGH_USERS have one,
     else all pairs, every event of which is forgotten. Without clock time, or with too few users in the last weeks,
-    the newest pair of each user is asked; without order a random one.
+    the newest pair of each user is asked; without order a random one. `window` is how many days "the weeks" are at
+    most: of items that live for a day nothing can be foretold for weeks.
     """
     if mode != "all" and history.time == "clock" and len(history.ts_ms):
-        split, asked = _weeks(history, target, mode)
+        split, asked = _weeks(history, target, mode, window)
         if mode == "none" or len(asked) >= FEWEST_USERS:
             return _only(split, asked, most_users, rng)
     if mode == "all":
@@ -81,18 +84,18 @@ def newcomers(history: History, target: str, most_users: int, rng: np.random.Gen
     return None if best is None or len(best[1]) < FEWEST_NEWCOMERS else _only(*best, most_users, rng)
 
 
-def _cuts(history: History, target: str) -> list[int]:
+def _cuts(history: History, target: str, window: float = WINDOW_DAYS) -> list[int]:
     """Return the moments at which the last weeks may begin."""
     days = int(np.ptp(history.ts_ms)) / DAY_MS
-    last = int(history.ts_ms.max()) - round(min(WINDOW_DAYS, WINDOW_SHARE * days) * DAY_MS)
+    last = int(history.ts_ms.max()) - round(min(window, WINDOW_SHARE * days) * DAY_MS)
     times = history.ts_ms[history.kind == kind_row(history, target)]
     return [last, int(np.quantile(times, 1 - NEWEST_SHARE)) if len(times) else last]
 
 
-def _weeks(history: History, target: str, mode: Mode) -> tuple[Split, NDArray[np.int64]]:
+def _weeks(history: History, target: str, mode: Mode, window: float) -> tuple[Split, NDArray[np.int64]]:
     """Return the question of the last weeks and whom it can be asked."""
     best: tuple[Split, NDArray[np.int64]] | None = None
-    for cut_ms in _cuts(history, target):
+    for cut_ms in _cuts(history, target, window):
         split = by_time(history, target, cut_ms=cut_ms, drop=mode)
         asked = np.flatnonzero((split.held.counts > 0) & (np.diff(split.train.indptr) > 0))
         if best is None or len(asked) > len(best[1]):

@@ -64,7 +64,15 @@ def with_friends() -> Ground:
 
 SHOPS = ("funnel", "purchases", "orders", "sequence", "sets", "single set")
 SETTINGS = [(name, mode) for name in SHOPS for mode in MODES]
-MORE = {"people": of_people, "friends": with_friends}
+
+
+@cache
+def articles() -> Ground:
+    """One item a day, which everybody takes on that day."""
+    return ground_of(history_of([[("purchase", day, day) for day in range(ITEMS)] for _ in range(20)]), ITEMS)
+
+
+MORE = {"people": of_people, "articles": articles, "friends": with_friends}
 GROUNDS = {
     **{(name, mode): shop(name) for name, mode in SETTINGS},
     **{(name, "all"): of() for name, of in MORE.items()},

@@ -25,20 +25,20 @@ from paretail.core.config import Config
 from paretail.core.ids import Rows
 from paretail.core.progress import Progress
 from paretail.core.rng import rng_for
-from paretail.data.features.content import Content, content_of
 from paretail.data.held import Mode, had
 from paretail.data.kinds import FRIEND
 from paretail.data.splits import Split, random_pairs
 from paretail.data.types import History
 from paretail.graph.interactions import STRENGTH
 from paretail.graph.shopgraph import ShopGraph
-from paretail.retrieve import mixing
+from paretail.retrieve import befriended, mixing
 from paretail.retrieve.base import Arrays, Question, Scores
 from paretail.retrieve.choose import Choice
-from paretail.retrieve.content import labels_of
+from paretail.retrieve.content import content_in, labels_of
 from paretail.retrieve.normalise import add_shaped, fill, unit_of
-from paretail.retrieve.question import held_out, hidden_links, newcomers
+from paretail.retrieve.question import WINDOW_DAYS, held_out, hidden_links, newcomers
 from paretail.retrieve.signals import OF_FRIENDS, Setting, build, check_signal, of_nobody, signals_of
+from paretail.retrieve.signals.freshness import created_of, window_days
 from paretail.retrieve.signals.ground import Ground
 from paretail.retrieve.signals.matrix import Matrix, Sum, matrix_from
 from paretail.retrieve.signals.profiles import Scene, profile, wished
@@ -85,11 +85,6 @@ PRIOR: Final = Mix(theta={"ridge|all": 1.0})
 #: Where nothing tells a good split from a misleading one: one kind of event without time. A random split of `gowalla`
 #: prefers settings that lose on its official test (docs/lab/LOG.md), so the published filter is used as it is.
 UNTIMED: Final = Mix(theta={"plateau|all": 1.0}, kappa=0.0)
-
-#: What friends had joins it with the best of these weights, where NDCG gains more than SURE standard errors.
-FRIENDS: Final = "user"
-WEIGHTS_OF_FRIENDS: Final = (0.1, 0.2, 0.4)
-SURE: Final = 2.0
 
 #: Where lists hold people and there are too few links to learn from.
 AMONG_PEOPLE: Final = Mix(theta={"walk|all": 1.0})
@@ -231,27 +226,27 @@ class Blend:
         asked = max(FEWEST_ASKED, min(MOST_ASKED, round(seconds * ASKED_A_SECOND)))
         if graph.history.time == "none" and len(question.wishes) == 1 and question.target != FRIEND:
             mix, told = (
-                _with_friends(graph, config, asked, seed)
-                if wanted and FRIENDS in graph.history.about
-                else (UNTIMED, ())
+                _with_friends(graph, config, asked, seed) if wanted and "user" in graph.history.about else (UNTIMED, ())
             )
             config = config.model_copy(update={"modes": modes | dict.fromkeys(wanted, mix)})
             remark = "One kind of event without time: nothing to choose by; a filter with published settings"
             return Choice(config, remarks=(remark, *told))
+        prior = AMONG_PEOPLE if question.target == FRIEND else PRIOR
         remarks: list[str] = []
         metrics: dict[str, Any] = {}
         figure = ""
+        window = window_days(ground_of(graph, config, graph.history, seed)) or WINDOW_DAYS
         for mode in wanted:
             progress(f"Learning weights ({mode})", len(remarks) / len(wanted))
             rng = rng_for(f"retrieve/choose/{mode}", seed)
             split = (
                 hidden_links(graph.history, asked, rng)
                 if question.target == FRIEND
-                else held_out(graph.history, question.target, mode, asked, rng)
+                else held_out(graph.history, question.target, mode, asked, rng, window)
             )
             learned = learn(graph, config, split, mode, seed)
-            modes[mode] = _prior(question) if learned is None else Mix(theta=learned.theta, kappa=learned.kappa)
-            remarks.append(_remark(mode, learned, split, _prior(question)))
+            modes[mode] = prior if learned is None else Mix(theta=learned.theta, kappa=learned.kappa)
+            remarks.append(_remark(mode, learned, split, prior))
             if learned is not None:
                 metrics[str(mode)] = {"k": JUDGED_AT, **asdict(learned)}
                 if mode == wanted[0]:  # the others ask other questions: their figures are not comparable
@@ -332,42 +327,32 @@ def _of_newcomers(graph: ShopGraph, config: BlendConfig, asked: int, seed: int) 
 
 
 def _with_friends(graph: ShopGraph, config: BlendConfig, asked: int, seed: int) -> tuple[Mix, tuple[str, ...]]:
-    """Return UNTIMED, with what friends had where a random split is SURE that it helps, and what was found."""
+    """Return UNTIMED, with what friends had where a random split is sure that it helps, and what was found."""
     rng = rng_for("retrieve/friends", seed)
     split = random_pairs(graph.history, config.target, rng, share=0.2, most_users=asked)
     if not split.held.counts.any():
         return UNTIMED, ()
-    mixes = [UNTIMED, *(Mix(theta={**UNTIMED.theta, f"friends had|{OF_FRIENDS}": weight}, kappa=UNTIMED.kappa)
-                        for weight in WEIGHTS_OF_FRIENDS)]  # fmt: skip
-    rivals = [config.model_copy(update={"modes": {"target": mix}}) for mix in mixes]
-    fitted = Blend.fit(graph.with_history(split.train), rivals[-1], seed)
-    alone, *others = (
-        judged(Blend(rival, fitted.scene, fitted.matrices), split, config.target, "target", graph.items)
-        for rival in rivals
-    )
-    best = max(range(len(others)), key=lambda place: float(others[place].mean()))
-    gain = others[best] - alone
-    error = float(gain.std() / np.sqrt(len(gain)))
-    kept = bool(gain.mean() > SURE * error)
-    told = f"What friends had {'joins' if kept else 'stays out'}: NDCG@{JUDGED_AT} {others[best].mean():.4f} with it, "
-    return mixes[best + 1] if kept else UNTIMED, (
-        f"{told}{alone.mean():.4f} without ({gain.mean():+.4f} ± {error:.4f})",
-    )
+
+    def mix(weight: float) -> Mix:
+        theta = UNTIMED.theta | ({f"friends had|{OF_FRIENDS}": weight} if weight else {})
+        return Mix(theta=theta, kappa=UNTIMED.kappa)
+
+    def blended(weight: float) -> BlendConfig:
+        return config.model_copy(update={"modes": {"target": mix(weight)}})
+
+    fitted = Blend.fit(graph.with_history(split.train), blended(1.0), seed)
+    weight, found = befriended.weigh(lambda weight: judged(
+        Blend(blended(weight), fitted.scene, fitted.matrices), split, config.target, "target", graph.items
+    ))  # fmt: skip
+    return mix(weight), (found,)
 
 
 def ground_of(graph: ShopGraph, config: BlendConfig, history: History, seed: int) -> Ground:
     """Return what signals are fitted on."""
     history = wished(history, config.kind_weights)
-    content = {} if config.target == FRIEND else _content(graph)
-    return Ground(history, graph.items, config.target, config.kind_weights, labels_of(graph), seed, content)
-
-
-def _content(graph: ShopGraph) -> Content:
-    """Return the texts and vectors of the items, read once a graph."""
-    if "content" not in graph.__dict__:
-        graph.__dict__["content"] = content_of(graph.tables["item"]) if "item" in graph.tables else {}
-    found: Content = graph.__dict__["content"]
-    return found
+    content = {} if config.target == FRIEND else content_in(graph)
+    labels, created = labels_of(graph), created_of(graph)
+    return Ground(history, graph.items, config.target, config.kind_weights, labels, seed, content, created)
 
 
 def modes_to_learn(history: History, question: Question) -> tuple[Mode, ...]:
@@ -396,10 +381,6 @@ def items_had(history: History, target: str, mode: Mode, items: int) -> sparse.c
     matrix = sparse.csr_array(cells, (history.users, items), copy=True)  # summing sorts in place
     matrix.sum_duplicates()
     return matrix
-
-
-def _prior(question: Question) -> Mix:
-    return AMONG_PEOPLE if question.target == FRIEND else PRIOR
 
 
 def _remark(mode: Mode, learned: mixing.Learned | None, split: Split, prior: Mix) -> str:

@@ -4,6 +4,7 @@ A signal is named `matrix|profile`. Which signals a shop has follows from what i
 attributes, size. Which of them count, and how much, is learned on a split of the events (`retrieve/models/blend.py`).
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,17 @@ import numpy as np
 from paretail.core.errors import nearest
 from paretail.data.held import Mode
 from paretail.data.kinds import FRIEND, PRODUCT
-from paretail.retrieve.signals import attributes, cooccurrence, friends, nearness, own, popularity, social, spectral
+from paretail.retrieve.signals import (
+    attributes,
+    cooccurrence,
+    freshness,
+    friends,
+    nearness,
+    own,
+    popularity,
+    social,
+    spectral,
+)
 from paretail.retrieve.signals.ground import Ground
 from paretail.retrieve.signals.matrix import Matrix
 from paretail.retrieve.signals.profiles import PROFILES, profile
@@ -52,6 +63,7 @@ class Setting:
     friends: bool = False
     traits: tuple[str, ...] = ()
     content: tuple[str, ...] = ()
+    fleeting: bool = False
 
     @classmethod
     def of(cls, ground: Ground, mode: Mode) -> "Setting":
@@ -62,6 +74,7 @@ class Setting:
             people and PRODUCT in ground.known, "user" in ground.known,
             () if people else tuple(sorted({*ground.known} - {"user"})[:MOST_TRAITS]),
             () if people else tuple(sorted(ground.content)[:MOST_TRAITS]),
+            freshness.fleeting(ground),
         )  # fmt: skip
 
     @property
@@ -133,6 +146,10 @@ FAMILIES: Final[dict[str, Family]] = {
     "friends of taste": Family(social.friends_of_taste, lambda at: (OF_PRODUCTS,) if at.products else ()),
     "pop target": Family(popularity.of_target, _anyone(lambda at: True)),
     "pop all": Family(popularity.of_all, _anyone(lambda at: at.several)),
+    "pop 1d": Family(partial(popularity.lately, tau_days=1.0), _anyone(lambda at: at.fleeting)),
+    "new 1d": Family(partial(freshness.young, half_life_days=1.0), _anyone(lambda at: at.fleeting)),
+    "new 3d": Family(partial(freshness.young, half_life_days=3.0), _anyone(lambda at: at.fleeting)),
+    "new 10d": Family(partial(freshness.young, half_life_days=10.0), _anyone(lambda at: at.fleeting)),
     "pop 7d": Family(partial(popularity.lately, tau_days=7.0), _anyone(lambda at: at.timed)),
     "pop 30d": Family(partial(popularity.lately, tau_days=30.0), _anyone(lambda at: at.timed)),
     "pop people 30d": Family(partial(popularity.people_lately, tau_days=30.0), _anyone(lambda at: at.timed)),
@@ -152,6 +169,8 @@ def family(name: str) -> Family:
         return Family(partial(popularity.among, name=trait), lambda at: (f"about {trait}",))
     if name.startswith("like "):
         return Family(partial(attributes.like, name=name.removeprefix("like ")), lambda at: at.main[:1])
+    if name not in FAMILIES and (found := re.fullmatch(r"new (\d+(?:\.\d+)?)d", name)) and float(found[1]) > 0:
+        return Family(partial(freshness.young, half_life_days=float(found[1])), _anyone(lambda at: at.fleeting))
     return FAMILIES[name]
 
 
@@ -169,7 +188,7 @@ def check_signal(signal: str) -> None:
     rows = (
         f"about {matrix[6:]}"
         if matrix.startswith("among ")
-        else ROWS.get(matrix, "anyone" if matrix.startswith("pop ") else "a profile of items")
+        else ROWS.get(matrix, "anyone" if matrix.startswith(("pop ", "new ")) else "a profile of items")
     )
     if rows != (name if name in ("then", "anyone") or name.startswith("about ") else "a profile of items"):
         raise ValueError(f"{signal!r}: {matrix!r} is multiplied with {rows}")

@@ -27,6 +27,7 @@ class Ground:
     attributes: sparse.csr_array | None = None
     seed: int = 0
     content: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    created_ms: NDArray[np.int64] | None = None  # of items, as the catalogue tells; 0 where it does not
 
     @cached_property
     def scene(self) -> Scene:
