@@ -107,3 +107,18 @@ def test_a_foreign_folder_is_not_written_to(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="BNDL-01"):
         Bundle.load(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_equal_tables_give_equal_bytes_however_their_ids_were_found(tmp_path: Path) -> None:
+    ids = [f"a category with a long name {number % 500}" for number in range(5000)]
+
+    def found(copies: int) -> pl.DataFrame:
+        series = pl.concat([pl.Series("id", ids[copies:] + ids[:copies])] * copies)
+        return pl.DataFrame({"id": series.unique().sort()})
+
+    digests = []
+    for copies in (1, 2, 3, 4):
+        draft = Draft({}, "told", tables={"nodes": found(copies)})
+        publish(draft, tmp_path / str(copies))
+        digests.append(Bundle.load(tmp_path / str(copies)).manifest.files["nodes.arrow"])
+    assert len(set(digests)) == 1

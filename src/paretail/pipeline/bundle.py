@@ -171,7 +171,8 @@ def _write_files(draft: Draft, folder: Path) -> None:
     for name, group in draft.arrays.items():
         save_file({key: np.asarray(value, order="C") for key, value in group.items()}, folder / f"{name}.safetensors")
     for name, table in draft.tables.items():
-        table.write_ipc(folder / f"{name}.arrow", compression="zstd")
+        # Not as views into buffers, whose order follows the threads that found distinct ids.
+        table.write_ipc(folder / f"{name}.arrow", compression="zstd", compat_level=pl.CompatLevel.oldest())
 
 
 def _read_manifest(folder: Path) -> Manifest:
