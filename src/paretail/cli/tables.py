@@ -68,6 +68,7 @@ def trained(console: Console, done: Trained, out: Path) -> None:
     console.print(
         f"Published {done.version} in {out} (model {facts['model']}; {facts['figure'] or 'no validation figure'})"
     )
+    console.print(f"Why, with weights and curves: {done.page}", soft_wrap=True)
 
 
 def comparison(console: Console, found: Comparison, out: Path | None) -> None:

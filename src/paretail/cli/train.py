@@ -49,7 +49,8 @@ def train(
     with progress() as tell:
         trained = run(shop, config.parent, out, progress=tell)
     if json:
-        print_json({"version": trained.version, "facts": trained.facts, "metrics": trained.choice.metrics})
+        told = {"version": trained.version, "facts": trained.facts, "metrics": trained.choice.metrics}
+        print_json(told | {"page": str(trained.page)})
         return
     tables.trained(console, trained, out)
 

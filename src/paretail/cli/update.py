@@ -26,7 +26,9 @@ def update(*, config: Path, bundle: Path, json: bool = False) -> None:
     with progress() as tell:
         done = run(load_config(config), config.parent, bundle, progress=tell)
     if json:
-        print_json({"version": done.version, "parent": done.parent, "facts": done.facts})
+        print_json(
+            {"version": done.version, "parent": done.parent, "facts": done.facts, "page": done.page and str(done.page)}
+        )
         return
     for line in done.account:
         console.print(line, soft_wrap=True)
@@ -35,3 +37,4 @@ def update(*, config: Path, bundle: Path, json: bool = False) -> None:
         return
     console.print(f"New since {done.parent}: {done.news.told}", soft_wrap=True)
     console.print(f"Published {done.version} in {bundle} (model {done.facts['model']})", soft_wrap=True)
+    console.print(f"Why, with weights and curves: {done.page}", soft_wrap=True)

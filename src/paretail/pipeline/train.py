@@ -21,6 +21,7 @@ from paretail.graph.targets import USER, Target, turned
 from paretail.pipeline.bundle import publish, refuse_foreign
 from paretail.pipeline.config import ModelConfig, ShopConfig
 from paretail.pipeline.drafting import drafted
+from paretail.pipeline.training_page import write_page
 from paretail.retrieve import auto
 from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.choose import Choice, choose
@@ -45,6 +46,7 @@ class Trained:
     choice: Choice
     facts: dict[str, Any]
     account: tuple[str, ...] = ()  # what became of the rows, a line each
+    page: Path | None = None  # the same for people, with weights and curves
 
 
 def train(config: ShopConfig, base: Path, out: Path, *, seed: int | None = None, budget_seconds: float | None = None,
@@ -94,7 +96,8 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
     progress("Counting associations")
     draft = drafted(target, graph, config, fitted, choice.metrics, facts)
     progress("Publishing")
-    return Trained(publish(draft, out), choice, facts)
+    version = publish(draft, out)
+    return Trained(version, choice, facts, page=write_page(out, version, facts))
 
 
 def graph_of(config: ShopConfig, base: Path, progress: Progress = silent) -> tuple[ShopGraph, Question]:

@@ -30,6 +30,7 @@ from paretail.pipeline.config import GoalConfig, ModelConfig, ShopConfig
 from paretail.pipeline.drafting import drafted, nodes_from
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.train import FEW_EVENTS, account_of, words
+from paretail.pipeline.training_page import write_page
 from paretail.retrieve.base import Retriever
 from paretail.retrieve.fitting import FitContext, WarmStart, fit, shortened
 from paretail.retrieve.models import model
@@ -60,6 +61,7 @@ class Updated:
     facts: Mapping[str, Any]
     news: News
     account: tuple[str, ...] = ()
+    page: Path | None = None
 
 
 def update(config: ShopConfig, base: Path, bundle: Path, *, progress: Progress = silent) -> Updated:
@@ -97,7 +99,8 @@ def update_shop(
     if _is_known(draft, parent):
         return Updated(parent.version, parent.version, facts, news)
     progress("Publishing")
-    return Updated(publish(draft, bundle), parent.version, told, news)
+    version = publish(draft, bundle)
+    return Updated(version, parent.version, told, news, page=write_page(bundle, version, told))
 
 
 def graph_of(bundle: Recommender) -> ShopGraph:

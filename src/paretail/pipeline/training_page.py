@@ -1,0 +1,93 @@
+"""What a training or an update did, as one HTML page beside the bundle: choice, weights, curves; it loads nothing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+from paretail.core.files import atomic_file
+
+STYLE: Final = (
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1d2b2a}"
+    "table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #d5dedd}"
+    "td:first-child,th:first-child{text-align:left}td div{background:#1b7f79;height:.8rem}"
+    "pre{background:#f2f6f5;padding:.6rem;white-space:pre-wrap}"
+)
+#: What each mode's lists leave out, for people.
+LEAVES_OUT: Final = {"none": "nothing", "target": "what a user had", "all": "all that a user touched"}
+#: The segments of a hybrid's weights, by number of events.
+SEGMENTS: Final = ("0-1 events", "2-5", "6-20", "more")
+Facts = Mapping[str, Any]
+
+
+def write_page(out: Path, version: str, facts: Facts) -> Path:
+    """Write the page of a version to `out`/reports and return where it is."""
+    path = out / "reports" / f"{version}.html"
+    with atomic_file(path) as aside:
+        aside.write_text(page(version, facts), encoding="utf-8")
+    return path
+
+
+def page(version: str, facts: Facts) -> str:
+    """Return the page."""
+    title = f"{escape(facts['model'])}: {escape(version)}"
+    remarks = "".join(f"<li>{escape(line)}</li>" for line in facts.get("remarks", ()))
+    settings = facts["settings"]
+    parts = [
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>',
+        f"<h1>{title}</h1>", _table(_shop(facts)), f"<h2>Why</h2><ul>{remarks or '<li>Nothing was searched</li>'}</ul>",
+        *_weights(settings), *_curves(facts.get("run")), f"<h2>Settings</h2><pre>{escape(_lines(settings))}</pre>",
+    ]  # fmt: skip
+    return f"{''.join(parts)}</html>\n"
+
+
+def _shop(facts: Facts) -> list[tuple[str, str]]:
+    again = "comes back" if facts["repeat"] else "does not come back"
+    rows = [
+        ("Target", f"{facts['target']}; what a user already had {again}"),
+        ("Events", f"{facts['events']:,}"), ("Users", f"{facts['users']:,}"),
+        (f"Lists of {facts.get('lists', 'item')}", f"{facts['items']:,}"), ("Validation", facts["figure"] or "none"),
+    ]  # fmt: skip
+    return rows + [(name.capitalize(), facts[name]) for name in ("parent", "trained") if name in facts]
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> str:
+    return f"<table>{''.join(f'<tr><td>{escape(a)}</td><td>{escape(b)}</td></tr>' for a, b in rows)}</table>"
+
+
+def _weights(settings: Facts) -> Iterator[str]:
+    """Tell the weights of each mode: of the blend's signals, or of a hybrid's members by segment of users."""
+    for mode, mix in (settings.get("modes") or {}).items():
+        rows = mix.get("segments") or [mix.get("theta", {})]
+        names = list(dict.fromkeys(name for row in rows for name, weight in row.items() if weight > 0))
+        if not names:
+            continue
+        most = max(row.get(name, 0.0) for row in rows for name in names)
+        yield f"<h2>Weights where lists leave out {escape(LEAVES_OUT.get(mode, mode))}</h2><table>"
+        if len(rows) > 1:
+            yield f"<tr><th></th>{''.join(f'<th colspan=2>{name}</th>' for name in SEGMENTS)}</tr>"
+        for name in names:
+            bars = "".join(_bar(row.get(name, 0.0), most, len(rows)) for row in rows)
+            yield f"<tr><td>{escape(name)}</td>{bars}</tr>"
+        yield "</table>"
+
+
+def _bar(weight: float, most: float, columns: int) -> str:
+    bar = f'<div style="width:{100 * weight / most:.0f}%"></div>'
+    return f'<td style="width:{16 / columns:.0f}rem">{bar}</td><td>{weight:.2f}</td>'
+
+
+def _curves(run: Facts | None) -> Iterator[str]:
+    """Draw the curves of a run, or of each member that was trained."""
+    if not run:
+        return
+    from paretail.learn.curves import Run, svg  # the extra `learn`, which is there where something was trained by it
+
+    runs = {"": run} if "epochs" in run else run
+    for name, one in runs.items():
+        yield f"<h2>Training{f' of {escape(name)}' if name else ''}</h2>{svg(Run.of_json(one))}"
+
+
+def _lines(settings: Facts) -> str:
+    """Return settings but for the weights, a line each."""
+    return "\n".join(f"{name} = {value}" for name, value in settings.items() if name != "modes")
