@@ -75,7 +75,7 @@ def compare(
     """Train each of the models `names` on the shop's own split within its share of `seconds`, and judge their lists.
 
     Settings of `[model.settings]` go to the model that `[model] name` names. Raises ConfigError for an unknown model,
-    DataError (EVAL-05) where nobody can be asked.
+    DataError (EVAL-06) where nobody can be asked.
     """
     models = [ModelConfig(name=name, settings=_given(config, name)) for name in dict.fromkeys(names)]
     for model in models:
@@ -85,7 +85,7 @@ def compare(
     split = held_out(graph.history, question.target, mode, MOST_ASKED, rng_for("pipeline/compare", seed))
     if not split.held.counts.any():
         found = f"of {graph.users:,} users none can be asked for a held-out {question.target}"
-        raise DataError(Problem("EVAL-05", found, "Users with two or more events", "Wait for more events"))
+        raise DataError(Problem("EVAL-06", found, "Users with two or more events", "Wait for more events"))
     with TemporaryDirectory(prefix="paretail-compare-") as folder:
         return _compared(graph, question, mode, split, models, k, seed, seconds, Path(folder), progress)
 
