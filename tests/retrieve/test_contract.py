@@ -61,8 +61,8 @@ SAME_CAUSE = {
     "deepwalk": 0.95,
     "node2vec": 0.95,
     "blend": 0.7,
-    "graph": 0.9,
-    "lightgcn": 0.9,
+    "graph": 0.8,
+    "lightgcn": 0.8,
 }
 #: Everyone gets the same list from these.
 NOT_PERSONAL = {"popular", "trending"}
