@@ -2,7 +2,7 @@
 
     z_u = Σ_i w_ui c_i / √(d_u d_i) + Σ_c mean of t_n over the user's nodes of type c,      score = z_u·z_i + b_i
 
-or z_u / √(‖z_u‖² + 10⁻⁶) in place of z_u, where scores are cosines.
+or z_u / √(‖z_u‖² + 10⁻¹²) in place of z_u, where scores are cosines.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from paretail.retrieve.spec import GraphModelSpec
 
 Vectors = NDArray[np.float32]
 #: What keeps the length of a vector from 0, as in `net/scorers.py`.
-LEAST = np.float32(1e-6)
+LEAST = np.float32(1e-12)
 
 
 class Sums:

@@ -88,7 +88,7 @@ def test_the_loss_of_lightgcn_is_what_the_equations_say() -> None:
         users.append(following[0])
         items.append(following[1])
     U, V = (sum(side) / 3 for side in (users, items))
-    U, V = (side / np.sqrt((side**2).sum(1, keepdims=True) + 1e-6) for side in (U, V))
+    U, V = (side / np.sqrt((side**2).sum(1, keepdims=True) + 1e-12) for side in (U, V))
     assert network.bias is not None
     logits = U @ V.T / spec.temperature + network.bias.detach().numpy()
     assert network.bias.detach().numpy() == pytest.approx(0.7 * np.log(np.maximum((R > 0).sum(0), 1)), abs=1e-5)

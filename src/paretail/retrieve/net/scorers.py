@@ -2,7 +2,7 @@
 
     dot  z_u·z_i        cosine  z̃_u·z̃_i        hadamard  w·(z_u ⊙ z_i)        mlp  v·relu(W [z_u; z_i] + c)
 
-with z̃ = z / √(‖z‖² + 10⁻⁶), which is 0 for a user of whom nothing is known. hadamard and mlp are what X. He et al.,
+with z̃ = z / √(‖z‖² + 10⁻¹²), which is 0 for a user of whom nothing is known. hadamard and mlp are what X. He et al.,
 "Neural collaborative filtering", WWW 2017, arXiv:1708.05031, call GMF and MLP. Deviations: one hidden layer.
 """
 
@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from paretail.retrieve.spec import ScorerName
 
-#: What keeps the length of a vector from 0.
-LEAST: Final = 1e-6
+#: What keeps the length of a vector from 0; 1e-6 would shorten rare items, whose spectral start is short already.
+LEAST: Final = 1e-12
 
 
 class Scorer(nn.Module):
