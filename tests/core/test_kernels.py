@@ -62,7 +62,7 @@ for thread in threads: thread.start()
 for _ in range(8):
     child = os.fork()
     if child == 0:
-        signal.alarm(20)  # a child that waits for ever
+        signal.alarm(100)  # a child that waits for ever
         with ThreadPoolExecutor(2) as pool:
             same = list(pool.map(lambda work: work(), [tables, nested])) == [expected[0], expected[3]]
         os._exit(0 if same else 1)
@@ -84,7 +84,7 @@ else: raise AssertionError("compiled code launched a kernel past the lock")
 def _run(*parts: str) -> str:
     flags = ["-W", "error", "-W", "ignore::DeprecationWarning", "-X", "faulthandler"]
     command = [sys.executable, *flags, "-c", "\n".join(parts)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, f"{done.returncode}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
     return done.stdout.strip()
 

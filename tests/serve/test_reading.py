@@ -77,7 +77,7 @@ def test_what_is_no_id_in_a_path(path: bytes, code: str) -> None:
     [
         (b"", TrendingRequest()), (b"k=7", TrendingRequest(7)),
         (b"filter=price+%3C+5", TrendingRequest(filter="price < 5")),
-        (b"filter=brand+%3D+%22A%2BB%22&k=1", TrendingRequest(1, 'brand = "A+B"')),
+        (b"filter=brand+%3D+%22A%2BB%22&k=1", TrendingRequest(1, filter='brand = "A+B"')),
         (b"filter=", TrendingRequest(filter="")),
     ],
 )  # fmt: skip
@@ -220,7 +220,7 @@ def test_the_nearest_name_is_told(name: str, body: Any, expected: str) -> None:
 
 
 def test_the_nearest_parameter_is_told() -> None:
-    with pytest.raises(RefusedError, match=r"Expected one of filter, k; did you mean 'filter'\?"):
+    with pytest.raises(RefusedError, match=r"Expected one of by, filter, k; did you mean 'filter'\?"):
         read(TRENDING, query=b"filtr=x")
 
 
