@@ -23,6 +23,7 @@ NOTE = "<!-- Written by scripts/generate_reference.py; `make docs` writes it ane
 #: heading -> where the dict is, and what an entry is for
 TABLES = {
     "Models": ("paretail.retrieve.models", "MODELS", 'A name for `[model] name = "..."`.'),
+    "Sharing architectures": ("paretail.rank.sharing", "SHARING", "What the tasks of a ranker have in common."),
     "Balancers": ("paretail.rank.balance", "BALANCERS", "How the losses of several tasks are weighed at each step."),
     "Sources": ("paretail.data.sources", "SOURCES", "A name for `format`, where the file's ending does not say it."),
     "Checks": ("paretail.data.checks", "CHECKS", "What `paretail check` looks at, and `train` before it starts."),
