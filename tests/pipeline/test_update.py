@@ -172,4 +172,6 @@ def test_a_hybrid_shortens_what_goes_on() -> None:
     hybrid = model("hybrid")
     short = shortened(hybrid, hybrid.config_type.parse({"members": {"blend": {}, "lightgcn": {"epochs": 12}}}))
     assert short.members["lightgcn"]["epochs"] == 3
+    sequence = model("sequence")
+    assert shortened(sequence, sequence.config_type.parse({"epochs": 20})).epochs == 5
     assert shortened(model("knn"), model("knn").config_type()) == model("knn").config_type()

@@ -119,6 +119,7 @@ class Sequence:
 
     name: ClassVar[str] = "sequence"
     config_type: ClassVar[type[Config]] = SequenceConfig
+    warm_starts: ClassVar[bool] = True
 
     def __init__(self, arrays: Arrays, config: SequenceConfig, run: Mapping[str, Any] | None = None) -> None:
         self.config, self.run, self._arrays = config, run, arrays
