@@ -20,7 +20,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy import special
 
 from paretail.core.clock import DAY_MS
 
@@ -42,7 +42,8 @@ def bursts(
     if not before.sum() or not recent.sum():
         return scores
     share = recent.sum() / (recent.sum() + before.sum())
-    log_p = np.asarray(binom.logsf(recent[asked] - 1, (recent + before)[asked], share), np.float64)
+    p = special.bdtrc(recent[asked] - 1, (recent + before)[asked], share)
+    log_p = np.log(np.maximum(p, np.finfo(np.float64).tiny))
     found = _discovered(log_p) & (recent[asked] >= FEWEST)
     if found.any():
         scores[asked[found]] = log_p[found] / log_p[found].min()
