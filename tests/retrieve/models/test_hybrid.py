@@ -10,8 +10,9 @@ from scipy import sparse
 from paretail.core.errors import ConfigError
 from paretail.core.progress import silent
 from paretail.graph.shopgraph import ShopGraph
+from paretail.retrieve.ahead import ahead
 from paretail.retrieve.base import Question
-from paretail.retrieve.models.hybrid import SEGMENTS, Blending, Hybrid, HybridConfig, ahead, segments_of
+from paretail.retrieve.models.hybrid import SEGMENTS, Blending, Hybrid, HybridConfig, segments_of
 from paretail.retrieve.models.popular import Popular
 from paretail.sim.planted import Planted, planted
 

@@ -1,7 +1,6 @@
 """Hybrid: several retrievers of the table as one, mixed by weights that are learned for users with few and many events.
 
-    score(u, i) = Σ_m θ_{s(u), m} log(1 + κ x_m(u, i)),
-    x_m = (score_m(u, i) - the REACH-th best) / the mean of that over the 50 best, 0 below;   θ >= 0
+    score(u, i) = Σ_m θ_{s(u), m} log(1 + κ x_m(u, i)),   θ >= 0,   x_m of `retrieve/ahead.py`
 
 A member may score by probabilities, cosines or sums: only its own best items count, and how far each is ahead. Weights
 are learned on the split that copies the question, members fitted on its training part; then all are fitted on
@@ -19,7 +18,6 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, field_validator
-from scipy import sparse
 
 from paretail.core.config import Config
 from paretail.core.ids import Rows
@@ -31,6 +29,7 @@ from paretail.data.types import History
 from paretail.graph.interactions import kind_weights
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve import listwise, mixing
+from paretail.retrieve.ahead import add_ahead, ahead, best_of, shaped
 from paretail.retrieve.base import Arrays, Question, Retriever, Scores
 from paretail.retrieve.choose import Choice, choose
 from paretail.retrieve.falls import falls
@@ -41,12 +40,7 @@ from paretail.retrieve.models.blend import ASKS, FEWEST_ASKED, JUDGED_AT, items_
 from paretail.retrieve.normalise import FAINT
 from paretail.retrieve.question import held_out
 from paretail.retrieve.signals.profiles import wished
-from paretail.retrieve.topk import top_k
 
-#: How many of a member's best items count.
-REACH: Final = 500
-#: How many of them make the unit.
-BEST: Final = 50
 #: Users with so many events or more begin a segment of their own.
 SEGMENTS: Final = (0, 2, 6, 21)
 #: So many questions of a segment count as much as everybody's weights.
@@ -150,7 +144,7 @@ class Hybrid:
         left_out = items_had(history, self.config.target, mode, first.shape[1])
         total: Scores = np.asarray(FAINT * first / (1 + np.abs(first)), np.float32)
         for name, dense in scores.items():
-            _add(total, dense, left_out, weights[name], blending.kappa)
+            add_ahead(total, dense, left_out, weights[name], blending.kappa)
         return total
 
     def falls(
@@ -163,10 +157,10 @@ class Hybrid:
         for name in _mixed(blending):
             member = self.members[name]
             scores = member.score(history, now_ms, mode)
-            best = _best(scores, items_had(history, self.config.target, mode, scores.shape[1]))
+            best = best_of(scores, items_had(history, self.config.target, mode, scores.shape[1]))
             whole = best.ahead(scores[:, listed])
             rest = best.ahead(scores[:, listed] - falls(member, history, causes, listed, now_ms, mode))
-            total += weights[name][0] * (_shaped(whole, blending.kappa) - _shaped(rest, blending.kappa))
+            total += weights[name][0] * (shaped(whole, blending.kappa) - shaped(rest, blending.kappa))
         return total
 
     def arrays(self) -> Arrays:
@@ -198,9 +192,10 @@ class Hybrid:
         modes, metrics, figure = dict(config.modes), dict[str, Any](), ""
         wanted = [mode for mode in modes_to_learn(graph.history, question) if mode not in config.modes]
         context = FitContext(progress, minutes=seconds / 60 / max(1, len(wanted)))
+        asked = max(FEWEST_ASKED, min(MOST_ASKED, round(seconds * ASKED_A_SECOND)))
         for mode in wanted:
             rng = rng_for(f"retrieve/choose/{mode}", seed)
-            split = _split(graph.history, question.target, mode, _asked(seconds), rng)
+            split = _split(graph.history, question.target, mode, asked, rng)
             learned = learn(graph, config, split, mode, seed, context)
             modes[mode] = _equal(config.members) if learned is None else learned.blending
             remarks = (*remarks, *_told(mode, learned))
@@ -316,49 +311,6 @@ def segments_of(history: History, weights: Mapping[str, float]) -> NDArray[np.in
     return np.searchsorted(SEGMENTS, counts, side="right") - 1
 
 
-def ahead(scores: Scores, left_out: sparse.csr_array) -> Scores:
-    """Return how far each user's REACH best are ahead of the last of them, in units of their BEST best; else 0."""
-    found = np.zeros_like(scores)
-    _add(found, scores, left_out, np.ones(len(scores)), 0.0)
-    return found
-
-
-@dataclass(frozen=True, eq=False)
-class _Best:
-    """Each user's REACH best items, the score of the last of them, and the unit; `[users, 1]` but for the lists."""
-
-    items: Rows
-    scores: Scores
-    last: Scores
-    unit: Scores
-
-    def ahead(self, scores: Scores) -> Scores:
-        """Return how far scores of these users are ahead of the last, in units; 0 below, and without a unit."""
-        x = np.maximum(scores - self.last, 0)
-        there = self.unit > 0
-        return np.where(there, x / np.where(there, self.unit, np.float32(1)), np.float32(0))
-
-
-def _best(scores: Scores, left_out: sparse.csr_array) -> _Best:
-    items, best = top_k(scores, min(REACH, scores.shape[1]), left_out)
-    last = np.where(items >= 0, best, np.inf).min(axis=1, keepdims=True)
-    last = np.where(np.isfinite(last), last, 0).astype(np.float32)
-    best = np.where(items >= 0, best, last)
-    return _Best(items, best, last, (best[:, :BEST] - last).mean(axis=1, keepdims=True))
-
-
-def _add(total: Scores, scores: Scores, left_out: sparse.csr_array, weight: NDArray[np.floating], kappa: float) -> None:
-    """Add what a member says, times each user's weight, to `total`, in place."""
-    best = _best(scores, left_out)
-    there = best.items >= 0
-    user = np.repeat(np.arange(len(scores)), there.sum(axis=1))
-    total[user, best.items[there]] += (weight[:, None] * _shaped(best.ahead(best.scores), kappa))[there]
-
-
-def _shaped(x: Scores, kappa: float) -> Scores:
-    return np.asarray(np.log1p(np.float32(kappa) * x), np.float32) if kappa else x
-
-
 def _fitted(
     graph: ShopGraph, config: HybridConfig, names: Sequence[str], seed: int, context: FitContext
 ) -> dict[str, Retriever]:
@@ -427,10 +379,6 @@ def _split(history: History, target: str, mode: Mode, most: int, rng: np.random.
         return held_out(history, target, mode, most, rng)
     forget: Mode = "target" if mode == "none" else mode
     return random_pairs(history, target, rng, share=FIFTH, forget=forget, drop=mode, most_users=most)
-
-
-def _asked(seconds: float) -> int:
-    return max(FEWEST_ASKED, min(MOST_ASKED, round(seconds * ASKED_A_SECOND)))
 
 
 def _told(mode: Mode, learned: Learned | None) -> tuple[str, ...]:
