@@ -113,3 +113,20 @@ def test_a_file_where_a_folder_is_needed(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = paretail("demo", "--only-files", "--users", "50", "--events", "500", "--folder", tmp_path / "file" / "x")
     assert (done.code, "CLI-14" in done.err) == (1, True)
+
+
+def test_ctrl_c_that_hits_a_destructor_is_not_lost() -> None:
+    """Python prints and ignores what a destructor raises, so that the verb would run on."""
+    program = """
+import signal, time
+import paretail.cli
+class Late:
+    def __del__(self): signal.raise_signal(signal.SIGINT)
+def verb(*_, **__):
+    Late()
+    for _ in range(1000): time.sleep(0.01)
+paretail.cli.app = verb
+paretail.cli.main([])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "paretail: interrupted; nothing was left half-written\n")

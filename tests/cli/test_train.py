@@ -83,13 +83,16 @@ def test_ctrl_c_in_the_middle_leaves_nothing_half_written(shop: DemoShop, tmp_pa
     config.write_text(config.read_text() + "settings = {epochs = 100000}\n")
     process = start("train", "--config", config, "--out", out)
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("quarantine/*/summary.json")):  # written when the import is done
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    said, complained = process.communicate(timeout=60)
+    try:
+        while not list(tmp_path.glob("quarantine/*/summary.json")):  # written when the import is done
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        said, complained = process.communicate(timeout=60)
+    finally:
+        process.kill()  # nothing, when it has ended
     assert process.returncode == 130
     assert (said, complained) == ("", "paretail: interrupted; nothing was left half-written\n")
     assert versions(out) == [before] == [current(out)]

@@ -1,7 +1,10 @@
 """The command line: one file a verb, imported when it is called."""
 
+import _thread
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from cyclopts import App, CycloptsError
 
@@ -41,7 +44,8 @@ for _verb, (_function, _about) in VERBS.items():
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     try:
-        app(arguments, exit_on_error=False, print_error=True)
+        with _no_interruption_is_lost():
+            app(arguments, exit_on_error=False, print_error=True)
     except CycloptsError:
         sys.exit(2)
     except ParetailError as error:
@@ -55,6 +59,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("paretail: interrupted; nothing was left half-written", file=sys.stderr)
         sys.exit(130)
+
+
+@contextmanager
+def _no_interruption_is_lost() -> Iterator[None]:
+    """Send Ctrl-C again when it hit a destructor: Python ignores what one raises (numba's compiler runs many)."""
+    before = sys.unraisablehook
+
+    def hook(ignored: "sys.UnraisableHookArgs") -> None:
+        if issubclass(ignored.exc_type, KeyboardInterrupt):
+            threading.Timer(0.05, _thread.interrupt_main).start()  # at once it would be raised, and ignored, in here
+        else:
+            before(ignored)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _tell(problems: Sequence[Problem]) -> None:
