@@ -184,14 +184,15 @@ class History:
 class Reason:
     """Why an item is in a list, as data; `serve` and `cli` turn it into words (`pipeline/reasons.py`).
 
-    `code` is one of `because` (the user's own event on `item_idx` with `kind`, `count` others did both), `new` (nobody
-    did anything with it yet, and it resembles `item_idx`), `again` (the user had it before), `friends` (`count` of the
-    user's `out_of` friends had it), `among` (`count` of the `out_of` people with the user's trait `node_idx` of type
-    `node_type` had it), `popular`; counts are exact, from the data; `share` is the part of the item's score that this
-    reason explains, 0 to 1.
+    `code` is one of `because` (the user's own event on `item_idx` with `kind`, `count` others did both), `akin` (nobody
+    did both, and it shares the label `node_idx` of type `node_type` with `item_idx`; `count` of the `out_of` items that
+    the user had carry it), `new` (nobody did anything with it yet, and it resembles `item_idx`; a label that they share
+    is told as for `akin`), `again` (the user had it before), `friends` (`count` of the user's `out_of` friends had it),
+    `among` (`count` of the `out_of` people with the user's trait `node_idx` of type `node_type` had it), `popular`;
+    counts are exact, from the data; `share` is the part of the item's score that this reason explains, 0 to 1.
     """
 
-    code: Literal["because", "new", "again", "friends", "among", "popular"]
+    code: Literal["because", "akin", "new", "again", "friends", "among", "popular"]
     item_idx: int | None = None
     kind: str | None = None
     count: int | None = None

@@ -1,6 +1,7 @@
 """Why an item is in a list: found in the data, counted exactly, told in plain words."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from paretail.core.ids import Rows
 from paretail.data.held import Mode
 from paretail.data.kinds import NOT_TARGETS, PRODUCT, TARGETS
 from paretail.data.types import History, Reason
+from paretail.pipeline.akin import Labels
 from paretail.pipeline.evidence import Evidence
 from paretail.retrieve.base import Retriever, reads_traits
 from paretail.retrieve.falls import falls
@@ -27,20 +29,22 @@ DID = {
 COMMON: Final = 0.5
 #: Of each item that a user had: the number of the kind that says most, and how often that was done.
 Done = dict[int, tuple[int, int]]
-#: node type, row of the node -> the column that told it, and its value.
+#: node type, row of the node -> what the column that told it is called, and its value.
 Trait = Callable[[str, int], tuple[str, str]]
 
 
 def explain(
-    model: Retriever, history: History, listed: Rows, evidence: Evidence, target: str, mode: Mode
-) -> list[Reason]:
+    model: Retriever, history: History, listed: Rows, evidence: Evidence, target: str, mode: Mode,
+    labels: Labels | None = None,
+) -> list[Reason]:  # fmt: skip
     """Return one reason for each item of one user's list.
 
     An item that the user had before is told as such; another by the item had without which its score falls most, less
-    half of what the list falls by on average. One that nothing in the history speaks for is told by friends or by the
-    trait whose people want it most above chance, where the model reads what is known of users; else as popular. What
-    was shown or taken back counts as nothing had. Of equal causes the newest is told. No count has the user in it, as
-    somebody who did both had the listed item before; that needs a history with all that `evidence` knows of the user.
+    half of what the list falls by on average: by how many did both, else by the label that the two share. One that
+    nothing in the history speaks for is told by friends or by the trait whose people want it most above chance, where
+    the model reads what is known of users; else as popular. What was shown or taken back counts as nothing had. Of
+    equal causes the newest is told. No count has the user in it, as somebody who did both had the listed item before;
+    that needs a history with all that `evidence` knows of the user.
     """
     past = history.where(np.array([kind not in NOT_TARGETS for kind in history.kinds], bool)[history.kind])
     done = _strongest(past, target)
@@ -50,6 +54,8 @@ def explain(
         fallen = falls(model, history, np.array(causes, np.int32), np.array(new, np.int32), mode=mode)
         best = dict(zip(new, _best(causes, fallen), strict=True))
     found = _counted(best, past, done, evidence, target)
+    if labels is not None:
+        found |= _by_label(found, done, labels)
     if reads_traits(model):
         found |= _by_people([item for item in found if found[item].code == "popular"], past, evidence, target)
     return [
@@ -61,7 +67,8 @@ def explain(
 def in_words(reason: Reason, target: str, names: Sequence[str] | pl.Series, trait: Trait | None = None) -> str:
     """Return the reason as one sentence.
 
-    `names[item_idx]` is what a person calls an item, `trait(node_type, node_idx)` the column and the value of a trait.
+    `names[item_idx]` is what a person calls an item, `trait(node_type, node_idx)` the column and the value of a trait
+    or of a label.
     """
     if reason.code == "again":
         return f"you {did(str(reason.kind))} before"
@@ -70,6 +77,10 @@ def in_words(reason: Reason, target: str, names: Sequence[str] | pl.Series, trai
     if reason.code == "among":
         column, value = trait(str(reason.node_type), int(reason.node_idx or 0)) if trait else ("kind", "")
         return f"popular with people of your {column} ({value}): {reason.count:,} of {reason.out_of:,} {did(target)}"
+    if reason.node_type is not None and reason.item_idx is not None:
+        return _akin(
+            reason, names[reason.item_idx], *(trait(reason.node_type, reason.node_idx or 0) if trait else ("kind", ""))
+        )
     if reason.code == "new" and reason.item_idx is not None:
         return f'new; resembles "{names[reason.item_idx]}": you {did(str(reason.kind), "that")}'
     if reason.code == "because":
@@ -79,6 +90,12 @@ def in_words(reason: Reason, target: str, names: Sequence[str] | pl.Series, trai
     if not reason.count:
         return f"to round off the list: nobody {did(target)} yet"
     return f"popular: {_count(reason.count, 'person', 'people')} {did(target)}"
+
+
+def _akin(reason: Reason, name: str, column: str, value: str) -> str:
+    new = "new; " if reason.code == "new" else ""
+    many = f"; {reason.count:,} of {reason.out_of:,} items you had are" if (reason.out_of or 0) > 1 else ""
+    return f'{new}same {column} ({value}) as "{name}": you {did(str(reason.kind), "that")}{many}'
 
 
 def did(kind: str, name: str = "this") -> str:
@@ -113,6 +130,22 @@ def _counted(
     }  # fmt: skip
     popular = (item for item in best if item not in caused)
     return reasons | {item: Reason("popular", None, target, evidence.count(item, wanted)) for item in popular}
+
+
+def _by_label(found: dict[int, Reason], done: Done, labels: Labels) -> dict[int, Reason]:
+    """Return the reasons of items that nobody had beside their cause, by the label that the two share."""
+    lonely = {
+        item: (reason, int(reason.item_idx)) for item, reason in found.items()
+        if reason.item_idx is not None and not reason.count
+    }  # fmt: skip
+    shared = labels.shared(done, [(item, cause) for item, (_, cause) in lonely.items()])
+    return {
+        item: replace(
+            reason, code="new" if reason.code == "new" else "akin", count=label.count, out_of=label.out_of,
+            node_type=label.node_type, node_idx=label.node_idx,
+        )
+        for (item, (reason, _)), label in zip(lonely.items(), shared, strict=True) if label is not None
+    }  # fmt: skip
 
 
 def _by_people(items: list[int], past: History, evidence: Evidence, target: str) -> dict[int, Reason]:

@@ -23,6 +23,7 @@ from paretail.data.types import Candidates, Events, History, Reason
 from paretail.graph.targets import ITEM, products_had, translated
 from paretail.graph.traits import Traits, and_nobody
 from paretail.pipeline import reasons
+from paretail.pipeline.akin import Labels
 from paretail.pipeline.bundle import Bundle
 from paretail.pipeline.evidence import Evidence
 from paretail.retrieve.associate import Associations
@@ -177,11 +178,12 @@ class Recommender:
         """
         mode = self.mode(self.excluded_kinds(exclude))
         with nullcontext() if tells_falls(self.model) else ONE_AT_A_TIME:
-            return reasons.explain(self.model, history, rows, self.evidence, self.target, mode)
+            return reasons.explain(self.model, history, rows, self.evidence, self.target, mode, self._akin)
 
     def in_words(self, reason: Reason) -> str:
         """Return a reason as one sentence, items called by their titles where there are any."""
-        return reasons.in_words(reason, self.target, self._names, self.traits.named)
+        named = self.traits.named if reason.code == "among" else self._akin.named
+        return reasons.in_words(reason, self.target, self._names, named)
 
     def similar(self, item_ids: pl.Series, relation: str, k: int = 20) -> pl.DataFrame:
         """Return `item_id, rank, similar_item_id, score, support, confidence, lift` for the items known."""
@@ -226,6 +228,10 @@ class Recommender:
     def evidence(self) -> Evidence:
         """Who had what, for the counts in reasons; `evidence.warm()` builds it ahead of the first question."""
         return Evidence(self.history, len(self.items))
+
+    @cached_property
+    def _akin(self) -> Labels:
+        return Labels.of(self.catalogue, self.items)
 
     @cached_property
     def _with_nobody(self) -> History:
