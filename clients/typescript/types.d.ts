@@ -255,6 +255,8 @@ export interface PageRequest {
   exclude_items?: string[];
   /** List items that are out of stock too. By default false. */
   out_of_stock?: boolean;
+  /** Only items sold for so many days at most; those that do not tell are listed. By default as the service is configured. */
+  max_age_days?: number | null;
   /** List several variants of one product. By default false. */
   variants?: boolean;
   /** Ties calls of one visit together. */
@@ -355,6 +357,8 @@ export interface RecommendRequest {
   exclude_items?: string[];
   /** List items that are out of stock too. By default false. */
   out_of_stock?: boolean;
+  /** Only items sold for so many days at most; those that do not tell are listed. By default as the service is configured. */
+  max_age_days?: number | null;
   /** List several variants of one product. By default false. */
   variants?: boolean;
   /** Ties calls of one visit together. */

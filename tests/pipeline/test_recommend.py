@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paretail.core.clock import DAY_MS, now_ms
 from paretail.core.errors import UsageError
 from paretail.data.types import History
 from paretail.pipeline.recommend import check_k, check_out, joined, recommend_to_file, write_table
+from paretail.pipeline.recommender import Recommender
 
 from ..trained import DemoShop
 
@@ -82,3 +84,15 @@ def test_users_are_answered_in_the_order_asked(shop: DemoShop, tmp_path: Path) -
     assert table["user_id"].to_list() == [user for user in wanted for _ in range(3)]
     assert table["rank"].to_list() == [1, 2, 3] * 3
     assert (told["users"], told["rows"]) == (3, 9)
+
+
+def test_old_items_are_in_no_list(shop: DemoShop, tmp_path: Path) -> None:
+    born = Recommender.load(shop.bundle).catalogue.select("item_id", "created_ts_ms")
+    days = (now_ms() - np.median(born["created_ts_ms"].to_numpy())) / DAY_MS
+    for name, days_given in (("all.parquet", None), ("young.parquet", float(days))):
+        recommend_to_file(shop.bundle, "all", tmp_path / name, k=100, max_age_days=days_given)
+    listed = pl.read_parquet(tmp_path / "young.parquet")
+    young = born.filter(pl.col("created_ts_ms").is_null() | (pl.col("created_ts_ms") >= now_ms() - days * DAY_MS))
+    expected = pl.read_parquet(tmp_path / "all.parquet").filter(pl.col("item_id").is_in(young["item_id"].implode()))
+    assert 0 < len(listed) < len(pl.read_parquet(tmp_path / "all.parquet"))
+    assert listed.select("user_id", "item_id", "score").equals(expected.select("user_id", "item_id", "score"))

@@ -14,6 +14,7 @@ def recommend(
     k: Annotated[int, Parameter(name=["-k", "--k"])] = 20,
     exclude: str | None = None,
     history: Path | None = None,
+    max_age_days: float | None = None,
     json: bool = False,
 ) -> None:
     """Write the best items for users: user_id, rank (1, 2, 3 ...), item_id, score.
@@ -33,6 +34,8 @@ def recommend(
         the target, or none where repeat purchases are wanted.
     history
         Events of users, known or new, that the bundle has not seen; same columns and words as in training.
+    max_age_days
+        Leave out items that have been sold for longer (`created`), counted from now; those that do not tell stay.
     json
         Print a summary as JSON.
     """
@@ -42,7 +45,9 @@ def recommend(
 
     kinds = None if exclude is None else [word.strip() for word in exclude.split(",")]
     with progress() as tell:
-        told = recommend_to_file(bundle, users, out, k=k, exclude=kinds, history=history, progress=tell)
+        told = recommend_to_file(
+            bundle, users, out, k=k, exclude=kinds, history=history, max_age_days=max_age_days, progress=tell
+        )
     if json:
         print_json(told)
     else:

@@ -89,6 +89,10 @@ class ServeConfig(Config):
         0, ge=0, le=1000, description="An item shown so many times to a user without a click steps back by a list's "
         "length; 0: never.",
     )  # fmt: skip
+    max_age_days: float | None = Field(
+        None, gt=0, le=1e6, description="Items sold for longer are in no list, where questions say nothing else; items "
+        "that do not tell (`created`) are. For articles and offers, which live for days.",
+    )  # fmt: skip
     attribution_hours: float = Field(
         168.0, gt=0, le=8760, description="How long after a list was shown an event may follow from it, with "
         "`request_id` or without.",

@@ -8,9 +8,11 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from paretail.core.clock import now_ms
 from paretail.core.errors import Problem, UsageError
 from paretail.core.files import atomic_file, check_writable
 from paretail.core.progress import Progress, silent
+from paretail.data.ages import young
 from paretail.data.types import History
 from paretail.pipeline.holdout import read_events
 from paretail.pipeline.idlist import read_ids
@@ -29,6 +31,7 @@ def recommend_to_file(
     k: int = 20,
     exclude: Sequence[str] | None = None,
     history: Path | None = None,
+    max_age_days: float | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Write `user_id, rank, item_id, score` for the `users` meant; return what was done, for people and machines."""
@@ -36,13 +39,14 @@ def recommend_to_file(
     check_out(out)
     recommender = Recommender.load(bundle)
     recommender.excluded_kinds(exclude)
+    allowed = None if max_age_days is None else young(recommender.created_ts_ms, now_ms(), max_age_days)
     user_ids = read_ids(users, recommender.columns("user_id", "users", "events"), recommender.users.ids)
     histories, unused = recommender.history_of(user_ids), 0
     if history is not None:
         events = read_events(history, recommender.manifest.config)
         new = recommender.history_from(events, user_ids)
         histories, unused = joined(histories, new), recommender.unused(events, user_ids)
-    lists = recommender.recommend(histories, k, exclude, progress=progress)
+    lists = recommender.recommend(histories, k, exclude, progress=progress, allowed=allowed)
     rows = frame(lists, user_ids, recommender.items)
     write_table(rows, out)
     friends = histories.about.get("user")

@@ -144,8 +144,12 @@ class Recommender:
         exclude: Sequence[str] | None = None,
         now_ms: int | None = None,
         progress: Progress = silent,
+        allowed: NDArray[np.bool_] | None = None,
     ) -> Candidates:
-        """Return the best `k` items for each user of `history`, without those of the kinds in `exclude`."""
+        """Return the best `k` items for each user of `history`, without those of the kinds in `exclude`.
+
+        `allowed[items]` says which items lists may hold, None all.
+        """
         excluded = self.excluded_kinds(exclude)
         mode, hidden = self.mode(excluded), self.hidden(history, excluded)
         block = max(1, SCORES_PER_BLOCK // max(1, len(self.items)))
@@ -154,6 +158,7 @@ class Recommender:
             rows = np.arange(start, min(start + block, history.users))
             with ONE_AT_A_TIME:
                 scores = self.model.score(history.of_users(rows), now_ms, mode)
+                scores = scores if allowed is None else np.where(allowed, scores, np.float32(-np.inf))
                 parts.append(top_k(scores, k, _items_of(hidden.of_users(rows), len(self.items))))
             progress("Scoring", rows[-1] / history.users)
         if not parts:
@@ -213,6 +218,13 @@ class Recommender:
         """The kind that an item of a session counts as, where nothing else is said of it."""
         done = [kind for kind in self.history.kinds if kind not in NOT_TARGETS]
         return next((kind for kind in reversed(TARGETS) if kind in done), done[0])
+
+    @property
+    def created_ts_ms(self) -> NDArray[np.int64]:
+        """Since when each item is sold, 0 where the catalogue does not tell."""
+        if "created_ts_ms" not in self.catalogue.columns:
+            return np.zeros(len(self.items), np.int64)
+        return self.catalogue["created_ts_ms"].fill_null(0).to_numpy().astype(np.int64)
 
     @cached_property
     def names(self) -> pl.Series:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paretail.core.clock import DAY_MS, now_ms
 from paretail.core.errors import UsageError
 from paretail.data.stores.base import Shown
 from paretail.pipeline.live.bodies import (
@@ -16,9 +17,13 @@ from paretail.pipeline.live.bodies import (
     NewEvent,
     PageRequest,
     RecommendRequest,
+    SimilarRequest,
+    TrendingRequest,
 )
 from paretail.pipeline.live.rules import Drawing, draw
 from paretail.pipeline.live.shop import LiveShop
+
+from .conftest import Open
 
 USER = "u00000007"
 ALL = ("for-you", "because-you-bought", "trending", "new", "your-categories")
@@ -219,3 +224,27 @@ def test_any_drawing_equals_sorting_everything(data: st.DataObject) -> None:
     rows, values = draw(Counter(parents.tolist()), scores.copy(), drawing)  # type: ignore[arg-type]
     assert rows.tolist() == [int(row) for row in wanted]
     assert values.tolist() == scores[rows].tolist()
+
+
+def days_old(live: LiveShop, item_id: str) -> float:
+    created = live.item(item_id).item.created
+    return np.inf if created is None else now_ms() / DAY_MS - float(created) / 86_400
+
+
+def test_old_items_are_left_out_by_the_question_or_by_the_service(open_shop: Open) -> None:
+    live = open_shop()
+    every = ids(live, 100)
+    ages = {item: days_old(live, item) for item in every}
+    limit = float(np.median([*ages.values()]))
+    few = [item for item in every if ages[item] <= limit]
+    assert 0 < len(few) < len(every)
+    assert ids(live, 100, max_age_days=limit + 0.01) == few
+    made = lists(live, *(ListRequest(placement) for placement in ALL), max_age_days=limit + 0.01)
+    assert {days_old(live, item) <= limit + 0.01 for made_ids in made.values() for item in made_ids} == {True}
+    live = open_shop(max_age_days=limit + 0.01)
+    assert ids(live, 100) == few
+    assert ids(live, 100, max_age_days=1e6) == every
+    trending = live.trending(TrendingRequest(k=100)).items
+    assert {days_old(live, item.item_id) <= limit + 0.01 for item in trending} == {True}
+    similar = live.similar(SimilarRequest(items=every[:50], relation="similar", k=20)).items
+    assert {days_old(live, item.similar_item_id) <= limit + 0.01 for item in similar} == {True}

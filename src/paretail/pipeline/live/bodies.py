@@ -65,6 +65,11 @@ class Rules(Visitor, forbid_unknown_fields=True, kw_only=True):
     include_items: Annotated[Items, Meta(description="Only these items; empty: any.")] = []
     exclude_items: Annotated[Items, Meta(description="Not these items.")] = []
     out_of_stock: Annotated[bool, Meta(description="List items that are out of stock too.")] = False
+    max_age_days: Annotated[
+        Annotated[float, Meta(gt=0, le=1e6)] | None,
+        Meta(description="Only items sold for so many days at most; those that do not tell are listed. By default as "
+             "the service is configured."),
+    ] = None  # fmt: skip
     variants: Annotated[bool, Meta(description="List several variants of one product.")] = False
     session_id: Annotated[Id | None, Meta(description="Ties calls of one visit together.")] = None
     skip_shown: Annotated[bool, Meta(description="Leave out what this session was shown before.")] = False

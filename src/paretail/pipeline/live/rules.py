@@ -2,17 +2,21 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
+from paretail.core.clock import now_ms
 from paretail.core.ids import Rows
 from paretail.data import filters
+from paretail.data.ages import young
 from paretail.pipeline.live.bodies import Rules
 from paretail.pipeline.live.engine import Engine
 from paretail.retrieve.topk import top_k
 
+R = TypeVar("R", bound=Rules)
 Mask = NDArray[np.bool_]
 Scores = NDArray[np.float32]
 #: Candidates beyond a list's length that are looked at first, for variants and items that step back.
@@ -35,14 +39,26 @@ class Drawing:
 
 
 def allowed(engine: Engine, rules: Rules, *more: str | None) -> Mask | None:
-    """Return which rows of the shelf may be listed, None for all of them; raises UsageError for a filter's fault."""
+    """Return which rows of the shelf may be listed, None for all of them; raises UsageError for a filter's fault.
+
+    FILT-04 where the age of no item is known.
+    """
     shelf, size = engine.shelf, len(engine.shelf)
     masks = [engine.listable(rules.out_of_stock)]
     masks += [shelf.matching(filters.parse(text)) for text in (rules.filter, *more) if text is not None]
+    if rules.max_age_days is not None:
+        masks.append(young(shelf.created_ts_ms, now_ms(), rules.max_age_days))
     if rules.include_items:
         masks.append(_at(named_rows(engine, rules.include_items), size))
     cut = [mask[:size] for mask in masks if mask is not None]  # the shelf may have grown meanwhile
     return np.logical_and.reduce(cut) if cut else None
+
+
+def aged(question: R, engine: Engine, max_age_days: float | None) -> R:
+    """Return the question with the service's greatest age, where it names none and any item tells its age."""
+    if max_age_days is None or question.max_age_days is not None or not engine.shelf.created_ts_ms.any():
+        return question
+    return structs.replace(question, max_age_days=max_age_days)
 
 
 def named_rows(engine: Engine, item_ids: Iterable[str]) -> Rows:

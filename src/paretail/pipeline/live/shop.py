@@ -93,7 +93,7 @@ class LiveShop:
         answers: dict[int, Answer] = {}
         for place, question in enumerate(questions):
             try:
-                asked[place] = Asked.of(engine, question, self._shown, self.config.fatigue)
+                asked[place] = Asked.of(engine, self._aged(question), self._shown, self.config.fatigue)
             except ParetailError as error:
                 answers[place] = error
         scores, degraded = self._scores(list(asked.values()), [questions[place].k for place in asked])
@@ -103,7 +103,7 @@ class LiveShop:
 
     def page(self, question: bodies.PageRequest) -> bodies.PageAnswer:
         """Return several lists without repeats; raises UsageError."""
-        asked = Asked.of(self._engine, question, self._shown, self.config.fatigue)
+        asked = Asked.of(self._engine, self._aged(question), self._shown, self.config.fatigue)
         scores, degraded = self._scores([asked], [len(asked.engine.shelf)])
         page = Page(asked, scores[0], now_ms(), degraded)
         lists = [page.draw(request) for request in question.lists]
@@ -122,7 +122,7 @@ class LiveShop:
     def trending(self, question: bodies.TrendingRequest) -> bodies.RecommendAnswer:
         """Return what many people want of late; raises UsageError for a filter's fault."""
         engine = self._engine
-        asked = Asked.of(engine, bodies.RecommendRequest(filter=question.filter), self._shown, 0)
+        asked = Asked.of(engine, self._aged(bodies.RecommendRequest(filter=question.filter)), self._shown, 0)
         burst = question.by == "burst"
         scores = engine.bursts() if burst else engine.trends.scores(len(engine.shelf))
         rows, values = rules.draw(engine, scores, asked.drawing(question.k))
@@ -141,7 +141,8 @@ class LiveShop:
                 Problem("SERV-03", found, "Items of the catalogue or of training events", "Correct the ids")
             )
         table = recommender.similar(pl.Series(wanted), question.relation, 30)
-        allowed = rules.allowed(engine, bodies.Rules(filter=question.filter, out_of_stock=question.out_of_stock))
+        asked = self._aged(bodies.Rules(filter=question.filter, out_of_stock=question.out_of_stock))
+        allowed = rules.allowed(engine, asked)
         if allowed is not None and table.height:
             table = table.filter(pl.Series(allowed[recommender.items.rows(table["similar_item_id"])]))
         table = table.with_columns(rank=pl.int_range(1, pl.len() + 1).over("item_id")).filter(
@@ -293,6 +294,9 @@ class LiveShop:
 
     def _follow(self, bundle: Path, holds: Holds) -> Current:
         return Current(bundle, self.store, self._users, self._people, self._shown, self._writing, holds)
+
+    def _aged(self, question: rules.R) -> rules.R:
+        return rules.aged(question, self._engine, self.config.max_age_days)
 
     def _scores(self, asked: Sequence[Asked], ks: Sequence[int]) -> tuple[list[rules.Scores], list[str]]:
         """Return each question's scores for a list of its length, by trends where the model fails."""
