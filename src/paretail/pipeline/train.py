@@ -25,6 +25,7 @@ from paretail.pipeline.training_page import write_page
 from paretail.retrieve import auto
 from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.choose import Choice, choose
+from paretail.retrieve.encoder import check_folder
 from paretail.retrieve.fitting import FitContext, fit
 from paretail.retrieve.models import model
 
@@ -126,11 +127,13 @@ def chosen(graph: ShopGraph, question: Question, name: str, given: dict[str, Any
 
 
 def check_model(config: ModelConfig) -> None:
-    """Raise ConfigError for a model or a setting of it that does not exist."""
+    """Raise ConfigError for a model or a setting of it that does not exist, or a folder that it needs."""
     if config.name == AUTO:
         auto.check(config.settings)
     else:
-        model(config.name).config_type.parse(config.settings, "[model.settings]")
+        settings = model(config.name).config_type.parse(config.settings, "[model.settings]")
+        if (folder := getattr(settings, "text_encoder", None)) is not None:
+            check_folder(folder)
 
 
 def _facts(graph: ShopGraph, question: Question, config: ShopConfig, name: str, choice: Choice,

@@ -25,9 +25,10 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
-from paretail.data.features.content import Content, content_of, standardised
+from paretail.data.features.content import Content, content_of, is_text, standardised
 from paretail.data.features.text import reduced, tf_idf
 from paretail.graph.shopgraph import ShopGraph
+from paretail.retrieve.encoder import encoded
 
 Dense = NDArray[np.float32]
 Blocks = Mapping[str, Dense]
@@ -42,14 +43,20 @@ STRENGTHS: Final = (1.0, 3.0, 10.0, 30.0, 100.0)
 FACTORS: Final = (0.5, 2.0, 0.0)
 
 
-def content_blocks(graph: ShopGraph) -> dict[str, Dense]:
-    """Return what the catalogue says of the graph's items, a standardised matrix a block, zeros where it is silent."""
+def content_blocks(graph: ShopGraph, text_encoder: str | None = None) -> dict[str, Dense]:
+    """Return what the catalogue says of the graph's items, a standardised matrix a block, zeros where it is silent.
+
+    With a `text_encoder` (`retrieve/encoder.py`) each text has a second block, of the encoder's vectors.
+    """
     if "item" not in graph.tables:
         return {}
     table, labels = graph.tables["item"], labels_of(graph)
     blocks = dict(content_of(table))
     if labels is not None:
         blocks["labels"] = standardised(reduced(tf_idf(labels), LABELS))
+    if text_encoder is not None:
+        texts = [name for name in table.columns if is_text(name, table[name])]
+        blocks |= {f"{name} encoded": standardised(encoded(table[name], text_encoder)) for name in texts}
     blocks["price"] = standardised(price_levels(table))
     return {name: matrix for name, matrix in blocks.items() if matrix.any()}
 

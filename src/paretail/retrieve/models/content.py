@@ -51,6 +51,10 @@ class ContentConfig(AlsConfig):
 
     item_shrinkage: float = Field(5.0, ge=0, description="k: with so many users an item's own vector counts half.")
     user_shrinkage: float = Field(1.0, ge=0, description="s: with so many items what all users share counts half.")
+    text_encoder: str | None = Field(
+        None, min_length=1, description="The folder of a sentence-transformers model on this machine: texts have its "
+        "vectors beside their words.",
+    )  # fmt: skip
 
 
 class Content:
@@ -77,7 +81,7 @@ class Content:
         if not len(some):
             return cls(als.Y, np.zeros(config.dim, np.float32), {}, config)
         known = graph.history.of_users(some)
-        expected = _expected(graph, als.Y, als.vectors(known), n)
+        expected = _expected(graph, als.Y, als.vectors(known), n, config.text_encoder)
         own = n / np.maximum(n + config.item_shrinkage, 1e-30) if expected is not None else np.ones(len(n))
         Y = (own[:, None] * als.Y + (1 - own)[:, None] * (0 if expected is None else expected)).astype(np.float32)
         X = Als(Y, config).vectors(known)
@@ -136,7 +140,11 @@ class Content:
 
 
 def _expected(
-    graph: ShopGraph, Y: NDArray[np.float32], X: NDArray[np.float32], n: NDArray[np.integer]
+    graph: ShopGraph,
+    Y: NDArray[np.float32],
+    X: NDArray[np.float32],
+    n: NDArray[np.integer],
+    text_encoder: str | None = None,
 ) -> NDArray[np.float32] | None:
     """Return ŷ of every item, None where its content tells nothing: of mean popularity, as liked as content says.
 
@@ -150,7 +158,7 @@ def _expected(
     centred = (X - mean).astype(np.float64)
     values, Q = np.linalg.eigh(centred.T @ centred / len(X))
     metric = (Q * np.sqrt(np.maximum(values, 0))) @ Q.T
-    how = read(content_blocks(graph), taste @ metric, np.where(liked, n, 0))
+    how = read(content_blocks(graph, text_encoder), taste @ metric, np.where(liked, n, 0))
     return None if how is None else np.asarray(p[liked].mean() * how.predicted(taste), np.float32)
 
 
