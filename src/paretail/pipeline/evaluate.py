@@ -15,11 +15,11 @@ from paretail.data.held import Held, Mask, Mode, among, held_from, pair_keys
 from paretail.data.types import Candidates, Catalogue, Events, History
 from paretail.evaluate.context import Context, labels
 from paretail.evaluate.report import Report, evaluate
-from paretail.graph.shopgraph import ShopGraph
 from paretail.graph.targets import USER
 from paretail.pipeline.holdout import read_events, read_links
 from paretail.pipeline.recommend import check_k
 from paretail.pipeline.recommender import Recommender
+from paretail.pipeline.regraph import graph_in
 from paretail.retrieve.models import model
 
 
@@ -44,7 +44,7 @@ def evaluate_bundle(
     against: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Evaluation:
-    """Measure the bundle, and the models `against` fitted on its history, on the target events of `holdout`.
+    """Measure the bundle, and the models `against` fitted on its graph, on the target events of `holdout`.
 
     Full ranking over all items. A held-out pair that the user had before under the excluded kinds is no question.
     Held-out items that the bundle does not know stay in the question. Raises DataError (EVAL-04) where no pair is
@@ -106,11 +106,10 @@ def _report(lists: Candidates, held: Held, context: Context, ks: Sequence[int]) 
 
 
 def _baseline(name: str, recommender: Recommender) -> Recommender:
-    """Return the recommender with another model, fitted on the same history."""
-    graph = ShopGraph({"user": recommender.users, "item": recommender.items}, recommender.history, {})
+    """Return the recommender with another model, fitted on the same graph: events, catalogue, people."""
     model_type = model(name)
     seed = int(recommender.manifest.facts["seed"])
-    return recommender.with_model(model_type.fit(graph, model_type.config_type(), seed))
+    return recommender.with_model(model_type.fit(graph_in(recommender), model_type.config_type(), seed))
 
 
 def _context(recommender: Recommender, histories: History, items: int) -> Context:
