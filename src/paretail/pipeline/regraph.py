@@ -1,4 +1,4 @@
-"""The graph that a bundle was trained on, from what the bundle keeps: nodes in their rows, events, catalogue, people."""
+"""The graph that a bundle was trained on, from what the bundle keeps: nodes in their rows, events, what tables tell."""
 
 import numpy as np
 import polars as pl

@@ -21,7 +21,6 @@ from typing import Any, ClassVar, Final, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy import sparse
 
 from paretail.core.config import Config
 from paretail.core.ids import Rows
@@ -29,12 +28,12 @@ from paretail.core.progress import Progress
 from paretail.data.held import Mode
 from paretail.data.types import History
 from paretail.graph.adjacency import Adjacency, edges_of
-from paretail.graph.interactions import interactions, kind_weights
+from paretail.graph.interactions import kind_weights
 from paretail.graph.shopgraph import ShopGraph
 from paretail.graph.walks import Walker, starts_of
 from paretail.retrieve.base import Arrays, Question, Scores
 from paretail.retrieve.choose import Choice
-from paretail.retrieve.foldin import learned_map, profiles, summands
+from paretail.retrieve.foldin import FoldIn, learned_map, profiles
 from paretail.retrieve.skipgram import LAST_STEP, Pairs, SkipGram
 from paretail.retrieve.tune import tune
 
@@ -80,6 +79,7 @@ class DeepWalk:
 
     def __init__(self, Q: Vectors, log_q: Vectors, A: Vectors, config: DeepWalkConfig) -> None:
         self.Q, self.log_q, self.A, self.config = Q, log_q, A, config
+        self._fold = FoldIn(Q, A, _turned(Q), log_q, config.weights)
 
     @classmethod
     def fit(cls, graph: ShopGraph, config: Any, seed: int) -> Self:
@@ -97,18 +97,17 @@ class DeepWalk:
 
     def vectors(self, history: History) -> Vectors:
         """Return half of [w, c] of each user from the user's events alone; the map's constant without history."""
-        return profiles(self._pairs(history), self.Q) @ self.A
+        return self._fold.vectors(history)
 
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
         """Return estimates of ln P(i | u); without history, what suits the average user."""
-        return self.vectors(history) @ _turned(self.Q).T + self.log_q
+        return self._fold.score(history)
 
     def falls(
         self, history: History, causes: Rows, listed: Rows, now_ms: int | None = None, mode: Mode = "target"
     ) -> Scores:
         """Return the summands of the score, the norm of the profile held fixed."""
-        told = summands(self._pairs(history), self.Q, self.A, causes)
-        return np.asarray(told @ _turned(self.Q[listed]).T, np.float32)
+        return self._fold.falls(history, causes, listed)
 
     def arrays(self) -> Arrays:
         """Return Q, log_q and A."""
@@ -125,9 +124,6 @@ class DeepWalk:
     ) -> Choice:
         """Try `steps` on a split of the events, within `seconds`."""
         return tune(cls, graph, question, given, cls.steps, seed, seconds, progress)
-
-    def _pairs(self, history: History) -> sparse.csr_array:
-        return interactions(history, len(self.Q), kind_weights(history.kinds, self.config.weights))
 
 
 def _turned(Q: Vectors) -> Vectors:

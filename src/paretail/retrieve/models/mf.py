@@ -31,11 +31,11 @@ from paretail.core.progress import Progress
 from paretail.core.rng import rng_for
 from paretail.data.held import Mode
 from paretail.data.types import History
-from paretail.graph.interactions import interactions, kind_weights
+from paretail.graph.interactions import kind_weights
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Arrays, Question, Scores
 from paretail.retrieve.choose import Choice
-from paretail.retrieve.foldin import learned_map, profiles, summands
+from paretail.retrieve.foldin import FoldIn, learned_map, profiles
 from paretail.retrieve.tune import tune
 
 Vectors = NDArray[np.float32]
@@ -79,6 +79,7 @@ class Mf:
     def __init__(self, Q: Vectors, b: Vectors, A: Vectors, config: MfConfig) -> None:
         self.Q: Vectors = np.require(Q, np.float32, ["C", "W"])  # numba compiles once more for read-only arrays
         self.b, self.A, self.config = b, A, config
+        self._fold = FoldIn(self.Q, A, self.Q, b, config.weights)
 
     @classmethod
     def fit(cls, graph: ShopGraph, config: Any, seed: int) -> Self:
@@ -92,19 +93,17 @@ class Mf:
 
     def vectors(self, history: History) -> Vectors:
         """Return p[users, dim] from the users' events alone; the map's constant without history."""
-        pairs = interactions(history, len(self.Q), kind_weights(history.kinds, self.config.weights))
-        return profiles(pairs, self.Q) @ self.A
+        return self._fold.vectors(history)
 
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
         """Return p·q + b; without history, what suits the average user."""
-        return self.vectors(history) @ self.Q.T + self.b
+        return self._fold.score(history)
 
     def falls(
         self, history: History, causes: Rows, listed: Rows, now_ms: int | None = None, mode: Mode = "target"
     ) -> Scores:
         """Return the summands r_ui q_i A q_j of the score, the norm of r_u held fixed."""
-        pairs = interactions(history, len(self.Q), kind_weights(history.kinds, self.config.weights))
-        return np.asarray(summands(pairs, self.Q, self.A, causes) @ self.Q[listed].T, np.float32)
+        return self._fold.falls(history, causes, listed)
 
     def arrays(self) -> Arrays:
         """Return Q, b and A."""
