@@ -214,5 +214,24 @@ class Candidates:
     scores: NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What ranking tells of pairs: probabilities at position 1, and money; of a task that was not learned NaN.
+
+    `p_click`; `p_cart` and `p_purchase` given a click; `order_value` in minor units, expected of a purchase;
+    `value` in minor units, expected of showing the item: p_click x p_purchase x order_value. All `[pairs]`.
+    """
+
+    p_click: NDArray[np.float64]
+    p_cart: NDArray[np.float64]
+    p_purchase: NDArray[np.float64]
+    order_value: NDArray[np.float64]
+
+    @property
+    def value(self) -> NDArray[np.float64]:
+        """Money expected of showing the item, in minor units."""
+        return np.asarray(self.p_click * self.p_purchase * self.order_value)
+
+
 def _empty(*columns: str) -> pl.DataFrame:
     return pl.DataFrame(schema=dict.fromkeys(columns, pl.String()))

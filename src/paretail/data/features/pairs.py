@@ -1,0 +1,260 @@
+"""Features of (user, item) pairs as of a moment: what the user did around the item's kind before, price, age, time.
+
+    lift(u, l) = log ((n_ul + a s_l) / ((n_u + a) s_l)),   s_l the share of label l in all events of that sort
+
+is how much more a user meets a label (category, brand) than people do, drawn towards 0 by a pseudo-events. Ratios and
+not counts, because counts grow with the log: a ranker would be asked about larger ones than it ever saw.
+
+One code for training and serving: both give a History and the moment of each pair, and every figure counts what lies
+strictly before that moment. Only the shares s_l and the standard of each column (mean, deviation) are of a whole log;
+a bundle keeps them. What all people did with an item is counted in the log itself, which the bundle keeps too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from paretail.core.clock import DAY_MS
+from paretail.core.ids import Rows
+from paretail.data.features.counts import Counts
+from paretail.data.kinds import NOT_TARGETS
+from paretail.data.types import History
+
+Dense = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+#: Groups of features, as explanations name them, and the columns of each.
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "exposure": ("shown_lift", "shown_often"),
+    "interest": ("category_lift", "brand_lift"),
+    "past with the item": ("had", "seen", "last"),
+    "price": ("price_ratio", "price_level"),
+    "freshness": ("new", "trend"),
+    "moment": ("day_sin", "day_cos", "week_sin", "week_cos"),
+}
+NAMES: Final = tuple(name for names in GROUPS.values() for name in names)
+#: Pseudo-events of lifts, by what is counted, and of the price level.
+SHOWN, WISHED, PRICED = 20.0, 5.0, 5.0
+#: A category is shown to a user more than so many times as often as to people: it is one of the user's own.
+OFTEN: Final = 2.0
+WEEK_MS: Final = 7 * DAY_MS
+MONTH_WEEKS: Final = 4
+#: Standardised features end here.
+FARTHEST: Final = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class ItemFacts:
+    """What a catalogue says of each item, as numbers: codes are -1, prices NaN and times 0 where it says nothing."""
+
+    category: Rows
+    brand: Rows
+    log_price: Dense
+    price_ratio: Dense  # to the median of the category, as a logarithm; 0 unknown
+    created_ms: Ints
+
+    @classmethod
+    def of(cls, items: pl.DataFrame) -> Self:
+        """Read a catalogue whose rows are the items' rows."""
+        there = items.columns
+        nothing = pl.lit(None, pl.String)
+        price = pl.col("price_minor") if "price_minor" in there else pl.lit(None, pl.Int64)
+        created = pl.col("created_ts_ms") if "created_ts_ms" in there else pl.lit(None, pl.Int64)
+        found = items.select(
+            category=pl.col("category").list.join(" > ") if "category" in there else nothing,
+            brand=pl.col("brand") if "brand" in there else nothing,
+            log=pl.when(price > 0).then(price.cast(pl.Float64).log()),
+            created=created.fill_null(0),
+        ).with_columns(ratio=pl.col("log") - pl.col("log").median().over("category"))
+        numbers = {name: found[name].to_numpy().astype(np.float32) for name in ("log", "ratio")}
+        return cls(
+            _codes(found["category"]), _codes(found["brand"]), numbers["log"],
+            np.nan_to_num(numbers["ratio"]), found["created"].to_numpy().astype(np.int64),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class PairFeatures:
+    """Computes features; `shares` are those of the labels in the log that it learned from, `mean` and `scale` its own.
+
+    `trends` are the wishes of that log by item, which begins at `start_ms`.
+    """
+
+    facts: ItemFacts
+    shares: Mapping[str, Dense]
+    trends: Counts
+    start_ms: int
+    mean: Dense = field(default_factory=lambda: np.zeros(len(NAMES), np.float32))
+    scale: Dense = field(default_factory=lambda: np.ones(len(NAMES), np.float32))
+
+    @classmethod
+    def of(cls, items: pl.DataFrame, history: History) -> Self:
+        """Take the shares of labels from a log; features are not standardised yet."""
+        facts = ItemFacts.of(items)
+        shown, wished = _sorts(history)
+        shares = {
+            "shown": _share(facts.category[history.item_idx[shown]], facts.category),
+            "category": _share(facts.category[history.item_idx[wished]], facts.category),
+            "brand": _share(facts.brand[history.item_idx[wished]], facts.brand),
+        }
+        return cls(facts, shares, *_trends(history))
+
+    def standardised_by(self, raw: Dense) -> Self:
+        """Return the same with the mean and deviation of these features; one that is constant becomes 0."""
+        mean, deviation = raw.mean(axis=0, dtype=np.float64), raw.std(axis=0, dtype=np.float64)
+        scale = np.where(deviation > 1e-6, 1 / np.maximum(deviation, 1e-6), 0.0)
+        return replace(self, mean=mean.astype(np.float32), scale=scale.astype(np.float32))
+
+    def matrix(self, history: History, user_idx: Rows, item_idx: Rows, ts_ms: Ints) -> Dense:
+        """Return standardised features `[pairs, NAMES]` of users of `history` and items, as of `ts_ms[pairs]`."""
+        return self.standard(self.raw(history, user_idx, item_idx, ts_ms))
+
+    def standard(self, raw: Dense) -> Dense:
+        """Standardise what `raw` returned."""
+        return np.clip((raw - self.mean) * self.scale, -FARTHEST, FARTHEST)
+
+    def raw(self, history: History, user_idx: Rows, item_idx: Rows, ts_ms: Ints) -> Dense:
+        """Return the features as they are."""
+        known = _Known.of(self, history)
+        user, item = user_idx.astype(np.int64), item_idx.astype(np.int64)
+        columns = {
+            **known.around(user, item, ts_ms), **known.with_item(user, item, ts_ms),
+            **known.price(user, item, ts_ms), **self._fresh(item, ts_ms), **_moment(ts_ms),
+        }  # fmt: skip
+        return np.stack([columns[name] for name in NAMES], axis=1).astype(np.float32)
+
+    def _fresh(self, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
+        """Return how new the item is (1 on its first day, 0 for ever), and its week against its month in the log."""
+        created = self.facts.created_ms[item]
+        weeks = np.maximum(ts_ms - created, 0) / WEEK_MS
+        week, month = (self.trends.before(item, ts_ms, n * WEEK_MS) for n in (1, MONTH_WEEKS))
+        told = np.clip((ts_ms - self.start_ms) / WEEK_MS, 1, MONTH_WEEKS)  # the log may be younger than a month
+        return {"new": np.where(created > 0, 1 / (1 + weeks), 0.0), "trend": np.log((week + 1) / (month / told + 1))}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what a bundle keeps beside the catalogue."""
+        return {"mean": self.mean, "scale": self.scale, **{f"share_{name}": part for name, part in self.shares.items()}}
+
+    @classmethod
+    def from_arrays(cls, items: pl.DataFrame, history: History, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Rebuild from `arrays()`, and the catalogue and the log that the bundle keeps."""
+        shares = {name: arrays[f"share_{name}"] for name in ("shown", "category", "brand")}
+        return cls(ItemFacts.of(items), shares, *_trends(history), arrays["mean"], arrays["scale"])
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """The events of a history, ready to be counted as of any moment."""
+
+    features: PairFeatures
+    by_user: Mapping[str, Counts]
+    by_label: Mapping[str, Counts]
+    had: Counts
+    seen: Counts
+    touched: Counts
+    paid: Counts
+    priced: Counts
+    items: int
+
+    @classmethod
+    def of(cls, features: PairFeatures, history: History) -> Self:
+        facts, ts = features.facts, history.ts_ms
+        user, item = history.user_idx.astype(np.int64), history.item_idx.astype(np.int64)
+        shown, wished = _sorts(history)
+        items = len(facts.category)
+        price = facts.log_price[item]
+        has_price = wished & np.isfinite(price)
+
+        def counted(keys: Ints, where: NDArray[np.bool_], weights: NDArray[Any] | None = None) -> Counts:
+            return Counts(keys[where], ts[where], None if weights is None else weights[where].astype(np.float64))
+
+        labels = {"shown": facts.category, "category": facts.category, "brand": facts.brand}
+        sorts = {"shown": shown, "category": wished, "brand": wished}
+        keys = {name: _key(user, label[item], label) for name, label in labels.items()}
+        return cls(
+            features,
+            {name: counted(user, where & (labels[name][item] >= 0)) for name, where in sorts.items()},
+            {name: counted(keys[name], where & (labels[name][item] >= 0)) for name, where in sorts.items()},
+            counted(user * items + item, wished), counted(user * items + item, shown),
+            counted(user * items + item, wished | shown), counted(user, has_price, price), counted(user, has_price), items,
+        )  # fmt: skip
+
+    def around(self, user: Ints, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
+        """Return how much more the user meets, and likes, the item's category and brand than people do."""
+        shown = self._lift("shown", user, item, ts_ms, SHOWN)
+        return {
+            "shown_lift": shown, "shown_often": shown > np.log(OFTEN),
+            "category_lift": self._lift("category", user, item, ts_ms, WISHED),
+            "brand_lift": self._lift("brand", user, item, ts_ms, WISHED),
+        }  # fmt: skip
+
+    def with_item(self, user: Ints, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
+        """Return what was between the user and the very item."""
+        pair = user * self.items + item
+        days = self.touched.since_last(pair, ts_ms) / DAY_MS
+        return {
+            "had": np.log1p(self.had.before(pair, ts_ms)), "seen": np.log1p(self.seen.before(pair, ts_ms)),
+            "last": 1 / (1 + days),
+        }  # fmt: skip
+
+    def price(self, user: Ints, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
+        """Return the item's price against its category's, and against what the user turned to so far."""
+        facts = self.features.facts
+        count = self.priced.before(user, ts_ms)
+        mean = np.divide(self.paid.before(user, ts_ms), count, out=np.zeros(len(count)), where=count > 0)
+        apart = np.nan_to_num(facts.log_price[item].astype(np.float64) - mean) * count / (count + PRICED)
+        return {"price_ratio": facts.price_ratio[item], "price_level": apart}
+
+    def _lift(self, name: str, user: Ints, item: Ints, ts_ms: Ints, pseudo: float) -> NDArray[Any]:
+        label = self.features.facts.brand if name == "brand" else self.features.facts.category
+        share = self.features.shares[name]
+        code = label[item]
+        there = code >= 0
+        if not len(share):
+            return np.zeros(len(item))
+        usual = np.where(there, share[code], 1.0).astype(np.float64)
+        of_label = self.by_label[name].before(_key(user, code, label), ts_ms)
+        of_user = self.by_user[name].before(user, ts_ms)
+        return np.where(there, np.log((of_label + pseudo * usual) / ((of_user + pseudo) * usual)), 0.0)
+
+
+def _sorts(history: History) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Say of each event whether something was shown, and whether somebody turned to it."""
+    shown = np.array([kind == "impression" for kind in history.kinds] or [False])
+    wished = np.array([kind not in NOT_TARGETS for kind in history.kinds] or [False])
+    return shown[history.kind], wished[history.kind]
+
+
+def _trends(history: History) -> tuple[Counts, int]:
+    """Return the wishes by item, and when the log begins."""
+    _, wished = _sorts(history)
+    return Counts(history.item_idx[wished].astype(np.int64), history.ts_ms[wished]), int(history.ts_ms.min()) if len(history.ts_ms) else 0
+
+
+def _codes(column: pl.Series) -> Rows:
+    """Return the place of each value among the distinct ones in order, -1 for none."""
+    values = column.drop_nulls().unique().sort()
+    places = pl.DataFrame({"value": values, "code": np.arange(len(values), dtype=np.int32)})
+    joined = pl.DataFrame({"value": column}).join(places, on="value", how="left", maintain_order="left")
+    return joined["code"].fill_null(-1).to_numpy().astype(np.int32)
+
+
+def _share(codes: Rows, labels: Rows) -> Dense:
+    """Return the share of each label among `codes`, each label counted once more than it occurs."""
+    size = int(labels.max(initial=-1)) + 1
+    counts = np.bincount(codes[codes >= 0], minlength=size).astype(np.float64) + 1
+    return (counts / max(counts.sum(), 1)).astype(np.float32)
+
+
+def _key(user: Ints, code: Rows, labels: Rows) -> Ints:
+    return user * (int(labels.max(initial=-1)) + 2) + code + 1
+
+
+def _moment(ts_ms: Ints) -> dict[str, NDArray[Any]]:
+    """Return the time of day and week as points of a circle; Monday 1970-01-05 begins a week."""
+    day, week = 2 * np.pi * (ts_ms % DAY_MS) / DAY_MS, 2 * np.pi * ((ts_ms - 4 * DAY_MS) % WEEK_MS) / WEEK_MS
+    return {"day_sin": np.sin(day), "day_cos": np.cos(day), "week_sin": np.sin(week), "week_cos": np.cos(week)}

@@ -1,0 +1,46 @@
+"""Settings of the ranker, `[rank]` in shop.toml."""
+
+from typing import Any
+
+from pydantic import Field, NonNegativeFloat
+
+from paretail.core.config import Config
+
+
+class RankConfig(Config):
+    """`[rank]`: clicks, carts, purchases and values, learned together from what was shown."""
+
+    enabled: bool = Field(
+        True, description="Whether `train` learns a ranker; it needs impressions in the log and the extra `learn`."
+    )
+    sharing: str = Field("bottom", description="A name of the table of sharing architectures.")
+    sharing_settings: dict[str, Any] = Field(
+        default_factory=lambda: {"dim": 32, "layers": 1}, description="Settings of that architecture."
+    )
+    balance: str = Field("weighted", description="A name of the table of balancers, or `their_module:TheirBalancer`.")
+    balance_settings: dict[str, Any] = Field(default_factory=dict, description="Settings of that balancer.")
+    dim: int = Field(12, ge=1, description="Columns of vectors that all tasks read; those not needed vanish.")
+    own_dim: int = Field(4, ge=0, description="Columns that clicks do not read.")
+    shared_vectors: bool = Field(True, description="Whether tasks share the columns of vectors, or each has its own.")
+    epochs: int = Field(24, ge=1, description="Passes over the impressions.")
+    batch_size: int = Field(8192, ge=1, description="Impressions of a step.")
+    lr: float = Field(0.02, gt=0, description="Learning rate, before its cosine.")
+    seed: int | None = Field(None, ge=0, description="Seed; by default that of `[train]`.")
+    propensity_power: float = Field(
+        0.3, ge=0, le=1, description="Impressions are weighed by propensity to the power of minus this: 1 undoes the "
+        "policy that showed them, 0 takes them as they come; between, noise is traded for fairness.",
+    )  # fmt: skip
+    click_power: float = Field(
+        0.5, ge=0, le=1, description="What follows a click is weighed by P(click) to the power of minus this.",
+    )  # fmt: skip
+    net_precision: float = Field(80.0, ge=0, description="Precision of the prior that holds the features' network.")
+    task_weights: dict[str, NonNegativeFloat] = Field(
+        default_factory=lambda: {"cart": 0.5}, description="Weight of a task's likelihood; 1 where it has none.",
+    )  # fmt: skip
+    attribution_hours: float = Field(
+        168.0, gt=0, le=8760, description="How long after it was shown an event may follow from an impression.",
+    )  # fmt: skip
+
+    def weight_of(self, task: str) -> float:
+        """Return the weight of a task's likelihood."""
+        return self.task_weights.get(task, 1.0)

@@ -1,0 +1,126 @@
+"""Examples: what was shown, and what followed; from it a ranker learns P(click), P(cart | click), P(purchase | click).
+
+Every impression of the log is an example of clicking; those that were clicked are examples of what follows from a
+click, and those that were bought have a value. Together with p_click this covers the entire space of impressions
+(X. Ma et al., "Entire Space Multi-Task Model", SIGIR 2018, doi:10.1145/3209978.3210104, name the bias of training on
+clicks alone: `click_power` of the settings and the vectors that tasks share answer it).
+
+Events are tied to impressions by `data/attribution`. An example that was put in the cart or bought counts as clicked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from paretail.core.errors import Problem
+from paretail.core.ids import Rows, Vocabulary
+from paretail.data.attribution import following, outcomes, window_ms
+from paretail.data.types import Events
+from paretail.rank import RankError
+
+#: Tasks in the order in which they happen; `value` is money, the others are yes or no.
+TASKS: Final = ("click", "cart", "purchase", "value")
+#: An answer that nothing is known of.
+UNKNOWN: Final = np.nan
+#: A task is learned from so many positives at least.
+FEWEST: Final = 20
+WINDOW_HOURS: Final = 168.0
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """One row an impression, oldest first. `labels[task]` are 0 or 1, of `value` minor units, NaN where not known.
+
+    `position` counts from 1, 0 unknown; `propensity` is 1 where nobody told it.
+    """
+
+    user_idx: Rows
+    item_idx: Rows
+    ts_ms: NDArray[np.int64]
+    position: NDArray[np.int32]
+    propensity: NDArray[np.float32]
+    labels: dict[str, NDArray[np.float32]]
+
+    @classmethod
+    def of(cls, events: Events, users: Vocabulary, items: Vocabulary, window_hours: float = WINDOW_HOURS) -> Self:
+        """Tie the events to the impressions of a log; impressions of unknown users or items are left out.
+
+        Cost: a few joins; 1 million impressions take about two seconds.
+        """
+        shown = _shown(events.frame, users, items)
+        followed = outcomes(shown, following([events.frame]), window_ms(window_hours))
+        found = shown.join(followed, on="impression", how="left", maintain_order="left").sort("ts_ms", maintain_order=True)
+        return cls(
+            found["user_idx"].to_numpy(), found["item_idx"].to_numpy(), found["ts_ms"].to_numpy(),
+            found["position"].fill_null(0).to_numpy(), found["propensity"].fill_null(1.0).cast(pl.Float32).to_numpy(),
+            _labels(found),
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.user_idx)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks of which there are examples."""
+        return tuple(self.labels)
+
+    def where(self, keep: NDArray[Any]) -> Self:
+        """Return the examples where `keep`, or in that order."""
+        return replace(
+            self, user_idx=self.user_idx[keep], item_idx=self.item_idx[keep], ts_ms=self.ts_ms[keep],
+            position=self.position[keep], propensity=self.propensity[keep],
+            labels={task: label[keep] for task, label in self.labels.items()},
+        )  # fmt: skip
+
+    def with_tasks(self, tasks: Sequence[str]) -> Self:
+        """Return the same with these tasks alone."""
+        return replace(self, labels={task: self.labels[task] for task in tasks})
+
+
+def learnable(examples: Examples) -> tuple[Examples, tuple[str, ...]]:
+    """Return the examples with the tasks that can be learned, and what is said of each that cannot.
+
+    Raises RankError (RANK-05) where not even clicking can: without clicks there is nothing to rank by.
+    """
+    told, tasks = [], []
+    for task in TASKS:
+        label = examples.labels.get(task, np.zeros(0, np.float32))
+        positives = int(np.isfinite(label).sum() if task == "value" else (label == 1).sum())
+        if positives >= FEWEST:
+            tasks.append(task)
+        else:
+            told.append(f"the task `{task}` is left out: {positives} positive examples, {FEWEST} are needed")
+    if "click" not in tasks:
+        expected = f"Expected {FEWEST} impressions at least that were clicked"
+        do = "Map the shop's word for clicks in [data.kinds], or set [rank] enabled = false"
+        raise RankError(Problem("RANK-05", f"{len(examples)} impressions; {told[0]}", expected, do))
+    return examples.with_tasks(tasks), tuple(told)
+
+
+def _shown(frame: pl.DataFrame, users: Vocabulary, items: Vocabulary) -> pl.DataFrame:
+    """Return one row an impression, as `data.attribution` wants them, with the rows of user and item."""
+    shown = frame.filter(pl.col("kind") == "impression")
+    rows = shown.with_columns(
+        user_idx=pl.Series(users.rows(shown["user_id"])), item_idx=pl.Series(items.rows(shown["item_id"]))
+    )
+    names = ("request_id", "item_id", "user_id", "ts_ms", "position", "propensity", "user_idx", "item_idx")
+    return rows.filter((pl.col("user_idx") >= 0) & (pl.col("item_idx") >= 0)).select(names).with_row_index("impression")
+
+
+def _labels(found: pl.DataFrame) -> dict[str, NDArray[np.float32]]:
+    flags = {name: found[name].fill_null(False).to_numpy() for name in ("clicked", "carted", "purchased")}
+    carted = flags["carted"] | flags["purchased"]
+    clicked = flags["clicked"] | carted
+    revenue = found["revenue_minor"].fill_null(0).to_numpy()
+    paid = flags["purchased"] & (revenue > 0)
+    labels = {
+        "click": clicked.astype(np.float32),
+        "cart": np.where(clicked, carted, UNKNOWN).astype(np.float32),
+        "purchase": np.where(clicked, flags["purchased"], UNKNOWN).astype(np.float32),
+        "value": np.where(paid, revenue, UNKNOWN).astype(np.float32),
+    }
+    return labels if flags["carted"].any() else {task: label for task, label in labels.items() if task != "cart"}

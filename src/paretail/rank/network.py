@@ -1,0 +1,262 @@
+"""The ranker's network: vectors of users and items that are Gaussians, features through a sharing architecture.
+
+    p_u = A s_u + a_u,   q_i = B s_i + b_i                  s: columns of `rank/sides.py`; A, a, B, b Gaussian
+    η_t(u, i, x) = c_t + Σ_k w_tk p_uk q_ik + (u's and i's own bias) + slope_ut · price_i + g_t · net_t(x)
+    P(click at position j) = P(seen at j) σ(η_click),   P(cart or purchase | click) = σ(η_t)
+    log value = log price_i + η_value + ε,   ε ~ N(0, σ²)
+
+Click reads the first `dim` columns with w = 1. What follows a click reads them too, each task through its own w, so that
+tastes learned from many clicks carry over to the few purchases, as far as they do (`relations`); and the other columns
+with w = 1. With
+`shared_vectors = false` each task has columns of its own. P(seen at 1) = 1, P(seen at j) is learned.
+
+Loss: (-E log-likelihood of the examples + KL) / examples. A step costs what its batch costs, and one pass over the tables.
+
+Sources: Y. Koren, R. Bell, C. Volinsky, "Matrix factorization techniques for recommender systems", 2009,
+doi:10.1109/MC.2009.263; D. Agarwal, B.-C. Chen, "Regression-based latent factor models", KDD 2009,
+doi:10.1145/1557019.1557029 (vectors start from known columns); M. Richardson, E. Dominowska, R. Ragno, "Predicting
+clicks", WWW 2007, doi:10.1145/1242572.1242643 (the examination of positions); Gaussians: see `rank/gaussian.py`.
+Deviations: 1. The networks of features are points, held by a Gaussian prior. 2. The entire space: what follows a click
+is weighed by p_click to the power -`click_power`, since clicks are no fair sample of what could be shown.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from paretail.learn.step import Losses
+from paretail.rank.config import RankConfig
+from paretail.rank.gaussian import Gaussian, expected
+from paretail.rank.sharing import SHARING
+
+#: Positions beyond this one are seen like it.
+POSITIONS: Final = 50
+#: Guards of the value: the deviation of its logarithm, and how far that may lie from the price's.
+SIGMA: Final = (0.05, 2.0)
+FARTHEST: Final = 5.0
+#: Where logits start: of a click, and of what follows one.
+FIRST: Final = {"click": -2.5, "value": 0.0}
+OTHERS: Final = -1.0
+SMALL: Final = 1e-6
+
+Vector = Float[Tensor, " batch"]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some examples; labels are NaN where nothing is known, `log_value` is the paid value over the item's price."""
+
+    user: Int[Tensor, " batch"]
+    item: Int[Tensor, " batch"]
+    position: Int[Tensor, " batch"]
+    weight: Vector
+    features: Float[Tensor, "batch features"]
+    price: Vector
+    labels: Mapping[str, Vector]
+
+
+@dataclass(frozen=True, eq=False)
+class Beliefs:
+    """Mean and variance of each task's logit (of `value`: of its logarithm), and the tensors that the tasks share."""
+
+    mean: Mapping[str, Vector]
+    variance: Mapping[str, Vector]
+    shared: Sequence[Tensor] = field(default=())
+    penalty: Tensor = field(default_factory=lambda: torch.zeros(()))
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many users, items, columns of their sides, and features there are."""
+
+    users: int
+    items: int
+    user_sides: int
+    item_sides: int
+    features: int
+
+
+class RankNet(nn.Module):
+    """See the module. Its buffers hold the columns and the numbers of examples of users and items; `examples` is all."""
+
+    def __init__(self, config: RankConfig, tasks: Sequence[str], sizes: Sizes) -> None:
+        super().__init__()
+        self.config, self.tasks = config, tuple(tasks)
+        every = len(self.tasks)
+        columns = config.dim + config.own_dim
+        self.columns = columns
+        self.user_own = Gaussian(sizes.users, columns + 2 * every, 0.05)
+        self.user_side = Gaussian(sizes.user_sides, columns + 2 * every, 0.1)
+        self.item_own = Gaussian(sizes.items, columns + every, 0.05)
+        self.item_side = Gaussian(sizes.item_sides, columns + every, 0.1)
+        self.mix = nn.Parameter(torch.ones(every, columns))
+        self.bias = nn.Parameter(torch.tensor([FIRST.get(task, OTHERS) for task in self.tasks]))
+        self.slope = nn.Parameter(torch.zeros(every))
+        self.unseen = nn.Parameter(torch.zeros(POSITIONS))
+        self.log_sigma = nn.Parameter(torch.tensor(-0.7))
+        sharing = SHARING[config.sharing]
+        self.net = sharing(sharing.config_type(**config.sharing_settings), self.tasks, sizes.features)
+        self.gain = nn.Parameter(torch.full((every,), 0.3))
+        self.examples = 1
+        learned, fixed = _masks(config, self.tasks)
+        facts = {
+            "learned": learned, "fixed": fixed,
+            "user_columns": torch.zeros(sizes.users, sizes.user_sides), "user_counts": torch.ones(sizes.users),
+            "item_columns": torch.zeros(sizes.items, sizes.item_sides), "item_counts": torch.ones(sizes.items),
+        }  # fmt: skip
+        for name, tensor in facts.items():
+            self.register_buffer(name, tensor, persistent=False)
+
+    def beliefs(self, user: tuple[Tensor, Tensor], item: tuple[Tensor, Tensor], features: Tensor,
+                price: Tensor) -> Beliefs:  # fmt: skip
+        """Return what is believed of pairs, given means and variances `[pairs, columns + ...]` of both ends."""
+        (p, p_var), (q, q_var), k, every = user, item, self.columns, len(self.tasks)
+        both = p[:, :k] * q[:, :k]
+        spread = p_var[:, :k] * q[:, :k] ** 2 + p[:, :k] ** 2 * q_var[:, :k] + p_var[:, :k] * q_var[:, :k]
+        mix = self.weights()
+        out = self.net(features)
+        x = torch.stack([out.logits[task] for task in self.tasks], 1) * self.gain
+        biases = p[:, k : k + every] + q[:, k:]
+        slopes = self.slope + p[:, k + every :]
+        mean = self.bias + both @ mix.T + biases + slopes * price[:, None] + x
+        variance = spread @ (mix**2).T + p_var[:, k : k + every] + q_var[:, k:] + p_var[:, k + every :] * price[:, None] ** 2
+        return Beliefs(
+            dict(zip(self.tasks, mean.unbind(1), strict=True)), dict(zip(self.tasks, variance.unbind(1), strict=True)),
+            (p, q, *out.shared), out.penalty,
+        )  # fmt: skip
+
+    def weights(self) -> Float[Tensor, "tasks columns"]:
+        """Return the weight w_tk that each task gives to each column."""
+        return self.mix * self.get_buffer("learned") + self.get_buffer("fixed")
+
+    def users(self, rows: Int[Tensor, " asked"], sides: Float[Tensor, "asked columns"]) -> tuple[Tensor, Tensor]:
+        """Return means and variances of users; row -1 is somebody of whom only the columns are known."""
+        known = (rows >= 0)[:, None]
+        mean, variance = self.user_own.of(rows.clamp(min=0))
+        prior = (2 * self.user_own.log_prior).exp()
+        mean, variance = torch.where(known, mean, 0.0), torch.where(known, variance, prior)
+        return mean + sides @ self.user_side.mean, variance + sides**2 @ self.user_side.variance
+
+    def items(self) -> tuple[Tensor, Tensor]:
+        """Return means and variances of all items."""
+        sides = self.get_buffer("item_columns")
+        return (self.item_own.mean + sides @ self.item_side.mean,
+                self.item_own.variance + sides**2 @ self.item_side.variance)  # fmt: skip
+
+    def seen(self, position: Int[Tensor, " batch"]) -> Vector:
+        """Return log P(seen at that position); position 0, unknown, is seen like the average of the first ten."""
+        later = -functional.softplus(self.unseen[1:])
+        log_seen = torch.cat([later[:9].mean()[None], torch.zeros(1), later])
+        return log_seen[position.clamp(max=POSITIONS)]
+
+    def loss(self, batch: Batch) -> Losses:
+        """Return the loss of each task a row of the batch; each carries an equal part of the KL."""
+        user, item = self._end("user", batch.user), self._end("item", batch.item)
+        told = self.beliefs(user, item, batch.features, batch.price)
+        losses = {task: self._task_loss(task, told, batch) for task in self.tasks}
+        rest = (self._held() / self.examples + told.penalty) / len(losses)
+        return Losses({task: loss + rest for task, loss in losses.items()}, told.shared)
+
+    def _end(self, end: str, rows: Int[Tensor, " batch"]) -> tuple[Tensor, Tensor]:
+        """Return means and variances of the users or items of a batch."""
+        own: Gaussian = getattr(self, f"{end}_own")
+        side: Gaussian = getattr(self, f"{end}_side")
+        distinct, place = torch.unique(rows, return_inverse=True)
+        mean, variance = own.of(distinct)
+        known = functional.embedding(distinct, self.get_buffer(f"{end}_columns"))
+        mean, variance = mean + known @ side.mean, variance + known**2 @ side.variance
+        return functional.embedding(place, mean), functional.embedding(place, variance)
+
+    def _task_loss(self, task: str, told: Beliefs, batch: Batch) -> Tensor:
+        """Return the weighted loss of one task, a row of the batch; of the rows that know nothing 0."""
+        mean, variance, label = told.mean[task], told.variance[task], batch.labels[task]
+        rows = len(label)
+        if task == "click":
+            return (self._clicks(mean, variance, batch) * batch.weight).sum() / rows
+        there = label.isfinite()
+        mean, variance, label = mean[there], variance[there], label[there]
+        if not len(label):
+            return told.mean[task].sum() * 0.0
+        if task == "value":
+            losses = _gaussian_loss(label, mean, variance, self.log_sigma)
+        else:
+            losses = expected(lambda eta: functional.binary_cross_entropy_with_logits(eta, label, reduction="none"),
+                              mean, variance)  # fmt: skip
+        return (losses * self._fair(told, batch, there)).sum() * self.config.weight_of(task) / rows
+
+    def _clicks(self, mean: Vector, variance: Vector, batch: Batch) -> Vector:
+        seen, label = self.seen(batch.position), batch.labels["click"]
+
+        def loss(eta: Tensor) -> Tensor:
+            log_p = functional.logsigmoid(eta) + seen
+            return -(label * log_p + (1 - label) * torch.log1p(-log_p.exp().clamp(max=1 - SMALL)))
+
+        return expected(loss, mean, variance)
+
+    def _fair(self, told: Beliefs, batch: Batch, there: Tensor) -> Vector:
+        """Return the weights of clicked examples, of mean 1: the rarer a click the more it stands for."""
+        weight = batch.weight[there]
+        if "click" in told.mean:
+            weight = weight * told.mean["click"].detach()[there].sigmoid().clamp(min=1e-3) ** -self.config.click_power
+        return weight / weight.mean()
+
+    def _held(self) -> Tensor:
+        """Return the KL of all tables, and the priors of their spreads and of the features' network."""
+        tables = (self.user_own, self.item_own, self.user_side, self.item_side)
+        parts = [table.divergence() + table.hold() for table in tables]
+        weights = [(param**2).sum() for name, param in self.net.named_parameters() if name.endswith("weight")]
+        return torch.stack(parts).sum() + 0.5 * self.config.net_precision * torch.stack(weights).sum()
+
+    @torch.no_grad()
+    def relations(self) -> Float[Tensor, "tasks tasks"]:
+        """Return how alike the tasks' tastes are: the correlation of their logits over users and items, -1 to 1.
+
+        Of Σ_k w_tk p_k q_k with the variances that the columns have among users and items.
+        """
+        k = self.columns
+        users = self.user_own.mean + self.get_buffer("user_columns") @ self.user_side.mean
+        power = users[:, :k].pow(2).mean(0) * self.items()[0][:, :k].pow(2).mean(0)
+        mix = self.weights()
+        covariance = (mix * power) @ mix.T
+        length = covariance.diagonal().clamp(min=SMALL**2).sqrt()
+        return covariance / length[:, None] / length
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Forget what noise left in rows that had no example."""
+        for table, counts in ((self.user_own, "user_counts"), (self.item_own, "item_counts")):
+            table.forget(torch.nonzero(self.get_buffer(counts) == 0).squeeze(1))
+
+
+def _masks(config: RankConfig, tasks: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Return which weights of columns are learned, and the fixed ones, `[tasks, columns]` each."""
+    shape = len(tasks), config.dim + config.own_dim
+    learned, fixed = torch.zeros(shape), torch.zeros(shape)
+    for place, task in enumerate(tasks):
+        if task == "value":
+            continue  # what is paid is the item's price and the user's habit, and few examples
+        if not config.shared_vectors:
+            fixed[place, place :: len(tasks)] = 1.0
+        elif task == "click":
+            fixed[place, : config.dim] = 1.0
+        else:
+            learned[place, : config.dim] = 1.0
+            fixed[place, config.dim :] = 1.0
+    return learned, fixed
+
+
+def _gaussian_loss(label: Vector, mean: Vector, variance: Vector, log_sigma: Tensor) -> Vector:
+    """Return -E log N(label; η, σ²) for η ~ N(mean, variance), without its constant; σ is clipped to SIGMA."""
+    sigma = log_sigma.exp().clamp(*SIGMA)
+    off = (label.clamp(-FARTHEST, FARTHEST) - mean) ** 2 + variance
+    return sigma.log() + 0.5 * off / sigma**2
+
+
+def state_of(net: RankNet) -> dict[str, Any]:
+    """Return all parameters as arrays."""
+    return {name: tensor.detach().cpu().numpy() for name, tensor in net.state_dict().items()}

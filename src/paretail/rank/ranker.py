@@ -1,0 +1,281 @@
+"""The ranker: trained on what was shown and what followed, it predicts click, cart, purchase and value of any pair.
+
+Three steps: the network learns from all but the newest tenth of the impressions, is calibrated on that tenth and judged
+on it, and goes on to learn from all.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, Self
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from paretail.core.ids import Rows
+from paretail.core.progress import Progress, silent
+from paretail.data.features.pairs import NAMES, PairFeatures
+from paretail.data.types import Events, History, Predictions
+from paretail.graph.shopgraph import ShopGraph
+from paretail.learn import device
+from paretail.learn.loop import LoopConfig, run
+from paretail.rank.balance import balancer
+from paretail.rank.calibration import Platt, Reliability, calibrations
+from paretail.rank.config import RankConfig
+from paretail.rank.examples import TASKS, Examples, learnable
+from paretail.rank.gaussian import expected
+from paretail.rank.network import SIGMA, Batch, RankNet, Sizes, state_of
+from paretail.rank.sides import UserSides, item_sides
+
+#: The share of the impressions, the newest, on which the ranker is calibrated and judged.
+LATER: Final = 0.1
+#: The share of its epochs for which it goes on to learn from all.
+AGAIN: Final = 0.25
+#: The share of the learning rate with which it does: with half of it what was learned is forgotten first.
+AGAIN_LR: Final = 0.1
+#: Weights by propensity end at so many times their mean.
+HEAVIEST: Final = 10.0
+WARMUP_STEPS: Final = 100
+#: Adam's memory: with a longer one of squares (.999) rows that are seen seldom jump when they are.
+BETAS: Final = (0.9, 0.99)
+#: Pairs that are predicted at once.
+BLOCK: Final = 1 << 16
+#: Prefixes of what a bundle keeps.
+NET, FEATURES, SIDES, ITEM_SIDES = "net/", "features/", "sides/", "item_columns"
+
+
+@dataclass(frozen=True, eq=False)
+class Ranker:
+    """See the module. `report` has what training told: remarks, reliability by task, relations, the curves."""
+
+    config: RankConfig
+    tasks: tuple[str, ...]
+    net: RankNet
+    features: PairFeatures
+    sides: UserSides
+    calibration: Mapping[str, Platt] = field(default_factory=dict)
+    value_ratio: float = 1.0
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def train(cls, graph: ShopGraph, events: Events, config: RankConfig, seed: int = 0,
+              progress: Progress = silent) -> Self:  # fmt: skip
+        """Learn from the impressions in `events` and what followed them.
+
+        Cost: 1 million impressions, 4 tasks: about 100 seconds on a core, under 2 GiB. Raises RankError (RANK-05) where
+        there are too few clicks.
+        """
+        seed = seed if config.seed is None else config.seed
+        users, items = graph.nodes["user"], graph.nodes["item"]
+        examples, remarks = learnable(Examples.of(events, users, items, config.attribution_hours))
+        features = PairFeatures.of(graph.tables["item"], graph.history)
+        raw = features.raw(graph.history, examples.user_idx, examples.item_idx, examples.ts_ms)
+        features = features.standardised_by(raw)
+        sides = UserSides.of(graph.history, features.facts)
+        frame = _Frame.of(examples, features, raw, config)
+        net = _network(config, examples.tasks, graph, sides, seed)
+        fresh = cls(config, examples.tasks, net, features, sides)
+        curves = fresh._learn(frame.first(1 - LATER), config.epochs, config.lr, seed, progress)
+        later = frame.last(LATER)
+        calibrated = fresh._calibrated(later)
+        fresh._learn(frame, max(1, round(AGAIN * config.epochs)), AGAIN_LR * config.lr, seed + 1, progress)
+        net.settle()
+        net.eval()
+        report = {
+            "remarks": list(remarks), "examples": len(examples),
+            "positives": {task: int(np.nansum(label > 0)) for task, label in examples.labels.items()},
+            "relations": net.relations().tolist(), "curves": curves, **calibrated,
+        }  # fmt: skip
+        return cls(config, examples.tasks, net, features, sides,
+                   calibrations(report["calibration"]), report["value_ratio"], report)  # fmt: skip
+
+    def predict(self, history: History, known: Rows, user_idx: Rows, item_idx: Rows,
+                ts_ms: NDArray[np.int64]) -> Predictions:  # fmt: skip
+        """Predict pairs of users of `history` and items as of `ts_ms[pairs]`.
+
+        `known[users]` are the rows that the users have in the ranker's own log, -1 for somebody new. Cost: 500 pairs of
+        one user take about 2 ms on one thread.
+        """
+        out = {task: np.full(len(user_idx), np.nan) for task in TASKS}
+        with torch.inference_mode():
+            people = self.net.users(torch.from_numpy(known.astype(np.int64)), torch.from_numpy(self.sides.matrix(history)))
+            things = self.net.items()
+            for start in range(0, len(user_idx), BLOCK):
+                at = slice(start, start + BLOCK)
+                features = self.features.matrix(history, user_idx[at], item_idx[at], ts_ms[at])
+                told = self._told(people, things, user_idx[at], item_idx[at], features)
+                for task, values in told.items():
+                    out[task][at] = values
+        return Predictions(out["click"], out["cart"], out["purchase"], out["value"])
+
+    def _told(self, people: tuple[Tensor, Tensor], things: tuple[Tensor, Tensor], user_idx: Rows, item_idx: Rows,
+              features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:  # fmt: skip
+        user, item = (torch.from_numpy(rows.astype(np.int64)) for rows in (user_idx, item_idx))
+        price = torch.from_numpy(self.features.facts.price_ratio[item_idx])
+        ends = ((people[0][user], people[1][user]), (things[0][item], things[1][item]))
+        told = self.net.beliefs(*ends, torch.from_numpy(features), price)
+        found = {}
+        for task in self.tasks:
+            mean, variance = told.mean[task], told.variance[task]
+            if task == "value":
+                sigma = self.net.log_sigma.exp().clamp(*SIGMA)
+                value = (mean + 0.5 * (variance + sigma**2)).double().exp().numpy()
+                found[task] = value * np.exp(_log_prices(self.features)[item_idx]) * self.value_ratio
+            else:
+                p = expected(torch.sigmoid, mean, variance).double().numpy()
+                found[task] = self.calibration.get(task, Platt())(p)
+        return found
+
+    def _learn(self, frame: "_Frame", epochs: int, lr: float, seed: int, progress: Progress) -> dict[str, Any]:
+        config, net = self.config, self.net
+        net.examples = len(frame.user)
+        for rows, name in ((frame.user, "user_counts"), (frame.item, "item_counts")):
+            counts = net.get_buffer(name)
+            counts.copy_(torch.bincount(rows, minlength=len(counts)))
+        loop = LoopConfig(
+            epochs=epochs, batch_size=config.batch_size, lr=lr, schedule="cosine", warmup_steps=WARMUP_STEPS, seed=seed,
+        )  # fmt: skip
+        weighing = balancer(config.balance, self.tasks, config.balance_settings)
+
+        def batches(epoch: int, rng: np.random.Generator) -> Iterator[Batch]:
+            order = torch.from_numpy(rng.permutation(len(frame.user)))
+            return (frame.batch(rows) for rows in order.split(config.batch_size))
+
+        balance = None if config.balance == "weighted" and not config.balance_settings else weighing
+        optimise = partial(_optimiser, lr=lr)
+        return run(net, batches, None, loop, None, progress, optimise=optimise, balance=balance).to_json()
+
+    def _calibrated(self, later: "_Frame") -> dict[str, Any]:
+        """Calibrate on later impressions; return the numbers, and how reliable the predictions were before."""
+        self.net.eval()
+        with torch.inference_mode():
+            own = torch.arange(self.net.user_own.mean.shape[0])
+            people = self.net.users(own, self.net.get_buffer("user_columns"))
+            user, item = later.user.numpy(), later.item.numpy()
+            told = self._told(people, self.net.items(), user, item, later.features.numpy())
+            seen = self.net.seen(later.position).exp().double().numpy()
+        fits: dict[str, Any] = {}
+        reliability: dict[str, Any] = {}
+        weight = later.weight.double().numpy()
+        for task in self.tasks:
+            label = later.labels[task].double().numpy()
+            there = np.isfinite(label)
+            if task == "value" or not there.any():
+                continue
+            fair = weight[there] * (1 if task == "click" else told["click"][there] ** -self.config.click_power)
+            looked = seen if task == "click" else np.ones(int(there.sum()))
+            reliability[task] = Reliability.of(told[task][there] * looked, label[there], fair).to_json()
+            fits[task] = Platt.fit(told[task][there], label[there], fair / fair.mean(), looked).__dict__
+        return {"calibration": fits, "reliability": reliability} | self._worth(later, told)
+
+    def _worth(self, later: "_Frame", told: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
+        """Compare the values told of purchases with those paid."""
+        if "value" not in self.tasks:
+            return {"value_ratio": 1.0}
+        logs = later.labels["value"].double().numpy()
+        there = np.isfinite(logs)
+        paid = np.exp(logs[there] + _log_prices(self.features)[later.item.numpy()[there]])
+        predicted = told["value"][there]
+        ratio = float((paid.sum() + predicted.mean()) / (predicted.sum() + predicted.mean())) if there.any() else 1.0
+        return {"value_ratio": ratio, "values": {"paid": float(paid.sum()), "predicted": float(predicted.sum())}}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what a bundle keeps; `from_arrays` needs the catalogue, the log and the facts beside."""
+        found = {f"{NET}{name}": array for name, array in state_of(self.net).items()}
+        found |= {f"{FEATURES}{name}": array for name, array in self.features.arrays().items()}
+        found |= {f"{SIDES}{name}": array for name, array in self.sides.arrays().items()}
+        return found | {ITEM_SIDES: self.net.get_buffer("item_columns").numpy()}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a manifest tells of the ranker, as plain values."""
+        return {"config": self.config.model_dump(mode="json"), "tasks": list(self.tasks), "report": dict(self.report)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any], items: pl.DataFrame,
+                    history: History) -> Self:  # fmt: skip
+        """Rebuild from `arrays()` and `facts`, the bundle's catalogue and its log."""
+
+        def part(prefix: str) -> dict[str, NDArray[Any]]:
+            return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
+
+        config = RankConfig.parse(dict(facts["config"]), "the bundle")
+        state = part(NET)
+        sizes = Sizes(len(state["user_own.mean"]), len(state["item_own.mean"]), len(state["user_side.mean"]),
+                      len(state["item_side.mean"]), len(NAMES))  # fmt: skip
+        net = RankNet(config, facts["tasks"], sizes)
+        net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
+        net.get_buffer("item_columns").copy_(torch.from_numpy(np.array(arrays[ITEM_SIDES])))
+        net.eval()
+        features = PairFeatures.from_arrays(items, history, part(FEATURES))
+        sides = UserSides.from_arrays(items, part(SIDES))
+        report = facts["report"]
+        return cls(config, tuple(facts["tasks"]), net, features, sides, calibrations(report["calibration"]),
+                   report["value_ratio"], report)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """The examples as tensors, oldest first."""
+
+    user: Tensor
+    item: Tensor
+    position: Tensor
+    weight: Tensor
+    features: Tensor
+    price: Tensor
+    labels: Mapping[str, Tensor]
+
+    @classmethod
+    def of(cls, examples: Examples, features: PairFeatures, raw: NDArray[np.float32], config: RankConfig) -> Self:
+        weight = examples.propensity.astype(np.float64) ** -config.propensity_power
+        weight = np.minimum(weight / weight.mean(), HEAVIEST)
+        labels = dict(examples.labels)
+        if "value" in labels:
+            labels["value"] = np.log(labels["value"]) - _log_prices(features)[examples.item_idx].astype(np.float32)
+        return cls(
+            torch.from_numpy(examples.user_idx.astype(np.int64)), torch.from_numpy(examples.item_idx.astype(np.int64)),
+            torch.from_numpy(examples.position.astype(np.int64)), torch.from_numpy(weight.astype(np.float32)),
+            torch.from_numpy(features.standard(raw)), torch.from_numpy(features.facts.price_ratio[examples.item_idx]),
+            {task: torch.from_numpy(label) for task, label in labels.items()},
+        )  # fmt: skip
+
+    def batch(self, rows: Any) -> Batch:
+        """Return some examples."""
+        return Batch(self.user[rows], self.item[rows], self.position[rows], self.weight[rows], self.features[rows],
+                     self.price[rows], {task: label[rows] for task, label in self.labels.items()})  # fmt: skip
+
+    def first(self, share: float) -> Self:
+        """Return the oldest examples."""
+        return self._part(slice(0, max(1, round(share * len(self.user)))))
+
+    def last(self, share: float) -> Self:
+        """Return the newest examples."""
+        return self._part(slice(round((1 - share) * len(self.user)), None))
+
+    def _part(self, rows: slice) -> Self:
+        return type(self)(**vars(self.batch(rows)))
+
+
+def _optimiser(net: torch.nn.Module, lr: float) -> torch.optim.Optimizer:
+    return torch.optim.Adam(net.parameters(), lr, BETAS, fused=True)
+
+
+def _network(config: RankConfig, tasks: tuple[str, ...], graph: ShopGraph, sides: UserSides, seed: int) -> RankNet:
+    columns = item_sides(graph)
+    sizes = Sizes(graph.users, graph.items, sides.size, columns.shape[1], len(NAMES))
+    with device.seeded("rank/start", seed):
+        net = RankNet(config, tasks, sizes)
+    net.get_buffer("item_columns").copy_(torch.from_numpy(columns))
+    net.get_buffer("user_columns").copy_(torch.from_numpy(sides.matrix(graph.history)))
+    return net
+
+
+def _log_prices(features: PairFeatures) -> NDArray[np.float64]:
+    """Return the logarithm of each item's price in minor units, the median where it has none, 0 without any."""
+    logs = features.facts.log_price.astype(np.float64)
+    known = np.isfinite(logs)
+    return np.where(known, logs, np.median(logs[known]) if known.any() else 0.0)

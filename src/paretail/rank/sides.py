@@ -1,0 +1,144 @@
+"""Sides: what is known of users and items beside what they clicked, as columns that a ranker's vectors start from.
+
+Of an item: its labels (categories, brand, other attributes), texts, vectors and price. Of a user: traits, the cells of
+pairs of traits (country and age together say more than each alone), and of which categories things were shown to them,
+which is what the shop's last recommender knew. A new user or item has the vectors that follow from these columns.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Final, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from paretail.data.features.content import content_of
+from paretail.data.features.pairs import SHOWN, ItemFacts
+from paretail.data.types import History
+from paretail.graph.shopgraph import ShopGraph
+
+Dense = NDArray[np.float32]
+
+#: The most labels of items, and of cells of two traits, that have a column: the most frequent ones.
+LABELS: Final = 256
+CELLS: Final = 128
+#: A label or cell is borne by so many at least.
+BEARERS: Final = 5
+#: Traits of more values make no cells.
+VALUES: Final = 50
+#: Types of nodes that `History.about` may hold and that are no traits.
+NO_TRAITS: Final = ("user", "product")
+
+
+def item_sides(graph: ShopGraph) -> Dense:
+    """Return `[items, columns]`: labels as 0 or 1, then standardised texts, vectors and prices."""
+    parts = [edges.matrix() for (source, _, target), edges in sorted(graph.edges.items())
+             if source == "item" and target not in ("user", "item")]  # fmt: skip
+    labels = sparse.csc_array(sparse.hstack(parts)) if parts else sparse.csc_array((graph.items, 0))
+    blocks: list[Dense] = [_most_frequent(labels, LABELS)[0]]
+    if "item" in graph.tables:
+        table = graph.tables["item"]
+        blocks += list(content_of(table).values())
+        blocks.append(ItemFacts.of(table).price_ratio[:, None])
+    return np.concatenate(blocks, axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class UserSides:
+    """How a user's columns are made from a History: which nodes and cells count, and the usual shares of categories.
+
+    `nodes[type]` are the rows of nodes that have a column; `cells` maps (type, type) to pairs of such rows.
+    """
+
+    nodes: Mapping[str, NDArray[np.int64]]
+    cells: Mapping[tuple[str, str], NDArray[np.int64]]
+    shares: Dense  # of each category among what is shown; empty where nothing was
+    category: NDArray[np.int32]  # of each item
+
+    @classmethod
+    def of(cls, history: History, facts: ItemFacts) -> Self:
+        """Choose the columns from the users of a log."""
+        about = {name: sparse.csc_array(known) for name, known in history.about.items() if name not in NO_TRAITS}
+        nodes = {name: _most_frequent(known, LABELS)[1] for name, known in sorted(about.items())}
+        few = [name for name, rows in nodes.items() if 0 < len(rows) <= VALUES]
+        cells = {(a, b): _cells(about[a], about[b], nodes[a], nodes[b]) for a, b in combinations(few, 2)}
+        return cls(nodes, cells, _shares(history, facts.category), facts.category)
+
+    @property
+    def size(self) -> int:
+        """How many columns there are."""
+        return sum(map(len, self.nodes.values())) + sum(map(len, self.cells.values())) + len(self.shares)
+
+    def matrix(self, history: History) -> Dense:
+        """Return `[users, columns]`; nothing known is a row of zeros."""
+        about = {name: self._known(history, name) for name in self.nodes}
+        blocks = [about[name][:, rows].toarray() for name, rows in self.nodes.items()]
+        for (a, b), pairs in self.cells.items():
+            blocks.append((about[a][:, pairs[:, 0]] * about[b][:, pairs[:, 1]]).toarray())
+        blocks.append(self._lifts(history))
+        return np.concatenate(blocks, axis=1).astype(np.float32)
+
+    def _known(self, history: History, name: str) -> sparse.csc_array:
+        width = int(self.nodes[name].max(initial=-1)) + 1
+        known = history.about.get(name)
+        if known is None:
+            return sparse.csc_array((history.users, width), dtype=np.float32)
+        return sparse.csc_array(known)
+
+    def _lifts(self, history: History) -> Dense:
+        """Return how much more of each category was shown to each user than to people, as logarithms."""
+        if not len(self.shares):
+            return np.zeros((history.users, 0), np.float32)
+        shown = history.where(_is_shown(history) & (self.category[history.item_idx] >= 0))
+        counts = np.zeros((history.users, len(self.shares)))
+        np.add.at(counts, (shown.user_idx, self.category[shown.item_idx]), 1.0)
+        total = counts.sum(axis=1, keepdims=True)
+        return np.log((counts + SHOWN * self.shares) / ((total + SHOWN) * self.shares)).astype(np.float32)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what a bundle keeps beside the catalogue."""
+        nodes = {f"nodes/{name}": rows for name, rows in self.nodes.items()}
+        return nodes | {f"cells/{a}/{b}": pairs for (a, b), pairs in self.cells.items()} | {"shares": self.shares}
+
+    @classmethod
+    def from_arrays(cls, items: pl.DataFrame, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Rebuild from `arrays()` and the bundle's catalogue."""
+        split = {key: tuple(key.split("/")) for key in arrays}
+        nodes = {parts[1]: arrays[key] for key, parts in split.items() if parts[0] == "nodes"}
+        cells = {(parts[1], parts[2]): arrays[key] for key, parts in split.items() if parts[0] == "cells"}
+        return cls(nodes, cells, arrays["shares"], ItemFacts.of(items).category)
+
+
+def _most_frequent(labels: sparse.csc_array, most: int) -> tuple[Dense, NDArray[np.int64]]:
+    """Return the columns of the labels that most bear, in their order, and which those are."""
+    counts = np.diff(labels.indptr)
+    chosen = np.argsort(-counts, kind="stable")[:most]
+    chosen = np.sort(chosen[counts[chosen] >= min(BEARERS, max(1, labels.shape[0] // 10))]).astype(np.int64)
+    return labels[:, chosen].toarray().astype(np.float32), chosen
+
+
+def _cells(a: sparse.csc_array, b: sparse.csc_array, rows_a: NDArray[np.int64],
+           rows_b: NDArray[np.int64]) -> NDArray[np.int64]:  # fmt: skip
+    """Return the pairs of values of two traits that enough users have, the most frequent ones, `[cells, 2]`."""
+    counts = (a[:, rows_a].T @ b[:, rows_b]).toarray()
+    place = np.argsort(-counts, axis=None, kind="stable")[:CELLS]
+    first, second = np.unravel_index(place, counts.shape)
+    often = counts[first, second] >= BEARERS
+    return np.stack([rows_a[first[often]], rows_b[second[often]]], axis=1).astype(np.int64)
+
+
+def _shares(history: History, category: NDArray[np.int32]) -> Dense:
+    codes = category[history.item_idx[_is_shown(history)]]
+    codes = codes[codes >= 0]
+    if not len(codes) or category.max(initial=-1) >= LABELS:
+        return np.zeros(0, np.float32)
+    counts = np.bincount(codes, minlength=int(category.max()) + 1) + 1.0
+    return (counts / counts.sum()).astype(np.float32)
+
+
+def _is_shown(history: History) -> NDArray[np.bool_]:
+    return np.array([kind == "impression" for kind in history.kinds] or [False])[history.kind]
+
