@@ -15,6 +15,8 @@ from paretail.core.kernels import parallel_kernel
 Dense = NDArray[np.float32]
 #: From so many times the length on, an array is searched and not read through.
 SEARCHED = 16
+#: From one term for so many cells on, a row of a product is summed without noting which cells it touches.
+MANY = 8
 
 
 def spread(left: sparse.csr_array, right: sparse.csr_array, out: Dense | None = None) -> Dense:
@@ -234,8 +236,8 @@ def _pruned_product(lp, li, lx, rp, ri, rx, scale, power, diagonal, starts, colu
     for chunk in prange(chunks):
         cells, touched = np.zeros(width, np.float32), np.empty(width, np.int32)
         for row in range(chunk, rows, chunks):  # interleaved: neighbouring rows differ in cost
-            count = _row(row, lp, li, lx, rp, ri, rx, cells, touched)
-            found = np.sort(touched[:count])
+            count = sum_row(row, lp, li, lx, rp, ri, rx, cells, touched)
+            found = touched[:count]
             strength = np.empty(count, np.float32)
             for place in range(count):
                 column = found[place]
@@ -243,7 +245,31 @@ def _pruned_product(lp, li, lx, rp, ri, rx, scale, power, diagonal, starts, colu
                 strength[place] = value if power == 1.0 else value**power
                 cells[column] = 0.0
             room = slice(starts[row], starts[row + 1])
-            counts[row] = _keep(-1 if diagonal else row, found, strength, columns[room], values[room])
+            counts[row] = keep_best(-1 if diagonal else row, found, strength, columns[room], values[room])
+
+
+@njit(cache=True)
+def sum_row(row, lp, li, lx, rp, ri, rx, cells, found):  # type: ignore[no-untyped-def]
+    """Sum a row of the product's positive terms into `cells`, all 0 before; return how many `found` are, ascending.
+
+    Where the terms are many, all cells are read through behind them: to note each that is new takes 5 times longer.
+    """
+    reach = 0
+    for middle in li[lp[row] : lp[row + 1]]:
+        reach += rp[middle + 1] - rp[middle]
+    if reach * MANY < len(cells):
+        count = _row(row, lp, li, lx, rp, ri, rx, cells, found)
+        found[:count] = np.sort(found[:count])
+        return count
+    for a in range(lp[row], lp[row + 1]):
+        weight, middle = lx[a], li[a]
+        for b in range(rp[middle], rp[middle + 1]):
+            cells[ri[b]] += max(weight * rx[b], np.float32(0.0))
+    count = 0
+    for column in range(len(cells)):
+        found[count] = column
+        count += cells[column] > 0.0
+    return count
 
 
 @njit(cache=True)
@@ -288,19 +314,19 @@ def _largest(values, rank):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _keep(row, found, strength, columns, values):  # type: ignore[no-untyped-def]
+def keep_best(row, found, strength, columns, values):  # type: ignore[no-untyped-def]
     """Copy the strongest entries but that of the column `row`, columns ascending; return how many."""
-    most = len(columns)
-    cut, free = np.float32(-1.0), most
     positive = 0
     for place in range(len(found)):
-        if found[place] == row:
-            strength[place] = 0.0
+        strength[place] = np.float32(0.0) if found[place] == row else strength[place]
         positive += strength[place] > 0
-    if positive > most:
-        cut = _largest(strength.copy(), most)
+    cut, free = np.float32(-1.0), len(columns)
+    if positive > free:
+        cut = _cut(strength, free)
+        above = 0
         for place in range(len(found)):
-            free -= strength[place] > cut
+            above += strength[place] > cut
+        free -= above
     count = 0
     for place in range(len(found)):
         value = strength[place]
@@ -313,6 +339,41 @@ def _keep(row, found, strength, columns, values):  # type: ignore[no-untyped-def
         columns[count], values[count] = found[place], value
         count += 1
     return count
+
+
+@njit(cache=True)
+def rank_best_first(items, values):  # type: ignore[no-untyped-def]
+    """Put positive values in the order of the largest, equal ones in that of their items, both in one integer each."""
+    codes = values.view(np.int32)
+    keys = np.empty(len(items), np.int64)
+    for place in range(len(items)):
+        keys[place] = (-np.int64(codes[place]) << 32) | np.int64(items[place])
+    keys = np.sort(keys)
+    for place in range(len(items)):
+        codes[place], items[place] = -(keys[place] >> 32), keys[place] & 0x7FFFFFFF
+
+
+@njit(cache=True)
+def _cut(strength, rank):  # type: ignore[no-untyped-def]
+    """Return the value of the given rank, 1 the largest, of which at least so many are positive.
+
+    Of positive float32 the leading bits order as the numbers do: those are counted, and one part alone is searched.
+    """
+    codes = strength.view(np.int32)
+    counts = np.zeros(2048, np.int32)
+    for code in codes:
+        if code > 0:
+            counts[code >> 20] += 1
+    part, above = 2047, np.int64(0)
+    while above + counts[part] < rank:
+        above += counts[part]
+        part -= 1
+    within, count = np.empty(counts[part], np.float32), 0
+    for place in range(len(codes)):
+        if codes[place] >> 20 == part and codes[place] > 0:
+            within[count] = strength[place]
+            count += 1
+    return _largest(within, rank - above)
 
 
 @njit(cache=True)

@@ -93,7 +93,7 @@ def publish(draft: Draft, root: Path) -> str:
         (aside / "manifest.json").write_text(text, encoding="utf-8")
         version = f"{_stamp(created)}-{sha256(text.encode()).hexdigest()[:16]}"
         settle(aside, root / "versions" / version)
-    point(root, version)
+    _turn_to(root, version)
     return version
 
 
@@ -152,8 +152,7 @@ def point(root: Path, version: str) -> None:
         do = f"List them with: paretail bundles list --bundle {root}"
         raise BundleError(Problem("BNDL-04", f"no version {version!r} in {root}", expected, do))
     Bundle.load(root, version)
-    with atomic_file(root / "current") as aside:
-        aside.write_text(json.dumps({"version": version}), encoding="utf-8")
+    _turn_to(root, version)
 
 
 def rollback(root: Path) -> str:
@@ -165,6 +164,11 @@ def rollback(root: Path) -> str:
         raise BundleError(Problem("BNDL-05", found, "An older version to go back to", "Nothing was changed"))
     point(root, names[place - 1])
     return names[place - 1]
+
+
+def _turn_to(root: Path, version: str) -> None:
+    with atomic_file(root / "current") as aside:
+        aside.write_text(json.dumps({"version": version}), encoding="utf-8")
 
 
 def _write_files(draft: Draft, folder: Path) -> None:

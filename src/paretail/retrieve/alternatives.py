@@ -16,41 +16,35 @@ from typing import Final
 import numpy as np
 from numba import prange
 from numpy.typing import NDArray
-from scipy import sparse
 
 from paretail.core.ids import Rows
 from paretail.core.kernels import parallel_kernel
 from paretail.core.sparse import in_common
 from paretail.graph.edges import EdgeSet
-from paretail.retrieve.pairs import Neighbours, neighbours
+from paretail.retrieve.pairs import Neighbours, held_together
 from paretail.retrieve.transactions import Transactions
 
 #: Pairs looked at, as a multiple of the list, before those bought together fall behind.
 SPARE: Final = 3
 
 
-def alternatives(
-    looks: Transactions, orders: Transactions | None, categories: EdgeSet | None, most: int, least: int
-) -> Neighbours:
-    """Return the `most` best alternatives of each item; `least` transactions of `looks` must hold both."""
-    found = neighbours(looks, "surprise", SPARE * most, least=least)
+def alternatives(found: Neighbours, orders: Transactions | None, categories: EdgeSet | None, most: int) -> Neighbours:
+    """Return the `most` best alternatives of each item among those `found`, by surprise of being looked at together."""
     kept = found.other >= 0
     a = np.repeat(np.arange(len(kept), dtype=np.int32), kept.sum(axis=1))
     b = found.other[kept]
     score = np.zeros(found.score.shape, np.float32)
-    score[kept] = found.score[kept] * _not_together(a, b, orders) * (0.5 + 0.5 * _kin(a, b, categories))
+    score[kept] = found.score[kept] * _not_together(found.other, orders)[kept] * (0.5 + 0.5 * _kin(a, b, categories))
     return _reordered(found, score, most)
 
 
-def _not_together(a: Rows, b: Rows, orders: Transactions | None) -> NDArray[np.float64]:
+def _not_together(other: NDArray[np.int32], orders: Transactions | None) -> NDArray[np.float64]:
     """Return min(1, (expected + 1) / (t_ab + 1)) of each pair: how seldom it is bought together."""
     if orders is None:
-        return np.ones(len(a))
-    holders = sparse.csc_array(orders)
-    both = np.zeros(len(a), np.int64)
-    _count_both(holders.indptr.astype(np.int64), holders.indices.astype(np.int32), a, b, both)
-    bought = np.diff(holders.indptr).astype(np.float64)
-    return np.minimum(1.0, (bought[a] * bought[b] / max(orders.shape[0], 1) + 1) / (both + 1))
+        return np.ones(other.shape)
+    bought = np.bincount(orders.indices, minlength=orders.shape[1]).astype(np.float64)
+    expected = bought[:, None] * bought[other] / max(orders.shape[0], 1)
+    return np.asarray(np.minimum(1.0, (expected + 1) / (held_together(orders, other) + 1)))
 
 
 def _kin(a: Rows, b: Rows, categories: EdgeSet | None) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ T. Dunning, 1993. Deviations: pairs only.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal, Self, get_args
 
 import numpy as np
@@ -34,7 +35,7 @@ from paretail.core.ids import Rows
 from paretail.data.kinds import NOT_TARGETS, strongest
 from paretail.data.types import Shop
 from paretail.graph.shopgraph import ShopGraph
-from paretail.retrieve.alternatives import alternatives
+from paretail.retrieve.alternatives import SPARE, alternatives
 from paretail.retrieve.base import Arrays
 from paretail.retrieve.pairs import Measure, Neighbours, neighbours
 from paretail.retrieve.transactions import Transactions, of_orders, of_users, of_visits, without_giants
@@ -99,15 +100,19 @@ class Associations:
         bought = target or strongest(graph.history.kinds) or "purchase"
         done = [kind for kind in graph.history.kinds if kind not in NOT_TARGETS]
         orders = of_orders(shop, graph.nodes["item"], bought)
-        tables: dict[Relation, Table] = {
-            "similar": _table(of_users(graph.history, graph.items, done), "cosine", config),
-            "also-bought": _table(of_users(graph.history, graph.items, [bought]), "surprise", config),
-        }
+        counted = partial(without_giants, largest=config.largest)
+        everything = counted(of_users(graph.history, graph.items, done))
+        tables: dict[Relation, Table] = {"similar": _packed(_neighbours(everything, "cosine", config), everything)}
+        buyers = everything if done == [bought] else counted(of_users(graph.history, graph.items, [bought]))
+        seen = _looks(graph, bought)
+        looks = buyers if seen is None else counted(seen)
+        near = neighbours(looks, "surprise", SPARE * config.most, least=config.least)
+        also = near.first(config.most) if looks is buyers else _neighbours(buyers, "surprise", config)
+        tables["also-bought"] = _packed(also, buyers)
         if orders is not None:
-            tables["together"] = _table(orders, "surprise", config)
-        looks = without_giants(_looks(graph, bought), config.largest)
+            tables["together"] = _packed(_neighbours(counted(orders), "surprise", config), counted(orders))
         categories = graph.edges.get(("item", "in", "category"))
-        tables["alternative"] = _packed(alternatives(looks, orders, categories, config.most, config.least), looks)
+        tables["alternative"] = _packed(alternatives(near, orders, categories, config.most), looks)
         return cls(tables)
 
     def top(self, items: NDArray[np.integer], relation: str, k: int = 20) -> pl.DataFrame:
@@ -145,10 +150,9 @@ def _rebuilt(arrays: Arrays, relation: Relation) -> Table:
     return Table(**parts | {"transactions": int(parts["transactions"])})
 
 
-def _table(transactions: Transactions, measure: Measure, config: AssociationConfig) -> Table:
-    counted = without_giants(transactions, config.largest)
+def _neighbours(counted: Transactions, measure: Measure, config: AssociationConfig) -> Neighbours:
     least = 1 if measure == "cosine" else config.least
-    return _packed(neighbours(counted, measure, config.most, config.shrinkage, least), counted)
+    return neighbours(counted, measure, config.most, config.shrinkage, least)
 
 
 def _packed(found: Neighbours, counted: Transactions) -> Table:
@@ -163,9 +167,9 @@ def _packed(found: Neighbours, counted: Transactions) -> Table:
     )
 
 
-def _looks(graph: ShopGraph, bought: str) -> Transactions:
-    """Return what was looked at together; purchases where nothing weaker is known."""
+def _looks(graph: ShopGraph, bought: str) -> Transactions | None:
+    """Return what was looked at together; None where nothing weaker than a purchase is known."""
     looks = [kind for kind in graph.history.kinds if kind not in (bought, *NOT_TARGETS)]
     if looks and graph.history.time == "clock":
         return of_visits(graph.history, graph.items, looks)
-    return of_users(graph.history, graph.items, looks or [bought])
+    return of_users(graph.history, graph.items, looks) if looks else None

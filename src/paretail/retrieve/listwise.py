@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numba import prange
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from paretail.core.kernels import parallel_kernel
@@ -73,6 +72,8 @@ def fit(
 
     `start` is where the search begins, by default 0.3 for all.
     """
+    from scipy.optimize import minimize  # 0.3 s to import, and most commands fit nothing
+
     theta = np.zeros(lists.features.shape[1])
     columns = np.arange(len(theta)) if columns is None else columns
     lists = lists.of(lists.solvable)

@@ -8,6 +8,7 @@ With c = the weight that i and j share, n_i and n_j their own, N = transactions,
     surprise sign(c - n_i n_j / N) sqrt(G²),  G² = 2 Σ k ln(k / expected k) over the four cells of the pair's table
                                                         T. Dunning, "Accurate methods for the statistics of surprise
                                                         and coincidence", Computational Linguistics 19(1), 1993
+                                                        (here as Σ cells k ln k - Σ margins k ln k + N ln N)
 The shrinkage λ in the denominator is that of R. Bell, Y. Koren, ICDM 2007, doi:10.1109/ICDM.2007.90, in the form of
 M. Ferrari Dacrema et al., 2019, arXiv:1907.06902. Deviations: the power p.
 Sums run in one thread for each item in a fixed order: results do not depend on the number of threads.
@@ -23,9 +24,10 @@ from scipy import sparse
 
 from paretail.core.ids import Rows
 from paretail.core.kernels import parallel_kernel
-from paretail.retrieve.topk import replace_worst, sort_best_first
+from paretail.core.sparse import keep_best, rank_best_first, sum_row
 
 Measure = Literal["cosine", "jaccard", "surprise"]
+Sizes = NDArray[np.float64]
 CODES: Final[dict[Measure, int]] = {"cosine": 0, "jaccard": 1, "surprise": 2}
 
 
@@ -39,6 +41,10 @@ class Neighbours:
     other: Rows
     shared: NDArray[np.float32]
     score: NDArray[np.float32]
+
+    def first(self, most: int) -> "Neighbours":
+        """Return the first `most` of each item."""
+        return Neighbours(self.other[:, :most], self.shared[:, :most], self.score[:, :most])
 
     def matrix(self) -> sparse.csr_array:
         """Return the scores as [items, others], columns of each row best first."""
@@ -72,18 +78,37 @@ def neighbours(
     shared, score = np.zeros((items, most), np.float32), np.zeros((items, most), np.float32)
     if most:
         size = sizes(transactions, measure) ** (power if measure == "cosine" else 1.0)
+        logs, margins = _logs(measure, size, transactions.shape[0])
         _neighbours(
             *_parts(holders), *_parts(transactions),
-            size, CODES[measure], float(transactions.shape[0]), shrinkage, least, other, shared, score,
+            size, logs, margins, CODES[measure], float(transactions.shape[0]), shrinkage, least, other, shared, score,
         )  # fmt: skip
     return Neighbours(other, shared, score)
 
 
-def sizes(transactions: sparse.csr_array, measure: Measure) -> NDArray[np.float64]:
+def held_together(transactions: sparse.csr_array, other: Rows) -> NDArray[np.float32]:
+    """Return the weight that each item shares with its `other[items, most]` in `transactions`, 0 past the end (-1)."""
+    holders = sparse.csr_array(transactions.T.tocsr())
+    shared = np.zeros(other.shape, np.float32)
+    _held_together(*_parts(holders), *_parts(transactions), other, shared)
+    return shared
+
+
+def sizes(transactions: sparse.csr_array, measure: Measure) -> Sizes:
     """Return ‖i‖ for the cosine, else how many transactions hold each item."""
     squares = transactions.data.astype(np.float64) ** 2 if measure == "cosine" else None
     counts = np.bincount(transactions.indices, squares, minlength=transactions.shape[1])
     return np.sqrt(counts) if measure == "cosine" else counts.astype(np.float64)
+
+
+def _logs(measure: Measure, size: Sizes, total: int) -> tuple[Sizes, Sizes]:
+    """Return k ln k of all k up to `total`, and its sum over the margins of each item, if the measure needs them."""
+    if measure != "surprise":
+        return np.zeros(1), np.zeros(len(size))
+    k = np.arange(total + 1, dtype=np.float64)
+    logs = k * np.log(np.maximum(k, 1.0))
+    held = size.astype(np.int64)
+    return logs, logs[held] + logs[total - held]
 
 
 def _parts(matrix: sparse.csr_array) -> tuple[NDArray[np.int64], Rows, NDArray[np.float32]]:
@@ -92,82 +117,59 @@ def _parts(matrix: sparse.csr_array) -> tuple[NDArray[np.int64], Rows, NDArray[n
 
 
 @parallel_kernel
-def _neighbours(hp, hi, hx, tp, ti, tx, size, code, total, shrinkage, least, other, shared, score):  # type: ignore[no-untyped-def]
+def _neighbours(hp, hi, hx, tp, ti, tx, size, logs, margins, code, total, shrinkage, least, other, shared, score):  # type: ignore[no-untyped-def]
     items = len(size)
     chunks = min(items, 64)
     for chunk in prange(chunks):
         cells, touched = np.zeros(items, np.float32), np.empty(items, np.int32)
         for item in range(chunk, items, chunks):  # interleaved: neighbouring rows differ in cost
-            count = _gather(hp[item], hp[item + 1], hi, hx, tp, ti, tx, cells, touched)
-            cells[item] = 0.0
-            _choose(
-                item,
-                touched[:count],
-                cells,
-                size,
-                code,
-                total,
-                shrinkage,
-                least,
-                other[item],
-                shared[item],
-                score[item],
-            )
+            count = sum_row(item, hp, hi, hx, tp, ti, tx, cells, touched)
+            found, value = touched[:count], np.zeros(count, np.float32)
+            for place in range(count):
+                j = found[place]
+                if cells[j] >= least:
+                    value[place] = _measure(
+                        code, cells[j], size[item], size[j], total, shrinkage, logs, margins[item], margins[j]
+                    )
+            kept = keep_best(item, found, value, other[item], score[item])
+            rank_best_first(other[item, :kept], score[item, :kept])
+            _take(found, cells, other[item], shared[item])
+
+
+@parallel_kernel
+def _held_together(hp, hi, hx, tp, ti, tx, other, shared):  # type: ignore[no-untyped-def]
+    items = len(other)
+    chunks = min(items, 64)
+    for chunk in prange(chunks):
+        cells, touched = np.zeros(items, np.float32), np.empty(items, np.int32)
+        for item in range(chunk, items, chunks):
+            count = sum_row(item, hp, hi, hx, tp, ti, tx, cells, touched)
+            _take(touched[:count], cells, other[item], shared[item])
 
 
 @njit(cache=True)
-def _choose(item, touched, cells, size, code, total, shrinkage, least, other, shared, best):  # type: ignore[no-untyped-def]
-    """Keep the best of the touched cells, and clear them all."""
-    for j in touched:
-        if cells[j] > 0 and cells[j] >= least:
-            value = np.float32(_measure(code, cells[j], size[item], size[j], total, shrinkage))
-            if value > 0 and value >= best[0]:
-                replace_worst(other, best, j, value)
-    sort_best_first(other, best)
+def _take(found, cells, other, shared):  # type: ignore[no-untyped-def]
+    """Copy the cells of `other`, and clear all that were found."""
     for place in range(len(other)):
         if other[place] >= 0:
             shared[place] = cells[other[place]]
-    for j in touched:
+    for j in found:
         cells[j] = 0.0
 
 
 @njit(cache=True)
-def _gather(start, stop, hi, hx, tp, ti, tx, cells, touched):  # type: ignore[no-untyped-def]
-    """Sum into `cells` what the transactions of one item share with it; return how many cells were touched."""
-    count = 0
-    for a in range(start, stop):
-        transaction = hi[a]
-        for b in range(tp[transaction], tp[transaction + 1]):
-            part = hx[a] * tx[b]
-            if part <= 0.0:  # too small for float32: a cell that stays 0 would be touched again
-                continue
-            if cells[ti[b]] == 0.0:
-                touched[count] = ti[b]
-                count += 1
-            cells[ti[b]] += part
-    return count
-
-
-@njit(cache=True)
-def _measure(code, shared, size_i, size_j, total, shrinkage):  # type: ignore[no-untyped-def]
+def _measure(code, shared, size_i, size_j, total, shrinkage, logs, cells_i, cells_j):  # type: ignore[no-untyped-def]
     if code == 0:
         return shared / (size_i * size_j + shrinkage)
     if code == 1:
         return shared / (size_i + size_j - shared + shrinkage)
-    return surprise(shared, size_i, size_j, total)
+    if shared * total <= size_i * size_j:
+        return 0.0
+    return _surprise(int(shared), int(size_i), int(size_j), int(total), logs, cells_i + cells_j)
 
 
 @njit(cache=True)
-def surprise(both, size_i, size_j, total):  # type: ignore[no-untyped-def]
-    """Return the signed root of the log-likelihood ratio of a pair held together by `both` of `total` transactions."""
-    g = _cell(both, size_i * size_j / total)
-    g += _cell(size_i - both, size_i * (total - size_j) / total)
-    g += _cell(size_j - both, size_j * (total - size_i) / total)
-    g += _cell(total - size_i - size_j + both, (total - size_i) * (total - size_j) / total)
-    root = np.sqrt(max(2.0 * g, 0.0))
-    return root if both * total > size_i * size_j else -root
-
-
-@njit(cache=True)
-def _cell(count, expected):  # type: ignore[no-untyped-def]
-    return count * np.log(count / expected) if count > 0 else 0.0
+def _surprise(both, size_i, size_j, total, logs, margins):  # type: ignore[no-untyped-def]
+    """Return the root of a pair's log-likelihood ratio; `logs[k]` is k ln k, `margins` its sum over the margins."""
+    g = logs[both] + logs[size_i - both] + logs[size_j - both] + logs[total - size_i - size_j + both] + logs[total]
+    return np.sqrt(max(2.0 * (g - margins), 0.0))

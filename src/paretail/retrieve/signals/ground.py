@@ -103,9 +103,12 @@ def capped(matrix: sparse.csr_array, rng: np.random.Generator, most: int = MOST_
     if counts.max(initial=0) <= most:
         return matrix
     row = np.repeat(np.arange(len(counts)), counts)
-    order = np.lexsort((rng.random(len(row)), -matrix.data, row))
-    place = np.arange(len(row)) - matrix.indptr[:-1][row]
-    keep = np.zeros(len(row), bool)
-    keep[order[place < most]] = True
+    chance = rng.random(len(row))
+    long = np.flatnonzero((counts > most)[row])
+    order = long[np.lexsort((chance[long], -matrix.data[long], row[long]))]  # entries of long rows, best first
+    sizes = counts[counts > most]
+    place = np.arange(len(long)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    keep = np.ones(len(row), bool)
+    keep[order[place >= most]] = False
     indptr = np.concatenate([[0], np.cumsum(np.minimum(counts, most))])
     return sparse.csr_array((matrix.data[keep], matrix.indices[keep], indptr), matrix.shape)

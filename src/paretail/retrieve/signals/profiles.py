@@ -178,12 +178,16 @@ def _moments(history: History) -> History:
     """Return the history with one event for each (user, item, kind, moment): equal lines of one order count once."""
     if history.time == "none" or not len(history.item_idx):
         return history
-    keys = (history.ts_ms, history.kind, history.item_idx, history.user_idx)
-    order = np.lexsort(keys)
+    user, kinds = history.user_idx, max(len(history.kinds), 1)
+    begins = np.ones(len(user), bool)  # of a moment: a user's events are in the order of time
+    begins[1:] = (user[1:] != user[:-1]) | (history.ts_ms[1:] != history.ts_ms[:-1])
+    things = history.item_idx.astype(np.int64) * kinds + history.kind
+    key = np.cumsum(begins) * (int(things.max()) + 1) + things
+    order = np.argsort(key)
     new = np.ones(len(order), bool)
-    new[1:] = np.logical_or.reduce([key[order[1:]] != key[order[:-1]] for key in keys])
+    new[1:] = np.diff(key[order]) != 0
     keep = np.zeros(len(order), bool)
-    keep[order[new]] = True
+    keep[np.minimum.reduceat(order, np.flatnonzero(new))] = True
     return history.where(keep)
 
 
