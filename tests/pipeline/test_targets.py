@@ -82,3 +82,22 @@ def test_without_links_nobody_can_be_listed(folder: Path, tmp_path: Path) -> Non
     (tmp_path / "shop.toml").write_text(text.replace("events.csv", str(folder / "events.csv")))
     done = paretail("train", "--config", tmp_path / "shop.toml", "--out", tmp_path / "b", "--target", "user")
     assert (done.code, "TRGT-03" in done.err) == (1, True)
+
+
+def test_a_target_that_the_shop_does_not_have_is_told_with_those_it_has(folder: Path) -> None:
+    done = paretail("train", "--config", folder / "shop.toml", "--out", folder / "none", "--target", "brand")
+    assert done.code == 1
+    assert "no target 'brand'. Expected one of item, user" in " ".join(done.err.split())
+    assert "TRGT-01" in done.err
+    assert not (folder / "none").exists()
+
+
+def test_links_to_people_of_whom_nothing_else_is_known_are_told(folder: Path, tmp_path: Path) -> None:
+    pl.DataFrame({"user_id": ["x1"], "friend_id": ["x2"]}).write_csv(tmp_path / "links.csv")
+    (tmp_path / "events.csv").write_bytes((folder / "events.csv").read_bytes())
+    (tmp_path / "shop.toml").write_text((folder / "shop.toml").read_text())
+    done = paretail("train", "--config", tmp_path / "shop.toml", "--out", tmp_path / "b", "--target", "user")
+    assert done.code == 1
+    assert "links: 2 of 2 (100.0 %) users have no event and no row, as ['x1', 'x2']" in done.err
+    assert "Correct the ids" in done.err
+    assert "CHECK-27" in done.err

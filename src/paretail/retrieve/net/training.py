@@ -9,6 +9,7 @@ from scipy import sparse
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
+from paretail.core.errors import ConfigError, Problem
 from paretail.graph.interactions import kind_weights
 from paretail.graph.shopgraph import ShopGraph
 from paretail.learn import device
@@ -38,15 +39,27 @@ def pairs_of(graph: ShopGraph, spec: GraphModelSpec) -> sparse.csr_array:
 
 
 def network_of(graph: ShopGraph, spec: GraphModelSpec, pairs: sparse.csr_array, seed: int) -> Network:
-    """Return the network where it starts."""
+    """Return the network where it starts; raises ConfigError (RETR-07) where nothing would tell its items apart."""
     everything = spec.edges == "all"
     wiring = Wiring.of(graph, pairs, everything, spec.content)
     told = {side: list(known) for side, known in wiring.told.items()}
     content = {name: matrix.shape[1] for name, matrix in wiring.content.items()}
+    _check_told(spec, told["item"] if spec.attributes else [], list(content))
     with device.seeded("retrieve/net", seed):
         network = Network(spec, Shape(wiring.sizes, relations_of(graph, everything), told, content), wiring)
     start(network, pairs, seed)
     return network
+
+
+def _check_told(spec: GraphModelSpec, attributes: list[str], content: list[str]) -> None:
+    if spec.ids or attributes or content:
+        return
+    asked = [name for name in ("attributes", "content") if getattr(spec, name)]
+    found = f"ids = false with {' and '.join(f'{name} = true' for name in asked)}, and the catalogue has none"
+    expected = "Categories, brands or other labels for attributes; titles, other texts or vectors for content"
+    raise ConfigError(
+        Problem("RETR-07", found, expected, "Map such columns in [data.columns.items], or set ids = true")
+    )
 
 
 def train(
