@@ -1,5 +1,7 @@
 """From a name to a retriever: the table, a class of one's own, and what a wrong name says."""
 
+from pathlib import Path
+
 import pytest
 
 from paretail.core.errors import ConfigError
@@ -14,6 +16,12 @@ def test_a_name_of_the_table() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_every_name_leads_to_a_class_of_that_name(name: str) -> None:
     assert model(name).name == name
+
+
+def test_the_table_of_what_models_are_worth_has_every_model() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "choosing.md").read_text(encoding="utf-8")
+    worth = page[page.index("## What each model is worth") :]
+    assert [name for name in MODELS if f"[{name}](models/{name}.md)" not in worth] == []
 
 
 def test_a_class_of_ones_own() -> None:
