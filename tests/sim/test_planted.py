@@ -1,11 +1,12 @@
 """Planted worlds: nothing beats the oracle, good learners come near it, and popularity does not."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from paretail.data.types import EVENT_COLUMNS, History
 from paretail.evaluate.ranking import hits, ndcg
-from paretail.sim.planted import Planted, planted, planted_sequence
+from paretail.sim.planted import Planted, planted, planted_labels, planted_sequence
 
 SEEDS = (0, 1)
 
@@ -102,3 +103,17 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
         assert one.oracle.tobytes() == two.oracle.tobytes()
         assert one.held.item_idx.tobytes() == two.held.item_idx.tobytes()
         assert not one.shop.events.frame.equals(other.shop.events.frame)
+
+
+def test_new_items_are_asked_for_and_labels_tell_all_of_them() -> None:
+    world = planted_labels(300, 120, 20, 3)
+    new = np.arange(120) % 2 == 1
+    assert not new[world.history.item_idx].any()
+    assert new[world.held.item_idx].all()
+    assert np.array_equal(np.isinf(world.oracle).all(axis=0), ~new)
+    labels = world.shop.catalogue.frame.select("brand", block=pl.Series(world.block))
+    alike = labels.with_columns(row=pl.int_range(120)).filter(pl.Series(new)).group_by("brand", "block").agg("row")
+    for rows in alike["row"].to_list():
+        assert np.ptp(world.oracle[:, rows], axis=1).max() == pytest.approx(0, abs=1e-9)
+    assert world.oracle_share(world.oracle) == 1.0
+    assert world.oracle_share(np.where(new, 0.0, -np.inf) + np.zeros_like(world.oracle)) <= 0.4

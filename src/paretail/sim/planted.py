@@ -7,9 +7,12 @@ ranking does better in expectation on Recall, NDCG, HR, MRR or MAP.
 
 `planted_sequence`: the next item depends on the last one alone, P(next = j | last = i) ∝ transitions[i, j] over the
 items not had; the oracle of a user is the row of the user's last item.
+
+`planted_labels`: an item is what its category and its brand are; every second one is new, and what users do next is
+with new items alone. So events say nothing of the items that are asked for, and labels say all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -109,6 +112,29 @@ def planted_sequence(
         drawn[:, step + 1] = np.argmax(chance + rng.gumbel(size=chance.shape), axis=1)
     oracle = transitions[drawn[:, -2]]
     return _world(drawn, 1, oracle, np.zeros(items, dtype=np.int32)), transitions
+
+
+def planted_labels(
+    users: int = 600, items: int = 200, events_per_user: int = 30, seed: int = 0, held: int = 5, brands: int = 6
+) -> Planted:
+    """Plant items that are the sum of their category and their brand; nobody had the odd rows yet, which are asked for.
+
+    The oracle of items that are not new is -inf: they are no part of the question. Needs events_per_user below
+    items / 4.
+    """
+    rng = rng_for("sim/planted_labels", seed)
+    centre, side = rng.standard_normal((_BLOCKS, _DIM)), rng.standard_normal((brands, _DIM))
+    user_block, block = rng.integers(_BLOCKS, size=users), rng.integers(_BLOCKS, size=items)
+    brand = rng.integers(brands, size=items)
+    user = 0.9 * centre[user_block] + 0.3 * rng.standard_normal((users, _DIM))
+    item = 0.9 * centre[block] + 0.45 * side[brand]
+    taste = _STEEP * user @ item.T / np.sqrt(_DIM) + 0.25 * rng.standard_normal(brands)[brand]
+    new = np.arange(items) % 2 == 1
+    parts = [(np.where(new, -np.inf, taste), events_per_user), (np.where(new, taste, -np.inf), held)]
+    drawn = np.hstack([np.argsort(-(odds + rng.gumbel(size=odds.shape)), axis=1)[:, :count] for odds, count in parts])
+    world = _world(drawn.astype(np.int32), held, parts[1][0], block.astype(np.int32))
+    catalogue = world.shop.catalogue.frame.with_columns(brand=pl.Series([f"brand {b}" for b in brand]))
+    return replace(world, shop=replace(world.shop, catalogue=Catalogue(catalogue)))
 
 
 def _world(drawn: Rows, held: int, oracle: Matrix, block: Rows) -> Planted:
