@@ -130,6 +130,8 @@ def _share(value: float) -> str:
 
 
 def _figure(value: Any) -> str:
+    if isinstance(value, float) and 0 < abs(value) < 1:
+        return f"{value:.3g}"
     return f"{value:,.2f}".removesuffix(".00") if isinstance(value, float | int) else str(value)
 
 

@@ -5,7 +5,8 @@
 On beauty. The newest event of 5,000 users is held out of the training events (no hold-out of the set is read); 1,000
 of them say which epoch to keep, the others measure. A share of the data is a share of the users who are learned from;
 all those asked are known by their events. Each line is a process of its own, whose peak of memory is taken. Latency is
-that of one user at a time, from the history to ten items, in one thread.
+that of one user at a time, from the history to ten items, in one thread, measured when all are learned: the models take
+turns of TURN requests, so that what else the machine does slows all of them alike.
 
 The largest size on all data is the teacher. Its pupil has one layer; it learns alone and from the teacher, as numbers
 and as 8-bit integers.
@@ -23,11 +24,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 import harness  # noqa: E402  # a benchmark is a script: the harness lies one folder up
 
+from paretail.core.kernels import use_cores  # noqa: E402
 from paretail.core.rng import rng_for  # noqa: E402
 from paretail.data.ingest import ingest  # noqa: E402
 from paretail.data.splits import Split  # noqa: E402
@@ -40,7 +43,7 @@ from paretail.retrieve.models.sequence import Sequence, SequenceConfig  # noqa: 
 from paretail.retrieve.question import held_out  # noqa: E402
 from paretail.retrieve.topk import top_k  # noqa: E402
 
-ASKED, DECIDING, BLOCK, REQUESTS = 5000, 1000, 500, 2000
+ASKED, DECIDING, BLOCK, REQUESTS, TURN = 5000, 1000, 500, 2000, 50
 EPOCHS, LR = 6, 0.003
 Ask = dict[str, Any]
 
@@ -66,9 +69,13 @@ def main() -> None:
         if not (work / "graph").exists():
             _graph(data).save(work / "graph")
         lines = [{"size": size, "share": share} for size in asked.sizes for share in asked.shares]
-        lines[-1]["kept"] = True
-        harness.record(HERE, "sizes", about, [_metered(line, work) for line in lines])
-        harness.record(HERE, "pupils", about, _pupils(lines[-1], asked.pupil, work))
+        pupils = _pupils(lines[-1], asked.pupil)
+        rows = [_metered(line, work) for line in (*lines, *pupils)]
+        waits = _waits([*lines, *pupils], work)
+        rows = [row | wait for row, wait in zip(rows, waits, strict=True)]
+        sizes = [{key: value for key, value in row.items() if key != "kept"} for row in rows[: len(lines)]]
+        harness.record(HERE, "sizes", about, sizes)
+        harness.record(HERE, "pupils", about, _against(rows[len(lines) - 1 :], work))
 
 
 def _graph(data: Path) -> ShopGraph:
@@ -78,21 +85,31 @@ def _graph(data: Path) -> ShopGraph:
     return ShopGraph.build(shop, shop.user_vocabulary(), shop.item_vocabulary())
 
 
-def _pupils(teacher: Ask, size: str, work: Path) -> list[Ask]:
-    """Return the teacher's row and those of the pupils, each with its part of the teacher's NDCG and latency."""
+def _pupils(teacher: Ask, size: str) -> list[Ask]:
+    """Return the pupils: alone, and from the teacher by share of the loss and softness; one as 8-bit integers."""
     small: Ask = {"size": size, "layers": 1}
     taught = small | {"teacher": teacher["size"], "teacher_share": 0.7}
-    lines = [teacher, small, taught, taught | {"precision": "int8"}]
-    rows = [_metered(line, work) for line in lines]
-    for row in rows:
-        row["of the teacher's NDCG"] = round(row["NDCG@10"] / rows[0]["NDCG@10"], 3)
+    return [small, taught, taught | {"softness": 2.0}, taught | {"precision": "int8"}]
+
+
+def _against(rows: list[Ask], work: Path) -> list[Ask]:
+    """Return the rows with each one's part of the first one's NDCG and latency, and the paired error of the former."""
+    of_users = [np.load(work / f"{row.pop('kept')}.ndcg.npy") for row in rows]
+    for row, accuracy in zip(rows, of_users, strict=True):
+        apart = accuracy - of_users[0]
+        row["of the teacher's NDCG"] = round(float(accuracy.mean() / of_users[0].mean()), 3)
+        row["± of it"] = round(float(apart.std() / len(apart) ** 0.5 / of_users[0].mean()), 3)
         row["of its p50"] = round(row["p50_ms"] / rows[0]["p50_ms"], 3)
     return rows
 
 
+def _name(line: Ask) -> str:
+    return "-".join(f"{key}={value}" for key, value in line.items())
+
+
 def _metered(line: Ask, work: Path) -> Ask:
     """Run one line in a process of its own; a line that was run before in the same folder is read."""
-    kept = work / f"{'-'.join(f'{key}={value}' for key, value in line.items())}.json"
+    kept = work / f"{_name(line)}.json"
     if not kept.exists():
         command = [sys.executable, str(HERE / "run.py"), "--work", str(work), "--one", json.dumps(line)]
         kept.write_text(harness.meter(command, work).printed.splitlines()[-1])
@@ -101,24 +118,28 @@ def _metered(line: Ask, work: Path) -> Ask:
     return row
 
 
-def _one(line: Ask, work: Path) -> Ask:
-    graph = ShopGraph.load(work / "graph")
+def _split(graph: ShopGraph) -> tuple[Split, NDArray[np.int64], NDArray[np.int64]]:
+    """Return the split, and the users who decide and who measure."""
     split = held_out(graph.history, "purchase", "all", ASKED, rng_for("benchmarks/sequence", 0))
     users = np.flatnonzero(split.held.counts)
     deciding = np.sort(rng_for("benchmarks/sequence/deciding", 0).choice(users, DECIDING, replace=False))
-    measured = np.setdiff1d(users, deciding)
+    return split, deciding, np.setdiff1d(users, deciding)
+
+
+def _one(line: Ask, work: Path) -> Ask:
+    graph = ShopGraph.load(work / "graph")
+    split, deciding, measured = _split(graph)
     model, cpu_s = _learned(line, work, graph, split, deciding)
     accuracy = ndcg(_hits(model, split, measured), split.held.counts[measured])
-    waits = _waits(model, split, measured)
-    told = {key: value for key, value in line.items() if key not in ("kept", "teacher_share")}
-    return told | {
+    np.save(work / f"{_name(line)}.ndcg.npy", accuracy)
+    return line | {
+        "kept": _name(line),
         "parameters": int(sum(array.size for array in model.arrays().values())),
         "NDCG@10": round(float(accuracy.mean()), 4), "± NDCG": round(float(accuracy.std() / len(accuracy) ** 0.5), 4),
         "HR@10": round(float(_hits(model, split, measured).any(axis=1).mean()), 4),
         "epochs": (model.run or {}).get("best_epoch", 0), "CPU minutes": round(cpu_s / 60, 1),
         "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "bundle_mib": round(sum(array.nbytes for array in model.arrays().values()) / 2**20, 2),
-        "p50_ms": round(float(np.quantile(waits, 0.5)), 3), "p99_ms": round(float(np.quantile(waits, 0.99)), 3),
     }  # fmt: skip
 
 
@@ -130,19 +151,16 @@ def _learned(
     if (share := line.get("share", 1.0)) < 1:
         learned = rng_for("benchmarks/sequence/share", 0).random(history.users) < share
         history = history.where(learned[history.user_idx])
-    fields = {key: value for key, value in line.items() if key not in ("share", "kept")}
-    config = SequenceConfig.parse({"epochs": EPOCHS, "lr": LR, **fields})
-    kept, teacher = work / "teacher.npz", None
+    config = _config(line)
+    teacher = None
     if config.teacher:
-        with np.load(kept) as arrays:
-            teacher = Sequence.from_arrays(dict(arrays), config.of_teacher())
+        teacher = _kept({"size": config.teacher, "share": 1.0}, work)
     began = time.process_time()
     model = Sequence.judged(
         graph.with_history(history), config, 0, FitContext(),
         lambda m: float(ndcg(_hits(m, split, deciding), split.held.counts[deciding]).mean()), EPOCHS, teacher,
     )  # fmt: skip
-    if line.get("kept"):
-        np.savez(kept, **model.arrays())
+    np.savez(work / f"{_name(line)}.npz", **model.arrays())
     return model, time.process_time() - began
 
 
@@ -156,16 +174,37 @@ def _hits(model: Sequence, split: Split, users: NDArray[np.int64]) -> NDArray[np
     return np.concatenate(found)
 
 
-def _waits(model: Sequence, split: Split, users: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the milliseconds that each of REQUESTS answers takes, those that compile left out."""
-    waits = []
-    for user in users[:REQUESTS]:
-        history = split.train.of_users(np.array([user]))
-        out = items_had(history, "purchase", "all", len(model.items))
-        began = time.perf_counter()
-        top_k(model.score(history), 10, out)
-        waits.append(1000 * (time.perf_counter() - began))
-    return np.array(waits[REQUESTS // 20 :])
+def _config(line: Ask) -> SequenceConfig:
+    fields = {key: value for key, value in line.items() if key != "share"}
+    return SequenceConfig.parse({"epochs": EPOCHS, "lr": LR, **fields})
+
+
+def _kept(line: Ask, work: Path) -> Sequence:
+    with np.load(work / f"{_name(line)}.npz") as arrays:
+        return Sequence.from_arrays(dict(arrays), _config(line))
+
+
+def _waits(lines: list[Ask], work: Path) -> list[Ask]:
+    """Return each model's p50 and p99 of REQUESTS answers, those that compile left out."""
+    split, _, measured = _split(ShopGraph.load(work / "graph"))
+    models, found = [_kept(line, work) for line in lines], [[] for _ in lines]
+    users = measured[:REQUESTS]
+    with threadpool_limits(1):
+        use_cores(1)
+        for start in range(0, len(users), TURN):
+            for model, waits in zip(models, found, strict=True):
+                waits += [_wait(model, split, user) for user in users[start : start + TURN]]
+    return [
+        {f"p{part}_ms": round(float(np.quantile(waits[TURN:], part / 100)), 3) for part in (50, 99)} for waits in found
+    ]
+
+
+def _wait(model: Sequence, split: Split, user: int) -> float:
+    history = split.train.of_users(np.array([user]))
+    out = items_had(history, "purchase", "all", len(model.items))
+    began = time.perf_counter()
+    top_k(model.score(history), 10, out)
+    return 1000 * (time.perf_counter() - began)
 
 
 if __name__ == "__main__":
