@@ -8,8 +8,8 @@ all those asked are known by their events. Each line is a process of its own, wh
 that of one user at a time, from the history to ten items, in one thread, measured when all are learned: the models take
 turns of TURN requests, so that what else the machine does slows all of them alike.
 
-The largest size on all data is the teacher. Its pupil has one layer; it learns alone and from the teacher, as numbers
-and as 8-bit integers.
+The largest size on all data is the teacher. Its pupil has one layer; it learns alone and from the teacher's scores,
+once softened; the one that learned alone is rounded to 8-bit integers too.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from paretail.graph.shopgraph import ShopGraph  # noqa: E402
 from paretail.pipeline.config import ShopConfig  # noqa: E402
 from paretail.retrieve.fitting import FitContext  # noqa: E402
 from paretail.retrieve.models.blend import items_had  # noqa: E402
-from paretail.retrieve.models.sequence import Sequence, SequenceConfig  # noqa: E402
+from paretail.retrieve.models.sequence import Sequence, SequenceConfig, rounded  # noqa: E402
 from paretail.retrieve.question import held_out  # noqa: E402
 from paretail.retrieve.topk import top_k  # noqa: E402
 
@@ -89,7 +89,7 @@ def _pupils(teacher: Ask, size: str) -> list[Ask]:
     """Return the pupils: alone, and from the teacher by share of the loss and softness; one as 8-bit integers."""
     small: Ask = {"size": size, "layers": 1}
     taught = small | {"teacher": teacher["size"], "teacher_share": 0.7}
-    return [small, taught, taught | {"softness": 2.0}, taught | {"precision": "int8"}]
+    return [small, taught, taught | {"softness": 2.0}, small | {"precision": "int8"}]
 
 
 def _against(rows: list[Ask], work: Path) -> list[Ask]:
@@ -146,7 +146,15 @@ def _one(line: Ask, work: Path) -> Ask:
 def _learned(
     line: Ask, work: Path, graph: ShopGraph, split: Split, deciding: NDArray[np.int64]
 ) -> tuple[Sequence, float]:
-    """Return the model and the CPU seconds that its training took, its teacher's not counted."""
+    """Return the model and the CPU seconds that its training took, its teacher's not counted.
+
+    Whole numbers are those of the model that was learned without them.
+    """
+    if "precision" in line:
+        same = {key: value for key, value in line.items() if key != "precision"}
+        model = Sequence(rounded(_kept(same, work).arrays()), _config(line))
+        np.savez(work / f"{_name(line)}.npz", **model.arrays())
+        return model, 0.0
     history = split.train
     if (share := line.get("share", 1.0)) < 1:
         learned = rng_for("benchmarks/sequence/share", 0).random(history.users) < share
