@@ -17,6 +17,7 @@ SHAPED = [
     "paretail.retrieve.losses",
     "paretail.retrieve.net",
     "paretail.retrieve.sequences.learning",
+    "paretail.rank.learned",
     "paretail.rank.sharing",
 ]
 if find_spec("jaxtyping"):

@@ -25,6 +25,7 @@ NEED_TORCH = {
     "paretail.retrieve.losses",
     "paretail.retrieve.net",
     "paretail.retrieve.sequences.learning",
+    "paretail.rank.learned",
     "paretail.rank.sharing",
 }
 VERBS = ([], ["train"], ["recommend"], ["bundles"])

@@ -106,6 +106,12 @@ def fitted(name: str) -> Retriever:
     return model(name).fit(graph(), config(name), 0)
 
 
+def brief(name: str) -> Config:
+    """The same settings for a short training, where the test is not about how much was learned."""
+    settings = config(name)
+    return settings.model_copy(update={"epochs": 2}) if hasattr(settings, "epochs") else settings
+
+
 def told(*items: int, time: Time = "clock") -> History:
     """One user with purchases of these items, a day apart."""
     return History(
@@ -125,8 +131,7 @@ def test_share_of_the_oracle(name: str) -> None:
 
 
 def test_same_seed_same_bytes(name: str) -> None:
-    again = model(name).fit(graph(), config(name), 0).arrays()
-    first = fitted(name).arrays()
+    first, again = (model(name).fit(graph(), brief(name), 0).arrays() for _ in range(2))
     assert list(again) == list(first)
     assert all(again[key].tobytes() == first[key].tobytes() for key in first)
 
@@ -186,7 +191,7 @@ def test_unknown_and_empty_users_get_finite_scores(name: str, time: Time) -> Non
 def test_fits_whatever_the_events_know_of_time(name: str, time: Time) -> None:
     stamps = np.zeros_like(graph().history.ts_ms) if time == "none" else graph().history.ts_ms
     other = graph().with_history(replace(graph().history, time=time, ts_ms=stamps))
-    twin = model(name).fit(other, config(name), 0)
+    twin = model(name).fit(other, brief(name), 0)
     assert np.isfinite(twin.score(other.history.of_users(np.arange(5)))).all()
 
 
@@ -232,7 +237,9 @@ def test_falls_of_some_are_those_of_all(name: str) -> None:
     ((history, causes, listed),) = lists_of(name, 1)
     whole = falls(fitted(name), history, causes, listed)
     order = np.random.default_rng(0).permutation(len(causes))[:5]
-    assert falls(fitted(name), history, causes[order], listed) == pytest.approx(whole[order], rel=1e-5, abs=1e-7)
+    assert falls(fitted(name), history, causes[order], listed) == pytest.approx(
+        whole[order], rel=1e-5, abs=1e-6
+    )  # of float32 scores near 1
     assert falls(fitted(name), history, causes[:0], listed).shape == (0, 10)
     assert falls(fitted(name), history, causes, listed[:0]).shape == (len(causes), 0)
 

@@ -26,6 +26,7 @@ VERBS = {
     "update": ("paretail.cli.update:update", "Add what is new to a bundle, without searching anew."),
     "recommend": ("paretail.cli.recommend:recommend", "Write the best items for users."),
     "similar": ("paretail.cli.similar:similar", "Write the items that go with items."),
+    "predict": ("paretail.cli.predict:predict", "Write what pairs of users and items are worth."),
     "compare": ("paretail.cli.compare:compare", "Train several models and tell what each is worth and costs."),
     "evaluate": ("paretail.cli.evaluate:evaluate", "Measure a bundle on events that it has not seen."),
     "serve": ("paretail.cli.serve:serve", "Answer over HTTP."),

@@ -6,7 +6,7 @@ from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import polars as pl
@@ -26,12 +26,16 @@ from paretail.pipeline import reasons
 from paretail.pipeline.akin import Labels
 from paretail.pipeline.bundle import Bundle
 from paretail.pipeline.evidence import Evidence
+from paretail.pipeline.ranking import ranker_of
 from paretail.retrieve.associate import Associations
 from paretail.retrieve.base import Retriever, Scores
 from paretail.retrieve.falls import tells_falls
 from paretail.retrieve.models import model
 from paretail.retrieve.shortlist import score_best
 from paretail.retrieve.topk import top_k
+
+if TYPE_CHECKING:  # torch comes with it
+    from paretail.rank.learned.ranker import Ranker
 
 #: Users are scored in blocks of about this many scores (float32, 64 MiB): larger blocks pay for fresh memory pages.
 SCORES_PER_BLOCK = 16 << 20
@@ -45,6 +49,7 @@ class Recommender:
 
     def __init__(self, bundle: Bundle) -> None:
         self.version = bundle.version
+        self._bundle = bundle
         self.manifest = bundle.manifest
         facts = bundle.manifest.facts
         self.target: str = facts["target"]
@@ -200,6 +205,16 @@ class Recommender:
             similar_item_id=self.items.names(found["other_idx"].to_numpy()),
             score=pl.col("score"), support=pl.col("support"), confidence=pl.col("confidence"), lift=pl.col("lift"),
         )  # fmt: skip
+
+    @cached_property
+    def ranker(self) -> "Ranker":
+        """The ranker of the bundle; raises BundleError (RANK-05) where it has none."""
+        return ranker_of(self._bundle, self.catalogue, self.history)
+
+    @property
+    def moment_ms(self) -> int:
+        """The moment of answers about what the bundle knows: right after its newest event."""
+        return int(self.history.ts_ms.max(initial=0)) + 1
 
     @cached_property
     def words(self) -> dict[str, str]:

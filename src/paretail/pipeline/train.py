@@ -21,6 +21,7 @@ from paretail.graph.targets import USER, Target, turned
 from paretail.pipeline.bundle import publish, refuse_foreign
 from paretail.pipeline.config import ModelConfig, ShopConfig
 from paretail.pipeline.drafting import drafted
+from paretail.pipeline.ranking import add_ranker
 from paretail.pipeline.training_page import write_page
 from paretail.retrieve import auto
 from paretail.retrieve.base import Question, Retriever
@@ -46,7 +47,7 @@ class Trained:
     version: str
     choice: Choice
     facts: dict[str, Any]
-    account: tuple[str, ...] = ()  # what became of the rows, a line each
+    account: tuple[str, ...] = ()  # what became of the rows, and of the ranker, a line each
     page: Path | None = None  # the same for people, with weights and curves
 
 
@@ -64,7 +65,7 @@ def train(config: ShopConfig, base: Path, out: Path, *, seed: int | None = None,
     imported = ingest(config.data, base, quarantine=quarantine, progress=progress)
     account = account_of(imported.report, quarantine)
     trained = train_shop(imported.shop, config, out, seed=seed, budget_seconds=budget_seconds, progress=progress)
-    return replace(trained, account=account)
+    return replace(trained, account=(*account, *trained.account))
 
 
 def account_of(report: ImportReport, quarantine: Path) -> tuple[str, ...]:
@@ -96,9 +97,10 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
     facts = _facts(graph, question, config, name, choice, seed) | {"run": getattr(fitted, "run", None)}
     progress("Counting associations")
     draft = drafted(target, graph, config, fitted, choice.metrics, facts)
+    remarks = add_ranker(draft, target, graph, config.rank, seed, progress)
     progress("Publishing")
     version = publish(draft, out)
-    return Trained(version, choice, facts, page=write_page(out, version, facts))
+    return Trained(version, choice, facts, remarks, write_page(out, version, facts))
 
 
 def graph_of(config: ShopConfig, base: Path, progress: Progress = silent) -> tuple[ShopGraph, Question]:

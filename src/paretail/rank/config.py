@@ -23,7 +23,7 @@ class RankConfig(Config):
     own_dim: int = Field(4, ge=0, description="Columns that clicks do not read.")
     shared_vectors: bool = Field(True, description="Whether tasks share the columns of vectors, or each has its own.")
     epochs: int = Field(24, ge=1, description="Passes over the impressions.")
-    batch_size: int = Field(8192, ge=1, description="Impressions of a step.")
+    batch_size: int = Field(8192, ge=1, description="Impressions of a step, fewer for small logs.")
     lr: float = Field(0.02, gt=0, description="Learning rate, before its cosine.")
     seed: int | None = Field(None, ge=0, description="Seed; by default that of `[train]`.")
     propensity_power: float = Field(

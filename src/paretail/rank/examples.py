@@ -53,7 +53,9 @@ class Examples:
         """
         shown = _shown(events.frame, users, items)
         followed = outcomes(shown, following([events.frame]), window_ms(window_hours))
-        found = shown.join(followed, on="impression", how="left", maintain_order="left").sort("ts_ms", maintain_order=True)
+        found = shown.join(followed, on="impression", how="left", maintain_order="left").sort(
+            "ts_ms", maintain_order=True
+        )
         return cls(
             found["user_idx"].to_numpy(), found["item_idx"].to_numpy(), found["ts_ms"].to_numpy(),
             found["position"].fill_null(0).to_numpy(), found["propensity"].fill_null(1.0).cast(pl.Float32).to_numpy(),
@@ -84,7 +86,7 @@ class Examples:
 def learnable(examples: Examples) -> tuple[Examples, tuple[str, ...]]:
     """Return the examples with the tasks that can be learned, and what is said of each that cannot.
 
-    Raises RankError (RANK-05) where not even clicking can: without clicks there is nothing to rank by.
+    Raises RankError (RANK-04) where not even clicking can: without clicks there is nothing to rank by.
     """
     told, tasks = [], []
     for task in TASKS:
@@ -97,7 +99,7 @@ def learnable(examples: Examples) -> tuple[Examples, tuple[str, ...]]:
     if "click" not in tasks:
         expected = f"Expected {FEWEST} impressions at least that were clicked"
         do = "Map the shop's word for clicks in [data.kinds], or set [rank] enabled = false"
-        raise RankError(Problem("RANK-05", f"{len(examples)} impressions; {told[0]}", expected, do))
+        raise RankError(Problem("RANK-04", f"{len(examples)} impressions; {told[0]}", expected, do))
     return examples.with_tasks(tasks), tuple(told)
 
 

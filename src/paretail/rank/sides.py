@@ -96,7 +96,7 @@ class UserSides:
         counts = np.zeros((history.users, len(self.shares)))
         np.add.at(counts, (shown.user_idx, self.category[shown.item_idx]), 1.0)
         total = counts.sum(axis=1, keepdims=True)
-        return np.log((counts + SHOWN * self.shares) / ((total + SHOWN) * self.shares)).astype(np.float32)
+        return np.asarray(np.log((counts + SHOWN * self.shares) / ((total + SHOWN) * self.shares)), np.float32)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a bundle keeps beside the catalogue."""
@@ -136,9 +136,8 @@ def _shares(history: History, category: NDArray[np.int32]) -> Dense:
     if not len(codes) or category.max(initial=-1) >= LABELS:
         return np.zeros(0, np.float32)
     counts = np.bincount(codes, minlength=int(category.max()) + 1) + 1.0
-    return (counts / counts.sum()).astype(np.float32)
+    return np.asarray(counts / counts.sum(), np.float32)
 
 
 def _is_shown(history: History) -> NDArray[np.bool_]:
     return np.array([kind == "impression" for kind in history.kinds] or [False])[history.kind]
-

@@ -115,7 +115,7 @@ class PairFeatures:
 
     def standard(self, raw: Dense) -> Dense:
         """Standardise what `raw` returned."""
-        return np.clip((raw - self.mean) * self.scale, -FARTHEST, FARTHEST)
+        return np.asarray(np.clip((raw - self.mean) * self.scale, -FARTHEST, FARTHEST), np.float32)
 
     def raw(self, history: History, user_idx: Rows, item_idx: Rows, ts_ms: Ints) -> Dense:
         """Return the features as they are."""
@@ -180,7 +180,8 @@ class _Known:
             {name: counted(user, where & (labels[name][item] >= 0)) for name, where in sorts.items()},
             {name: counted(keys[name], where & (labels[name][item] >= 0)) for name, where in sorts.items()},
             counted(user * items + item, wished), counted(user * items + item, shown),
-            counted(user * items + item, wished | shown), counted(user, has_price, price), counted(user, has_price), items,
+            counted(user * items + item, wished | shown), counted(user, has_price, price),
+            counted(user, has_price), items,
         )  # fmt: skip
 
     def around(self, user: Ints, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
@@ -232,7 +233,9 @@ def _sorts(history: History) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 def _trends(history: History) -> tuple[Counts, int]:
     """Return the wishes by item, and when the log begins."""
     _, wished = _sorts(history)
-    return Counts(history.item_idx[wished].astype(np.int64), history.ts_ms[wished]), int(history.ts_ms.min()) if len(history.ts_ms) else 0
+    return Counts(history.item_idx[wished].astype(np.int64), history.ts_ms[wished]), int(history.ts_ms.min()) if len(
+        history.ts_ms
+    ) else 0
 
 
 def _codes(column: pl.Series) -> Rows:
@@ -247,7 +250,7 @@ def _share(codes: Rows, labels: Rows) -> Dense:
     """Return the share of each label among `codes`, each label counted once more than it occurs."""
     size = int(labels.max(initial=-1)) + 1
     counts = np.bincount(codes[codes >= 0], minlength=size).astype(np.float64) + 1
-    return (counts / max(counts.sum(), 1)).astype(np.float32)
+    return np.asarray(counts / max(counts.sum(), 1), np.float32)
 
 
 def _key(user: Ints, code: Rows, labels: Rows) -> Ints:

@@ -26,8 +26,8 @@ from paretail.rank.balance import balancer
 from paretail.rank.calibration import Platt, Reliability, calibrations
 from paretail.rank.config import RankConfig
 from paretail.rank.examples import TASKS, Examples, learnable
-from paretail.rank.gaussian import expected
-from paretail.rank.network import SIGMA, Batch, RankNet, Sizes, state_of
+from paretail.rank.learned.gaussian import expected
+from paretail.rank.learned.network import SIGMA, Batch, RankNet, Sizes, state_of
 from paretail.rank.sides import UserSides, item_sides
 
 #: The share of the impressions, the newest, on which the ranker is calibrated and judged.
@@ -39,6 +39,8 @@ AGAIN_LR: Final = 0.1
 #: Weights by propensity end at so many times their mean.
 HEAVIEST: Final = 10.0
 WARMUP_STEPS: Final = 100
+#: Batches of a small log are smaller, so that an epoch has about so many steps.
+LEAST_BATCH, STEPS = 256, 64
 #: Adam's memory: with a longer one of squares (.999) rows that are seen seldom jump when they are.
 BETAS: Final = (0.9, 0.99)
 #: Pairs that are predicted at once.
@@ -65,7 +67,7 @@ class Ranker:
               progress: Progress = silent) -> Self:  # fmt: skip
         """Learn from the impressions in `events` and what followed them.
 
-        Cost: 1 million impressions, 4 tasks: about 100 seconds on a core, under 2 GiB. Raises RankError (RANK-05) where
+        Cost: 1 million impressions, 4 tasks: about 100 seconds on a core, under 2 GiB. Raises RankError (RANK-04) where
         there are too few clicks.
         """
         seed = seed if config.seed is None else config.seed
@@ -101,7 +103,9 @@ class Ranker:
         """
         out = {task: np.full(len(user_idx), np.nan) for task in TASKS}
         with torch.inference_mode():
-            people = self.net.users(torch.from_numpy(known.astype(np.int64)), torch.from_numpy(self.sides.matrix(history)))
+            people = self.net.users(
+                torch.from_numpy(known.astype(np.int64)), torch.from_numpy(self.sides.matrix(history))
+            )
             things = self.net.items()
             for start in range(0, len(user_idx), BLOCK):
                 at = slice(start, start + BLOCK)
@@ -135,16 +139,17 @@ class Ranker:
         for rows, name in ((frame.user, "user_counts"), (frame.item, "item_counts")):
             counts = net.get_buffer(name)
             counts.copy_(torch.bincount(rows, minlength=len(counts)))
+        size = min(config.batch_size, max(LEAST_BATCH, len(frame.user) // STEPS))
         loop = LoopConfig(
-            epochs=epochs, batch_size=config.batch_size, lr=lr, schedule="cosine", warmup_steps=WARMUP_STEPS, seed=seed,
+            epochs=epochs, batch_size=size, lr=lr, schedule="cosine", warmup_steps=WARMUP_STEPS, seed=seed,
         )  # fmt: skip
-        weighing = balancer(config.balance, self.tasks, config.balance_settings)
 
         def batches(epoch: int, rng: np.random.Generator) -> Iterator[Batch]:
             order = torch.from_numpy(rng.permutation(len(frame.user)))
-            return (frame.batch(rows) for rows in order.split(config.batch_size))
+            return (frame.batch(order[start : start + size]) for start in range(0, len(order), size))
 
-        balance = None if config.balance == "weighted" and not config.balance_settings else weighing
+        plain = config.balance == "weighted" and not config.balance_settings
+        balance: Any = None if plain else balancer(config.balance, self.tasks, config.balance_settings)
         optimise = partial(_optimiser, lr=lr)
         return run(net, batches, None, loop, None, progress, optimise=optimise, balance=balance).to_json()
 

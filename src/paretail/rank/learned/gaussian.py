@@ -4,8 +4,8 @@
     KL(q ‖ p) = Σ ½ ((σ² + μ²) / τ_k² - 1 - ln(σ² / τ_k²))
 
 A row with many examples has a small σ, one with none stays at the prior. Columns that nobody needs get a small τ_k and
-vanish, so that the width of vectors need not be chosen. The expectation of a function of a logit η ~ N(m, v) is taken by
-the two-point rule, E f(η) ≈ ½ (f(m + √v) + f(m - √v)), exact to third order: training draws nothing at random.
+vanish, so that the width of vectors need not be chosen. The expectation of a function of a logit η ~ N(m, v) is taken
+by the two-point rule, E f(η) ≈ ½ (f(m + √v) + f(m - √v)), exact to third order: training draws nothing at random.
 
 Sources: C. Bishop, "Variational principal components", ICANN 1999, doi:10.1049/cp:19991160 (the spread of a column);
 D. Kingma, T. Salimans, M. Welling, "Variational dropout and the local reparameterization trick", 2015,

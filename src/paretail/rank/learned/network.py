@@ -5,17 +5,17 @@
     P(click at position j) = P(seen at j) σ(η_click),   P(cart or purchase | click) = σ(η_t)
     log value = log price_i + η_value + ε,   ε ~ N(0, σ²)
 
-Click reads the first `dim` columns with w = 1. What follows a click reads them too, each task through its own w, so that
-tastes learned from many clicks carry over to the few purchases, as far as they do (`relations`); and the other columns
-with w = 1. With
-`shared_vectors = false` each task has columns of its own. P(seen at 1) = 1, P(seen at j) is learned.
+Click reads the first `dim` columns with w = 1. What follows a click reads them too, each task through its own w, so
+that tastes learned from many clicks carry over to the few purchases, as far as they do (`relations`), and the other
+columns with w = 1. What is paid reads none: it is the item's price and the user's habit. With `shared_vectors = false`
+each task has columns of its own. P(seen at 1) = 1, P(seen at j) is learned.
 
-Loss: (-E log-likelihood of the examples + KL) / examples. A step costs what its batch costs, and one pass over the tables.
+Loss: (-E log-likelihood + KL) / examples. A step costs what its batch costs, and one pass over the tables.
 
 Sources: Y. Koren, R. Bell, C. Volinsky, "Matrix factorization techniques for recommender systems", 2009,
 doi:10.1109/MC.2009.263; D. Agarwal, B.-C. Chen, "Regression-based latent factor models", KDD 2009,
 doi:10.1145/1557019.1557029 (vectors start from known columns); M. Richardson, E. Dominowska, R. Ragno, "Predicting
-clicks", WWW 2007, doi:10.1145/1242572.1242643 (the examination of positions); Gaussians: see `rank/gaussian.py`.
+clicks", WWW 2007, doi:10.1145/1242572.1242643 (the examination of positions). Gaussians: see `gaussian.py` beside.
 Deviations: 1. The networks of features are points, held by a Gaussian prior. 2. The entire space: what follows a click
 is weighed by p_click to the power -`click_power`, since clicks are no fair sample of what could be shown.
 """
@@ -31,7 +31,7 @@ from torch.nn import functional
 
 from paretail.learn.step import Losses
 from paretail.rank.config import RankConfig
-from paretail.rank.gaussian import Gaussian, expected
+from paretail.rank.learned.gaussian import Gaussian, expected
 from paretail.rank.sharing import SHARING
 
 #: Positions beyond this one are seen like it.
@@ -82,7 +82,7 @@ class Sizes:
 
 
 class RankNet(nn.Module):
-    """See the module. Its buffers hold the columns and the numbers of examples of users and items; `examples` is all."""
+    """See the module. Buffers hold the columns and the numbers of examples of users and items; `examples` is all."""
 
     def __init__(self, config: RankConfig, tasks: Sequence[str], sizes: Sizes) -> None:
         super().__init__()
@@ -124,7 +124,9 @@ class RankNet(nn.Module):
         biases = p[:, k : k + every] + q[:, k:]
         slopes = self.slope + p[:, k + every :]
         mean = self.bias + both @ mix.T + biases + slopes * price[:, None] + x
-        variance = spread @ (mix**2).T + p_var[:, k : k + every] + q_var[:, k:] + p_var[:, k + every :] * price[:, None] ** 2
+        variance = (
+            spread @ (mix**2).T + p_var[:, k : k + every] + q_var[:, k:] + p_var[:, k + every :] * price[:, None] ** 2
+        )
         return Beliefs(
             dict(zip(self.tasks, mean.unbind(1), strict=True)), dict(zip(self.tasks, variance.unbind(1), strict=True)),
             (p, q, *out.shared), out.penalty,
@@ -251,10 +253,10 @@ def _masks(config: RankConfig, tasks: Sequence[str]) -> tuple[Tensor, Tensor]:
 
 
 def _gaussian_loss(label: Vector, mean: Vector, variance: Vector, log_sigma: Tensor) -> Vector:
-    """Return -E log N(label; η, σ²) for η ~ N(mean, variance), without its constant; σ is clipped to SIGMA."""
+    """Return -E log N(label; η, σ²) for η ~ N(mean, variance), σ clipped to SIGMA; constants make its least value 0."""
     sigma = log_sigma.exp().clamp(*SIGMA)
     off = (label.clamp(-FARTHEST, FARTHEST) - mean) ** 2 + variance
-    return sigma.log() + 0.5 * off / sigma**2
+    return (sigma / SIGMA[0]).log() + 0.5 * off / sigma**2
 
 
 def state_of(net: RankNet) -> dict[str, Any]:

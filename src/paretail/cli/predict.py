@@ -1,0 +1,32 @@
+"""`paretail predict`: what pairs of users and items are worth, to a file."""
+
+from pathlib import Path
+
+
+def predict(*, bundle: Path, pairs: Path, out: Path, json: bool = False) -> None:
+    """Write predictions: user_id, item_id, p_click, p_purchase, expected_value.
+
+    `p_click` is the probability of a click at the first position, `p_purchase` that of a purchase given a click,
+    `expected_value` the money expected of showing the item there. Pairs keep their order.
+
+    Parameters
+    ----------
+    bundle
+        A bundle that was trained on a log with impressions.
+    pairs
+        A table (Parquet, CSV ...) with user_id and item_id; other columns are ignored.
+    out
+        The file to write, Parquet or CSV by its ending.
+    json
+        Print a summary as JSON.
+    """
+    from paretail.cli.terminal import counted, print_json
+    from paretail.cli.terminal import out as console
+    from paretail.pipeline.predict import predict_to_file
+
+    told = predict_to_file(bundle, pairs, out)
+    if json:
+        print_json(told)
+        return
+    new = f" ({counted(told['new_users'], 'user')} not in the bundle)" if told["new_users"] else ""
+    console.print(f"{counted(told['pairs'], 'pair')}{new} in {out} (model {told['version']})", soft_wrap=True)

@@ -1,0 +1,88 @@
+"""`paretail predict` over a shop whose log tells what was shown: from its files to a file of predictions."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from ..rank.world import World, world
+from ..trained import paretail
+
+pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="module")
+def planted() -> World:
+    return world(users=60, items=30, requests=1500)
+
+
+@pytest.fixture(scope="module")
+def folder(planted: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the shop's tables, shop.toml, a bundle and one without a ranker."""
+    where = tmp_path_factory.mktemp("ranked")
+    events, items = planted.shop.events.frame, planted.shop.catalogue.frame
+    events.select(
+        "user_id",
+        "item_id",
+        "ts_ms",
+        "request_id",
+        "position",
+        "quantity",
+        event="kind",
+        price=pl.col("price_minor") / 100,
+    ).write_parquet(where / "events.parquet")
+    items.select("item_id", "title", pl.col("category").list.first(), price=pl.col("price_minor") / 100).write_parquet(
+        where / "items.parquet"
+    )
+    planted.shop.users.frame.write_parquet(where / "users.parquet")
+    tables = [f"--{name}={where / name}.parquet" for name in ("events", "items", "users")]
+    assert paretail("init", *tables, "--out", where / "shop.toml").code == 0
+    text = (where / "shop.toml").read_text() + '\n[model]\nname = "popular"\n'
+    (where / "shop.toml").write_text(f"{text}\n[rank]\nepochs = 2\n")
+    (where / "plain.toml").write_text(f"{text}\n[rank]\nenabled = false\n")
+    done = paretail("train", "--config", where / "shop.toml", "--out", where / "bundle")
+    assert done.code == 0, done.err
+    assert "Ranker: predicts click, cart, purchase, value from 7,500 impressions" in done.out.replace("\n", " ")
+    assert paretail("train", "--config", where / "plain.toml", "--out", where / "plain").code == 0
+    return where
+
+
+def test_pairs_keep_their_order(folder: Path, tmp_path: Path) -> None:
+    pairs = pl.DataFrame(
+        {"item_id": ["i003", "i001", "i003"], "note": [1, 2, 3], "user_id": ["u007", "u001", "nobody"]}
+    )
+    pairs.write_csv(tmp_path / "pairs.csv")
+    done = paretail(
+        "predict", "--bundle", folder / "bundle", "--pairs", tmp_path / "pairs.csv", "--out", tmp_path / "told.parquet"
+    )
+    assert done.code == 0, done.err
+    assert "3 pairs (1 user not in the bundle)" in done.out
+    told = pl.read_parquet(tmp_path / "told.parquet")
+    assert told.columns == ["user_id", "item_id", "p_click", "p_purchase", "expected_value"]
+    assert told.select("user_id", "item_id").rows() == [("u007", "i003"), ("u001", "i001"), ("nobody", "i003")]
+    assert told.select(pl.col("p_click", "p_purchase").is_between(0, 1).all()).row(0) == (True, True)
+    price = pl.read_parquet(folder / "items.parquet").filter(pl.col("item_id") == "i003")["price"][0]
+    most = told["p_click"][0] * told["p_purchase"][0] * price
+    assert told["expected_value"][0] == pytest.approx(most, rel=0.5)  # in the shop's own currency
+
+
+@pytest.mark.parametrize(("columns", "code"), [
+    ({"user_id": ["u001"], "product": ["i001"]}, "RANK-06"),
+    ({"user_id": ["u001", None], "item_id": ["i001", "i002"]}, "RANK-06"),
+    ({"user_id": ["u001"], "item_id": ["gone"]}, "RANK-07"),
+])  # fmt: skip
+def test_pairs_that_cannot_be_predicted(
+    folder: Path, tmp_path: Path, columns: dict[str, list[str | None]], code: str
+) -> None:
+    pl.DataFrame(columns).write_parquet(tmp_path / "pairs.parquet")
+    out = tmp_path / "told.csv"
+    done = paretail("predict", "--bundle", folder / "bundle", "--pairs", tmp_path / "pairs.parquet", "--out", out)
+    assert (done.code, f"({code})" in done.err, out.exists()) == (1, True, False), done.err
+
+
+def test_a_bundle_without_a_ranker_says_so(folder: Path, tmp_path: Path) -> None:
+    pl.DataFrame({"user_id": ["u001"], "item_id": ["i001"]}).write_parquet(tmp_path / "pairs.parquet")
+    done = paretail(
+        "predict", "--bundle", folder / "plain", "--pairs", tmp_path / "pairs.parquet", "--out", tmp_path / "told.csv"
+    )
+    assert (done.code, "(RANK-05)" in done.err) == (1, True), done.err

@@ -1,0 +1,155 @@
+"""The ranker against a world whose probabilities are known, and what each of its parts promises."""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+
+torch = pytest.importorskip("torch")
+
+from paretail.data.types import Predictions  # noqa: E402  # torch may be missing
+from paretail.graph.shopgraph import ShopGraph  # noqa: E402
+from paretail.rank import RankError  # noqa: E402
+from paretail.rank.config import RankConfig  # noqa: E402
+from paretail.rank.examples import Examples, learnable  # noqa: E402
+from paretail.rank.learned.gaussian import Gaussian, expected  # noqa: E402
+from paretail.rank.learned.ranker import Ranker  # noqa: E402
+from paretail.rank.sharing import SHARING  # noqa: E402
+
+from .world import World, world  # noqa: E402
+
+QUICK = {"epochs": 10, "dim": 6, "own_dim": 2}
+
+
+@cache
+def planted() -> World:
+    return world()
+
+
+@cache
+def graph() -> ShopGraph:
+    shop = planted().shop
+    return ShopGraph.build(shop, shop.user_vocabulary(), shop.item_vocabulary())
+
+
+@cache
+def trained(**settings: Any) -> Ranker:
+    return Ranker.train(graph(), planted().shop.events, RankConfig(**(QUICK | settings)))
+
+
+def everyone(ranker: Ranker, known: bool = True) -> Predictions:
+    """Predict all pairs at the end of the log, of the log's users or of people who only look like them."""
+    users, items = graph().users, graph().items
+    rows = np.arange(users, dtype=np.int32) if known else np.full(users, -1, np.int32)
+    user, item = np.repeat(np.arange(users, dtype=np.int32), items), np.tile(np.arange(items, dtype=np.int32), users)
+    return ranker.predict(
+        graph().history, rows, user, item, np.full(users * items, int(graph().history.ts_ms.max()) + 1)
+    )
+
+
+def alike(a: NDArray[Any], b: NDArray[Any]) -> float:
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+
+
+def test_probabilities_are_those_of_the_world() -> None:
+    told, truth = everyone(trained()), planted()
+    assert alike(told.p_click, truth.p_click) > 0.91
+    assert alike(told.p_purchase, truth.p_purchase) > 0.8
+    for predicted, true in ((told.p_click, truth.p_click), (told.p_purchase, truth.p_purchase)):
+        assert predicted.mean() / true.mean() == pytest.approx(1, abs=0.08)
+        bins = np.array_split(np.argsort(predicted), 10)
+        assert np.mean([abs(predicted[part].mean() - true.ravel()[part].mean()) for part in bins]) < 0.03
+    true_value = truth.p_click * truth.p_purchase * truth.value
+    assert told.value.mean() / true_value.mean() == pytest.approx(1, abs=0.12)
+    assert ((told.p_cart > 0) & (told.p_cart < 1)).all()
+
+
+def test_positions_are_learned_and_taken_out() -> None:
+    seen = trained().net.seen(torch.arange(1, 6)).exp().detach().numpy()
+    np.testing.assert_allclose(seen, 1 / (1 + 0.5 * np.arange(5)), atol=0.06)
+
+
+def test_tasks_that_follow_one_taste_are_related() -> None:
+    relations = trained().net.relations().numpy()
+    np.testing.assert_allclose(np.diag(relations)[:3], 1, atol=1e-4)
+    np.testing.assert_allclose(relations, relations.T, atol=1e-5)
+    assert relations[0, 2] > 0.8
+
+
+def test_somebody_new_is_predicted_from_what_is_known() -> None:
+    told, truth = everyone(trained(), known=False), planted()
+    assert np.isfinite(told.p_click).all()
+    assert 0.3 < alike(told.p_click, truth.p_click) < alike(everyone(trained()).p_click, truth.p_click)
+
+
+def test_a_bundle_keeps_it_to_the_last_bit() -> None:
+    ranker = trained()
+    again = Ranker.from_arrays(ranker.arrays(), ranker.facts, graph().tables["item"], graph().history)
+    for name, values in vars(everyone(ranker)).items():
+        np.testing.assert_array_equal(getattr(everyone(again), name), values)
+
+
+def test_same_seed_same_bytes() -> None:
+    one, other = (Ranker.train(graph(), planted().shop.events, RankConfig(**QUICK | {"epochs": 1})) for _ in range(2))
+    assert all(other.arrays()[name].tobytes() == array.tobytes() for name, array in one.arrays().items())
+
+
+@pytest.mark.parametrize("settings", [
+    *({"sharing": name} for name in SHARING if name != "bottom"), {"balance": "nash"}, {"balance": "uncertainty"},
+    {"shared_vectors": False}, {"propensity_power": 0.0, "click_power": 0.0}, {"own_dim": 0},
+], ids=str)  # fmt: skip
+def test_every_way_of_sharing_and_weighing_learns(settings: dict[str, Any]) -> None:
+    some = planted().shop.events
+    some = replace(
+        some,
+        frame=some.frame.filter(
+            pl.col("request_id").is_in(some.frame["request_id"].unique(maintain_order=True)[:2500].implode())
+        ),
+    )
+    ranker = Ranker.train(graph(), some, RankConfig(**(QUICK | {"epochs": 4} | settings)))
+    assert alike(everyone(ranker).p_click, planted().p_click) > 0.5
+    losses = [epoch["loss"] for epoch in ranker.report["curves"]["epochs"]]
+    assert losses[-1] < losses[0]
+
+
+def test_examples_by_hand() -> None:
+    shop = planted().shop
+    first = shop.events.frame.filter(pl.col("request_id") == "r0")
+    examples = Examples.of(replace(shop.events, frame=first), shop.user_vocabulary(), shop.item_vocabulary())
+    clicked = set(first.filter(pl.col("kind") == "click")["item_id"])
+    names = shop.item_vocabulary().names(examples.item_idx).to_list()
+    assert sorted(examples.position.tolist()) == [1, 2, 3, 4, 5]
+    assert {name for name, label in zip(names, examples.labels["click"], strict=True) if label} == clicked
+    assert all(np.isnan(label) == (name not in clicked)
+               for name, label in zip(names, examples.labels["purchase"], strict=True))  # fmt: skip
+
+
+def test_tasks_without_positives_are_left_out_by_name() -> None:
+    shop = planted().shop
+    users, items = shop.user_vocabulary(), shop.item_vocabulary()
+    frame = shop.events.frame
+    unsold = Examples.of(replace(shop.events, frame=frame.filter(pl.col("kind") != "purchase")), users, items)
+    examples, told = learnable(unsold)
+    assert examples.tasks == ("click", "cart")
+    assert [line.split("`")[1] for line in told] == ["purchase", "value"]
+    unpriced = Examples.of(
+        replace(shop.events, frame=frame.with_columns(price_minor=pl.lit(None, pl.Int64))), users, items
+    )
+    assert learnable(unpriced)[0].tasks == ("click", "cart", "purchase")
+    with pytest.raises(RankError, match="RANK-04"):
+        learnable(Examples.of(replace(shop.events, frame=frame.filter(pl.col("kind") == "impression")), users, items))
+
+
+def test_gaussians() -> None:
+    table = Gaussian(4, 3, 0.5)
+    prior = torch.distributions.Normal(0.0, table.log_prior.exp().expand(4, 3))
+    by_torch = torch.distributions.kl_divergence(torch.distributions.Normal(table.mean, table.log_spread.exp()), prior)
+    torch.testing.assert_close(table.divergence(), by_torch.sum())
+    table.forget(torch.tensor([1]))
+    torch.testing.assert_close(table.of(torch.tensor([1]))[1][0], prior.variance[1])
+    mean, variance = torch.tensor([0.3, -1.0]), torch.tensor([0.5, 2.0])
+    torch.testing.assert_close(expected(lambda x: x**3, mean, variance), mean**3 + 3 * mean * variance)
