@@ -86,6 +86,11 @@ class GraphModelSpec(LossConfig, NegativesConfig, SamplingConfig):
     start: Literal["spectral", "random"] = Field(
         "spectral", description="Where the items' vectors start: at the leading singular vectors of the events, or not."
     )
+    start_rounds: int = Field(
+        4, ge=0, le=30,
+        description="Rounds of subspace iteration of the spectral start; with few, the vectors keep much of what lies "
+        "beyond the leading ones.",
+    )  # fmt: skip
     lr: float = Field(3e-3, gt=0, description="Learning rate of the first epoch; it falls linearly to 0.")
     weight_decay: float = Field(0.0, ge=0, description="Pull of vectors and weights towards zero; biases are free.")
     epochs: int = Field(8, ge=1, description="Passes over what users had.")

@@ -30,7 +30,7 @@ from paretail.retrieve.tune import JUDGED_AT, MOST_ASKED, Trial, judged
 Settings = dict[str, Any]
 #: What is tried, one after the other; what cannot go together with the point so far is left out.
 STEPS: Final[tuple[Settings, ...]] = (
-    {"epochs": 16}, {"temperature": 0.1}, {"bias_start": 0.4}, {"dim": 128}, {"attributes": True},
+    {"epochs": 16}, {"temperature": 0.1}, {"start_rounds": 1}, {"bias_start": 0.4}, {"dim": 128}, {"attributes": True},
     {"edge_dropout": 0.2}, {"temperature": 0.2}, {"depth": 3},
 )  # fmt: skip
 #: Validations without a gain until a training ends.
@@ -52,7 +52,7 @@ def choose(
     steps = [{"weights": {question.target: 1.0}}, *STEPS] if len(question.wishes) > 1 else STEPS
     for number, step in enumerate(steps):
         settings = best.settings | {key: value for key, value in step.items() if key not in given}
-        if settings == best.settings or not search.possible(settings):
+        if not search.possible(settings) or search.spec(settings) == search.spec(best.settings):
             continue
         left = until - monotonic()
         if 1.5 * search.longest > left:
@@ -79,7 +79,7 @@ class _Search:
 
     def trial(self, settings: Settings, seconds: float) -> Trial:
         """Train under `settings`, for half of `seconds` at most, and find the epochs that suit."""
-        began, spec = monotonic(), self._spec(settings)
+        began, spec = monotonic(), self.spec(settings)
         pairs = training.pairs_of(self.graph, spec)
         network = training.network_of(self.graph, spec, pairs, self.seed)
         context = FitContext(minutes=max(seconds, 1.0) / 120)
@@ -91,7 +91,7 @@ class _Search:
     def possible(self, settings: Settings) -> bool:
         """Say whether settings can go together, and say something of this shop."""
         try:
-            spec = self._spec(settings)
+            spec = self.spec(settings)
         except ConfigError:
             return False
         return not spec.attributes or len(self.graph.edges) > 0
@@ -99,12 +99,13 @@ class _Search:
     def told(self, best: Trial) -> Choice:
         """Return the choice."""
         mean, error = float(best.ndcg.mean()), float(best.ndcg.std() / np.sqrt(len(best.ndcg)))
-        figure, config = f"NDCG@{JUDGED_AT} {mean:.4f} ± {error:.4f}", self._spec(best.settings)
+        figure, config = f"NDCG@{JUDGED_AT} {mean:.4f} ± {error:.4f}", self.spec(best.settings)
         remark = f"{figure} ({len(best.ndcg)} users), the best of {self.tried} settings; {config.epochs} epochs"
         measured = {"ndcg": mean, "standard_error": error, "k": JUDGED_AT, "tried": self.tried}
         return Choice(config, {self.mode: measured}, (remark,), figure)
 
-    def _spec(self, settings: Settings) -> GraphModelSpec:
+    def spec(self, settings: Settings) -> GraphModelSpec:
+        """Return the point that settings stand for."""
         spec = self.model.config_type.parse(settings, "[model.settings]")
         assert isinstance(spec, GraphModelSpec)
         return spec

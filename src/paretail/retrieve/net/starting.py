@@ -26,9 +26,6 @@ from paretail.core.rng import rng_for
 from paretail.retrieve.net.inputs import SPREAD
 from paretail.retrieve.net.network import Network
 
-#: Rounds of subspace iteration.
-ITERATIONS = 4
-
 
 def start(network: Network, pairs: sparse.csr_array, seed: int) -> None:
     """Put the vectors and biases of `network` where its specification wants them to start."""
@@ -39,7 +36,7 @@ def start(network: Network, pairs: sparse.csr_array, seed: int) -> None:
             network.bias.copy_(torch.from_numpy(spec.bias_start * np.log(np.maximum(events, 1))))
         tables = [inputs.ids for inputs in (network.items, network.profile) if inputs is not None]
         if spec.start == "spectral" and pairs.nnz:
-            vectors = torch.from_numpy(spectral(pairs, spec.dim, seed))
+            vectors = torch.from_numpy(spectral(pairs, spec.dim, spec.start_rounds, seed))
             for table in tables:
                 if table is not None:
                     table[:, : vectors.shape[1]] = vectors
@@ -74,13 +71,16 @@ def rotation(X: Float[Tensor, "nodes dim"], Y: Float[Tensor, "nodes dim"]) -> Fl
     return turn
 
 
-def spectral(pairs: sparse.csr_array, dim: int, seed: int) -> NDArray[np.float32]:
-    """Return the start `[items, rank]` of items' vectors; `rank` is `dim`, or less where the events have less."""
+def spectral(pairs: sparse.csr_array, dim: int, rounds: int, seed: int) -> NDArray[np.float32]:
+    """Return the start `[items, rank]` of items' vectors; `rank` is `dim`, or less where the events have less.
+
+    Few rounds of subspace iteration leave in them much of what lies beyond the leading `dim`.
+    """
     user, item = (np.asarray(pairs.sum(axis=axis)) for axis in (1, 0))
     row = np.repeat(np.arange(pairs.shape[0]), np.diff(pairs.indptr))
     data = pairs.data / np.sqrt(user[row] * item[pairs.indices])
     normal = sparse.csr_array((data.astype(np.float32), pairs.indices, pairs.indptr), shape=pairs.shape)
-    found = eigenpairs(normal, dim, ITERATIONS, rng_for("retrieve/net/start", seed))
+    found = eigenpairs(normal, dim, rounds, rng_for("retrieve/net/start", seed))
     vectors = found.vectors * found.values**0.25
     scale = SPREAD / np.sqrt(np.mean(vectors**2))
     return np.asarray(scale * vectors, np.float32)
