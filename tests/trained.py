@@ -74,9 +74,11 @@ def make_shop(folder: Path) -> DemoShop:
     tables = [f"--{name}={shop.folder / file}" for name, file in
               (("events", "events.csv.gz"), ("items", "items.csv"), ("users", "users.csv"))]  # fmt: skip
     assert paretail("init", *tables, "--out", shop.config).code == 0
-    shop.config.write_text(f"{shop.config.read_text()}\n[rank]\nenabled = false\n")  # tests of ranking have their own
+    text = shop.config.read_text()
+    shop.config.write_text(f"{text}\n[rank]\nepochs = 1\n")
     done = paretail("train", "--config", shop.config, "--out", shop.bundle)
     assert done.code == 0, done.err
+    shop.config.write_text(f"{text}\n[rank]\nenabled = false\n")  # bundles that tests train of it need none
     return shop
 
 

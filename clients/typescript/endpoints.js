@@ -4,6 +4,7 @@ export const ENDPOINTS = {
   recommend: {method: "POST", path: "/v1/recommend", named: true},
   page: {method: "POST", path: "/v1/page", named: true},
   similar: {method: "POST", path: "/v1/similar"},
+  rank: {method: "POST", path: "/v1/rank", named: true},
   categories: {method: "POST", path: "/v1/categories", named: true},
   friends: {method: "POST", path: "/v1/friends", named: true},
   trending: {method: "GET", path: "/v1/trending"},

@@ -319,6 +319,48 @@ export interface ProfileAnswer {
   merged?: string[];
 }
 
+/** The candidates, best first, each once. */
+export interface RankAnswer {
+  /** A name of this answer; events may tell it to say what they follow from. */
+  request_id: string;
+  /** The version of the bundle that answered. */
+  model_version: string;
+  items: RankedItem[];
+}
+
+/** Your own candidates, ranked for somebody by the bundle's ranker. */
+export interface RankRequest {
+  /** The shop's id; an unknown user is served as well. */
+  user_id?: string | null;
+  /** What a visitor did, after the history of `user_id`. */
+  events?: Event[];
+  /** Items of a session, as views; the last one is the newest. */
+  items?: string[];
+  /** The items to rank. */
+  candidates: string[];
+  /** What the best have most of: money expected of showing it, probability of a purchase, of a click; where the log had no purchases, a click. By default "value". */
+  by?: "click" | "purchase" | "value";
+  /** Your own name for this request. */
+  request_id?: string | null;
+}
+
+/** One candidate with what showing it at the first position is worth; null where the log had no examples. */
+export interface RankedItem {
+  item_id: string;
+  /** 1 is the best. */
+  rank: number;
+  /** Probability of a click. */
+  p_click?: number | null;
+  /** Probability that a click leads to the cart. */
+  p_cart?: number | null;
+  /** Probability that a click leads to a purchase. */
+  p_purchase?: number | null;
+  /** Money expected of showing it, in the reporting currency. */
+  value?: number | null;
+  /** False for an item that the bundle has not learned: it comes last. By default true. */
+  known?: boolean;
+}
+
 /** A bundle is loaded and can be asked; `problems` tell what is not whole. */
 export interface Ready {
   /** The version of the bundle that answered. */
@@ -494,6 +536,8 @@ export interface Endpoints {
   page(question?: PageRequest): Promise<PageAnswer>;
   /** `POST /v1/similar`: Find what goes with items. */
   similar(question: SimilarRequest): Promise<SimilarAnswer>;
+  /** `POST /v1/rank`: Rank your own candidates by what they are worth. */
+  rank(question: RankRequest): Promise<RankAnswer>;
   /** `POST /v1/categories`: Recommend categories, where a bundle of them is served. */
   categories(question?: CategoriesRequest): Promise<RecommendAnswer>;
   /** `POST /v1/friends`: Recommend people, where a bundle of them is served. */

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch")
 
+from paretail.core.clock import DAY_MS  # noqa: E402  # torch may be missing
 from paretail.data.types import Predictions  # noqa: E402  # torch may be missing
 from paretail.graph.shopgraph import ShopGraph  # noqa: E402
 from paretail.rank import RankError  # noqa: E402
 from paretail.rank.config import RankConfig  # noqa: E402
 from paretail.rank.examples import Examples, learnable  # noqa: E402
+from paretail.rank.learned.foldin import folded  # noqa: E402
 from paretail.rank.learned.gaussian import Gaussian, expected  # noqa: E402
 from paretail.rank.learned.ranker import Ranker  # noqa: E402
 from paretail.rank.sharing import SHARING  # noqa: E402
@@ -84,6 +86,46 @@ def test_somebody_new_is_predicted_from_what_is_known() -> None:
     told, truth = everyone(trained(), known=False), planted()
     assert np.isfinite(told.p_click).all()
     assert 0.3 < alike(told.p_click, truth.p_click) < alike(everyone(trained()).p_click, truth.p_click)
+
+
+def test_events_after_the_log_change_the_very_next_prediction() -> None:
+    """Somebody new who turned to items is believed to like items like them, and an old user's new click counts."""
+    ranker, truth = trained(), planted()
+    every = np.arange(graph().items, dtype=np.int32)
+    at = np.full(len(every), int(graph().history.ts_ms.max()) + DAY_MS)
+    nobody = graph().history.of_users(np.array([0])).where(np.zeros(int(graph().history.indptr[1]), bool))
+    for liked_by in (3, 40):
+        liked = np.argsort(-truth.p_click[liked_by])[:4].astype(np.int32)
+        told = replace(
+            nobody, indptr=np.array([0, 4]), item_idx=liked, kind=np.full(4, nobody.kinds.index("click"), np.uint8),
+            ts_ms=at[:4] - 1000, quantity=np.ones(4, np.float32),
+        )  # fmt: skip
+        new = np.array([-1], np.int32)
+        before = ranker.predict(nobody, new, np.zeros(len(every), np.int32), every, at).p_click
+        after = ranker.predict(told, new, np.zeros(len(every), np.int32), every, at).p_click
+        others = np.setdiff1d(every, liked)
+        assert (
+            alike(after[others], truth.p_click[liked_by][others])
+            > alike(before[others], truth.p_click[liked_by][others]) + 0.2
+        )
+        assert after.mean() / before.mean() == pytest.approx(1, abs=0.6)  # a few clicks on the best are no click rate
+
+
+def test_fold_in_by_hand() -> None:
+    """One column: the maximum has no slope, and what average events tell changes nothing."""
+    x, usual = np.array([[1.0, 1.0]]), np.array([[0.2, 1.0], [-0.4, 1.0]])
+    theta, spread = folded(np.zeros(2), np.ones(2), (x, np.array([-1.0])), (usual, np.full(2, -1.0)), 3.0)
+
+    def slope(theta: NDArray[Any]) -> NDArray[Any]:
+        p, q = 1 / (1 + np.exp(1 - x @ theta)), 1 / (1 + np.exp(1 - usual @ theta))
+        return x.T @ (1 - p) - 1.5 * usual.T @ q - theta
+
+    np.testing.assert_allclose(slope(theta), 0, atol=1e-6)
+    assert (spread < 1).all()
+    rate = 1 / (1 + np.exp(1.0))
+    same, _ = folded(np.zeros(2), np.ones(2), (np.array([[0.0, 1.0]]), np.array([-1.0])),
+                     (np.array([[0.0, 1.0]]), np.array([-1.0])), (1 - rate) / rate)  # fmt: skip
+    np.testing.assert_allclose(same, 0, atol=1e-6)
 
 
 def test_a_bundle_keeps_it_to_the_last_bit() -> None:

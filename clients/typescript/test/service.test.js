@@ -57,6 +57,14 @@ test("every method is answered", { skip }, async () => {
       );
       assert.equal((await client.page()).lists.length, 5);
     },
+    rank: async () => {
+      const { items } = await client.rank({ user_id: user, candidates: ["i00000012", "new here", "i00000014"], by: "click" });
+      assert.deepEqual(
+        items.map(({ known }) => known ?? true),
+        [true, true, false],
+      );
+      assert.ok(Number(items[0]?.p_click) >= Number(items[1]?.p_click));
+    },
     similar: async () => assert.ok((await client.similar({ items: ["i00000012"], k: 2 })).items.length <= 2),
     categories: async () => assert.equal((await client.categories({ items: ["i00000012"], k: 2 })).items.length, 2),
     friends: async () => assert.equal((await client.friends({ user_id: user, k: 2 })).items.length, 2),

@@ -117,6 +117,7 @@ class Table:
     recommend = asking("POST /v1/recommend", b.RecommendRequest, b.RecommendAnswer)
     page = asking("POST /v1/page", b.PageRequest, b.PageAnswer)
     similar = asking("POST /v1/similar", b.SimilarRequest, b.SimilarAnswer)
+    rank = asking("POST /v1/rank", b.RankRequest, b.RankAnswer)
     categories = asking("POST /v1/categories", b.CategoriesRequest, b.RecommendAnswer)
     friends = asking("POST /v1/friends", b.FriendsRequest, b.RecommendAnswer)
     trending = asking("GET /v1/trending", b.TrendingRequest, b.RecommendAnswer)

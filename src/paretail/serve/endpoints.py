@@ -114,6 +114,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         example={"items": ["i00000012"], "relation": "similar", "k": 5},
     ),
     Endpoint(
+        "POST", "/v1/rank", "recommend", "Rank your own candidates by what they are worth", b.RankAnswer,
+        lambda shop, asked: shop.rank(asked.question), b.RankRequest,
+        example={"user_id": "u00000007", "candidates": ["i00000012", "i00000014"], "by": "purchase"},
+    ),
+    Endpoint(
         "POST", "/v1/categories", "recommend", "Recommend categories, where a bundle of them is served",
         b.RecommendAnswer, lambda shop, asked: shop.categories(asked.question), b.CategoriesRequest,
         example={"user_id": "u00000007", "k": 3},

@@ -95,11 +95,11 @@ class PairFeatures:
     def of(cls, items: pl.DataFrame, history: History) -> Self:
         """Take the shares of labels from a log; features are not standardised yet."""
         facts = ItemFacts.of(items)
-        shown, wished = _sorts(history)
+        shown, turned = _sorts(history)
         shares = {
             "shown": _share(facts.category[history.item_idx[shown]], facts.category),
-            "category": _share(facts.category[history.item_idx[wished]], facts.category),
-            "brand": _share(facts.brand[history.item_idx[wished]], facts.brand),
+            "category": _share(facts.category[history.item_idx[turned]], facts.category),
+            "brand": _share(facts.brand[history.item_idx[turned]], facts.brand),
         }
         return cls(facts, shares, *_trends(history))
 
@@ -164,23 +164,23 @@ class _Known:
     def of(cls, features: PairFeatures, history: History) -> Self:
         facts, ts = features.facts, history.ts_ms
         user, item = history.user_idx.astype(np.int64), history.item_idx.astype(np.int64)
-        shown, wished = _sorts(history)
+        shown, turned = _sorts(history)
         items = len(facts.category)
         price = facts.log_price[item]
-        has_price = wished & np.isfinite(price)
+        has_price = turned & np.isfinite(price)
 
         def counted(keys: Ints, where: NDArray[np.bool_], weights: NDArray[Any] | None = None) -> Counts:
             return Counts(keys[where], ts[where], None if weights is None else weights[where].astype(np.float64))
 
         labels = {"shown": facts.category, "category": facts.category, "brand": facts.brand}
-        sorts = {"shown": shown, "category": wished, "brand": wished}
+        sorts = {"shown": shown, "category": turned, "brand": turned}
         keys = {name: _key(user, label[item], label) for name, label in labels.items()}
         return cls(
             features,
             {name: counted(user, where & (labels[name][item] >= 0)) for name, where in sorts.items()},
             {name: counted(keys[name], where & (labels[name][item] >= 0)) for name, where in sorts.items()},
-            counted(user * items + item, wished), counted(user * items + item, shown),
-            counted(user * items + item, wished | shown), counted(user, has_price, price),
+            counted(user * items + item, turned), counted(user * items + item, shown),
+            counted(user * items + item, turned | shown), counted(user, has_price, price),
             counted(user, has_price), items,
         )  # fmt: skip
 
@@ -223,17 +223,21 @@ class _Known:
         return np.where(there, np.log((of_label + pseudo * usual) / ((of_user + pseudo) * usual)), 0.0)
 
 
+def wished(history: History) -> NDArray[np.bool_]:
+    """Say of each event whether somebody turned to the item."""
+    return np.array([kind not in NOT_TARGETS for kind in history.kinds] or [False])[history.kind]
+
+
 def _sorts(history: History) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Say of each event whether something was shown, and whether somebody turned to it."""
     shown = np.array([kind == "impression" for kind in history.kinds] or [False])
-    wished = np.array([kind not in NOT_TARGETS for kind in history.kinds] or [False])
-    return shown[history.kind], wished[history.kind]
+    return shown[history.kind], wished(history)
 
 
 def _trends(history: History) -> tuple[Counts, int]:
     """Return the wishes by item, and when the log begins."""
-    _, wished = _sorts(history)
-    return Counts(history.item_idx[wished].astype(np.int64), history.ts_ms[wished]), int(history.ts_ms.min()) if len(
+    turned = wished(history)
+    return Counts(history.item_idx[turned].astype(np.int64), history.ts_ms[turned]), int(history.ts_ms.min()) if len(
         history.ts_ms
     ) else 0
 

@@ -222,6 +222,38 @@ class SimilarAnswer(Struct):
     items: list[SimilarItem]
 
 
+class RankRequest(Visitor, forbid_unknown_fields=True, kw_only=True):
+    """Your own candidates, ranked for somebody by the bundle's ranker."""
+
+    candidates: Annotated[list[Id], Meta(min_length=1, max_length=1000, description="The items to rank.")]
+    by: Annotated[
+        Literal["value", "purchase", "click"],
+        Meta(description="What the best have most of: money expected of showing it, probability of a purchase, of a "
+             "click; where the log had no purchases, a click."),
+    ] = "value"  # fmt: skip
+    request_id: Annotated[Id | None, Meta(description="Your own name for this request.")] = None
+
+
+class RankedItem(Struct, omit_defaults=True):
+    """One candidate with what showing it at the first position is worth; null where the log had no examples."""
+
+    item_id: str
+    rank: Rank
+    p_click: Annotated[float | None, Meta(description="Probability of a click.")] = None
+    p_cart: Annotated[float | None, Meta(description="Probability that a click leads to the cart.")] = None
+    p_purchase: Annotated[float | None, Meta(description="Probability that a click leads to a purchase.")] = None
+    value: Annotated[float | None, Meta(description="Money expected of showing it, in the reporting currency.")] = None
+    known: Annotated[bool, Meta(description="False for an item that the bundle has not learned: it comes last.")] = True
+
+
+class RankAnswer(Struct):
+    """The candidates, best first, each once."""
+
+    request_id: RequestId
+    model_version: Version
+    items: list[RankedItem]
+
+
 class NewEvent(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """One event to keep."""
 

@@ -1,6 +1,7 @@
 """Current: the engine that answers now, and what follows the bundle's pointer and what others write to the store."""
 
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Final, Literal
@@ -15,10 +16,11 @@ from paretail.data.people import People
 from paretail.data.stores.base import Store
 from paretail.graph.targets import ITEM, USER
 from paretail.pipeline.bundle import current, current_or_none
-from paretail.pipeline.live import bodies, rules
+from paretail.pipeline.live import bodies, ranked, rules
 from paretail.pipeline.live.asked import Asked, scores_of
 from paretail.pipeline.live.engine import Engine
 from paretail.pipeline.live.shown import ShownLists
+from paretail.pipeline.ranking import GROUP
 from paretail.pipeline.recommender import Recommender
 
 #: How often the bundle's pointer and the store are looked at for what others changed.
@@ -68,6 +70,8 @@ class Current:
         rows, values = rules.draw(engine, scores_of([somebody], [5])[0], somebody.drawing(5))
         scores_of([somebody], [len(engine.shelf)])
         somebody.explain(somebody.lines(rows, values, ""), rows, [])
+        if GROUP in recommender.manifest.facts and find_spec("torch") is not None:
+            ranked.rank(engine, bodies.RankRequest(candidates=recommender.items.ids.head(2).to_list()), self._shown)
         with self._writing:
             if self._holds == "items":
                 _put_documents(engine, self._store)

@@ -23,7 +23,7 @@ from paretail.data.live import LiveUsers
 from paretail.data.people import People
 from paretail.data.stores.base import Shown, Store, StoredEvent
 from paretail.pipeline.config import ServeConfig
-from paretail.pipeline.live import bodies, feed, profile, rules
+from paretail.pipeline.live import bodies, feed, profile, ranked, rules
 from paretail.pipeline.live.asked import Asked, scores_of
 from paretail.pipeline.live.current import Current, Holds
 from paretail.pipeline.live.engine import Engine
@@ -150,6 +150,10 @@ class LiveShop:
         )
         items = [bodies.SimilarItem(**row) for row in table.iter_rows(named=True)]
         return bodies.SimilarAnswer(uuid4().hex, engine.version, items)
+
+    def rank(self, question: bodies.RankRequest) -> bodies.RankAnswer:
+        """Return a caller's candidates, best first; raises UsageError (RANK-05) where the bundle has no ranker."""
+        return ranked.rank(self._engine, question, self._shown)
 
     def item(self, item_id: str) -> bodies.ItemAnswer:
         """Return an item as it is now; raises UsageError (LIVE-02) for an unknown or deleted one."""

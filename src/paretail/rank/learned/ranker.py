@@ -6,7 +6,7 @@ on it, and goes on to learn from all.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, Self
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from paretail.core.ids import Rows
 from paretail.core.progress import Progress, silent
-from paretail.data.features.pairs import NAMES, PairFeatures
+from paretail.data.features.pairs import NAMES, PairFeatures, wished
 from paretail.data.types import Events, History, Predictions
 from paretail.graph.shopgraph import ShopGraph
 from paretail.learn import device
@@ -26,6 +26,7 @@ from paretail.rank.balance import balancer
 from paretail.rank.calibration import Platt, Reliability, calibrations
 from paretail.rank.config import RankConfig
 from paretail.rank.examples import TASKS, Examples, learnable
+from paretail.rank.learned.foldin import Usual, folded
 from paretail.rank.learned.gaussian import expected
 from paretail.rank.learned.network import SIGMA, Batch, RankNet, Sizes, state_of
 from paretail.rank.sides import UserSides, item_sides
@@ -61,6 +62,8 @@ class Ranker:
     calibration: Mapping[str, Platt] = field(default_factory=dict)
     value_ratio: float = 1.0
     report: Mapping[str, Any] = field(default_factory=dict)
+    shown: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))  # how often each item was, in its log
+    end_ms: int = 0  # of its log
 
     @classmethod
     def train(cls, graph: ShopGraph, events: Events, config: RankConfig, seed: int = 0,
@@ -91,8 +94,8 @@ class Ranker:
             "positives": {task: int(np.nansum(label > 0)) for task, label in examples.labels.items()},
             "relations": net.relations().tolist(), "curves": curves, **calibrated,
         }  # fmt: skip
-        return cls(config, examples.tasks, net, features, sides,
-                   calibrations(report["calibration"]), report["value_ratio"], report)  # fmt: skip
+        return cls(config, examples.tasks, net, features, sides, calibrations(report["calibration"]),
+                   report["value_ratio"], report, *_log(graph.history, graph.items))  # fmt: skip
 
     def predict(self, history: History, known: Rows, user_idx: Rows, item_idx: Rows,
                 ts_ms: NDArray[np.int64]) -> Predictions:  # fmt: skip
@@ -103,10 +106,8 @@ class Ranker:
         """
         out = {task: np.full(len(user_idx), np.nan) for task in TASKS}
         with torch.inference_mode():
-            people = self.net.users(
-                torch.from_numpy(known.astype(np.int64)), torch.from_numpy(self.sides.matrix(history))
-            )
-            things = self.net.items()
+            people = self._people(history, known)
+            things = self._things
             for start in range(0, len(user_idx), BLOCK):
                 at = slice(start, start + BLOCK)
                 features = self.features.matrix(history, user_idx[at], item_idx[at], ts_ms[at])
@@ -114,6 +115,38 @@ class Ranker:
                 for task, values in told.items():
                     out[task][at] = values
         return Predictions(out["click"], out["cart"], out["purchase"], out["value"])
+
+    @cached_property
+    def _things(self) -> tuple[Tensor, Tensor]:
+        return self.net.items()
+
+    @cached_property
+    def _usual(self) -> Usual:
+        report = self.report
+        return Usual.of(self.shown, report["positives"]["click"] / report["examples"])
+
+    def _people(self, history: History, known: Rows) -> tuple[Tensor, Tensor]:
+        """Return what is believed of users, with the events that the ranker did not learn from."""
+        rows, sides = torch.from_numpy(known.astype(np.int64)), torch.from_numpy(self.sides.matrix(history))
+        mean, variance = self.net.users(rows, sides)
+        is_new = wished(history) & ((known < 0)[history.user_idx] | (history.ts_ms > self.end_ms))
+        news = history.where(is_new)
+        columns = [*range(self.net.columns + 1)]  # those of vectors, and the bias of clicks
+        for user in np.flatnonzero(np.diff(news.indptr)).tolist():
+            items = news.item_idx[news.indptr[user] : news.indptr[user + 1]]
+            before = mean[user, columns].double().numpy(), variance[user, columns].double().numpy()
+            usual = self._clicks(self._usual.item_idx)
+            theta, spread = folded(*before, self._clicks(items), usual, self._usual.unclicked)
+            mean[user, columns] = torch.from_numpy(theta).float()
+            variance[user, columns] = torch.from_numpy(spread).float()
+        return mean, variance
+
+    def _clicks(self, items: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return x and c of items, with which the logit of a click is c + x θ."""
+        q = self._things[0][torch.from_numpy(items.astype(np.int64))].double().numpy()
+        k = self.net.columns
+        x = q[:, :k] * self.net.weights()[0].double().numpy()
+        return np.column_stack([x, np.ones(len(x))]), q[:, k] + float(self.net.bias[0])
 
     def _told(self, people: tuple[Tensor, Tensor], things: tuple[Tensor, Tensor], user_idx: Rows, item_idx: Rows,
               features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:  # fmt: skip
@@ -219,7 +252,7 @@ class Ranker:
         sides = UserSides.from_arrays(items, part(SIDES))
         report = facts["report"]
         return cls(config, tuple(facts["tasks"]), net, features, sides, calibrations(report["calibration"]),
-                   report["value_ratio"], report)  # fmt: skip
+                   report["value_ratio"], report, *_log(history, items.height))  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,6 +310,12 @@ def _network(config: RankConfig, tasks: tuple[str, ...], graph: ShopGraph, sides
     net.get_buffer("item_columns").copy_(torch.from_numpy(columns))
     net.get_buffer("user_columns").copy_(torch.from_numpy(sides.matrix(graph.history)))
     return net
+
+
+def _log(history: History, items: int) -> tuple[NDArray[np.float64], int]:
+    """Return how often each item of a log was shown, and when it ends."""
+    counts = np.bincount(history.item_idx[~wished(history)], minlength=items).astype(np.float64)
+    return counts if counts.any() else np.ones(items), int(history.ts_ms.max(initial=0))
 
 
 def _log_prices(features: PairFeatures) -> NDArray[np.float64]:

@@ -1,0 +1,65 @@
+"""A caller's candidates in the order of what the ranker expects of them, as of the user's very last event."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from paretail.core.errors import UsageError
+from paretail.pipeline.live.bodies import Event, NewEvent, RankAnswer, RankRequest
+from paretail.pipeline.live.shop import LiveShop
+
+from ...trained import DemoShop, paretail
+from .conftest import Open
+
+pytest.importorskip("torch")
+
+CANDIDATES = [f"i{number:08d}" for number in range(30)]
+
+
+def ranked(live: LiveShop, user_id: str | None = "u00000007", **question: object) -> RankAnswer:
+    return live.rank(RankRequest(user_id=user_id, **({"candidates": CANDIDATES} | question)))  # type: ignore[arg-type]
+
+
+def test_each_candidate_once_best_first(live: LiveShop) -> None:
+    for by in ("value", "purchase", "click"):
+        items = ranked(live, by=by, candidates=[*CANDIDATES, CANDIDATES[0], "not learned"]).items
+        assert [item.rank for item in items] == list(range(1, 32))
+        assert sorted(item.item_id for item in items[:-1]) == CANDIDATES
+        assert (items[-1].item_id, items[-1].known, items[-1].p_click) == ("not learned", False, None)
+        worth = {
+            "value": [item.value or 0 for item in items[:-1]],
+            "purchase": [(item.p_click or 0) * (item.p_purchase or 0) for item in items[:-1]],
+            "click": [item.p_click or 0 for item in items[:-1]],
+        }[by]
+        assert worth == sorted(worth, reverse=True)
+        assert all(
+            0 < p < 1 for item in items[:-1] for p in (item.p_click, item.p_cart, item.p_purchase) if p is not None
+        )
+
+
+def test_it_says_what_predict_says(live: LiveShop, shop: DemoShop, tmp_path: Path) -> None:
+    pl.DataFrame({"user_id": ["u00000007"] * 30, "item_id": CANDIDATES}).write_csv(tmp_path / "pairs.csv")
+    out = tmp_path / "told.parquet"
+    assert paretail("predict", "--bundle", shop.bundle, "--pairs", tmp_path / "pairs.csv", "--out", out).code == 0
+    told = {row["item_id"]: row for row in pl.read_parquet(out).iter_rows(named=True)}
+    for item in ranked(live).items:
+        assert item.p_click == pytest.approx(told[item.item_id]["p_click"], rel=1e-5)
+        assert item.value == pytest.approx(told[item.item_id]["expected_value"], rel=1e-4, abs=1e-7)
+
+
+def test_an_event_changes_the_very_next_answer(live: LiveShop) -> None:
+    for user_id in ("u00000007", "somebody new"):
+        before = {item.item_id: item.p_click for item in ranked(live, user_id).items}
+        live.add_events([NewEvent(user_id, "i00000012", "click")])
+        after = {item.item_id: item.p_click for item in ranked(live, user_id).items}
+        assert before != after
+    told = [Event("i00000012", "click"), Event("i00000014", "click")]
+    assert ranked(live, None).items != ranked(live, None, events=told).items
+
+
+def test_without_a_ranker_it_says_so(open_shop: Open, shop: DemoShop, tmp_path: Path) -> None:
+    config = shop.config_with(tmp_path / "shop.toml")
+    assert paretail("train", "--config", config, "--out", tmp_path / "plain").code == 0
+    with pytest.raises(UsageError, match="RANK-05"):
+        ranked(open_shop(tmp_path / "plain"))
