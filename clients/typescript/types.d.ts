@@ -419,6 +419,8 @@ export interface RecommendRequest {
   k?: number;
   /** Where the list is shown; statistics are told apart by it. By default "for-you". */
   placement?: string;
+  /** `model`: as the retriever scores; else the 500 best by it are ranked by what the ranker expects: money, a purchase, a click; each line then has its predictions. By default "model". */
+  order?: "click" | "model" | "purchase" | "value";
 }
 
 /** One line of a list. */
@@ -434,6 +436,14 @@ export interface RecommendedItem {
   reason?: string | null;
   /** With `explain`: the item of the history that speaks for it. */
   because?: string | null;
+  /** With `order`: probability of a click. */
+  p_click?: number | null;
+  /** With `order`: that a click leads to the cart. */
+  p_cart?: number | null;
+  /** With `order`: that a click leads to a purchase. */
+  p_purchase?: number | null;
+  /** With `order`: money expected of showing it. */
+  value?: number | null;
 }
 
 /** Related items, item by item in the order asked. */

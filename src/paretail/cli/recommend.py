@@ -1,7 +1,7 @@
 """`paretail recommend`: lists for users, to a file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -15,6 +15,7 @@ def recommend(
     exclude: str | None = None,
     history: Path | None = None,
     max_age_days: float | None = None,
+    order: Literal["model", "value", "purchase", "click"] = "model",
     json: bool = False,
 ) -> None:
     """Write the best items for users: user_id, rank (1, 2, 3 ...), item_id, score.
@@ -36,6 +37,9 @@ def recommend(
         Events of users, known or new, that the bundle has not seen; same columns and words as in training.
     max_age_days
         Leave out items that have been sold for longer (`created`), counted from now; those that do not tell stay.
+    order
+        `model`: as the retriever scores; else its 500 best are ranked by what the bundle's ranker expects: money, a
+        purchase, a click.
     json
         Print a summary as JSON.
     """
@@ -46,7 +50,15 @@ def recommend(
     kinds = None if exclude is None else [word.strip() for word in exclude.split(",")]
     with progress() as tell:
         told = recommend_to_file(
-            bundle, users, out, k=k, exclude=kinds, history=history, max_age_days=max_age_days, progress=tell
+            bundle,
+            users,
+            out,
+            k=k,
+            exclude=kinds,
+            history=history,
+            max_age_days=max_age_days,
+            order=order,
+            progress=tell,
         )
     if json:
         print_json(told)

@@ -1,13 +1,16 @@
 """Ranking in a bundle: learned with it where its log tells what was shown, and read from it again when asked for."""
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from paretail.core.errors import BundleError, Problem
+from paretail.core.ids import Rows
 from paretail.core.progress import Progress
-from paretail.data.types import History
+from paretail.data.types import Candidates, History, Predictions
 from paretail.graph.shopgraph import ShopGraph
 from paretail.graph.targets import ITEM, Target
 from paretail.pipeline.bundle import Bundle, Draft
@@ -18,6 +21,10 @@ if TYPE_CHECKING:  # torch comes with it
     from paretail.rank.learned.ranker import Ranker
 
 GROUP: Final = "ranker"
+#: What lists may be ordered by beside the retriever's own score.
+Order = Literal["value", "purchase", "click"]
+#: So many of the retriever's best are ranked.
+CANDIDATES: Final = 500
 SHOWN: Final = "impression"
 
 
@@ -49,6 +56,28 @@ def told(facts: dict[str, Any]) -> str:
     report = facts["report"]
     off = ", ".join(f"{task} off by {line['error']:.4f}" for task, line in report["reliability"].items())
     return f"predicts {', '.join(facts['tasks'])} from {report['examples']:,} impressions; on the newest tenth {off}"
+
+
+def worth(predictions: Predictions, by: Order) -> NDArray[np.float64]:
+    """Return what pairs are ordered by: what was asked for, or the strongest task that was learned."""
+    bought = predictions.p_click * predictions.p_purchase
+    ways = {"value": (predictions.value, bought), "purchase": (bought,), "click": ()}[by]
+    return next((way for way in ways if np.isfinite(way).all()), predictions.p_click)
+
+
+def reordered(ranker: "Ranker", history: History, known: Rows, lists: Candidates, k: int, by: Order) -> Candidates:
+    """Return the best `k` of each user's candidates by what the ranker expects of them right after the log.
+
+    `known[users]` as in `Ranker.predict`; users are those of `history`.
+    """
+    user, place = np.nonzero(lists.item_idx >= 0)
+    item = lists.item_idx[user, place]
+    moment = max(ranker.end_ms, int(history.ts_ms.max(initial=0))) + 1
+    scores = np.full(lists.scores.shape, -np.inf, np.float32)
+    told = ranker.predict(history, known, user.astype(np.int32), item, np.full(len(user), moment, np.int64))
+    scores[user, place] = worth(told, by)
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return Candidates(np.take_along_axis(lists.item_idx, best, 1), np.take_along_axis(scores, best, 1))
 
 
 def ranker_of(bundle: Bundle, items: pl.DataFrame, history: History) -> "Ranker":

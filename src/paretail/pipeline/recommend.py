@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,7 @@ from paretail.data.ages import young
 from paretail.data.types import History
 from paretail.pipeline.holdout import read_events
 from paretail.pipeline.idlist import read_ids
+from paretail.pipeline.ranking import CANDIDATES, Order, reordered
 from paretail.pipeline.recommender import Recommender, frame
 
 About = Mapping[str, sparse.csr_array]
@@ -32,12 +33,17 @@ def recommend_to_file(
     exclude: Sequence[str] | None = None,
     history: Path | None = None,
     max_age_days: float | None = None,
+    order: Literal["model"] | Order = "model",
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Write `user_id, rank, item_id, score` for the `users` meant; return what was done, for people and machines."""
+    """Write `user_id, rank, item_id, score` for the `users` meant; return what was done, for people and machines.
+
+    With an `order` the score is what the ranker expects of the item, and BundleError (RANK-05) is raised without one.
+    """
     check_k(k)
     check_out(out)
     recommender = Recommender.load(bundle)
+    ranker = None if order == "model" else recommender.ranker
     recommender.excluded_kinds(exclude)
     allowed = None if max_age_days is None else young(recommender.created_ts_ms, now_ms(), max_age_days)
     user_ids = read_ids(users, recommender.columns("user_id", "users", "events"), recommender.users.ids)
@@ -46,7 +52,11 @@ def recommend_to_file(
         events = read_events(history, recommender.manifest.config)
         new = recommender.history_from(events, user_ids)
         histories, unused = joined(histories, new), recommender.unused(events, user_ids)
-    lists = recommender.recommend(histories, k, exclude, progress=progress, allowed=allowed)
+    drawn = k if ranker is None else max(k, CANDIDATES)
+    lists = recommender.recommend(histories, drawn, exclude, progress=progress, allowed=allowed)
+    if ranker is not None and order != "model":
+        progress("Ranking")
+        lists = reordered(ranker, histories, recommender.users.rows(user_ids), lists, k, order)
     rows = frame(lists, user_ids, recommender.items)
     write_table(rows, out)
     friends = histories.about.get("user")

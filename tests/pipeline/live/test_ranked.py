@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from paretail.core.errors import UsageError
-from paretail.pipeline.live.bodies import Event, NewEvent, RankAnswer, RankRequest
+from paretail.pipeline.live.bodies import Event, NewEvent, RankAnswer, RankRequest, RecommendRequest
 from paretail.pipeline.live.shop import LiveShop
 
 from ...trained import DemoShop, paretail
@@ -58,8 +58,27 @@ def test_an_event_changes_the_very_next_answer(live: LiveShop) -> None:
     assert ranked(live, None).items != ranked(live, None, events=told).items
 
 
+def test_lists_are_ranked_where_asked(live: LiveShop, shop: DemoShop, tmp_path: Path) -> None:
+    """The retriever's best in the ranker's order: over HTTP as by the command line, with the predictions of each."""
+    asked = RecommendRequest(user_id="u00000007", k=8, order="purchase", exclude=["none"])
+    answer = live.recommend(asked)
+    every = ranked(live, by="purchase", candidates=[f"i{number:08d}" for number in range(100)]).items
+    assert [line.item_id for line in answer.items] == [item.item_id for item in every[:8]]
+    assert [line.p_click for line in answer.items] == [item.p_click for item in every[:8]]
+    assert {line.source for line in answer.items} == {"ranker"}
+    plain = live.recommend(RecommendRequest(user_id="u00000007", k=8, exclude=["none"]))
+    assert [line.p_click for line in plain.items] == [None] * 8
+    out = tmp_path / "lists.parquet"
+    asked_for = ["--users", "u00000007", "--order", "purchase", "--exclude", "none", "-k", 8, "--out", out]
+    done = paretail("recommend", "--bundle", shop.bundle, *asked_for)
+    assert done.code == 0, done.err
+    assert pl.read_parquet(out)["item_id"].to_list() == [line.item_id for line in answer.items]
+
+
 def test_without_a_ranker_it_says_so(open_shop: Open, shop: DemoShop, tmp_path: Path) -> None:
     config = shop.config_with(tmp_path / "shop.toml")
     assert paretail("train", "--config", config, "--out", tmp_path / "plain").code == 0
     with pytest.raises(UsageError, match="RANK-05"):
         ranked(open_shop(tmp_path / "plain"))
+    with pytest.raises(UsageError, match="RANK-05"):
+        open_shop(tmp_path / "plain").recommend(RecommendRequest(order="value"))

@@ -92,6 +92,11 @@ class RecommendRequest(Rules, forbid_unknown_fields=True, kw_only=True):
 
     k: K = 20
     placement: Annotated[Id, Meta(description="Where the list is shown; statistics are told apart by it.")] = "for-you"
+    order: Annotated[
+        Literal["model", "value", "purchase", "click"],
+        Meta(description="`model`: as the retriever scores; else the 500 best by it are ranked by what the ranker "
+             "expects: money, a purchase, a click; each line then has its predictions."),
+    ] = "model"  # fmt: skip
 
 
 class ListRequest(Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -125,6 +130,10 @@ class RecommendedItem(Struct, omit_defaults=True):
     because: Annotated[str | None, Meta(description="With `explain`: the item of the history that speaks for it.")] = (
         None
     )
+    p_click: Annotated[float | None, Meta(description="With `order`: probability of a click.")] = None
+    p_cart: Annotated[float | None, Meta(description="With `order`: that a click leads to the cart.")] = None
+    p_purchase: Annotated[float | None, Meta(description="With `order`: that a click leads to a purchase.")] = None
+    value: Annotated[float | None, Meta(description="With `order`: money expected of showing it.")] = None
 
 
 class RecommendAnswer(Struct, omit_defaults=True):

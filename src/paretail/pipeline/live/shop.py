@@ -93,10 +93,11 @@ class LiveShop:
         answers: dict[int, Answer] = {}
         for place, question in enumerate(questions):
             try:
+                ranked.check_there(engine, question.order)
                 asked[place] = Asked.of(engine, self._aged(question), self._shown, self.config.fatigue)
             except ParetailError as error:
                 answers[place] = error
-        scores, degraded = self._scores(list(asked.values()), [questions[place].k for place in asked])
+        scores, degraded = self._scores(list(asked.values()), [ranked.drawn(questions[place]) for place in asked])
         for (place, one), row in zip(asked.items(), scores, strict=True):
             answers[place] = self._listed(one, row, questions[place], list(degraded))
         return [answers[place] for place in range(len(questions))]
@@ -315,9 +316,12 @@ class LiveShop:
     def _listed(self, asked: Asked, scores: rules.Scores, question: bodies.RecommendRequest,
                 degraded: list[str]) -> bodies.RecommendAnswer:  # fmt: skip
         engine = asked.engine
-        rows, values = rules.draw(engine, scores, asked.drawing(question.k))
-        model = str(engine.recommender.manifest.facts["model"])
-        lines = asked.lines(rows, values, model if asked.is_known and not degraded else "popular")
+        rows, values = rules.draw(engine, scores, asked.drawing(ranked.drawn(question)))
+        if question.order == "model":
+            model = str(engine.recommender.manifest.facts["model"])
+            lines = asked.lines(rows, values, model if asked.is_known and not degraded else "popular")
+        else:
+            rows, lines = ranked.lines(asked, rows, question.k, question.order)
         if question.explain:
             asked.explain(lines, rows, degraded)
         request_id = question.request_id or uuid4().hex
