@@ -74,19 +74,23 @@ class UserSides:
 
     def matrix(self, history: History) -> Dense:
         """Return `[users, columns]`; nothing known is a row of zeros."""
-        about = {name: self._known(history, name) for name in self.nodes}
-        blocks = [about[name][:, rows].toarray() for name, rows in self.nodes.items()]
+        known = {name: self._known(history, name) for name in self.nodes}
+        blocks = list(known.values())
         for (a, b), pairs in self.cells.items():
-            blocks.append((about[a][:, pairs[:, 0]] * about[b][:, pairs[:, 1]]).toarray())
-        blocks.append(self._lifts(history))
-        return np.concatenate(blocks, axis=1).astype(np.float32)
+            first, second = (np.searchsorted(self.nodes[name], pairs[:, end]) for end, name in enumerate((a, b)))
+            blocks.append(known[a][:, first] * known[b][:, second])
+        return np.concatenate([*blocks, self._lifts(history)], axis=1).astype(np.float32)
 
-    def _known(self, history: History, name: str) -> sparse.csc_array:
-        width = int(self.nodes[name].max(initial=-1)) + 1
-        known = history.about.get(name)
-        if known is None:
-            return sparse.csc_array((history.users, width), dtype=np.float32)
-        return sparse.csc_array(known)
+    def _known(self, history: History, name: str) -> Dense:
+        """Return `[users, nodes]` of the nodes of one type that have a column."""
+        nodes, known = self.nodes[name], history.about.get(name)
+        found = np.zeros((history.users, len(nodes)), np.float32)
+        if known is not None and len(nodes):
+            column = np.minimum(np.searchsorted(nodes, known.indices), len(nodes) - 1)
+            there = nodes[column] == known.indices
+            row = np.repeat(np.arange(history.users), np.diff(known.indptr))
+            found[row[there], column[there]] = known.data[there]
+        return found
 
     def _lifts(self, history: History) -> Dense:
         """Return how much more of each category was shown to each user than to people, as logarithms."""

@@ -19,34 +19,35 @@ EVER: Final = np.iinfo(np.int64).max
 
 
 class Counts:
-    """The events of many keys; `weights[events]` are 1 by default. Memory: three numbers an event."""
+    """The events of many keys; `weights[events, sums]` are what is summed, by default a 1 for each event."""
 
     def __init__(self, keys: Ints, ts_ms: Ints, weights: Floats | None = None) -> None:
         order = np.lexsort((ts_ms, keys))
-        self._keys, starts = np.unique(keys[order], return_index=True)
-        self._first = np.append(starts, len(keys)).astype(np.int64)
-        self._from = int(ts_ms.min(initial=0)) if len(ts_ms) else 0
-        self._span = int(ts_ms.max(initial=0)) - self._from + 2 if len(ts_ms) else 2
-        place = np.repeat(np.arange(len(self._keys), dtype=np.int64), np.diff(self._first))
-        self._moments = place * self._span + (ts_ms[order] - self._from)
-        added = np.ones(len(keys)) if weights is None else weights[order]
-        self._sums = np.concatenate([[0.0], np.cumsum(added)])
-        self._times = ts_ms[order]
+        ordered, self._times = keys[order], ts_ms[order]
+        starts = np.flatnonzero(np.append(len(keys) > 0, ordered[1:] != ordered[:-1]))
+        self._keys, self._first = ordered[starts], np.append(starts, len(keys))
+        self._from = int(ts_ms.min()) if len(ts_ms) else 0
+        self._span = int(ts_ms.max()) - self._from + 2 if len(ts_ms) else 2
+        place = np.repeat(np.arange(len(starts), dtype=np.int64), np.diff(self._first))
+        self._moments = place * self._span + (self._times - self._from)
+        added = np.ones((len(keys), 1)) if weights is None else weights[order]
+        self._sums = np.concatenate([np.zeros((1, added.shape[1])), np.cumsum(added, axis=0)])
 
     def before(self, keys: Ints, ts_ms: Ints, window_ms: int = EVER) -> Floats:
-        """Return the sum of each key's weights in the `window_ms` that end right before its moment; 0 for no event."""
+        """Return `[asked, sums]` of each key's events in the `window_ms` that end right before its moment."""
         place, known = self._place(keys)
         end = self._until(place, ts_ms)
         start = self._first[place] if window_ms == EVER else self._until(place, ts_ms - window_ms)
-        return np.where(known, self._sums[end] - self._sums[start], 0.0)
+        return np.asarray((self._sums[end] - self._sums[start]) * known[:, None])
 
     def since_last(self, keys: Ints, ts_ms: Ints) -> Floats:
         """Return the milliseconds since each key's newest event before its moment, infinity where there is none."""
+        if not len(self._keys):
+            return np.full(len(keys), np.inf)
         place, known = self._place(keys)
         end = self._until(place, ts_ms)
         there = known & (end > self._first[place])
-        last = self._times[np.where(there, end - 1, 0)] if len(self._times) else np.zeros(len(keys))
-        return np.where(there, ts_ms - last, np.inf)
+        return np.where(there, ts_ms - self._times[np.maximum(end - 1, 0)], np.inf)
 
     def _place(self, keys: Ints) -> tuple[Ints, NDArray[np.bool_]]:
         if not len(self._keys):
@@ -56,5 +57,5 @@ class Counts:
 
     def _until(self, place: Ints, ts_ms: Ints) -> Ints:
         """Return where the events of each key end that lie before its moment."""
-        moment = np.clip(ts_ms - self._from, 0, self._span - 1)
+        moment = np.minimum(np.maximum(ts_ms - self._from, 0), self._span - 1)
         return np.searchsorted(self._moments, place * self._span + moment)

@@ -122,8 +122,7 @@ class PairFeatures:
         known = _Known.of(self, history)
         user, item = user_idx.astype(np.int64), item_idx.astype(np.int64)
         columns = {
-            **known.around(user, item, ts_ms), **known.with_item(user, item, ts_ms),
-            **known.price(user, item, ts_ms), **self._fresh(item, ts_ms), **_moment(ts_ms),
+            **known.of_pairs(user, item, ts_ms), **self._fresh(item, ts_ms), **_moment(ts_ms),
         }  # fmt: skip
         return np.stack([columns[name] for name in NAMES], axis=1).astype(np.float32)
 
@@ -131,7 +130,7 @@ class PairFeatures:
         """Return how new the item is (1 on its first day, 0 for ever), and its week against its month in the log."""
         created = self.facts.created_ms[item]
         weeks = np.maximum(ts_ms - created, 0) / WEEK_MS
-        week, month = (self.trends.before(item, ts_ms, n * WEEK_MS) for n in (1, MONTH_WEEKS))
+        week, month = (self.trends.before(item, ts_ms, n * WEEK_MS)[:, 0] for n in (1, MONTH_WEEKS))
         told = np.clip((ts_ms - self.start_ms) / WEEK_MS, 1, MONTH_WEEKS)  # the log may be younger than a month
         return {"new": np.where(created > 0, 1 / (1 + weeks), 0.0), "trend": np.log((week + 1) / (month / told + 1))}
 
@@ -148,78 +147,66 @@ class PairFeatures:
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """The events of a history, ready to be counted as of any moment."""
+    """The events of a history, ready to be counted as of any moment.
+
+    `users` sum: shown, turned to, turned to with a brand, prices, and how many of them; `categories` shown and turned
+    to; `brands` turned to; `pairs` turned to and shown.
+    """
 
     features: PairFeatures
-    by_user: Mapping[str, Counts]
-    by_label: Mapping[str, Counts]
-    had: Counts
-    seen: Counts
-    touched: Counts
-    paid: Counts
-    priced: Counts
-    items: int
+    users: Counts
+    categories: Counts
+    brands: Counts
+    pairs: Counts
 
     @classmethod
     def of(cls, features: PairFeatures, history: History) -> Self:
-        facts, ts = features.facts, history.ts_ms
-        user, item = history.user_idx.astype(np.int64), history.item_idx.astype(np.int64)
-        shown, turned = _sorts(history)
-        items = len(facts.category)
-        price = facts.log_price[item]
-        has_price = turned & np.isfinite(price)
+        facts, (shown, turned) = features.facts, _sorts(history)
+        counts = shown | turned
+        user, item = history.user_idx[counts].astype(np.int64), history.item_idx[counts].astype(np.int64)
+        ts, shown, turned = history.ts_ms[counts], shown[counts], turned[counts]
+        price = facts.log_price[item].astype(np.float64)
+        in_category, of_brand, priced = facts.category[item] >= 0, facts.brand[item] >= 0, np.isfinite(price) & turned
+        of_users = [shown & in_category, turned & in_category, turned & of_brand, np.where(priced, price, 0.0), priced]
 
-        def counted(keys: Ints, where: NDArray[np.bool_], weights: NDArray[Any] | None = None) -> Counts:
-            return Counts(keys[where], ts[where], None if weights is None else weights[where].astype(np.float64))
+        def counted(keys: Ints, *columns: NDArray[Any]) -> Counts:
+            return Counts(keys, ts, np.stack(columns, axis=1).astype(np.float64))
 
-        labels = {"shown": facts.category, "category": facts.category, "brand": facts.brand}
-        sorts = {"shown": shown, "category": turned, "brand": turned}
-        keys = {name: _key(user, label[item], label) for name, label in labels.items()}
         return cls(
-            features,
-            {name: counted(user, where & (labels[name][item] >= 0)) for name, where in sorts.items()},
-            {name: counted(keys[name], where & (labels[name][item] >= 0)) for name, where in sorts.items()},
-            counted(user * items + item, turned), counted(user * items + item, shown),
-            counted(user * items + item, turned | shown), counted(user, has_price, price),
-            counted(user, has_price), items,
+            features, counted(user, *of_users),
+            counted(_key(user, facts.category[item], facts.category), shown, turned),
+            counted(_key(user, facts.brand[item], facts.brand), turned),
+            counted(user * len(facts.category) + item, turned, shown),
         )  # fmt: skip
 
-    def around(self, user: Ints, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
-        """Return how much more the user meets, and likes, the item's category and brand than people do."""
-        shown = self._lift("shown", user, item, ts_ms, SHOWN)
-        return {
-            "shown_lift": shown, "shown_often": shown > np.log(OFTEN),
-            "category_lift": self._lift("category", user, item, ts_ms, WISHED),
-            "brand_lift": self._lift("brand", user, item, ts_ms, WISHED),
-        }  # fmt: skip
-
-    def with_item(self, user: Ints, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
-        """Return what was between the user and the very item."""
-        pair = user * self.items + item
-        days = self.touched.since_last(pair, ts_ms) / DAY_MS
-        return {
-            "had": np.log1p(self.had.before(pair, ts_ms)), "seen": np.log1p(self.seen.before(pair, ts_ms)),
-            "last": 1 / (1 + days),
-        }  # fmt: skip
-
-    def price(self, user: Ints, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
-        """Return the item's price against its category's, and against what the user turned to so far."""
+    def of_pairs(self, user: Ints, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
+        """Return how much more the user meets, and likes, the item's kind than people do; their past; its price."""
         facts = self.features.facts
-        count = self.priced.before(user, ts_ms)
-        mean = np.divide(self.paid.before(user, ts_ms), count, out=np.zeros(len(count)), where=count > 0)
-        apart = np.nan_to_num(facts.log_price[item].astype(np.float64) - mean) * count / (count + PRICED)
-        return {"price_ratio": facts.price_ratio[item], "price_level": apart}
+        shown, turned, branded, paid, priced = self.users.before(user, ts_ms).T
+        category, brand = facts.category[item], facts.brand[item]
+        in_category = self.categories.before(_key(user, category, facts.category), ts_ms)
+        of_brand = self.brands.before(_key(user, brand, facts.brand), ts_ms)
+        lift = self._lift("shown", category, in_category[:, 0], shown, SHOWN)
+        pair = user * len(facts.category) + item
+        had, seen = self.pairs.before(pair, ts_ms).T
+        usual = np.divide(paid, priced, out=np.zeros(len(priced)), where=priced > 0)
+        apart = np.nan_to_num(facts.log_price[item].astype(np.float64) - usual)
+        return {
+            "shown_lift": lift, "shown_often": lift > np.log(OFTEN),
+            "category_lift": self._lift("category", category, in_category[:, 1], turned, WISHED),
+            "brand_lift": self._lift("brand", brand, of_brand[:, 0], branded, WISHED),
+            "had": np.log1p(had), "seen": np.log1p(seen),
+            "last": 1 / (1 + self.pairs.since_last(pair, ts_ms) / DAY_MS),
+            "price_ratio": facts.price_ratio[item], "price_level": apart * priced / (priced + PRICED),
+        }  # fmt: skip
 
-    def _lift(self, name: str, user: Ints, item: Ints, ts_ms: Ints, pseudo: float) -> NDArray[Any]:
-        label = self.features.facts.brand if name == "brand" else self.features.facts.category
+    def _lift(self, name: str, label: Rows, of_label: NDArray[Any], of_user: NDArray[Any],
+              pseudo: float) -> NDArray[Any]:  # fmt: skip
         share = self.features.shares[name]
-        code = label[item]
-        there = code >= 0
         if not len(share):
-            return np.zeros(len(item))
-        usual = np.where(there, share[code], 1.0).astype(np.float64)
-        of_label = self.by_label[name].before(_key(user, code, label), ts_ms)
-        of_user = self.by_user[name].before(user, ts_ms)
+            return np.zeros(len(label))
+        there = label >= 0
+        usual = np.where(there, share[label], 1.0).astype(np.float64)
         return np.where(there, np.log((of_label + pseudo * usual) / ((of_user + pseudo) * usual)), 0.0)
 
 

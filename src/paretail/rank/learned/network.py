@@ -230,7 +230,12 @@ class RankNet(nn.Module):
 
     @torch.no_grad()
     def settle(self) -> None:
-        """Forget what noise left in rows that had no example."""
+        """Forget what noise left in rows that had no example, and numbers that the priors have all but removed.
+
+        Those end as denormals, with which a product of 500 x 32 numbers takes .25 ms instead of .012.
+        """
+        for param in self.parameters():
+            param[param.abs() < SMALL**2] = 0.0
         for table, counts in ((self.user_own, "user_counts"), (self.item_own, "item_counts")):
             table.forget(torch.nonzero(self.get_buffer(counts) == 0).squeeze(1))
 

@@ -121,6 +121,10 @@ class Ranker:
         return self.net.items()
 
     @cached_property
+    def _prices(self) -> NDArray[np.float64]:
+        return np.exp(_log_prices(self.features))
+
+    @cached_property
     def _usual(self) -> Usual:
         report = self.report
         return Usual.of(self.shown, report["positives"]["click"] / report["examples"])
@@ -160,7 +164,7 @@ class Ranker:
             if task == "value":
                 sigma = self.net.log_sigma.exp().clamp(*SIGMA)
                 value = (mean + 0.5 * (variance + sigma**2)).double().exp().numpy()
-                found[task] = value * np.exp(_log_prices(self.features)[item_idx]) * self.value_ratio
+                found[task] = value * self._prices[item_idx] * self.value_ratio
             else:
                 p = expected(torch.sigmoid, mean, variance).double().numpy()
                 found[task] = self.calibration.get(task, Platt())(p)
@@ -215,7 +219,7 @@ class Ranker:
             return {"value_ratio": 1.0}
         logs = later.labels["value"].double().numpy()
         there = np.isfinite(logs)
-        paid = np.exp(logs[there] + _log_prices(self.features)[later.item.numpy()[there]])
+        paid = np.exp(logs[there]) * self._prices[later.item.numpy()[there]]
         predicted = told["value"][there]
         ratio = float((paid.sum() + predicted.mean()) / (predicted.sum() + predicted.mean())) if there.any() else 1.0
         return {"value_ratio": ratio, "values": {"paid": float(paid.sum()), "predicted": float(predicted.sum())}}
