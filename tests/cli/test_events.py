@@ -57,7 +57,9 @@ def test_a_training_from_a_store_or_an_export_is_that_of_the_file(shop: DemoShop
     config = shop.config_with(tmp_path / "file.toml", "popular", items="[]", users="[]")
     facts = [trained(config, tmp_path / "file")]
     for place in (store, tmp_path / "events.parquet"):
-        (tmp_path / "bare.toml").write_text(f'[data]\nevents = "{place}"\n[model]\nname = "popular"\n')
+        (tmp_path / "bare.toml").write_text(
+            f'[data]\nevents = "{place}"\n[model]\nname = "popular"\n[rank]\nepochs = 1\n'
+        )
         facts.append(trained(tmp_path / "bare.toml", tmp_path / place.stem))
     assert facts[0]["events"] == shop.events().height
     for name in ("events", "users", "items", "target", "kinds", "time", "repeat", "settings", "figure"):

@@ -66,6 +66,28 @@ def test_pairs_keep_their_order(folder: Path, tmp_path: Path) -> None:
     assert told["expected_value"][0] == pytest.approx(most, rel=0.5)  # in the shop's own currency
 
 
+def test_an_update_learns_to_rank_anew(folder: Path, tmp_path: Path) -> None:
+    """From all events on, where the bundle ranked before: a user and events that are new to it count."""
+    text = (folder / "shop.toml").read_text().replace('"events.parquet"', f'"{tmp_path / "events.parquet"}"')
+    for name in ("items", "users"):
+        text = text.replace(f'"{name}.parquet"', f'"{folder / name}.parquet"')
+    (tmp_path / "shop.toml").write_text(text)
+    events = pl.read_parquet(folder / "events.parquet").sort("ts_ms")
+    told = []
+    for verb, part in (("train", events.head(6000)), ("update", events)):
+        part.write_parquet(tmp_path / "events.parquet")
+        done = paretail(
+            verb, "--config", tmp_path / "shop.toml", *(["--out"] if verb == "train" else ["--bundle"]), tmp_path / "b"
+        )
+        assert done.code == 0, done.err
+        pl.DataFrame({"user_id": ["u007"], "item_id": ["i003"]}).write_csv(tmp_path / "pairs.csv")
+        out = tmp_path / f"{verb}.parquet"
+        done = paretail("predict", "--bundle", tmp_path / "b", "--pairs", tmp_path / "pairs.csv", "--out", out)
+        assert done.code == 0, done.err
+        told.append(pl.read_parquet(out)["p_click"][0])
+    assert told[0] != told[1]
+
+
 @pytest.mark.parametrize(("columns", "code"), [
     ({"user_id": ["u001"], "product": ["i001"]}, "RANK-06"),
     ({"user_id": ["u001", None], "item_id": ["i001", "i002"]}, "RANK-06"),

@@ -28,6 +28,7 @@ from paretail.graph.targets import Target, turned
 from paretail.pipeline.bundle import Draft, Manifest, publish
 from paretail.pipeline.config import GoalConfig, ModelConfig, ShopConfig
 from paretail.pipeline.drafting import drafted, nodes_from
+from paretail.pipeline.ranking import GROUP, add_ranker
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.train import FEW_EVENTS, account_of, words
 from paretail.pipeline.training_page import write_page
@@ -76,7 +77,8 @@ def update(config: ShopConfig, base: Path, bundle: Path, *, progress: Progress =
     quarantine = bundle.parent / "quarantine" / f"{bundle.name}-{now_ms()}-{os.getpid()}"
     imported = ingest(config.data, base, quarantine=quarantine, progress=progress)
     account = account_of(imported.report, quarantine)
-    return replace(update_shop(imported.shop, config, parent, bundle, progress=progress), account=account)
+    updated = update_shop(imported.shop, config, parent, bundle, progress=progress)
+    return replace(updated, account=(*account, *updated.account))
 
 
 def update_shop(
@@ -98,9 +100,10 @@ def update_shop(
     draft = drafted(target, graph, config, fitted, parent.manifest.metrics, told)
     if _is_known(draft, parent):
         return Updated(parent.version, parent.version, facts, news)
+    remarks = add_ranker(draft, target, graph, config.rank, int(facts["seed"]), progress) if GROUP in facts else ()
     progress("Publishing")
     version = publish(draft, bundle)
-    return Updated(version, parent.version, told, news, page=write_page(bundle, version, told))
+    return Updated(version, parent.version, told, news, remarks, write_page(bundle, version, told))
 
 
 def graph_of(bundle: Recommender) -> ShopGraph:
@@ -177,7 +180,8 @@ def _refitted(parent: Recommender, graph: ShopGraph, start: WarmStart, progress:
 
 def _facts(parent: Recommender, graph: ShopGraph, config: ShopConfig, news: News) -> dict[str, Any]:
     """Return what the parent tells of itself, and what has changed."""
-    facts, history = parent.manifest.facts, graph.history
+    history = graph.history
+    facts = {name: fact for name, fact in parent.manifest.facts.items() if name != GROUP}  # it is learned anew
     trained = facts.get("trained", parent.version)
     remark = f"Updated from {parent.version}: {news.told}; settings and figures are those of {trained}"
     return facts | {

@@ -108,6 +108,13 @@ def test_somebody_new_and_an_item_of_which_nothing_is_known() -> None:
     assert not told[:, [NAMES.index(name) for name in names]].any()
 
 
+def test_a_catalogue_of_ids_alone() -> None:
+    log, (user, item, ts) = history(), asked()
+    told = PairFeatures.of(catalogue().select("item_id"), log).raw(log, user, item, ts)
+    assert np.isfinite(told).all()
+    assert told[:, [NAMES.index(name) for name in GROUPS["past with the item"]]].any()
+
+
 def test_a_constant_feature_says_nothing() -> None:
     log, (user, item, _) = history(), asked()
     features = PairFeatures.of(catalogue(), log)

@@ -65,6 +65,7 @@ class ItemFacts:
         price = pl.col("price_minor") if "price_minor" in there else pl.lit(None, pl.Int64)
         created = pl.col("created_ts_ms") if "created_ts_ms" in there else pl.lit(None, pl.Int64)
         found = items.select(
+            "item_id",  # of one that tells nothing else there would be one row for all
             category=pl.col("category").list.join(" > ") if "category" in there else nothing,
             brand=pl.col("brand") if "brand" in there else nothing,
             log=pl.when(price > 0).then(price.cast(pl.Float64).log()),
