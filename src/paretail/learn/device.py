@@ -74,6 +74,17 @@ def use_cores(threads: int | None = None) -> int:
     return torch.get_num_threads()
 
 
+@contextmanager
+def threads(count: int | None) -> Iterator[None]:
+    """Inside, torch computes on `count` threads; None: on as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     """Return how many cores this process may use: its affinity, and the quota of its container.
 
