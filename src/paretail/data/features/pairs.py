@@ -110,7 +110,11 @@ class PairFeatures:
         scale = np.where(deviation > 1e-6, 1 / np.maximum(deviation, 1e-6), 0.0)
         return replace(self, mean=mean.astype(np.float32), scale=scale.astype(np.float32))
 
-    def matrix(self, history: History, user_idx: Rows, item_idx: Rows, ts_ms: Ints) -> Dense:
+    def known(self, history: History) -> "Known":
+        """Return the events of `history` ready to be counted, for many questions."""
+        return Known.of(self, history)
+
+    def matrix(self, history: "History | Known", user_idx: Rows, item_idx: Rows, ts_ms: Ints) -> Dense:
         """Return standardised features `[pairs, NAMES]` of users of `history` and items, as of `ts_ms[pairs]`."""
         return self.standard(self.raw(history, user_idx, item_idx, ts_ms))
 
@@ -118,9 +122,9 @@ class PairFeatures:
         """Standardise what `raw` returned."""
         return np.asarray(np.clip((raw - self.mean) * self.scale, -FARTHEST, FARTHEST), np.float32)
 
-    def raw(self, history: History, user_idx: Rows, item_idx: Rows, ts_ms: Ints) -> Dense:
+    def raw(self, history: "History | Known", user_idx: Rows, item_idx: Rows, ts_ms: Ints) -> Dense:
         """Return the features as they are."""
-        known = _Known.of(self, history)
+        known = self.known(history) if isinstance(history, History) else history
         user, item = user_idx.astype(np.int64), item_idx.astype(np.int64)
         columns = {
             **known.of_pairs(user, item, ts_ms), **self._fresh(item, ts_ms), **_moment(ts_ms),
@@ -147,7 +151,7 @@ class PairFeatures:
 
 
 @dataclass(frozen=True, eq=False)
-class _Known:
+class Known:
     """The events of a history, ready to be counted as of any moment.
 
     `users` sum: shown, turned to, turned to with a brand, prices, and how many of them; `categories` shown and turned
@@ -162,6 +166,7 @@ class _Known:
 
     @classmethod
     def of(cls, features: PairFeatures, history: History) -> Self:
+        """Index the events that show a wish, or that something was shown."""
         facts, (shown, turned) = features.facts, _sorts(history)
         counts = shown | turned
         user, item = history.user_idx[counts].astype(np.int64), history.item_idx[counts].astype(np.int64)

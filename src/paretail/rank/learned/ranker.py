@@ -104,15 +104,15 @@ class Ranker:
         """Predict pairs of users of `history` and items as of `ts_ms[pairs]`.
 
         `known[users]` are the rows that the users have in the ranker's own log, -1 for somebody new. Cost: 500 pairs of
-        one user take about 2 ms on one thread.
+        one user take about 3.6 ms on one thread.
         """
         out = {task: np.full(len(user_idx), np.nan) for task in TASKS}
         with torch.inference_mode():
             people = self._people(history, known)
-            things = self._things
+            things, events = self._things, self.features.known(history)
             for start in range(0, len(user_idx), BLOCK):
                 at = slice(start, start + BLOCK)
-                features = self.features.matrix(history, user_idx[at], item_idx[at], ts_ms[at])
+                features = self.features.matrix(events, user_idx[at], item_idx[at], ts_ms[at])
                 told = self._told(people, things, user_idx[at], item_idx[at], features)
                 for task, values in told.items():
                     out[task][at] = values
