@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.optimize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretail.data.held import Held
 from paretail.evaluate.ranking import hits
 from paretail.evaluate.ranking import ndcg as evaluated
-from paretail.retrieve import listwise
 from paretail.retrieve.listwise import Lists, fit, ndcg
 
 
@@ -55,7 +55,7 @@ def given_to_scipy(monkeypatch: pytest.MonkeyPatch, lists: Lists, l2: float) -> 
         seen.append(function)
         return type("Found", (), {"x": begin})
 
-    monkeypatch.setattr(listwise, "minimize", minimize)
+    monkeypatch.setattr(scipy.optimize, "minimize", minimize)  # imported where it is called
     fit(lists, l2)
     return seen[0]  # type: ignore[no-any-return]
 
