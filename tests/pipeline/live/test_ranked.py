@@ -75,6 +75,14 @@ def test_lists_are_ranked_where_asked(live: LiveShop, shop: DemoShop, tmp_path: 
     assert pl.read_parquet(out)["item_id"].to_list() == [line.item_id for line in answer.items]
 
 
+def test_a_ranker_that_fails_leaves_the_retrievers_list(live: LiveShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = live.recommend(RecommendRequest(user_id="u00000007", k=8))
+    monkeypatch.setattr("paretail.rank.learned.ranker.Ranker.predict", lambda *_: 1 / 0)
+    answer = live.recommend(RecommendRequest(user_id="u00000007", k=8, order="value"))
+    assert [line.item_id for line in answer.items] == [line.item_id for line in plain.items]
+    assert (answer.degraded, {line.source for line in answer.items}) == (["ranker"], {plain.items[0].source})
+
+
 def test_without_a_ranker_it_says_so(open_shop: Open, shop: DemoShop, tmp_path: Path) -> None:
     config = shop.config_with(tmp_path / "shop.toml")
     assert paretail("train", "--config", config, "--out", tmp_path / "plain").code == 0

@@ -1,14 +1,15 @@
-"""Ranked: a caller's own candidates in the order of what the ranker expects of them."""
+"""Ranked: lists and a caller's own candidates in the order of what the ranker expects of them."""
 
 from typing import Final, TypeVar
 from uuid import uuid4
 
 import numpy as np
+import structlog
 
 from paretail.core.errors import Problem, UsageError
 from paretail.core.ids import Rows
 from paretail.data.types import Predictions
-from paretail.pipeline.live import bodies
+from paretail.pipeline.live import bodies, rules
 from paretail.pipeline.live.asked import Asked
 from paretail.pipeline.live.engine import Engine
 from paretail.pipeline.live.shown import ShownLists
@@ -17,6 +18,8 @@ from paretail.pipeline.ranking import CANDIDATES, GROUP, Order, worth
 Line = TypeVar("Line", bodies.RankedItem, bodies.RecommendedItem)
 #: Digits of probabilities and money in answers.
 DIGITS: Final = 8
+
+log = structlog.get_logger()
 
 
 def rank(engine: Engine, question: bodies.RankRequest, shown: ShownLists) -> bodies.RankAnswer:
@@ -33,6 +36,23 @@ def rank(engine: Engine, question: bodies.RankRequest, shown: ShownLists) -> bod
     for number, line in enumerate(found, 1):
         line.rank = number
     return bodies.RankAnswer(question.request_id or uuid4().hex, engine.version, found)
+
+
+def listed(asked: Asked, scores: rules.Scores, question: bodies.RecommendRequest,
+           degraded: list[str]) -> tuple[Rows, list[bodies.RecommendedItem]]:  # fmt: skip
+    """Return the rows and lines of a list, in the order asked for; a failure of the ranker is told in `degraded`."""
+    engine = asked.engine
+    rows, values = rules.draw(engine, scores, asked.drawing(drawn(question)))
+    if question.order != "model":
+        try:
+            return lines(asked, rows, question.k, question.order)
+        except Exception as error:  # the retriever's order is better than none
+            log.error("ranker_failed", version=engine.version, exc_info=error)
+            degraded.append("ranker")
+    model = str(engine.recommender.manifest.facts["model"])
+    source = model if asked.is_known and "model" not in degraded else "popular"
+    rows = rows[: question.k]
+    return rows, asked.lines(rows, values[: question.k], source)
 
 
 def lines(asked: Asked, rows: Rows, k: int, by: Order) -> tuple[Rows, list[bodies.RecommendedItem]]:

@@ -316,12 +316,7 @@ class LiveShop:
     def _listed(self, asked: Asked, scores: rules.Scores, question: bodies.RecommendRequest,
                 degraded: list[str]) -> bodies.RecommendAnswer:  # fmt: skip
         engine = asked.engine
-        rows, values = rules.draw(engine, scores, asked.drawing(ranked.drawn(question)))
-        if question.order == "model":
-            model = str(engine.recommender.manifest.facts["model"])
-            lines = asked.lines(rows, values, model if asked.is_known and not degraded else "popular")
-        else:
-            rows, lines = ranked.lines(asked, rows, question.k, question.order)
+        rows, lines = ranked.listed(asked, scores, question, degraded)
         if question.explain:
             asked.explain(lines, rows, degraded)
         request_id = question.request_id or uuid4().hex
