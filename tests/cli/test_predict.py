@@ -108,3 +108,12 @@ def test_a_bundle_without_a_ranker_says_so(folder: Path, tmp_path: Path) -> None
         "predict", "--bundle", folder / "plain", "--pairs", tmp_path / "pairs.parquet", "--out", tmp_path / "told.csv"
     )
     assert (done.code, "(RANK-05)" in done.err) == (1, True), done.err
+
+
+def test_without_torch_training_says_what_to_install(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paretail.pipeline.ranking.find_spec", lambda name: None)
+    done = paretail("train", "--config", folder / "shop.toml", "--out", tmp_path / "b")
+    assert done.code == 0, done.err
+    assert "pip install 'paretail[learn]'" in done.out

@@ -59,7 +59,7 @@ def trained(console: Console, done: Trained, out: Path) -> None:
     facts = done.facts
     noun = _noun(facts["lists"])
     for line in done.account:
-        console.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=True, markup=False)  # it may hold [learn], which is no style
     console.print(f"{facts['events']:,} events of {facts['users']:,} users with {facts['items']:,} {noun}")
     again = "may come back" if facts["repeat"] else "do not come back"
     console.print(f"Target: {facts['target']}; {noun} that a user already had {again}")

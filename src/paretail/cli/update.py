@@ -31,7 +31,7 @@ def update(*, config: Path, bundle: Path, json: bool = False) -> None:
         )
         return
     for line in done.account:
-        console.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=True, markup=False)  # it may hold [learn], which is no style
     if done.version == done.parent:
         console.print(f"Nothing is new; {done.version} stays as it is", soft_wrap=True)
         return
