@@ -4,9 +4,9 @@ Three steps: the network learns from all but the newest tenth of the impressions
 on it, and goes on to learn from all.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Final, Self
 
 import numpy as np
@@ -20,16 +20,14 @@ from paretail.core.progress import Progress, silent
 from paretail.data.features.pairs import NAMES, PairFeatures, wished
 from paretail.data.types import Events, History, Predictions
 from paretail.graph.shopgraph import ShopGraph
-from paretail.learn import device
-from paretail.learn.loop import LoopConfig, run
-from paretail.rank.balance import balancer
 from paretail.rank.calibration import Platt, Reliability, calibrations
 from paretail.rank.config import RankConfig
 from paretail.rank.examples import TASKS, Examples, learnable
+from paretail.rank.learned.fitting import Frame, learn, log_prices, network_of
 from paretail.rank.learned.foldin import Usual, folded
 from paretail.rank.learned.gaussian import expected
-from paretail.rank.learned.network import SIGMA, Batch, RankNet, Sizes, state_of
-from paretail.rank.sides import UserSides, item_sides
+from paretail.rank.learned.network import SIGMA, RankNet, Sizes, state_of
+from paretail.rank.sides import UserSides
 
 #: The share of the impressions, the newest, on which the ranker is calibrated and judged.
 LATER: Final = 0.1
@@ -37,15 +35,6 @@ LATER: Final = 0.1
 AGAIN: Final = 0.25
 #: The share of the learning rate with which it does: with half of it what was learned is forgotten first.
 AGAIN_LR: Final = 0.1
-#: Weights by propensity end at so many times their mean.
-HEAVIEST: Final = 10.0
-WARMUP_STEPS: Final = 100
-#: Batches of a small log are smaller, so that an epoch has about so many steps.
-LEAST_BATCH, STEPS = 256, 64
-#: Smaller batches are learned on one thread: on a busy machine two wait for each other ten times as long as they work.
-THREADED: Final = 4096
-#: Adam's memory: with a longer one of squares (.999) rows that are seen seldom jump when they are.
-BETAS: Final = (0.9, 0.99)
 #: Pairs that are predicted at once.
 BLOCK: Final = 1 << 16
 #: Prefixes of what a bundle keeps.
@@ -82,13 +71,13 @@ class Ranker:
         raw = features.raw(graph.history, examples.user_idx, examples.item_idx, examples.ts_ms)
         features = features.standardised_by(raw)
         sides = UserSides.of(graph.history, features.facts)
-        frame = _Frame.of(examples, features, raw, config)
-        net = _network(config, examples.tasks, graph, sides, seed)
+        frame = Frame.of(examples, features, raw, config)
+        net = network_of(config, examples.tasks, graph, sides, seed)
         fresh = cls(config, examples.tasks, net, features, sides)
-        curves = fresh._learn(frame.first(1 - LATER), config.epochs, config.lr, seed, progress)
+        curves = learn(net, frame.first(1 - LATER), config, config.epochs, config.lr, seed, progress)
         later = frame.last(LATER)
         calibrated = fresh._calibrated(later)
-        fresh._learn(frame, max(1, round(AGAIN * config.epochs)), AGAIN_LR * config.lr, seed + 1, progress)
+        learn(net, frame, config, max(1, round(AGAIN * config.epochs)), AGAIN_LR * config.lr, seed + 1, progress)
         net.settle()
         net.eval()
         report = {
@@ -124,7 +113,7 @@ class Ranker:
 
     @cached_property
     def _prices(self) -> NDArray[np.float64]:
-        return np.exp(_log_prices(self.features))
+        return np.exp(log_prices(self.features))
 
     @cached_property
     def _usual(self) -> Usual:
@@ -172,28 +161,7 @@ class Ranker:
                 found[task] = self.calibration.get(task, Platt())(p)
         return found
 
-    def _learn(self, frame: "_Frame", epochs: int, lr: float, seed: int, progress: Progress) -> dict[str, Any]:
-        config, net = self.config, self.net
-        net.examples = len(frame.user)
-        for rows, name in ((frame.user, "user_counts"), (frame.item, "item_counts")):
-            counts = net.get_buffer(name)
-            counts.copy_(torch.bincount(rows, minlength=len(counts)))
-        size = min(config.batch_size, max(LEAST_BATCH, len(frame.user) // STEPS))
-        loop = LoopConfig(
-            epochs=epochs, batch_size=size, lr=lr, schedule="cosine", warmup_steps=WARMUP_STEPS, seed=seed,
-        )  # fmt: skip
-
-        def batches(epoch: int, rng: np.random.Generator) -> Iterator[Batch]:
-            order = torch.from_numpy(rng.permutation(len(frame.user)))
-            return (frame.batch(order[start : start + size]) for start in range(0, len(order), size))
-
-        plain = config.balance == "weighted" and not config.balance_settings
-        balance: Any = None if plain else balancer(config.balance, self.tasks, config.balance_settings)
-        optimise = partial(_optimiser, lr=lr)
-        with device.threads(None if size >= THREADED else 1):
-            return run(net, batches, None, loop, None, progress, optimise=optimise, balance=balance).to_json()
-
-    def _calibrated(self, later: "_Frame") -> dict[str, Any]:
+    def _calibrated(self, later: Frame) -> dict[str, Any]:
         """Calibrate on later impressions; return the numbers, and how reliable the predictions were before."""
         self.net.eval()
         with torch.inference_mode():
@@ -216,7 +184,7 @@ class Ranker:
             fits[task] = Platt.fit(told[task][there], label[there], fair / fair.mean(), looked).__dict__
         return {"calibration": fits, "reliability": reliability} | self._worth(later, told)
 
-    def _worth(self, later: "_Frame", told: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
+    def _worth(self, later: Frame, told: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
         """Compare the values told of purchases with those paid."""
         if "value" not in self.tasks:
             return {"value_ratio": 1.0}
@@ -262,71 +230,7 @@ class Ranker:
                    report["value_ratio"], report, *_log(history, items.height))  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class _Frame:
-    """The examples as tensors, oldest first."""
-
-    user: Tensor
-    item: Tensor
-    position: Tensor
-    weight: Tensor
-    features: Tensor
-    price: Tensor
-    labels: Mapping[str, Tensor]
-
-    @classmethod
-    def of(cls, examples: Examples, features: PairFeatures, raw: NDArray[np.float32], config: RankConfig) -> Self:
-        weight = examples.propensity.astype(np.float64) ** -config.propensity_power
-        weight = np.minimum(weight / weight.mean(), HEAVIEST)
-        labels = dict(examples.labels)
-        if "value" in labels:
-            labels["value"] = np.log(labels["value"]) - _log_prices(features)[examples.item_idx].astype(np.float32)
-        return cls(
-            torch.from_numpy(examples.user_idx.astype(np.int64)), torch.from_numpy(examples.item_idx.astype(np.int64)),
-            torch.from_numpy(examples.position.astype(np.int64)), torch.from_numpy(weight.astype(np.float32)),
-            torch.from_numpy(features.standard(raw)), torch.from_numpy(features.facts.price_ratio[examples.item_idx]),
-            {task: torch.from_numpy(label) for task, label in labels.items()},
-        )  # fmt: skip
-
-    def batch(self, rows: Any) -> Batch:
-        """Return some examples."""
-        return Batch(self.user[rows], self.item[rows], self.position[rows], self.weight[rows], self.features[rows],
-                     self.price[rows], {task: label[rows] for task, label in self.labels.items()})  # fmt: skip
-
-    def first(self, share: float) -> Self:
-        """Return the oldest examples."""
-        return self._part(slice(0, max(1, round(share * len(self.user)))))
-
-    def last(self, share: float) -> Self:
-        """Return the newest examples."""
-        return self._part(slice(round((1 - share) * len(self.user)), None))
-
-    def _part(self, rows: slice) -> Self:
-        return type(self)(**vars(self.batch(rows)))
-
-
-def _optimiser(net: torch.nn.Module, lr: float) -> torch.optim.Optimizer:
-    return torch.optim.Adam(net.parameters(), lr, BETAS, fused=True)
-
-
-def _network(config: RankConfig, tasks: tuple[str, ...], graph: ShopGraph, sides: UserSides, seed: int) -> RankNet:
-    columns = item_sides(graph)
-    sizes = Sizes(graph.users, graph.items, sides.size, columns.shape[1], len(NAMES))
-    with device.seeded("rank/start", seed):
-        net = RankNet(config, tasks, sizes)
-    net.get_buffer("item_columns").copy_(torch.from_numpy(columns))
-    net.get_buffer("user_columns").copy_(torch.from_numpy(sides.matrix(graph.history)))
-    return net
-
-
 def _log(history: History, items: int) -> tuple[NDArray[np.float64], int]:
     """Return how often each item of a log was shown, and when it ends."""
     counts = np.bincount(history.item_idx[~wished(history)], minlength=items).astype(np.float64)
     return counts if counts.any() else np.ones(items), int(history.ts_ms.max(initial=0))
-
-
-def _log_prices(features: PairFeatures) -> NDArray[np.float64]:
-    """Return the logarithm of each item's price in minor units, the median where it has none, 0 without any."""
-    logs = features.facts.log_price.astype(np.float64)
-    known = np.isfinite(logs)
-    return np.where(known, logs, np.median(logs[known]) if known.any() else 0.0)

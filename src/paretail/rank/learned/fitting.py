@@ -1,0 +1,132 @@
+"""Fitting a ranker's network: the examples as tensors, and the epochs over them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from paretail.core.progress import Progress
+from paretail.data.features.pairs import NAMES, PairFeatures
+from paretail.graph.shopgraph import ShopGraph
+from paretail.learn import device
+from paretail.learn.loop import LoopConfig, run
+from paretail.rank.balance import balancer
+from paretail.rank.config import RankConfig
+from paretail.rank.examples import Examples
+from paretail.rank.learned.network import Batch, RankNet, Sizes
+from paretail.rank.sides import UserSides, item_sides
+
+#: Weights by propensity end at so many times their mean.
+HEAVIEST: Final = 10.0
+WARMUP_STEPS: Final = 100
+#: Batches of a small log are smaller, so that an epoch has about so many steps.
+LEAST_BATCH, STEPS = 256, 64
+#: Smaller batches are learned on one thread: on a busy machine two wait for each other ten times as long as they work.
+THREADED: Final = 4096
+#: Adam's memory: with a longer one of squares (.999) rows that are seen seldom jump when they are.
+BETAS: Final = (0.9, 0.99)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """The examples as tensors, oldest first."""
+
+    user: Tensor
+    item: Tensor
+    position: Tensor
+    weight: Tensor
+    features: Tensor
+    price: Tensor
+    labels: Mapping[str, Tensor]
+
+    @classmethod
+    def of(cls, examples: Examples, features: PairFeatures, raw: NDArray[np.float32], config: RankConfig) -> Self:
+        """Return examples as tensors; weights by propensity have the mean 1 before the heaviest are cut."""
+        weight = examples.propensity.astype(np.float64) ** -config.propensity_power
+        weight = np.minimum(weight / weight.mean(), HEAVIEST)
+        labels = dict(examples.labels)
+        if "value" in labels:
+            labels["value"] = np.log(labels["value"]) - log_prices(features)[examples.item_idx].astype(np.float32)
+        return cls(
+            torch.from_numpy(examples.user_idx.astype(np.int64)), torch.from_numpy(examples.item_idx.astype(np.int64)),
+            torch.from_numpy(examples.position.astype(np.int64)), torch.from_numpy(weight.astype(np.float32)),
+            torch.from_numpy(features.standard(raw)), torch.from_numpy(features.facts.price_ratio[examples.item_idx]),
+            {task: torch.from_numpy(label) for task, label in labels.items()},
+        )  # fmt: skip
+
+    def batch(self, rows: Any) -> Batch:
+        """Return some examples."""
+        return Batch(self.user[rows], self.item[rows], self.position[rows], self.weight[rows], self.features[rows],
+                     self.price[rows], {task: label[rows] for task, label in self.labels.items()})  # fmt: skip
+
+    def first(self, share: float) -> Self:
+        """Return the oldest examples."""
+        return self._part(slice(0, max(1, round(share * len(self.user)))))
+
+    def last(self, share: float) -> Self:
+        """Return the newest examples."""
+        return self._part(slice(round((1 - share) * len(self.user)), None))
+
+    def _part(self, rows: slice) -> Self:
+        return type(self)(**vars(self.batch(rows)))
+
+
+def balance_of(config: RankConfig, tasks: tuple[str, ...]) -> Any:
+    """Return the balancer that the settings ask for; None where every loss counts as it is."""
+    plain = config.balance == "weighted" and not config.balance_settings
+    return None if plain else balancer(config.balance, tasks, config.balance_settings)
+
+
+def learn(net: RankNet, frame: Frame, config: RankConfig, epochs: int, lr: float, seed: int,
+          progress: Progress) -> dict[str, Any]:  # fmt: skip
+    """Go over the examples `epochs` times, and return the curves."""
+    net.examples = len(frame.user)
+    for rows, name in ((frame.user, "user_counts"), (frame.item, "item_counts")):
+        counts = net.get_buffer(name)
+        counts.copy_(torch.bincount(rows, minlength=len(counts)))
+    size = batch_size(config, len(frame.user))
+    loop = LoopConfig(
+        epochs=epochs, batch_size=size, lr=lr, schedule="cosine", warmup_steps=WARMUP_STEPS, seed=seed,
+    )  # fmt: skip
+
+    def batches(epoch: int, rng: np.random.Generator) -> Iterator[Batch]:
+        order = torch.from_numpy(rng.permutation(len(frame.user)))
+        return (frame.batch(order[start : start + size]) for start in range(0, len(order), size))
+
+    balance = balance_of(config, net.tasks)
+    optimise = partial(optimiser, lr=lr)
+    with device.threads(None if size >= THREADED else 1):
+        return run(net, batches, None, loop, None, progress, optimise=optimise, balance=balance).to_json()
+
+
+def batch_size(config: RankConfig, examples: int) -> int:
+    """Return how many examples a step has."""
+    return min(config.batch_size, max(LEAST_BATCH, examples // STEPS))
+
+
+def optimiser(net: torch.nn.Module, lr: float) -> torch.optim.Optimizer:
+    """Return the optimiser of a ranker's network."""
+    return torch.optim.Adam(net.parameters(), lr, BETAS, fused=True)
+
+
+def network_of(config: RankConfig, tasks: tuple[str, ...], graph: ShopGraph, sides: UserSides, seed: int) -> RankNet:
+    """Return a fresh network over the users and items of a graph, with the columns of their sides."""
+    columns = item_sides(graph)
+    sizes = Sizes(graph.users, graph.items, sides.size, columns.shape[1], len(NAMES))
+    with device.seeded("rank/start", seed):
+        net = RankNet(config, tasks, sizes)
+    net.get_buffer("item_columns").copy_(torch.from_numpy(columns))
+    net.get_buffer("user_columns").copy_(torch.from_numpy(sides.matrix(graph.history)))
+    return net
+
+
+def log_prices(features: PairFeatures) -> NDArray[np.float64]:
+    """Return the logarithm of each item's price in minor units, the median where it has none, 0 without any."""
+    logs = features.facts.log_price.astype(np.float64)
+    known = np.isfinite(logs)
+    return np.where(known, logs, np.median(logs[known]) if known.any() else 0.0)
