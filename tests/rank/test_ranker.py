@@ -19,6 +19,7 @@ from paretail.rank.config import RankConfig  # noqa: E402
 from paretail.rank.examples import Examples, learnable  # noqa: E402
 from paretail.rank.learned.foldin import folded  # noqa: E402
 from paretail.rank.learned.gaussian import Gaussian, expected  # noqa: E402
+from paretail.rank.learned.network import RankNet, Sizes  # noqa: E402
 from paretail.rank.learned.ranker import Ranker  # noqa: E402
 from paretail.rank.sharing import SHARING  # noqa: E402
 
@@ -184,6 +185,28 @@ def test_tasks_without_positives_are_left_out_by_name() -> None:
     assert learnable(unpriced)[0].tasks == ("click", "cart", "purchase")
     with pytest.raises(RankError, match="RANK-04"):
         learnable(Examples.of(replace(shop.events, frame=frame.filter(pl.col("kind") == "impression")), users, items))
+
+
+@pytest.mark.parametrize("sharing", SHARING)
+def test_served_is_what_was_trained(sharing: str) -> None:
+    """The tables as arrays, in one pass, say what the network says."""
+    rng, tasks, draw = np.random.default_rng(0), ("click", "purchase", "value"), torch.Generator().manual_seed(0)
+    net = RankNet(RankConfig(sharing=sharing, **QUICK), tasks, Sizes(7, 9, 3, 2, 5))
+    for param in net.parameters():
+        param.data += 0.3 * torch.randn(param.shape, generator=draw)
+    net.eval()
+    pairs, served = 50, net.tables()
+    user, item = rng.integers(7, size=pairs), rng.integers(9, size=pairs)
+    features, price = (rng.normal(size=size).astype(np.float32) for size in ((pairs, 5), pairs))
+    with torch.inference_mode():
+        people = net.users(torch.arange(7), torch.randn(7, 3, generator=draw))
+        ends = [tuple(part[torch.from_numpy(rows)] for part in end)
+                for end, rows in ((people, user), (net.items(), item))]  # fmt: skip
+        told = net.beliefs(ends[0], ends[1], torch.from_numpy(features), torch.from_numpy(price))
+    mean, variance = served.beliefs((people[0].numpy(), people[1].numpy()), user, item, features, price)
+    for place, task in enumerate(tasks):
+        np.testing.assert_allclose(mean[place], told.mean[task].numpy(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(variance[place], told.variance[task].numpy(), rtol=1e-4)
 
 
 def test_gaussians() -> None:

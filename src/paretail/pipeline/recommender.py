@@ -211,7 +211,7 @@ class Recommender:
         """The ranker of the bundle; raises BundleError (RANK-05) where it has none."""
         return ranker_of(self._bundle, self.catalogue, self.history)
 
-    @property
+    @cached_property
     def moment_ms(self) -> int:
         """The moment of answers about what the bundle knows: right after its newest event."""
         return int(self.history.ts_ms.max(initial=0)) + 1

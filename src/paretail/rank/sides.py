@@ -96,9 +96,10 @@ class UserSides:
         """Return how much more of each category was shown to each user than to people, as logarithms."""
         if not len(self.shares):
             return np.zeros((history.users, 0), np.float32)
-        shown = history.where(_is_shown(history) & (self.category[history.item_idx] >= 0))
+        code = self.category[history.item_idx]
         counts = np.zeros((history.users, len(self.shares)))
-        np.add.at(counts, (shown.user_idx, self.category[shown.item_idx]), 1.0)
+        there = _is_shown(history) & (code >= 0)
+        np.add.at(counts, (history.user_idx[there], code[there]), 1.0)
         total = counts.sum(axis=1, keepdims=True)
         return np.asarray(np.log((counts + SHOWN * self.shares) / ((total + SHOWN) * self.shares)), np.float32)
 

@@ -10,7 +10,7 @@ strictly before that moment. Only the shares s_l and the standard of each column
 a bundle keeps them. What all people did with an item is counted in the log itself, which the bundle keeps too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from paretail.core.clock import DAY_MS
 from paretail.core.ids import Rows
-from paretail.data.features.counts import Counts
+from paretail.data.features import past
+from paretail.data.features.past import Recent
 from paretail.data.kinds import NOT_TARGETS
 from paretail.data.types import History
 
@@ -87,7 +88,7 @@ class PairFeatures:
 
     facts: ItemFacts
     shares: Mapping[str, Dense]
-    trends: Counts
+    trends: Recent
     start_ms: int
     mean: Dense = field(default_factory=lambda: np.zeros(len(NAMES), np.float32))
     scale: Dense = field(default_factory=lambda: np.ones(len(NAMES), np.float32))
@@ -96,13 +97,14 @@ class PairFeatures:
     def of(cls, items: pl.DataFrame, history: History) -> Self:
         """Take the shares of labels from a log; features are not standardised yet."""
         facts = ItemFacts.of(items)
-        shown, turned = _sorts(history)
+        says = _says(history.kinds)[history.kind]
+        shown, turned = says == past.SHOWN, says == past.TURNED
         shares = {
             "shown": _share(facts.category[history.item_idx[shown]], facts.category),
             "category": _share(facts.category[history.item_idx[turned]], facts.category),
             "brand": _share(facts.brand[history.item_idx[turned]], facts.brand),
         }
-        return cls(facts, shares, *_trends(history))
+        return cls(facts, shares, *_trends(items.height, history))
 
     def standardised_by(self, raw: Dense) -> Self:
         """Return the same with the mean and deviation of these features; one that is constant becomes 0."""
@@ -110,11 +112,7 @@ class PairFeatures:
         scale = np.where(deviation > 1e-6, 1 / np.maximum(deviation, 1e-6), 0.0)
         return replace(self, mean=mean.astype(np.float32), scale=scale.astype(np.float32))
 
-    def known(self, history: History) -> "Known":
-        """Return the events of `history` ready to be counted, for many questions."""
-        return Known.of(self, history)
-
-    def matrix(self, history: "History | Known", user_idx: Rows, item_idx: Rows, ts_ms: Ints) -> Dense:
+    def matrix(self, history: History, user_idx: Rows, item_idx: Rows, ts_ms: Ints) -> Dense:
         """Return standardised features `[pairs, NAMES]` of users of `history` and items, as of `ts_ms[pairs]`."""
         return self.standard(self.raw(history, user_idx, item_idx, ts_ms))
 
@@ -122,20 +120,46 @@ class PairFeatures:
         """Standardise what `raw` returned."""
         return np.asarray(np.clip((raw - self.mean) * self.scale, -FARTHEST, FARTHEST), np.float32)
 
-    def raw(self, history: "History | Known", user_idx: Rows, item_idx: Rows, ts_ms: Ints) -> Dense:
+    def raw(self, history: History, user_idx: Rows, item_idx: Rows, ts_ms: Ints) -> Dense:
         """Return the features as they are."""
-        known = self.known(history) if isinstance(history, History) else history
         user, item = user_idx.astype(np.int64), item_idx.astype(np.int64)
         columns = {
-            **known.of_pairs(user, item, ts_ms), **self._fresh(item, ts_ms), **_moment(ts_ms),
+            **self._of_pairs(history, user, item, ts_ms), **self._fresh(item, ts_ms), **_moment(ts_ms),
         }  # fmt: skip
         return np.stack([columns[name] for name in NAMES], axis=1).astype(np.float32)
+
+    def _of_pairs(self, history: History, user: Ints, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
+        """Return how much more the user meets, and likes, the item's kind than people do; their past; its price."""
+        facts = self.facts
+        events = history.indptr, history.item_idx, _says(history.kinds)[history.kind], history.ts_ms
+        told = past.gathered(events, (facts.category, facts.brand, facts.log_price), user, item, ts_ms)
+        category, brand, priced = facts.category[item], facts.brand[item], told["priced"]
+        lift = self._lift("shown", category, told["category_shown"], told["shown"], SHOWN)
+        usual = np.divide(told["paid"], priced, out=np.zeros(len(priced)), where=priced > 0)
+        apart = np.nan_to_num(facts.log_price[item].astype(np.float64) - usual)
+        return {
+            "shown_lift": lift, "shown_often": lift > np.log(OFTEN),
+            "category_lift": self._lift("category", category, told["category_turned"], told["turned"], WISHED),
+            "brand_lift": self._lift("brand", brand, told["brand_turned"], told["branded"], WISHED),
+            "had": np.log1p(told["had"]), "seen": np.log1p(told["seen"]),
+            "last": 1 / (1 + told["since_last_ms"] / DAY_MS),
+            "price_ratio": facts.price_ratio[item], "price_level": apart * priced / (priced + PRICED),
+        }  # fmt: skip
+
+    def _lift(self, name: str, label: Rows, of_label: NDArray[Any], of_user: NDArray[Any],
+              pseudo: float) -> NDArray[Any]:  # fmt: skip
+        share = self.shares[name]
+        if not len(share):
+            return np.zeros(len(label))
+        there = label >= 0
+        usual = np.where(there, share[label], 1.0).astype(np.float64)
+        return np.where(there, np.log((of_label + pseudo * usual) / ((of_user + pseudo) * usual)), 0.0)
 
     def _fresh(self, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
         """Return how new the item is (1 on its first day, 0 for ever), and its week against its month in the log."""
         created = self.facts.created_ms[item]
         weeks = np.maximum(ts_ms - created, 0) / WEEK_MS
-        week, month = (self.trends.before(item, ts_ms, n * WEEK_MS)[:, 0] for n in (1, MONTH_WEEKS))
+        week, month = self.trends.before(item, ts_ms, (WEEK_MS, MONTH_WEEKS * WEEK_MS))
         told = np.clip((ts_ms - self.start_ms) / WEEK_MS, 1, MONTH_WEEKS)  # the log may be younger than a month
         return {"new": np.where(created > 0, 1 / (1 + weeks), 0.0), "trend": np.log((week + 1) / (month / told + 1))}
 
@@ -147,73 +171,7 @@ class PairFeatures:
     def from_arrays(cls, items: pl.DataFrame, history: History, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Rebuild from `arrays()`, and the catalogue and the log that the bundle keeps."""
         shares = {name: arrays[f"share_{name}"] for name in ("shown", "category", "brand")}
-        return cls(ItemFacts.of(items), shares, *_trends(history), arrays["mean"], arrays["scale"])
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """The events of a history, ready to be counted as of any moment.
-
-    `users` sum: shown, turned to, turned to with a brand, prices, and how many of them; `categories` shown and turned
-    to; `brands` turned to; `pairs` turned to and shown.
-    """
-
-    features: PairFeatures
-    users: Counts
-    categories: Counts
-    brands: Counts
-    pairs: Counts
-
-    @classmethod
-    def of(cls, features: PairFeatures, history: History) -> Self:
-        """Index the events that show a wish, or that something was shown."""
-        facts, (shown, turned) = features.facts, _sorts(history)
-        counts = shown | turned
-        user, item = history.user_idx[counts].astype(np.int64), history.item_idx[counts].astype(np.int64)
-        ts, shown, turned = history.ts_ms[counts], shown[counts], turned[counts]
-        price = facts.log_price[item].astype(np.float64)
-        in_category, of_brand, priced = facts.category[item] >= 0, facts.brand[item] >= 0, np.isfinite(price) & turned
-        of_users = [shown & in_category, turned & in_category, turned & of_brand, np.where(priced, price, 0.0), priced]
-
-        def counted(keys: Ints, *columns: NDArray[Any]) -> Counts:
-            return Counts(keys, ts, np.stack(columns, axis=1).astype(np.float64))
-
-        return cls(
-            features, counted(user, *of_users),
-            counted(_key(user, facts.category[item], facts.category), shown, turned),
-            counted(_key(user, facts.brand[item], facts.brand), turned),
-            counted(user * len(facts.category) + item, turned, shown),
-        )  # fmt: skip
-
-    def of_pairs(self, user: Ints, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
-        """Return how much more the user meets, and likes, the item's kind than people do; their past; its price."""
-        facts = self.features.facts
-        shown, turned, branded, paid, priced = self.users.before(user, ts_ms).T
-        category, brand = facts.category[item], facts.brand[item]
-        in_category = self.categories.before(_key(user, category, facts.category), ts_ms)
-        of_brand = self.brands.before(_key(user, brand, facts.brand), ts_ms)
-        lift = self._lift("shown", category, in_category[:, 0], shown, SHOWN)
-        pair = user * len(facts.category) + item
-        had, seen = self.pairs.before(pair, ts_ms).T
-        usual = np.divide(paid, priced, out=np.zeros(len(priced)), where=priced > 0)
-        apart = np.nan_to_num(facts.log_price[item].astype(np.float64) - usual)
-        return {
-            "shown_lift": lift, "shown_often": lift > np.log(OFTEN),
-            "category_lift": self._lift("category", category, in_category[:, 1], turned, WISHED),
-            "brand_lift": self._lift("brand", brand, of_brand[:, 0], branded, WISHED),
-            "had": np.log1p(had), "seen": np.log1p(seen),
-            "last": 1 / (1 + self.pairs.since_last(pair, ts_ms) / DAY_MS),
-            "price_ratio": facts.price_ratio[item], "price_level": apart * priced / (priced + PRICED),
-        }  # fmt: skip
-
-    def _lift(self, name: str, label: Rows, of_label: NDArray[Any], of_user: NDArray[Any],
-              pseudo: float) -> NDArray[Any]:  # fmt: skip
-        share = self.features.shares[name]
-        if not len(share):
-            return np.zeros(len(label))
-        there = label >= 0
-        usual = np.where(there, share[label], 1.0).astype(np.float64)
-        return np.where(there, np.log((of_label + pseudo * usual) / ((of_user + pseudo) * usual)), 0.0)
+        return cls(ItemFacts.of(items), shares, *_trends(items.height, history), arrays["mean"], arrays["scale"])
 
 
 def wished(history: History) -> NDArray[np.bool_]:
@@ -221,18 +179,17 @@ def wished(history: History) -> NDArray[np.bool_]:
     return np.array([kind not in NOT_TARGETS for kind in history.kinds] or [False])[history.kind]
 
 
-def _sorts(history: History) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Say of each event whether something was shown, and whether somebody turned to it."""
-    shown = np.array([kind == "impression" for kind in history.kinds] or [False])
-    return shown[history.kind], wished(history)
+def _says(kinds: Sequence[str]) -> NDArray[np.uint8]:
+    """Return what events of each kind say: that something was shown, that somebody turned to it, or nothing."""
+    told = {"impression": past.SHOWN} | {kind: past.TURNED for kind in kinds if kind not in NOT_TARGETS}
+    return np.array([told.get(kind, past.NOTHING) for kind in kinds] or [past.NOTHING], np.uint8)
 
 
-def _trends(history: History) -> tuple[Counts, int]:
+def _trends(items: int, history: History) -> tuple[Recent, int]:
     """Return the wishes by item, and when the log begins."""
     turned = wished(history)
-    return Counts(history.item_idx[turned].astype(np.int64), history.ts_ms[turned]), int(history.ts_ms.min()) if len(
-        history.ts_ms
-    ) else 0
+    start = int(history.ts_ms.min()) if len(history.ts_ms) else 0
+    return Recent.of(items, history.item_idx[turned], history.ts_ms[turned]), start
 
 
 def _codes(column: pl.Series) -> Rows:
@@ -248,10 +205,6 @@ def _share(codes: Rows, labels: Rows) -> Dense:
     size = int(labels.max(initial=-1)) + 1
     counts = np.bincount(codes[codes >= 0], minlength=size).astype(np.float64) + 1
     return np.asarray(counts / max(counts.sum(), 1), np.float32)
-
-
-def _key(user: Ints, code: Rows, labels: Rows) -> Ints:
-    return user * (int(labels.max(initial=-1)) + 2) + code + 1
 
 
 def _moment(ts_ms: Ints) -> dict[str, NDArray[Any]]:

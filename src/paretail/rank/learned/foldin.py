@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+#: Newton's steps, at most, and how short one is that ends them.
 STEPS: Final = 6
+CLOSE: Final = 1e-6
 #: Items that stand for what is usually shown.
 USUAL: Final = 64
 
@@ -54,7 +56,10 @@ def folded(mean: Floats, variance: Floats, events: tuple[Floats, Floats], usual:
         slope = x.T @ (1 - p) - weight * x_usual.T @ p_usual - (theta - mean) / variance
         curvature = (x.T * (p * (1 - p))) @ x + weight * (x_usual.T * (p_usual * (1 - p_usual))) @ x_usual
         curvature += np.diag(1 / variance)
-        theta = theta + np.linalg.solve(curvature, slope)
+        step = np.linalg.solve(curvature, slope)
+        theta = theta + step
+        if np.abs(step).max() < CLOSE:
+            break
     return theta, np.diag(np.linalg.inv(curvature)).copy()
 
 

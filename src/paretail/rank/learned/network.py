@@ -33,6 +33,7 @@ from paretail.learn.step import Losses
 from paretail.rank.config import RankConfig
 from paretail.rank.learned.gaussian import Gaussian, expected
 from paretail.rank.sharing import SHARING
+from paretail.rank.tables import Tables
 
 #: Positions beyond this one are seen like it.
 POSITIONS: Final = 50
@@ -213,6 +214,14 @@ class RankNet(nn.Module):
         parts = [table.divergence() + table.hold() for table in tables]
         weights = [(param**2).sum() for name, param in self.net.named_parameters() if name.endswith("weight")]
         return torch.stack(parts).sum() + 0.5 * self.config.net_precision * torch.stack(weights).sum()
+
+    @torch.no_grad()
+    def tables(self) -> Tables:
+        """Return the numbers of a network that is trained, for answers."""
+        mean, variance = self.items()
+        fixed = torch.stack([self.bias, self.slope, self.gain]).numpy()
+        ends = mean.numpy(), variance.numpy()
+        return Tables(self.net.served(), self.weights().numpy(), fixed, ends, float(self.log_sigma))
 
     @torch.no_grad()
     def relations(self) -> Float[Tensor, "tasks tasks"]:

@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from paretail.core.ids import Rows
 from paretail.core.progress import Progress, silent
@@ -25,9 +24,9 @@ from paretail.rank.config import RankConfig
 from paretail.rank.examples import TASKS, Examples, learnable
 from paretail.rank.learned.fitting import Frame, learn, log_prices, network_of
 from paretail.rank.learned.foldin import Usual, folded
-from paretail.rank.learned.gaussian import expected
 from paretail.rank.learned.network import SIGMA, RankNet, Sizes, state_of
 from paretail.rank.sides import UserSides
+from paretail.rank.tables import Ends, Tables, expected, sigmoid
 
 #: The share of the impressions, the newest, on which the ranker is calibrated and judged.
 LATER: Final = 0.1
@@ -93,23 +92,20 @@ class Ranker:
         """Predict pairs of users of `history` and items as of `ts_ms[pairs]`.
 
         `known[users]` are the rows that the users have in the ranker's own log, -1 for somebody new. Cost: 500 pairs of
-        one user take about 3.6 ms on one thread.
+        one user take about 1.3 ms on one thread.
         """
         out = {task: np.full(len(user_idx), np.nan) for task in TASKS}
-        with torch.inference_mode():
-            people = self._people(history, known)
-            things, events = self._things, self.features.known(history)
-            for start in range(0, len(user_idx), BLOCK):
-                at = slice(start, start + BLOCK)
-                features = self.features.matrix(events, user_idx[at], item_idx[at], ts_ms[at])
-                told = self._told(people, things, user_idx[at], item_idx[at], features)
-                for task, values in told.items():
-                    out[task][at] = values
+        people = self._people(history, known)
+        for start in range(0, len(user_idx), BLOCK):
+            at = slice(start, start + BLOCK)
+            features = self.features.matrix(history, user_idx[at], item_idx[at], ts_ms[at])
+            for task, values in self._told(self._tables, people, user_idx[at], item_idx[at], features).items():
+                out[task][at] = values
         return Predictions(out["click"], out["cart"], out["purchase"], out["value"])
 
     @cached_property
-    def _things(self) -> tuple[Tensor, Tensor]:
-        return self.net.items()
+    def _tables(self) -> Tables:
+        return self.net.tables()
 
     @cached_property
     def _prices(self) -> NDArray[np.float64]:
@@ -120,45 +116,45 @@ class Ranker:
         report = self.report
         return Usual.of(self.shown, report["positives"]["click"] / report["examples"])
 
-    def _people(self, history: History, known: Rows) -> tuple[Tensor, Tensor]:
+    def _people(self, history: History, known: Rows) -> Ends:
         """Return what is believed of users, with the events that the ranker did not learn from."""
-        rows, sides = torch.from_numpy(known.astype(np.int64)), torch.from_numpy(self.sides.matrix(history))
-        mean, variance = self.net.users(rows, sides)
+        with torch.inference_mode():
+            rows, sides = torch.from_numpy(known.astype(np.int64)), torch.from_numpy(self.sides.matrix(history))
+            mean, variance = (part.numpy() for part in self.net.users(rows, sides))
         is_new = wished(history) & ((known < 0)[history.user_idx] | (history.ts_ms > self.end_ms))
+        if not is_new.any():
+            return mean, variance
         news = history.where(is_new)
-        columns = [*range(self.net.columns + 1)]  # those of vectors, and the bias of clicks
+        columns = slice(self.net.columns + 1)  # those of vectors, and the bias of clicks
         for user in np.flatnonzero(np.diff(news.indptr)).tolist():
             items = news.item_idx[news.indptr[user] : news.indptr[user + 1]]
-            before = mean[user, columns].double().numpy(), variance[user, columns].double().numpy()
-            usual = self._clicks(self._usual.item_idx)
-            theta, spread = folded(*before, self._clicks(items), usual, self._usual.unclicked)
-            mean[user, columns] = torch.from_numpy(theta).float()
-            variance[user, columns] = torch.from_numpy(spread).float()
+            before = mean[user, columns].astype(np.float64), variance[user, columns].astype(np.float64)
+            told = folded(*before, self._clicks(items), self._usual_clicks, self._usual.unclicked)
+            mean[user, columns], variance[user, columns] = told
         return mean, variance
+
+    @cached_property
+    def _usual_clicks(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self._clicks(self._usual.item_idx)
 
     def _clicks(self, items: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return x and c of items, with which the logit of a click is c + x θ."""
-        q = self._things[0][torch.from_numpy(items.astype(np.int64))].double().numpy()
-        k = self.net.columns
-        x = q[:, :k] * self.net.weights()[0].double().numpy()
-        return np.column_stack([x, np.ones(len(x))]), q[:, k] + float(self.net.bias[0])
+        tables, k = self._tables, self.net.columns
+        q = tables.items[0][items].astype(np.float64)
+        return np.column_stack([q[:, :k] * tables.mix[0], np.ones(len(q))]), q[:, k] + tables.fixed[0, 0]
 
-    def _told(self, people: tuple[Tensor, Tensor], things: tuple[Tensor, Tensor], user_idx: Rows, item_idx: Rows,
+    def _told(self, tables: Tables, people: Ends, user_idx: NDArray[Any], item_idx: NDArray[Any],
               features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:  # fmt: skip
-        user, item = (torch.from_numpy(rows.astype(np.int64)) for rows in (user_idx, item_idx))
-        price = torch.from_numpy(self.features.facts.price_ratio[item_idx])
-        ends = ((people[0][user], people[1][user]), (things[0][item], things[1][item]))
-        told = self.net.beliefs(*ends, torch.from_numpy(features), price)
+        price = self.features.facts.price_ratio[item_idx]
+        means, variances = tables.beliefs(people, user_idx, item_idx, features, price)
         found = {}
-        for task in self.tasks:
-            mean, variance = told.mean[task], told.variance[task]
+        for task, mean, variance in zip(self.tasks, means, variances, strict=True):
             if task == "value":
-                sigma = self.net.log_sigma.exp().clamp(*SIGMA)
-                value = (mean + 0.5 * (variance + sigma**2)).double().exp().numpy()
+                sigma = np.exp(tables.log_sigma).clip(*SIGMA)
+                value = np.exp(mean + 0.5 * (variance + sigma**2))
                 found[task] = value * self._prices[item_idx] * self.value_ratio
             else:
-                p = expected(torch.sigmoid, mean, variance).double().numpy()
-                found[task] = self.calibration.get(task, Platt())(p)
+                found[task] = self.calibration.get(task, Platt())(expected(sigmoid, mean, variance))
         return found
 
     def _calibrated(self, later: Frame) -> dict[str, Any]:
@@ -166,9 +162,10 @@ class Ranker:
         self.net.eval()
         with torch.inference_mode():
             own = torch.arange(self.net.user_own.mean.shape[0])
-            people = self.net.users(own, self.net.get_buffer("user_columns"))
+            mean, variance = self.net.users(own, self.net.get_buffer("user_columns"))
             user, item = later.user.numpy(), later.item.numpy()
-            told = self._told(people, self.net.items(), user, item, later.features.numpy())
+            people = mean.numpy(), variance.numpy()
+            told = self._told(self.net.tables(), people, user, item, later.features.numpy())
             seen = self.net.seen(later.position).exp().double().numpy()
         fits: dict[str, Any] = {}
         reliability: dict[str, Any] = {}

@@ -1,13 +1,15 @@
 """What a sharing architecture is: a module from features to one logit a task, which says what the tasks share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import ClassVar, Generic, TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -47,6 +49,7 @@ class Experts(nn.Module):
         return torch.stack([network(x) for network in self.networks], 1)
 
 
+Dense = NDArray[np.float32]
 C = TypeVar("C", bound=SharingConfig)
 
 
@@ -64,6 +67,19 @@ class Sharing(nn.Module, ABC, Generic[C]):
     @abstractmethod
     def forward(self, x: Float[Tensor, "batch inputs"]) -> Shared:
         """Return the logit of each task."""
+
+    def served(self) -> Callable[[Dense], Dense]:
+        """Return the function from features `[batch, inputs]` to logits `[tasks, batch]` on arrays, for answers.
+
+        An architecture may give one that is faster than asking itself; it has the weights as they are now.
+        """
+
+        def ask(x: Dense) -> Dense:
+            with torch.inference_mode():
+                logits = self(torch.from_numpy(x)).logits
+                return np.stack([logits[task].numpy() for task in self.tasks])
+
+        return ask
 
     def tower(self, inputs: int, layers: int) -> nn.Sequential:
         """Return a stack of layers from `inputs` to `dim` numbers."""

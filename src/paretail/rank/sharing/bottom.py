@@ -5,12 +5,13 @@
 R. Caruana, "Multitask Learning", Machine Learning 28, 1997, doi:10.1023/A:1007379606734. Deviations: none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from paretail.rank.sharing.base import Shared, Sharing, SharingConfig
+from paretail.rank.sharing.base import Dense, Shared, Sharing, SharingConfig
 
 
 class BottomConfig(SharingConfig):
@@ -32,3 +33,25 @@ class Bottom(Sharing[BottomConfig]):
         """Return the logits; the bottom's output is shared."""
         z = self.bottom(x)
         return Shared(self.logits(self.last, {task: self.towers[task](z) for task in self.tasks}), (z,))
+
+    def served(self) -> Callable[[Dense], Dense]:
+        """Return the function on arrays: the towers side by side as one layer, a quarter of the calls."""
+        layers = _linear(self.bottom)
+        towers = [_linear(self.towers[task])[0] for task in self.tasks]
+        last = [_linear(self.last[task])[0] for task in self.tasks]
+        layers.append((np.concatenate([w for w, _ in towers], 1), np.concatenate([b for _, b in towers])))
+        heads, biases = np.stack([w for w, _ in last]), np.stack([b for _, b in last])
+
+        def ask(x: Dense) -> Dense:
+            for weight, bias in layers:
+                x = np.maximum(x @ weight + bias, 0)
+            each = x.reshape(len(x), len(heads), -1).transpose(1, 0, 2)
+            return np.asarray((each @ heads)[..., 0] + biases, np.float32)
+
+        return ask
+
+
+def _linear(network: nn.Module) -> list[tuple[Dense, Dense]]:
+    """Return weights `[inputs, outputs]` and biases of the linear layers."""
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    return [(layer.weight.detach().numpy().T, layer.bias.detach().numpy()) for layer in layers]

@@ -1,0 +1,72 @@
+"""Tables: what a ranker believes of pairs, from its numbers as arrays, in one pass over the pairs.
+
+    the logits of `learned/network.py`, their expectation by the two-point rule of `learned/gaussian.py`
+
+Fifty small tensors for a question of 500 pairs cost more than their numbers: .5 ms of .7 (docs/lab/LOG.md). Only the
+features' network, whatever its architecture, is asked as it is. A test holds that `RankNet.beliefs` says the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Dense = NDArray[np.float32]
+#: Means and variances, a row each user or item.
+Ends = tuple[Dense, Dense]
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """A trained network's numbers: of its features' network the function from features to logits `[tasks, pairs]`,
+
+    `mix[tasks, columns]`, `fixed[bias slope gain, tasks]`, the items' ends, and the spread of values.
+    """
+
+    net: Callable[[Dense], Dense]
+    mix: Dense
+    fixed: Dense
+    items: Ends
+    log_sigma: float
+
+    def beliefs(self, people: Ends, user: NDArray[Any], item: NDArray[Any], features: Dense,
+                price: Dense) -> tuple[Floats, Floats]:  # fmt: skip
+        """Return mean and variance `[tasks, pairs]` of the logits of pairs."""
+        x = self.net(features)
+        mean, variance = np.empty(x.shape), np.empty(x.shape)
+        _believe(*people, *self.items, self.mix, self.fixed, x, user, item, price, mean, variance)
+        return mean, variance
+
+
+def expected(of: Callable[[Floats], Floats], mean: Floats, variance: Floats) -> Floats:
+    """Return E of(η) for η ~ N(mean, variance), by the two-point rule."""
+    spread = np.sqrt(variance)
+    return 0.5 * (of(mean + spread) + of(mean - spread))
+
+
+def sigmoid(eta: Floats) -> Floats:
+    """Return the probability whose log-odds are `eta`."""
+    return np.asarray(1 / (1 + np.exp(-eta)))
+
+
+@njit(cache=True, nogil=True)
+def _believe(p, p_var, q, q_var, mix, fixed, x, user, item, price, mean, variance):  # type: ignore[no-untyped-def]
+    """Fill mean and variance: the same sums as `RankNet.beliefs`, pair by pair."""
+    tasks, columns = mix.shape
+    for pair in range(len(user)):
+        u, i, cost = user[pair], item[pair], price[pair]
+        for t in range(tasks):
+            mean[t, pair] = (fixed[0, t] + fixed[2, t] * x[t, pair] + p[u, columns + t] + q[i, columns + t]
+                             + (fixed[1, t] + p[u, columns + tasks + t]) * cost)  # fmt: skip
+            variance[t, pair] = (p_var[u, columns + t] + q_var[i, columns + t]
+                                 + p_var[u, columns + tasks + t] * cost * cost)  # fmt: skip
+        for k in range(columns):
+            both = p[u, k] * q[i, k]
+            spread = p_var[u, k] * q[i, k] ** 2 + p[u, k] ** 2 * q_var[i, k] + p_var[u, k] * q_var[i, k]
+            for t in range(tasks):
+                mean[t, pair] += mix[t, k] * both
+                variance[t, pair] += mix[t, k] ** 2 * spread
