@@ -36,7 +36,7 @@ def bootstrap(values: Values, rng: np.random.Generator, *, resamples: int = 1000
     filled = np.where(valid, values, 0.0)
     mean = _over(filled.sum(axis=0), n)
     together = np.concatenate([filled, valid], axis=1).astype(np.float32)
-    sums = np.concatenate([weights @ together for weights in _weights(len(values), resamples, rng)])
+    sums = np.concatenate([weights @ together for weights in drawn(len(values), resamples, rng)])
     means = _over(sums[:, : len(n)].astype(np.float64), sums[:, len(n) :].astype(np.float64))
     low, high = np.full(len(n), np.nan), np.full(len(n), np.nan)
     if (n > 0).any():
@@ -68,7 +68,7 @@ def paired_difference(
     return Difference(float(found.mean[0]), error, float(found.low[0]), float(found.high[0]), n)
 
 
-def _weights(users: int, resamples: int, rng: np.random.Generator) -> Iterator[NDArray[np.float32]]:
+def drawn(users: int, resamples: int, rng: np.random.Generator) -> Iterator[NDArray[np.float32]]:
     """Yield blocks `[some resamples, users]`: how often each user was drawn."""
     block = max(1, _DRAWS // max(users, 1))
     for start in range(0, resamples, block):

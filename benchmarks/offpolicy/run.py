@@ -1,0 +1,128 @@
+"""Off-policy estimators against exact truth, how often their intervals hold it, and what a real log can tell.
+
+    PARETAIL_DATA=... python benchmarks/offpolicy/run.py [accuracy] [coverage] [open_bandit]
+
+`accuracy`: mean relative error on `logistic` (10 seeds) and `digits` (20 seeds) of problems.py. `coverage`: the share
+of 200 other seeds whose 95 % interval holds the truth. `open_bandit`: the small sample of the Open Bandit Dataset from
+its policy `bts` to `random`, and from `random` to one that follows the clicks of each item; what the guards say of it.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+import harness  # noqa: E402  # a benchmark is a script: the harness lies one folder up
+from problems import PROBLEMS  # noqa: E402  # and its problems beside it
+
+from paretail.core.rng import rng_for  # noqa: E402
+from paretail.evaluate.offpolicy.bounds import bernstein, bootstrap, t  # noqa: E402
+from paretail.evaluate.offpolicy.estimate import estimate  # noqa: E402
+from paretail.evaluate.offpolicy.estimators import ESTIMATORS  # noqa: E402
+from paretail.evaluate.offpolicy.logged import Logged  # noqa: E402
+
+SEEDS, COVERED, RESAMPLES = {"logistic": 10, "digits": 20}, 200, 400
+Row = dict[str, Any]
+
+
+def accuracy() -> list[Row]:
+    """Return the mean relative error of each estimator."""
+    rows = []
+    for name, seeds in SEEDS.items():
+        problem = PROBLEMS[name]()
+        logs = [problem.log(rng_for("benchmarks/offpolicy/accuracy", seed)) for seed in range(seeds)]
+        for estimator, build in ESTIMATORS.items():
+            off = np.array([build(log).value for log in logs]) / problem.truth - 1
+            error = f"{np.abs(off).mean():.2%} ± {np.abs(off).std() / seeds**0.5:.2%}"
+            told = {"relative error": error, "bias": f"{off.mean():+.2%}"}
+            rows.append({"problem": name, "seeds": seeds, "estimator": estimator, **told})
+    return rows
+
+
+def coverage() -> list[Row]:
+    """Return how many of the intervals of each kind hold the truth, in percent."""
+    rows = []
+    for name in PROBLEMS:
+        problem = PROBLEMS[name]()
+        held: dict[str, list[list[bool]]] = {estimator: [] for estimator in ESTIMATORS}
+        for seed in range(COVERED):
+            log = problem.log(rng_for("benchmarks/offpolicy/coverage", seed))
+            for estimator in ESTIMATORS:
+                held[estimator].append(_held(log, estimator, problem.truth, seed))
+        for estimator, found in held.items():
+            shares = 100 * np.array(found, dtype=float).mean(axis=0)
+            told = dict(zip(("t", "bootstrap", "bernstein"), map(float, shares), strict=False))
+            rows.append({"problem": name, "seeds": COVERED, "estimator": estimator, **told})
+    return rows
+
+
+def _held(log: Logged, estimator: str, truth: float, seed: int) -> list[bool]:
+    terms = ESTIMATORS[estimator](log)
+    ends = [t(terms), bootstrap(terms, rng_for("benchmarks/offpolicy/bootstrap", seed), resamples=RESAMPLES)]
+    return [low <= truth <= high for low, high in [*ends, *([bernstein(terms)] if terms.linear else [])]]
+
+
+def open_bandit() -> list[Row]:
+    """Return each estimate, or what refuses it."""
+    folder = Path(os.environ.get("PARETAIL_DATA", "")) / "obd"
+    if not folder.is_dir():
+        print("open_bandit: PARETAIL_DATA does not hold obd")
+        return []
+    rows = []
+    for shop in ("men", "women"):
+        for source, goal in (("random", "clicked"), ("bts", "random")):
+            log = _bandit(folder, shop, source)
+            about = {"shop": shop, "policies": f"{source} -> {goal}"}
+            rows += [about | _told(log, estimator) for estimator in ESTIMATORS]
+    return rows
+
+
+def _told(log: Logged, estimator: str) -> Row:
+    found = estimate(log, estimator)
+    seen = found.weights
+    told: Row = {"estimator": estimator, "value": "refused", "interval": ", ".join(p.code for p in found.refused)}
+    if not found.refused:
+        told |= {"value": f"{found.value:.5f}", "interval": f"{found.low:.5f} to {found.high:.5f}"}
+    return told | (
+        {"effective size": round(seen.effective_sample_size), "largest": round(seen.largest, 1)} if seen else {}
+    )
+
+
+def _bandit(folder: Path, shop: str, source: str) -> Logged:
+    """Return the log with smoothed click rates of the items of the other policy's log as predictions."""
+    frame = pl.read_parquet(folder / f"{source}_{shop}.parquet")
+    other = pl.read_parquet(folder / f"{'bts' if source == 'random' else 'random'}_{shop}.parquet")
+    items = pl.read_parquet(folder / f"items_{shop}.parquet").height
+    shown = np.bincount(other["item_id"].to_numpy(), minlength=items)
+    clicks = np.bincount(other["item_id"].to_numpy(), other["click"].to_numpy(), items)
+    rate = (clicks + 1) / (shown + 200)
+    policy = rate / rate.sum() if source == "random" else np.full(items, 1 / items)
+    item = frame["item_id"].to_numpy()
+    flat = np.full(len(item), float(policy @ rate))
+    click = frame["click"].to_numpy().astype(float)
+    return Logged(click, frame["propensity_score"].to_numpy(), policy[item], rate[item], flat)
+
+
+PARTS = {"accuracy": accuracy, "coverage": coverage, "open_bandit": open_bandit}
+
+
+def main() -> None:
+    """Run the parts that the arguments name, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS])
+    for part in parser.parse_args().parts or PARTS:
+        about = harness.circumstances()
+        if rows := PARTS[part]():
+            harness.record(HERE, part, about, rows)
+        for row in rows:
+            print(row)
+
+
+if __name__ == "__main__":
+    main()
