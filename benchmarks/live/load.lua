@@ -1,7 +1,7 @@
 -- Asks for lists, and tells events in between, for users drawn at random.
 -- Arguments: mode ("recommend" or "events"), a file of user ids, a file of item ids, one event in so many requests, a
--- seed, whether reasons are asked for.
-local mode, users, items, every, explain, asked = nil, {}, {}, 10, "false", 0
+-- seed, whether reasons are asked for, the order of lists.
+local mode, users, items, every, explain, order, asked = nil, {}, {}, 10, "false", "model", 0
 
 local function lines(path)
   local found = {}
@@ -12,7 +12,7 @@ end
 function init(args)
   mode, users, items, every = args[1], lines(args[2]), lines(args[3]), tonumber(args[4] or "10")
   math.randomseed(tonumber(args[5] or "1"))
-  explain = args[6] or "false"
+  explain, order = args[6] or "false", args[7] or "model"
 end
 
 local function event()
@@ -30,7 +30,7 @@ function request()
   if every > 0 and asked % every == 0 then
     return wrk.format("POST", "/v1/events", nil, '{"events":[' .. event() .. ']}')
   end
-  return wrk.format("POST", "/v1/recommend", nil, '{"user_id":"' .. users[math.random(#users)] .. '","k":20,"explain":' .. explain .. '}')
+  return wrk.format("POST", "/v1/recommend", nil, '{"user_id":"' .. users[math.random(#users)] .. '","k":20,"explain":' .. explain .. ',"order":"' .. order .. '"}')
 end
 
 function done(summary, latency, requests)

@@ -2,8 +2,9 @@
 
 python benchmarks/live/run.py [recommendations events kill pair memory swap ...] [--short]
 
-`recommendations` and `pair` need the data set gowalla (PARETAIL_DATA); `recommendations`, `events` and `memory` need
-wrk. The load generator shares the machine's cores with the service.
+`recommendations` and `pair` need the data set gowalla (PARETAIL_DATA), `ranked` the script that writes planted shops
+(PARETAIL_WORLD); `recommendations`, `ranked`, `events` and `memory` need wrk. The load generator shares the machine's
+cores with the service.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import steady  # noqa: E402
 
 PARTS: dict[str, Callable[[Path, bool], list[dict[str, Any]]]] = {
     "recommendations": speed.recommendations,
+    "ranked": speed.ranked,
     "events": speed.events,
     "pair": speed.pair,
     "kill": durability.kill,

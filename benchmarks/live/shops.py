@@ -28,6 +28,19 @@ def demo(folder: Path, *more: str) -> Path:
     return _trained(folder, folder / "shop" / "shop.toml")
 
 
+def planted(folder: Path) -> Path:
+    """Write a planted shop with impressions, train on it, a ranker too, and return the bundle."""
+    world = Path(os.environ.get("PARETAIL_WORLD", ""))
+    if not world.is_file():
+        sys.exit("set PARETAIL_WORLD to the script that writes planted shops")
+    shop = folder / "shop"
+    size = ["--seed", "21", "--users", "2000", "--items", "2000", "--impressions", "200000"]
+    subprocess.run([sys.executable, world, shop, *size], check=True, capture_output=True)
+    tables = [f"--{name}={shop / f'{name}.parquet'}" for name in ("events", "items", "users")]
+    paretail("init", *tables, "--out", str(shop / "shop.toml"))
+    return _trained(folder, shop / "shop.toml")
+
+
 def _trained(folder: Path, config: Path) -> Path:
     paretail("train", "--config", str(config), "--out", str(folder / "bundle"), "--budget", "1m")
     return folder / "bundle"

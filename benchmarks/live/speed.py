@@ -30,6 +30,22 @@ def recommendations(folder: Path, short: bool) -> list[dict[str, Any]]:
     return rows
 
 
+def ranked(folder: Path, short: bool) -> list[dict[str, Any]]:
+    """Ask for lists in the order of expected money, 500 candidates each, under the load of `recommendations`."""
+    bundle = shops.planted(folder)
+    files = [str(shops.ids(bundle, table, folder)) for table in ("users", "items")]
+    rows = []
+    with serving(bundle, folder / "store") as service:
+        for connections in (8, 16):
+            wrk(service, "load.lua", connections, 5, "/", "recommend", *files, "10", "7", "false", "value")
+            for run in range(1, 4):
+                asked = ("recommend", *files, "10", str(run), "false", "value")
+                figures = wrk(service, "load.lua", connections, 3 if short else 30, "/", *asked)
+                what = "lists in the order of value, one request in ten an event"
+                rows.append({"what": what, "connections": connections, "run": run, **_rate(figures)})
+    return rows
+
+
 def events(folder: Path, short: bool) -> list[dict[str, Any]]:
     """Tell batches of 100 events on 4 connections, each durable before its answer."""
     bundle = shops.demo(folder)

@@ -34,6 +34,13 @@ def test_against_sorting(scores: np.ndarray, k: int, seed: int) -> None:
     assert np.array_equal(best, np.where(items >= 0, cells, -np.inf))
 
 
+@given(arrays.arrays(np.float32, st.tuples(st.just(1), st.integers(1, 90)), elements=LEVELS), st.integers(65, 95))
+def test_a_long_list_of_one_user_against_sorting(scores: np.ndarray, k: int) -> None:
+    items, best = top_k(scores, k)
+    assert items.tolist() == reference(scores, k, np.zeros(scores.shape, bool))
+    assert np.array_equal(best, np.where(items >= 0, scores[0][np.maximum(items, 0)], -np.inf))
+
+
 def test_one_thread_and_several_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = np.random.default_rng(0).integers(0, 50, (40, 300)).astype(np.float32)
     serial = top_k(scores, 9)[0]

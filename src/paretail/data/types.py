@@ -232,6 +232,12 @@ class Predictions:
         """Money expected of showing the item, in minor units."""
         return np.asarray(self.p_click * self.p_purchase * self.order_value)
 
+    def split(self, sizes: Sequence[int]) -> "list[Predictions]":
+        """Return the predictions of so many pairs each, in their order."""
+        columns = (np.split(column, np.cumsum(sizes)[:-1]) for column in
+                   (self.p_click, self.p_cart, self.p_purchase, self.order_value))  # fmt: skip
+        return [Predictions(*parts) for parts in zip(*columns, strict=True)]
+
 
 def _empty(*columns: str) -> pl.DataFrame:
     return pl.DataFrame(schema=dict.fromkeys(columns, pl.String()))

@@ -1,5 +1,8 @@
 """Ranked: lists and a caller's own candidates in the order of what the ranker expects of them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Final, TypeVar
 from uuid import uuid4
 
@@ -29,7 +32,7 @@ def rank(engine: Engine, question: bodies.RankRequest, shown: ShownLists) -> bod
     rows = np.array([engine.recommender.items.row(name) for name in names], np.int32)
     known = np.flatnonzero(rows >= 0)
     visitor = bodies.Rules(user_id=question.user_id, events=question.events, items=question.items)
-    told = predicted(Asked.of(engine, visitor, shown, 0), rows[known])
+    told = predicted([Asked.of(engine, visitor, shown, 0)], [rows[known]])[0]
     order = np.argsort(-worth(told, question.by), kind="stable")
     found = [tell(bodies.RankedItem(names[known[at]], 0), told, at, engine.minor) for at in order.tolist()]
     found += [bodies.RankedItem(names[place], 0, known=False) for place in np.flatnonzero(rows < 0).tolist()]
@@ -38,30 +41,53 @@ def rank(engine: Engine, question: bodies.RankRequest, shown: ShownLists) -> bod
     return bodies.RankAnswer(question.request_id or uuid4().hex, engine.version, found)
 
 
-def listed(asked: Asked, scores: rules.Scores, question: bodies.RecommendRequest,
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Rows and scores of a list as the retriever orders it; what the ranker tells of them, None where it failed."""
+
+    rows: Rows
+    scores: rules.Scores
+    told: Predictions | None = None
+
+
+def draw(asked: Sequence[Asked], scores: Sequence[rules.Scores],
+         questions: Sequence[bodies.RecommendRequest]) -> list[Drawn]:  # fmt: skip
+    """Draw the lists of questions to one engine; the pairs of those that want another order are predicted together."""
+    lists = [Drawn(*rules.draw(one.engine, row, one.drawing(drawn(question))))
+             for one, row, question in zip(asked, scores, questions, strict=True)]  # fmt: skip
+    places = [place for place, question in enumerate(questions) if question.order != "model"]
+    if places:
+        try:
+            pairs = [_learned(asked[place].engine, lists[place].rows) for place in places]
+            found = predicted([asked[place] for place in places], pairs)
+        except Exception as error:  # the retriever's order is better than none
+            log.error("ranker_failed", version=asked[0].engine.version, exc_info=error)
+            return lists
+        for place, told in zip(places, found, strict=True):
+            lists[place] = replace(lists[place], told=told)
+    return lists
+
+
+def listed(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest,
            degraded: list[str]) -> tuple[Rows, list[bodies.RecommendedItem]]:  # fmt: skip
     """Return the rows and lines of a list, in the order asked for; a failure of the ranker is told in `degraded`."""
-    engine = asked.engine
-    rows, values = rules.draw(engine, scores, asked.drawing(drawn(question)))
     if question.order != "model":
-        try:
-            return lines(asked, rows, question.k, question.order)
-        except Exception as error:  # the retriever's order is better than none
-            log.error("ranker_failed", version=engine.version, exc_info=error)
-            degraded.append("ranker")
-    model = str(engine.recommender.manifest.facts["model"])
+        if drawn.told is not None:
+            return lines(asked, drawn.rows, drawn.told, question.k, question.order)
+        degraded.append("ranker")
+    model = str(asked.engine.recommender.manifest.facts["model"])
     source = model if asked.is_known and "model" not in degraded else "popular"
-    rows = rows[: question.k]
-    return rows, asked.lines(rows, values[: question.k], source)
+    rows = drawn.rows[: question.k]
+    return rows, asked.lines(rows, drawn.scores[: question.k], source)
 
 
-def lines(asked: Asked, rows: Rows, k: int, by: Order) -> tuple[Rows, list[bodies.RecommendedItem]]:
-    """Return the best `k` of candidates for whoever asks, with their predictions.
+def lines(asked: Asked, rows: Rows, told: Predictions, k: int,
+          by: Order) -> tuple[Rows, list[bodies.RecommendedItem]]:  # fmt: skip
+    """Return the best `k` of candidates for whoever asks, with their predictions: `told` of those that are learned.
 
     Items that the bundle has not learned keep their order, after all others.
     """
     places = np.flatnonzero(rows < len(asked.engine.recommender.items))
-    told = predicted(asked, rows[places])
     values = np.full(len(rows), -np.inf)
     values[places] = worth(told, by)
     order = np.argsort(-values, kind="stable")[:k]
@@ -89,24 +115,35 @@ def check_there(engine: Engine, order: str) -> None:
     assert engine.recommender.ranker  # where torch is missing, that is said now
 
 
-def predicted(asked: Asked, rows: Rows) -> Predictions:
-    """Predict items for whoever asks, right after their last event."""
-    engine, history, user_id = asked.engine, asked.history, asked.rules.user_id
+def predicted(asked: Sequence[Asked], rows: Sequence[Rows]) -> list[Predictions]:
+    """Predict items for each who asks, right after their last event; all ask one engine."""
+    engine = asked[0].engine
     recommender = engine.recommender
+    history = engine.histories([one.past for one in asked], [one.about for one in asked])
+    known = np.array([_row(one) for one in asked], np.int32)
+    moments = [max(recommender.moment_ms, int(one.past.ts_ms.max(initial=0)) + 1) for one in asked]
+    sizes = [len(pairs) for pairs in rows]
+    user, at = np.repeat(np.arange(len(asked), dtype=np.int32), sizes), np.repeat(np.array(moments, np.int64), sizes)
+    return recommender.ranker.predict(history, known, user, np.concatenate(rows), at).split(sizes)
+
+
+def _row(asked: Asked) -> int:
+    """Return the row that whoever asks has in the bundle, -1 for none."""
+    engine, user_id = asked.engine, asked.rules.user_id
     name = None if user_id is None else engine.users.user_of(user_id)
-    row = -1 if name is None or name in engine.users.forgotten else recommender.users.row(name)
-    moment = max(recommender.moment_ms, int(history.ts_ms.max(initial=0)) + 1)
-    alone, at = np.zeros(len(rows), np.int32), np.full(len(rows), moment, np.int64)
-    return recommender.ranker.predict(history, np.array([row], np.int32), alone, rows, at)
+    return -1 if name is None or name in engine.users.forgotten else engine.recommender.users.row(name)
+
+
+def _learned(engine: Engine, rows: Rows) -> Rows:
+    return rows[rows < len(engine.recommender.items)]
 
 
 def tell(line: Line, told: Predictions, place: int, minor: int) -> Line:
     """Put the predictions of one pair into a line of an answer; what was not learned stays null."""
-    values = {
-        "p_click": told.p_click[place], "p_cart": told.p_cart[place], "p_purchase": told.p_purchase[place],
-        "value": told.value[place] / minor,
-    }  # fmt: skip
+    p_click, p_cart, p_purchase, order_value = (float(column[place]) for column in vars(told).values())
+    values = {"p_click": p_click, "p_cart": p_cart, "p_purchase": p_purchase,
+              "value": p_click * p_purchase * order_value / minor}  # fmt: skip
     for name, value in values.items():
-        if np.isfinite(value):
-            setattr(line, name, round(float(value), DIGITS))
+        if isfinite(value):
+            setattr(line, name, round(value, DIGITS))
     return line

@@ -97,9 +97,10 @@ class LiveShop:
                 asked[place] = Asked.of(engine, self._aged(question), self._shown, self.config.fatigue)
             except ParetailError as error:
                 answers[place] = error
-        scores, degraded = self._scores(list(asked.values()), [ranked.drawn(questions[place]) for place in asked])
-        for (place, one), row in zip(asked.items(), scores, strict=True):
-            answers[place] = self._listed(one, row, questions[place], list(degraded))
+        them = [questions[place] for place in asked]
+        scores, degraded = self._scores(list(asked.values()), [ranked.drawn(question) for question in them])
+        for (place, one), drawn in zip(asked.items(), ranked.draw(list(asked.values()), scores, them), strict=True):
+            answers[place] = self._listed(one, drawn, questions[place], list(degraded))
         return [answers[place] for place in range(len(questions))]
 
     def page(self, question: bodies.PageRequest) -> bodies.PageAnswer:
@@ -313,10 +314,10 @@ class LiveShop:
             floor = np.maximum(engine.trends.scores(engine.shelf.learned), 0)
             return [floor.copy() for _ in asked], ["model"]
 
-    def _listed(self, asked: Asked, scores: rules.Scores, question: bodies.RecommendRequest,
+    def _listed(self, asked: Asked, drawn: ranked.Drawn, question: bodies.RecommendRequest,
                 degraded: list[str]) -> bodies.RecommendAnswer:  # fmt: skip
         engine = asked.engine
-        rows, lines = ranked.listed(asked, scores, question, degraded)
+        rows, lines = ranked.listed(asked, drawn, question, degraded)
         if question.explain:
             asked.explain(lines, rows, degraded)
         request_id = question.request_id or uuid4().hex

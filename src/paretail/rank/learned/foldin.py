@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-#: Newton's steps, at most, and how short one is that ends them.
+#: Newton's steps, at most, and how short one is that ends them: the next would be its square.
 STEPS: Final = 6
-CLOSE: Final = 1e-6
+CLOSE: Final = 1e-3
 #: Items that stand for what is usually shown.
 USUAL: Final = 64
 
