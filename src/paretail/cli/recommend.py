@@ -16,6 +16,8 @@ def recommend(
     history: Path | None = None,
     max_age_days: float | None = None,
     order: Literal["model", "value", "purchase", "click"] = "model",
+    goals: str | None = None,
+    settings: Path | None = None,
     json: bool = False,
 ) -> None:
     """Write the best items for users: user_id, rank (1, 2, 3 ...), item_id, score.
@@ -40,13 +42,24 @@ def recommend(
     order
         `model`: as the retriever scores; else its 500 best are ranked by what the bundle's ranker expects: money, a
         purchase, a click.
+    goals
+        Compose slates for goals: dials such as `revenue=0.5,diversity=0.2` (fractions of what is reachable), or
+        `maximise=diversity,revenue>=-2%`, or `preset=NAME`.
+    settings
+        A file of such lines, one a setting; the output has a column `setting` that repeats the line.
     json
         Print a summary as JSON.
     """
     from paretail.cli.terminal import counted, print_json, progress
     from paretail.cli.terminal import out as console
+    from paretail.core.errors import Problem, UsageError
     from paretail.pipeline.recommend import recommend_to_file
+    from paretail.pipeline.steered import Settings
 
+    if (goals is not None) + (settings is not None) + (order != "model") > 1:
+        found = "--goals, --settings and --order given together"
+        raise UsageError(Problem("CLI-20", found, "Expected one of them at most", "Leave out the others"))
+    wanted = Settings.of_line(goals) if goals is not None else Settings.of_file(settings) if settings else None
     kinds = None if exclude is None else [word.strip() for word in exclude.split(",")]
     with progress() as tell:
         told = recommend_to_file(
@@ -58,6 +71,7 @@ def recommend(
             history=history,
             max_age_days=max_age_days,
             order=order,
+            settings=wanted,
             progress=tell,
         )
     if json:

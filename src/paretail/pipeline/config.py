@@ -10,6 +10,7 @@ from pydantic import Field, PositiveFloat, field_validator
 from paretail.core.config import Config
 from paretail.core.errors import ConfigError, Problem
 from paretail.data.config import DataConfig
+from paretail.policy.config import PolicyConfig
 from paretail.rank.config import RankConfig
 
 _DURATION = re.compile(r"\d+(\.\d+)?[smh]", re.ASCII)
@@ -119,6 +120,7 @@ class ShopConfig(Config):
     train: TrainConfig = TrainConfig()
     model: ModelConfig = ModelConfig()
     rank: RankConfig = RankConfig()
+    policy: PolicyConfig = PolicyConfig()
     serve: ServeConfig = ServeConfig()
     store: StoreConfig = StoreConfig()
 

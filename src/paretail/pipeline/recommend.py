@@ -18,6 +18,7 @@ from paretail.pipeline.holdout import read_events
 from paretail.pipeline.idlist import read_ids
 from paretail.pipeline.ranking import CANDIDATES, Order, reordered
 from paretail.pipeline.recommender import Recommender, frame
+from paretail.pipeline.steered import Settings, steered
 
 About = Mapping[str, sparse.csr_array]
 #: How many items one list may hold.
@@ -34,11 +35,13 @@ def recommend_to_file(
     history: Path | None = None,
     max_age_days: float | None = None,
     order: Literal["model"] | Order = "model",
+    settings: Settings | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Write `user_id, rank, item_id, score` for the `users` meant; return what was done, for people and machines.
 
     With an `order` the score is what the ranker expects of the item, and BundleError (RANK-05) is raised without one.
+    With `settings` the lists are slates that serve their goals, and a column `setting` comes first.
     """
     check_k(k)
     check_out(out)
@@ -52,19 +55,23 @@ def recommend_to_file(
         events = read_events(history, recommender.manifest.config)
         new = recommender.history_from(events, user_ids)
         histories, unused = joined(histories, new), recommender.unused(events, user_ids)
-    drawn = k if ranker is None else max(k, CANDIDATES)
-    lists = recommender.recommend(histories, drawn, exclude, progress=progress, allowed=allowed)
-    if ranker is not None and order != "model":
-        progress("Ranking")
-        lists = reordered(ranker, histories, recommender.users.rows(user_ids), lists, k, order)
-    rows = frame(lists, user_ids, recommender.items)
+    told: list[dict[str, Any]] = []
+    if settings is not None:
+        rows, told = steered(recommender, histories, user_ids, settings, k, exclude, allowed, progress)
+    else:
+        drawn = k if ranker is None else max(k, CANDIDATES)
+        lists = recommender.recommend(histories, drawn, exclude, progress=progress, allowed=allowed)
+        if ranker is not None and order != "model":
+            progress("Ranking")
+            lists = reordered(ranker, histories, recommender.users.rows(user_ids), lists, k, order)
+        rows = frame(lists, user_ids, recommender.items)
     write_table(rows, out)
     friends = histories.about.get("user")
     known = np.diff(histories.indptr) + (0 if friends is None else np.diff(friends.indptr))
     cold = int(np.sum(known == 0))
     return {
         "version": recommender.version, "users": len(user_ids), "cold": cold, "rows": rows.height, "file": str(out),
-        "unused_history": unused,
+        "unused_history": unused, **({"settings": told} if told else {}),
     }  # fmt: skip
 
 

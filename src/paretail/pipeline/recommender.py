@@ -35,6 +35,7 @@ from paretail.retrieve.shortlist import score_best
 from paretail.retrieve.topk import top_k
 
 if TYPE_CHECKING:  # torch comes with it
+    from paretail.pipeline.steering import Steering
     from paretail.rank.learned.ranker import Ranker
 
 #: Users are scored in blocks of about this many scores (float32, 64 MiB): larger blocks pay for fresh memory pages.
@@ -210,6 +211,20 @@ class Recommender:
     def ranker(self) -> "Ranker":
         """The ranker of the bundle; raises BundleError (RANK-05) where it has none."""
         return ranker_of(self._bundle, self.catalogue, self.history)
+
+    @cached_property
+    def steering(self) -> "Steering":
+        """Goals and dials of the bundle; raises BundleError (RANK-05) where it has no ranker."""
+        from paretail.pipeline.steering import Steering
+
+        return Steering.of(self)
+
+    @cached_property
+    def in_stock(self) -> NDArray[np.bool_]:
+        """Which items are in stock, as far as the catalogue tells."""
+        if "in_stock" not in self.catalogue.columns:
+            return np.ones(len(self.items), bool)
+        return self.catalogue["in_stock"].fill_null(True).to_numpy()
 
     @cached_property
     def moment_ms(self) -> int:

@@ -103,6 +103,16 @@ class Ranker:
                 out[task][at] = values
         return Predictions(out["click"], out["cart"], out["purchase"], out["value"])
 
+    def attention(self, slots: int) -> NDArray[np.float64]:
+        """Return P(seen at a position) of the first `slots` positions, 1 at the first."""
+        with torch.inference_mode():
+            return np.asarray(self.net.seen(torch.arange(1, slots + 1)).exp().double().numpy())
+
+    @property
+    def item_vectors(self) -> NDArray[np.float32]:
+        """What is believed of items, `[items, columns]`: means without the bias."""
+        return np.asarray(self._tables.items[0][:, : self.net.columns])
+
     @cached_property
     def _tables(self) -> Tables:
         return self.net.tables()

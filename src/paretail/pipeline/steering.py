@@ -1,0 +1,189 @@
+"""Steering: goals asked of a bundle turned into slates, through dials measured on requests of its own log."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretail.core.errors import Problem
+from paretail.core.ids import Rows
+from paretail.core.money import minor_per_major
+from paretail.core.rng import rng_for
+from paretail.data.kinds import NOT_TARGETS
+from paretail.data.types import Candidates, History
+from paretail.pipeline.ranking import CANDIDATES
+from paretail.pipeline.wares import wares_of
+from paretail.policy import PolicyError
+from paretail.policy.config import PolicyConfig
+from paretail.policy.dials import Dials, Setting
+from paretail.policy.exposure import Exposures
+from paretail.policy.goals import Goals, resolved
+from paretail.policy.objectives import OBJECTIVES, Objective, objective
+from paretail.policy.pool import Pool, Wares
+
+if TYPE_CHECKING:
+    from paretail.pipeline.recommender import Recommender
+
+#: Users by what is known of them: nothing; at most as much as the median user; more.
+SEGMENTS: Final = ("new", "light", "heavy")
+#: A segment with fewer requests is measured on those of all.
+FEWEST: Final = 32
+#: What tells in the log that somebody asked.
+SHOWN: Final = "impression"
+
+
+@dataclass(eq=False)
+class Steering:
+    """What a bundle's goals are and how far each goes, by segment; safe to share by threads once measured."""
+
+    recommender: "Recommender"
+    config: PolicyConfig
+    wares: Wares
+    exposures: Exposures
+    samples: Mapping[str, Pool]
+    median: float
+    _dials: dict[tuple[str, int], Dials] = field(default_factory=dict)
+    _goals: dict[str, Objective[Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, recommender: "Recommender") -> Self:
+        """Draw requests from the log of the bundle; raises BundleError (RANK-05) where it has no ranker.
+
+        Cost: candidates and predictions of some hundred users, a few seconds.
+        """
+        config = PolicyConfig.parse(recommender.manifest.config.get("policy", {}), "the bundle")
+        ranker, history = recommender.ranker, recommender.history
+        wares = wares_of(recommender.catalogue, history, ranker.item_vectors)
+        counts = known_events(history)
+        median = float(np.median(counts[counts > 0])) if (counts > 0).any() else 0.0
+        found = cls(recommender, config, wares, Exposures.none(wares.items), {}, median)
+        found.samples = found._sampled(config.requests)
+        found._take_all()
+        return found
+
+    def pool(self, history: History, known: Rows, lists: Candidates) -> Pool:
+        """Return the candidates of the users of `history` with what the ranker predicts of them right after the log.
+
+        `known[users]` as in `Ranker.predict`.
+        """
+        ranker, shape = self.recommender.ranker, lists.item_idx.shape
+        user, place = np.nonzero(lists.item_idx >= 0)
+        moment = max(self.recommender.moment_ms, int(history.ts_ms.max(initial=0)) + 1)
+        item = lists.item_idx[user, place]
+        told = ranker.predict(history, known, user.astype(np.int32), item, np.full(len(user), moment, np.int64))
+        full = np.full((3, *shape), np.nan, np.float32)
+        full[:, user, place] = told.p_click, told.p_purchase, told.order_value
+        attention = ranker.attention(shape[1])
+        return Pool(lists.item_idx, full[0], full[1], full[2], self.wares, attention, history, moment, self.exposures)
+
+    @property
+    def available(self) -> Mapping[str, Objective[Any]]:
+        """The goals that can be had here, by name."""
+        return self._goals
+
+    def values(self, pool: Pool, places: Rows) -> dict[str, NDArray[np.float64]]:
+        """Return what slates are worth to every goal that can be had, in its own unit, money in minor units."""
+        return {name: goal.value(pool, places) for name, goal in self._goals.items()}
+
+    def per(self, goal: str) -> float:
+        """Return by what a goal's values are divided for people: minor units of money that make a major one, else 1."""
+        currency = self.recommender.manifest.config["data"]["currency"]
+        return float(minor_per_major(currency)) if self._goals[goal].money else 1.0
+
+    def goals(self, goals: Goals) -> Goals:
+        """Return what is asked, presets resolved; raises PolicyError for goals that are unknown or not to be had."""
+        asked = resolved(goals, self.config.presets)
+        for name in asked.names:
+            self.goal(name)
+        return asked
+
+    def goal(self, name: str) -> Objective[Any]:
+        """Return a goal; raises PolicyError POL-01 for an unknown one, POL-02 where the bundle lacks what it reads."""
+        if name not in self._goals:
+            found = objective(name, self.config.settings.get(name))
+            found.gains(next(iter(self.samples.values())), 2)
+            self._goals[name] = found
+        return self._goals[name]
+
+    def _take_all(self) -> None:
+        """Take every goal of the table that can be had here."""
+        for name in OBJECTIVES:
+            with suppress(PolicyError):
+                self.goal(name)
+
+    @property
+    def base(self) -> dict[str, float]:
+        """What is served without goals: those of `[policy] base` that can be had; PolicyError (POL-06) if none."""
+        found = {}
+        for name, part in self.config.base.items():
+            try:
+                self.goal(name)
+            except PolicyError as error:
+                if error.problems[0].code != "POL-02":
+                    raise
+                continue
+            found[name] = part
+        if not any(found.values()):
+            told = ", ".join(self.config.base) or "nothing"
+            raise PolicyError(Problem("POL-06", f"[policy] base: of {told} nothing can be predicted",
+                                      "Expected one goal at least", "Name others, such as clicks = 1"))  # fmt: skip
+        return found
+
+    def dials(self, segment: str, k: int, goals: Goals) -> Dials:
+        """Return the dials of a segment for slates of `k`, knowing the goals asked for."""
+        base = self.base
+        told = self._dials.get((segment, k))
+        if told is None:
+            told = self._dials[segment, k] = Dials(self.samples[segment], self._goals, base, k)
+        for name in goals.names:
+            self.goal(name)
+        return told
+
+    def setting(self, goals: Goals | None, segment: str, k: int) -> Setting:
+        """Return the weights with which a segment's slates do what is asked, or, without goals, serve the base."""
+        asked = Goals(dial=dict.fromkeys(self.base, 0.0)) if goals is None else self.goals(goals)
+        dials = self.dials(segment, k, asked)
+        return dials.today if goals is None else dials.setting(asked)
+
+    def segments(self, history: History) -> NDArray[np.intp]:
+        """Return the number of each user's segment in SEGMENTS."""
+        counts = known_events(history)
+        return np.where(counts == 0, 0, np.where(counts <= self.median, 1, 2))
+
+    def _sampled(self, most: int) -> dict[str, Pool]:
+        recommender = self.recommender
+        history, rng = recommender.history, rng_for("policy/requests", 0)
+        segments, weight = self.segments(history), _requests(history) + 1e-3
+        drawn: dict[str, Rows] = {}
+        for number, name in enumerate(SEGMENTS):
+            users = np.flatnonzero(segments == number).astype(np.int32)
+            size = min(most, len(users))
+            share = weight[users] / weight[users].sum() if size else None
+            drawn[name] = rng.choice(users, size, replace=False, p=share) if size else users
+        everybody: Rows = np.concatenate(list(drawn.values()))
+        taken = history.of_users(everybody)
+        lists = recommender.recommend(taken, CANDIDATES, allowed=recommender.in_stock)
+        pool, start, found = self.pool(taken, everybody, lists), 0, {}
+        for name, users in drawn.items():
+            rows = np.arange(start, start + len(users))
+            found[name] = pool.rows(rows) if len(users) >= FEWEST else pool
+            start += len(users)
+        return found
+
+
+def known_events(history: History) -> NDArray[np.int64]:
+    """Return how many events of each user show a wish."""
+    shows = np.array([kind not in NOT_TARGETS for kind in history.kinds] or [False])
+    kept = np.concatenate([[0], np.cumsum(shows[history.kind])])
+    return np.diff(kept[history.indptr])
+
+
+def _requests(history: History) -> NDArray[np.float64]:
+    """Return about how often each user asks: what was shown, or the events where that is not told."""
+    if SHOWN not in history.kinds:
+        return np.diff(history.indptr).astype(np.float64)
+    shown = np.concatenate([[0], np.cumsum(history.kind == history.kinds.index(SHOWN))])
+    return np.diff(shown[history.indptr]).astype(np.float64)

@@ -1,0 +1,27 @@
+"""Settings of the policy, `[policy]` in shop.toml."""
+
+from typing import Any
+
+from pydantic import Field, NonNegativeFloat
+
+from paretail.core.config import Config
+from paretail.policy.goals import Goals
+
+
+class PolicyConfig(Config):
+    """`[policy]`: what slates are for where a question does not say, and settings with names."""
+
+    base: dict[str, NonNegativeFloat] = Field(
+        default_factory=lambda: {"clicks": 1.0, "purchases": 1.0, "revenue": 1.0},
+        description="Goals that slates serve where nothing else is asked, and their parts, each of how far the goal "
+        "goes; those that cannot be predicted are left out.",
+    )  # fmt: skip
+    settings: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description='Settings of goals, such as `diversity = {by = "brand"}`.'
+    )
+    presets: dict[str, Goals] = Field(
+        default_factory=dict, description='Settings of the goals with names, for `{"preset": "spring"}`.'
+    )
+    requests: int = Field(
+        256, ge=16, le=4096, description="Requests of each segment of users on which dials are measured."
+    )

@@ -1,0 +1,84 @@
+"""Category calibration: a slate shows categories in the proportions in which the user was interested in them.
+
+    value = -KL(p ‖ q̃),   q̃ = (1 - α) q + α p
+
+p is the share of each category among the user's events, q among the slate. For somebody without events any slate is
+worth 0. H. Steck, "Calibrated recommendations", RecSys 2018, doi:10.1145/3240323.3240372. Deviations: events count
+alike.
+"""
+
+import numpy as np
+from pydantic import Field
+
+from paretail.core.config import Config
+from paretail.core.ids import Rows
+from paretail.data.kinds import NOT_TARGETS
+from paretail.policy.objectives.base import Gains, Objective, Values, codes_of
+from paretail.policy.pool import Pool
+
+
+class CalibrationConfig(Config):
+    """Settings of `calibration`."""
+
+    by: str = Field("category", description="The attribute in whose proportions the user's interest is measured.")
+    alpha: float = Field(0.01, gt=0, lt=1, description="How much of p is mixed into q, so that KL is finite.")
+
+
+class Calibration(Objective[CalibrationConfig]):
+    """How close a slate's categories are to the user's."""
+
+    unit = "nats, 0 at best"
+    additive = False
+    config_type = CalibrationConfig
+
+    def gains(self, pool: Pool, k: int) -> Gains:
+        """Return gains that count the categories of what slates hold."""
+        return _Matching(codes_of(pool, self.config.by), self._wanted(pool), k, self.config.alpha)
+
+    def value(self, pool: Pool, places: Rows) -> Values:
+        """Return -KL of slates: what they gained over the KL of an empty one."""
+        wanted = self._wanted(pool)
+        empty = wanted.sum(1) * np.log(1 / self.config.alpha)
+        return np.asarray(super().value(pool, places) - empty)
+
+    def _wanted(self, pool: Pool) -> Values:
+        """Return p, `[users, labels]`; of somebody without events zeros."""
+        codes, past = pool.wares.labels[self.config.by], pool.past
+        shows = np.array([kind not in NOT_TARGETS for kind in past.kinds] or [False])
+        label = codes[past.item_idx]
+        use = shows[past.kind] & (label >= 0)
+        counts = np.zeros((past.users, int(codes.max()) + 1))
+        np.add.at(counts, (past.user_idx[use], label[use]), 1.0)
+        return np.asarray(counts / np.maximum(counts.sum(1, keepdims=True), 1.0))
+
+
+class _Matching(Gains):
+    def __init__(self, codes: Rows, wanted: Values, k: int, alpha: float) -> None:
+        super().__init__(np.zeros(codes.shape, np.float32))
+        self.codes, self.wanted, self.k, self.alpha = codes, wanted, k, alpha
+        self.held = np.zeros_like(wanted)
+        self._tell()
+
+    def add(self, places: Rows, slot: int) -> None:
+        self._count(places, 1)
+
+    def drop(self, places: Rows, slot: int) -> None:
+        self._count(places, -1)
+
+    def _count(self, places: Rows, by: int) -> None:
+        label = np.take_along_axis(self.codes, np.maximum(places, 0)[:, None], 1)[:, 0]
+        there = np.flatnonzero((places >= 0) & (label >= 0))
+        self.held[there, label[there]] += by
+        self._tell()
+
+    def _tell(self) -> None:
+        gain = self._kl(self.held) - self._kl(self.held + 1)
+        self.now = np.where(self.codes >= 0, np.take_along_axis(gain, np.maximum(self.codes, 0), 1), 0).astype(
+            np.float32
+        )
+
+    def _kl(self, held: Values) -> Values:
+        """Return each label's part of KL(p ‖ q̃)."""
+        p = self.wanted
+        q = (1 - self.alpha) * held / self.k + self.alpha * p
+        return np.asarray(p * np.log(np.where(p > 0, p, 1.0) / np.where(p > 0, q, 1.0)))

@@ -1,0 +1,45 @@
+"""Goals of the whole catalogue, followed slate by slate through online prices (`policy/exposure.py`).
+
+    coverage   value = mean over the slate of ē / (ē + e_i): showing what was shown little
+    fairness   value = mean over the slate of (f_g - s_g) / (f_g + s_g): showing brands (or another attribute) that
+               have less than their share; f_g is the group's share of the catalogue, s_g that of what was shown
+
+A. Singh, T. Joachims, "Fairness of exposure in rankings", KDD 2018, doi:10.1145/3219819.3220088 (demographic parity of
+exposure). Deviations: exposure counts as shown, not as looked at.
+"""
+
+import numpy as np
+from pydantic import Field
+
+from paretail.core.config import Config
+from paretail.policy.objectives.base import Gains, Objective, Plain, codes_of
+from paretail.policy.pool import Pool
+
+
+class Coverage(Objective[Plain]):
+    """How little a slate's items were shown before."""
+
+    unit = "mean price of exposure, 0 to 1"
+
+    def gains(self, pool: Pool, k: int) -> Gains:
+        """Return the price of each candidate's exposure."""
+        return Gains((pool.of(pool.exposures.prices()) / k).astype(np.float32))
+
+
+class FairnessConfig(Config):
+    """Settings of `fairness`."""
+
+    by: str = Field("brand", description="The attribute whose values should be shown in proportion to their items.")
+
+
+class Fairness(Objective[FairnessConfig]):
+    """How far below their share the groups of a slate's items were shown before."""
+
+    unit = "mean room of exposure, -1 to 1"
+    config_type = FairnessConfig
+
+    def gains(self, pool: Pool, k: int) -> Gains:
+        """Return the room of each candidate's group."""
+        codes_of(pool, self.config.by)
+        room = pool.exposures.room(pool.wares.labels[self.config.by])
+        return Gains((pool.of(room) / k).astype(np.float32))

@@ -1,0 +1,19 @@
+"""Clicks: how many a slate is expected to get.
+
+value = Σ_j a_j p_click, with a_j the probability that position j is looked at (cascade-free examination: M. Richardson,
+E. Dominowska, R. Ragno, "Predicting clicks", WWW 2007, doi:10.1145/1242572.1242643). Deviations: none.
+"""
+
+from paretail.policy.objectives.base import Gains, Objective, Plain, told
+from paretail.policy.pool import Pool
+
+
+class Clicks(Objective[Plain]):
+    """Expected clicks on a slate."""
+
+    unit = "clicks per slate"
+    attended = True
+
+    def gains(self, pool: Pool, k: int) -> Gains:
+        """Return P(click) of each candidate, seen."""
+        return Gains(told(pool.p_click, pool, "the ranker predicts no clicks", "Train on a log with clicks"))

@@ -1,0 +1,23 @@
+"""Profit: the part of the expected revenue that stays.
+
+value = Σ_j a_j p_click p_purchase · E[value of the order] · margin, margins as shares of the price from the catalogue.
+An item without a margin counts as one without profit.
+"""
+
+from paretail.policy.objectives.base import Gains, Objective, Plain, told
+from paretail.policy.objectives.revenue import earned
+from paretail.policy.pool import Pool
+
+
+class Profit(Objective[Plain]):
+    """Expected profit from a slate."""
+
+    unit = "money per slate"
+    attended = True
+    money = True
+
+    def gains(self, pool: Pool, k: int) -> Gains:
+        """Return the profit expected of each candidate, seen."""
+        margin = told(pool.of(pool.wares.margin), pool, "no candidate has a margin",
+                      "Map a column of the items to `margin` (share of the price that is profit)")  # fmt: skip
+        return Gains(earned(pool) * margin)

@@ -1,0 +1,91 @@
+"""Pools: the candidates of several users, with all that objectives read of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretail.core.ids import Rows
+from paretail.data.types import History
+from paretail.policy.exposure import Exposures
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Wares:
+    """What objectives read of items, by row; a fact that the shop does not tell is NaN, -1 or absent.
+
+    `labels[name][items]` number an attribute's values (`category` is the narrowest one); `parents[items]` are the
+    same for variants of one product; `kept[items]` is the share of purchases that are not taken back;
+    `seen_by[items]` the share of users who had an item; `vectors[items, dim]` have length 1, or 0 where nothing is
+    known; `columns` are the shop's own numbers.
+    """
+
+    labels: Mapping[str, Rows]
+    parents: Rows
+    margin: Floats
+    kept: Floats
+    seen_by: Floats
+    created_ts_ms: NDArray[np.int64]
+    vectors: Floats
+    columns: Mapping[str, Floats] = field(default_factory=dict)
+
+    @property
+    def items(self) -> int:
+        """How many items there are."""
+        return len(self.margin)
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """One row a user. `item_idx[users, cands]` is -1 past the end; predictions (NaN: not learned) are at position 1.
+
+    `p_purchase` is given a click, `order_value` in minor units given a purchase; `attention[slots]` is P(seen at that
+    position), 1 at the first. `past` are the users' events.
+    """
+
+    item_idx: Rows
+    p_click: Floats
+    p_purchase: Floats
+    order_value: Floats
+    wares: Wares
+    attention: NDArray[np.float64]
+    past: History
+    now_ms: int
+    exposures: Exposures
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Users, candidates."""
+        return self.item_idx.shape[0], self.item_idx.shape[1]
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Which places hold a candidate, `[users, cands]`."""
+        return self.item_idx >= 0
+
+    def of(self, facts: NDArray[Any]) -> NDArray[Any]:
+        """Return what `facts[items]` say of each candidate, `[users, cands]`; past the end, of any item."""
+        return np.asarray(facts[self.item_idx])
+
+    def at(self, values: NDArray[Any], places: Rows) -> NDArray[Any]:
+        """Return `values[users, cands]` at `places[users, slots]`, 0 where a place is -1."""
+        return np.where(places >= 0, np.take_along_axis(values, np.maximum(places, 0), 1), 0)
+
+    def items(self, places: Rows) -> Rows:
+        """Return the items at `places[users, slots]`, -1 for none."""
+        return np.where(places >= 0, np.take_along_axis(self.item_idx, np.maximum(places, 0), 1), -1).astype(np.int32)
+
+    def rows(self, users: NDArray[np.integer]) -> Self:
+        """Return the pools of some of the users, in that order."""
+        return replace(
+            self, item_idx=self.item_idx[users], p_click=self.p_click[users], p_purchase=self.p_purchase[users],
+            order_value=self.order_value[users], past=self.past.of_users(users),
+        )  # fmt: skip
+
+    def with_exposures(self, exposures: Exposures) -> Self:
+        """Return the same with other exposures."""
+        return replace(self, exposures=exposures)

@@ -1,0 +1,158 @@
+"""Slates: the candidates that together are worth most under weighted goals and hard rules.
+
+    S = argmax Σ_g w_g value_g(S)
+
+Slots are filled one after the other with the candidate of the greatest marginal gain (greedy; G. Nemhauser, L. Wolsey,
+M. Fisher, "An analysis of approximations for maximizing submodular set functions", Mathematical Programming 14, 1978,
+doi:10.1007/BF01588971), then each slot in turn is given to the best candidate while the others stay (coordinate
+ascent), and what is looked at more goes first. Where all goals are attended and additive this is the exact optimum.
+Many users are composed at once, a row each.
+
+Deviations: 1. The passes after the greedy one. 2. Gains of all candidates are kept up to date instead of lazily: they
+are one vector operation a goal.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretail.core.ids import Rows
+from paretail.policy.objectives.base import Gains, Objective, Values
+from paretail.policy.pool import Floats, Pool
+from paretail.policy.rules import Free, Rules
+
+Goals = Mapping[str, Objective[Any]]
+#: Passes of coordinate ascent after the greedy one.
+PASSES: Final = 1
+NO_RULES: Final = Rules()
+
+
+@dataclass(frozen=True, eq=False)
+class Slates:
+    """`places[users, slots]` in their pools, best slot first, -1 past the end; `values[goal]` are `[users]`."""
+
+    places: Rows
+    values: Mapping[str, Values]
+
+
+def compose(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: int, rules: Rules = NO_RULES,
+            passes: int = PASSES) -> Rows:  # fmt: skip
+    """Return the places `[users, k]` of the slates that are worth most; -1 where a pool has too few candidates.
+
+    `weights[goal]` is in one over the goal's own unit, alike for all or `[users]`; a goal without one is not weighed.
+    Cost: 500 candidates, 10 slots, 3 goals: about a third of a millisecond for one user, 20 ms for 256.
+    """
+    total = _Total(pool, goals, weights, k, rules)
+    places = np.full((pool.shape[0], k), -1, np.int32)
+    if total.is_sorted:
+        return _best(np.where(pool.valid, total.attended, -np.inf), places)
+    free = Free(pool, rules)
+    for slot in range(k):
+        _fill(places, slot, total, free, rules, k - slot)
+    moves = bool(total.moving) or total.rest is not None
+    for _ in range(passes if moves else 0):
+        for slot in range(k):
+            total.drop(places[:, slot], slot)
+            free.drop(places[:, slot])
+            _fill(places, slot, total, free, rules, 1)
+    return _most_seen_first(places, total, rules)
+
+
+def valued(pool: Pool, goals: Goals, places: Rows) -> Slates:
+    """Return slates with what they are worth in each goal's own unit."""
+    return Slates(places, {name: goal.value(pool, places) for name, goal in goals.items()})
+
+
+def pulls(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], places: Rows) -> list[list[str | None]]:
+    """Return for each slot the goal that pulled its item in: where it beats the usual candidate by most."""
+    names = [name for name in goals if name in weights]
+    k = places.shape[1]
+    over = np.full((len(names), *places.shape), -np.inf)
+    valid = pool.valid
+    for number, name in enumerate(names):
+        goal = goals[name]
+        gains, weight = goal.gains(pool, k), np.broadcast_to(weights[name], (len(places),))
+        for slot in range(k):
+            gains.add(places[:, slot], slot)
+        for slot in range(k):
+            gains.drop(places[:, slot], slot)
+            usual = np.where(valid, gains.now, 0).sum(1) / np.maximum(valid.sum(1), 1)
+            mine = pool.at(gains.now, places[:, slot : slot + 1])[:, 0]
+            over[number, :, slot] = weight * (mine - usual) * (pool.attention[slot] if goal.attended else 1.0)
+            gains.add(places[:, slot], slot)
+    best = over.argmax(0) if names else np.zeros(places.shape, int)
+    return [[names[best[u, s]] if names and places[u, s] >= 0 else None for s in range(k)] for u in range(len(places))]
+
+
+class _Total:
+    """The weighted sum of all goals' gains; what no slate changes is added up once."""
+
+    def __init__(self, pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: int, rules: Rules) -> None:
+        self.attention = pool.attention.astype(np.float32)
+        self.attended = np.zeros(pool.shape, np.float32)
+        self.rest: Floats | None = None
+        self.moving: list[tuple[NDArray[np.float32], Gains, bool]] = []
+        self.is_sorted = not (rules.caps or rules.needs or rules.pins)
+        for name, weight in weights.items():
+            goal, each = goals[name], np.asarray(weight, np.float32).reshape(-1, 1)
+            if not each.any():
+                continue
+            gains = goal.gains(pool, k)
+            if not goal.additive:
+                self.moving.append((each, gains, goal.attended))
+            elif goal.attended:
+                self.attended += each * gains.now
+            else:
+                self.rest = each * gains.now if self.rest is None else self.rest + each * gains.now
+        if rules.factor is not None:
+            self.attended *= rules.factor
+        self.is_sorted &= not self.moving and self.rest is None
+
+    def at(self, slot: int) -> Floats:
+        total: Floats = self.attended * self.attention[slot]
+        if self.rest is not None:
+            total += self.rest
+        for weight, gains, attended in self.moving:
+            total += gains.now * (weight * self.attention[slot] if attended else weight)
+        return total
+
+    def add(self, places: Rows, slot: int) -> None:
+        for _, gains, _ in self.moving:
+            gains.add(places, slot)
+
+    def drop(self, places: Rows, slot: int) -> None:
+        for _, gains, _ in self.moving:
+            gains.drop(places, slot)
+
+
+def _fill(places: Rows, slot: int, total: _Total, free: Free, rules: Rules, left: int) -> None:
+    scores = np.where(free.at(left), total.at(slot), np.float32(-np.inf))
+    best = scores.argmax(1).astype(np.int32)
+    best[np.isneginf(np.take_along_axis(scores, best[:, None], 1)[:, 0])] = -1
+    pinned = rules.pinned(slot, len(places)) if rules.pins else None
+    places[:, slot] = best if pinned is None else np.where(pinned >= 0, pinned, best)
+    total.add(places[:, slot], slot)
+    free.add(places[:, slot])
+
+
+def _best(scores: Floats, places: Rows) -> Rows:
+    """Return the places of the greatest scores, best first; equal ones in the pool's order."""
+    k = min(places.shape[1], scores.shape[1])
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    there = np.isfinite(np.take_along_axis(scores, order, 1))
+    places[:, :k] = np.where(there, order, -1)
+    return places
+
+
+def _most_seen_first(places: Rows, total: _Total, rules: Rules) -> Rows:
+    """Order what is not pinned by what attention is worth to it, empty slots last."""
+    fixed = {pin.slot for pin in rules.pins}
+    loose: Sequence[int] = [slot for slot in range(places.shape[1]) if slot not in fixed]
+    mine = places[:, loose]
+    worth = np.where(mine >= 0, np.take_along_axis(total.attended, np.maximum(mine, 0), 1), -np.inf)
+    order = np.argsort(-worth, axis=1, kind="stable")
+    places[:, loose] = np.take_along_axis(mine, order, 1)
+    return places

@@ -1,0 +1,91 @@
+"""Dials: asked shares are achieved, on other requests too; budgets hold and are not overpaid."""
+
+import numpy as np
+import pytest
+
+from paretail.policy import PolicyError
+from paretail.policy.dials import Dials
+from paretail.policy.goals import parse
+from paretail.policy.objectives import OBJECTIVES, objective
+from paretail.policy.slate import compose
+from tests.policy.pools import pool
+
+GOALS = {name: objective(name) for name in OBJECTIVES}
+BASE = {"clicks": 1.0, "purchases": 1.0, "revenue": 1.0}
+
+
+@pytest.fixture(scope="module")
+def dials() -> Dials:
+    return Dials(pool(users=200, cands=60, seed=1), GOALS, BASE, 8)
+
+
+def _achieved(dials: Dials, other: Dials, line: str) -> dict[str, float]:
+    """Return the shares that weights solved on one sample reach of the ranges of another."""
+    weights = dials.setting(parse(line)).weights
+    places = compose(other.sample, GOALS, weights, 8)
+    return {goal: other.curve(goal).share(float(GOALS[goal].value(other.sample, places).mean()))
+            for goal in parse(line).names}  # fmt: skip
+
+
+@pytest.mark.parametrize("goal", ["clicks", "purchases", "revenue", "profit", "diversity", "novelty", "freshness"])
+def test_a_dial_is_a_share_of_the_range_on_other_requests(dials: Dials, goal: str) -> None:
+    other = Dials(pool(users=200, cands=60, seed=2, wares=dials.sample.wares), GOALS, BASE, 8)
+    missed = [abs(_achieved(dials, other, f"{goal}={share}")[goal] - share) for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    assert np.mean(missed) < 0.04
+    assert max(missed) < 0.08
+
+
+@pytest.mark.parametrize(
+    "line", ["revenue=0.5,diversity=0.5", "clicks=0.6,novelty=0.3", "profit=0.3,diversity=0.3,novelty=0.1"]
+)
+def test_several_dials_are_achieved_together(dials: Dials, line: str) -> None:
+    asked = parse(line).dial or {}
+    achieved = _achieved(dials, dials, line)
+    assert max(abs(achieved[goal] - share) for goal, share in asked.items()) < 0.03
+
+
+def test_a_dial_at_its_end_is_the_goal_alone_with_ties_broken(dials: Dials) -> None:
+    alone = GOALS["diversity"].value(dials.sample, compose(dials.sample, GOALS, {"diversity": 1.0}, 8)).mean()
+    setting = dials.setting(parse("diversity=1"))
+    assert setting.expected["diversity"] >= alone - 1e-6
+    blind = GOALS["clicks"].value(dials.sample, compose(dials.sample, GOALS, {"diversity": 1.0}, 8)).mean()
+    assert setting.expected["clicks"] > 1.2 * blind
+
+
+@pytest.mark.parametrize("percent", [1, 5, 10])
+def test_a_budget_holds_and_is_spent(dials: Dials, percent: int) -> None:
+    setting = dials.setting(parse(f"maximise=novelty,revenue>=-{percent}%"))
+    kept = setting.expected["revenue"] / setting.today["revenue"] - 1
+    assert -percent / 100 <= kept <= -percent / 100 + 0.005
+    assert setting.expected["novelty"] > setting.today["novelty"]
+
+
+def test_several_budgets_hold(dials: Dials) -> None:
+    setting = dials.setting(parse("maximise=novelty,revenue>=-5%,clicks>=-3%"))
+    assert setting.expected["revenue"] >= 0.9495 * setting.today["revenue"]
+    assert setting.expected["clicks"] >= 0.9695 * setting.today["clicks"]
+
+
+def test_a_budget_out_of_reach_says_how_much_is_in_reach(dials: Dials) -> None:
+    with pytest.raises(PolicyError, match=r"POL-05") as error:
+        dials.setting(parse("maximise=novelty,revenue>=+500%"))
+    assert "%" in str(error.value)
+
+
+def test_raw_weights_are_no_dials(dials: Dials) -> None:
+    """The control: the same share of the weight misses the share of the range by far more than a dial does."""
+    missed = []
+    for share in (0.1, 0.3, 0.5, 0.7, 0.9):
+        for goal in ("novelty", "diversity", "profit"):
+            parts = {**{name: (1 - share) / 3 for name in BASE if name != goal}, goal: share}
+            places = compose(dials.sample, GOALS, dials.weights(parts), 8)
+            missed.append(abs(dials.curve(goal).share(float(GOALS[goal].value(dials.sample, places).mean())) - share))
+    assert np.mean(missed) > 0.1
+
+
+def test_coverage_rises_with_its_dial(dials: Dials) -> None:
+    shown = []
+    for share in (0.0, 0.5, 1.0):
+        weights = dials.setting(parse(f"coverage={share}")).weights
+        shown.append(len(np.unique(dials.sample.items(dials._composed(weights)))))
+    assert shown == sorted(shown)
