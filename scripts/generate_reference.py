@@ -25,6 +25,7 @@ TABLES = {
     "Models": ("paretail.retrieve.models", "MODELS", 'A name for `[model] name = "..."`.'),
     "Sharing architectures": ("paretail.rank.sharing", "SHARING", "What the tasks of a ranker have in common."),
     "Balancers": ("paretail.rank.balance", "BALANCERS", "How the losses of several tasks are weighed at each step."),
+    "Goals": ("paretail.policy.objectives", "OBJECTIVES", "What slates may serve: names for dials, budgets, presets."),
     "Sources": ("paretail.data.sources", "SOURCES", "A name for `format`, where the file's ending does not say it."),
     "Checks": ("paretail.data.checks", "CHECKS", "What `paretail check` looks at, and `train` before it starts."),
     "Metrics": ("paretail.evaluate.metrics", "METRICS", "What `paretail evaluate` reports, the mean over users."),

@@ -50,6 +50,7 @@ def recommend(
     json
         Print a summary as JSON.
     """
+    from paretail.cli import tables
     from paretail.cli.terminal import counted, print_json, progress
     from paretail.cli.terminal import out as console
     from paretail.core.errors import Problem, UsageError
@@ -58,7 +59,7 @@ def recommend(
 
     if (goals is not None) + (settings is not None) + (order != "model") > 1:
         found = "--goals, --settings and --order given together"
-        raise UsageError(Problem("CLI-20", found, "Expected one of them at most", "Leave out the others"))
+        raise UsageError(Problem("CLI-26", found, "Expected one of them at most", "Leave out the others"))
     wanted = Settings.of_line(goals) if goals is not None else Settings.of_file(settings) if settings else None
     kinds = None if exclude is None else [word.strip() for word in exclude.split(",")]
     with progress() as tell:
@@ -80,6 +81,8 @@ def recommend(
         cold = f", {told['cold']:,} of them without history" if told["cold"] else ""
         done = f"{counted(told['users'], 'user')}{cold}: {counted(told['rows'], 'row')} in {out}"
         console.print(f"{done} (model {told['version']})", soft_wrap=True)
+        if "settings" in told:
+            tables.settings(console, told["settings"])
         if told["unused_history"]:
             unused = counted(told["unused_history"], "event")
             console.print(

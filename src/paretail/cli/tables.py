@@ -1,11 +1,13 @@
 """Tables for people: what was trained, how good it is."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from paretail.evaluate.report import Report, Row
@@ -21,6 +23,8 @@ HEADINGS = {
 }  # fmt: skip
 #: Metrics that are shown by segment.
 SPLIT = ("recall", "ndcg", "hr")
+#: Goals that are always shown, beside those that a setting weighs.
+SHOWN_GOALS = ("clicks", "purchases", "revenue", "profit", "diversity", "coverage")
 
 
 def evaluation(console: Console, found: Evaluation) -> None:
@@ -91,6 +95,23 @@ def comparison(console: Console, found: Comparison, out: Path | None) -> None:
             console.print(f"{one.name}: {one.failed}", soft_wrap=True)
     if out is not None:
         console.print(f"The same with a picture: {out / 'compare.html'}", soft_wrap=True)
+
+
+def settings(console: Console, told: Sequence[dict[str, Any]]) -> None:
+    """Print what is expected of a slate under each setting of goals, and how that differs from the first, today's."""
+    today = told[0]["expected"]
+    weighed = {goal for one in told for part in one["segments"].values() for goal in part["shares"]}
+    goals = [goal for goal in today if goal in weighed or goal in SHOWN_GOALS]
+    table = Table("a slate brings", *goals, box=SIMPLE, collapse_padding=True, pad_edge=False)
+    for one in told:
+        values = one["expected"]
+        table.add_row(escape(one["setting"]), *(_beside(values[goal], today[goal]) for goal in goals))
+    console.print(table)
+
+
+def _beside(value: float, today: float) -> str:
+    shown = f"{value:.4g}"
+    return shown if value == today or not today else f"{shown} [dim]{100 * (value - today) / abs(today):+.0f} %[/dim]"
 
 
 def as_json(values: Any) -> str:

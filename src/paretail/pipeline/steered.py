@@ -25,6 +25,11 @@ from paretail.policy.slate import compose
 
 #: Users are composed in blocks of this many; where exposure is a goal, what a block was shown counts for the next.
 BLOCK: Final = 64
+#: What is served without goals, beside which settings are seen.
+TODAY: Final = "today"
+COLUMNS: Final = {
+    "setting": pl.String(), "user_id": pl.String(), "rank": pl.Int32(), "item_id": pl.String(), "score": pl.Float32(),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,13 +67,13 @@ class Settings:
 def steered(recommender: Recommender, history: History, user_ids: pl.Series, settings: Settings, k: int,
             exclude: Sequence[str] | None, allowed: NDArray[np.bool_] | None,
             progress: Progress = silent) -> tuple[pl.DataFrame, list[dict[str, Any]]]:  # fmt: skip
-    """Return `setting, user_id, rank, item_id, score` of slates, and what is expected of each setting.
+    """Return `setting, user_id, rank, item_id, score` of slates, and what is expected of TODAY and of each setting.
 
     The score is what the item adds to its user's slate under the setting's weights, of goals that do not depend on the
     other items. Items out of stock are in no slate.
     """
     steering = recommender.steering
-    solved = {line: _by_segment(steering, asked, k) for line, asked in settings.goals.items()}
+    solved = {line: _by_segment(steering, asked, k) for line, asked in ({TODAY: None} | dict(settings.goals)).items()}
     exposures = {line: Exposures.none(len(recommender.items)) for line in solved}
     parts: list[pl.DataFrame] = []
     forecast = {line: dict.fromkeys(steering.available, 0.0) for line in solved}
@@ -83,15 +88,19 @@ def steered(recommender: Recommender, history: History, user_ids: pl.Series, set
             for goal, value in steering.values(part, places).items():
                 forecast[line][goal] += float(value.sum())
             exposures[line].add(part.items(places))
-            parts.append(_rows(line, user_ids.gather(pl.Series(users)), part, places, weights, steering))
+            if line != TODAY:
+                parts.append(_rows(line, user_ids.gather(pl.Series(users)), part, places, weights, steering))
     told = [_told(line, solved[line], forecast[line], max(1, len(user_ids)), steering) for line in solved]
-    frame = pl.concat(parts) if parts else pl.DataFrame()
-    order = pl.DataFrame({"setting": list(solved), "place": range(len(solved))})
-    frame = frame.join(order, on="setting", maintain_order="left").sort("place", maintain_order=True).drop("place")
-    return frame, told
+    return _in_order(parts, settings), told
 
 
-def _by_segment(steering: Steering, asked: Goals, k: int) -> list[Setting]:
+def _in_order(parts: list[pl.DataFrame], settings: Settings) -> pl.DataFrame:
+    frame = pl.concat(parts) if parts else pl.DataFrame(schema=COLUMNS)
+    order = pl.DataFrame({"setting": list(settings.goals), "place": range(len(settings.goals))})
+    return frame.join(order, on="setting", maintain_order="left").sort("place", maintain_order=True).drop("place")
+
+
+def _by_segment(steering: Steering, asked: Goals | None, k: int) -> list[Setting]:
     return [steering.setting(asked, segment, k) for segment in SEGMENTS]
 
 

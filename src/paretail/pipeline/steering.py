@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 SEGMENTS: Final = ("new", "light", "heavy")
 #: A segment with fewer requests is measured on those of all.
 FEWEST: Final = 32
+#: The longest slate.
+MOST_SLOTS: Final = 1000
 #: What tells in the log that somebody asked.
 SHOWN: Final = "impression"
 
@@ -47,6 +51,7 @@ class Steering:
     median: float
     _dials: dict[tuple[str, int], Dials] = field(default_factory=dict)
     _goals: dict[str, Objective[Any]] = field(default_factory=dict)
+    _lock: RLock = field(default_factory=RLock)
 
     @classmethod
     def of(cls, recommender: "Recommender") -> Self:
@@ -69,15 +74,25 @@ class Steering:
 
         `known[users]` as in `Ranker.predict`.
         """
-        ranker, shape = self.recommender.ranker, lists.item_idx.shape
         user, place = np.nonzero(lists.item_idx >= 0)
         moment = max(self.recommender.moment_ms, int(history.ts_ms.max(initial=0)) + 1)
-        item = lists.item_idx[user, place]
-        told = ranker.predict(history, known, user.astype(np.int32), item, np.full(len(user), moment, np.int64))
-        full = np.full((3, *shape), np.nan, np.float32)
+        item, at = lists.item_idx[user, place], np.full(len(user), moment, np.int64)
+        told = self.recommender.ranker.predict(history, known, user.astype(np.int32), item, at)
+        full = np.full((3, *lists.item_idx.shape), np.nan)
         full[:, user, place] = told.p_click, told.p_purchase, told.order_value
-        attention = ranker.attention(shape[1])
-        return Pool(lists.item_idx, full[0], full[1], full[2], self.wares, attention, history, moment, self.exposures)
+        return self.filled(lists.item_idx, full, history)
+
+    def filled(self, item_idx: Rows, told: NDArray[np.float64], history: History) -> Pool:
+        """Return candidates with predictions: `told` is p_click, p_purchase and order_value, each like `item_idx`."""
+        p_click, p_purchase, order_value = told.astype(np.float32)
+        moment = max(self.recommender.moment_ms, int(history.ts_ms.max(initial=0)) + 1)
+        return Pool(item_idx, p_click, p_purchase, order_value, self.wares, self.attention, history, moment,
+                    self.exposures)  # fmt: skip
+
+    @cached_property
+    def attention(self) -> NDArray[np.float64]:
+        """P(seen) of positions, as the ranker has learned it."""
+        return self.recommender.ranker.attention(MOST_SLOTS)
 
     @property
     def available(self) -> Mapping[str, Objective[Any]]:
@@ -132,21 +147,19 @@ class Steering:
                                       "Expected one goal at least", "Name others, such as clicks = 1"))  # fmt: skip
         return found
 
-    def dials(self, segment: str, k: int, goals: Goals) -> Dials:
-        """Return the dials of a segment for slates of `k`, knowing the goals asked for."""
-        base = self.base
-        told = self._dials.get((segment, k))
-        if told is None:
-            told = self._dials[segment, k] = Dials(self.samples[segment], self._goals, base, k)
-        for name in goals.names:
-            self.goal(name)
-        return told
+    def dials(self, segment: str, k: int) -> Dials:
+        """Return the dials of a segment for slates of `k`."""
+        if (segment, k) not in self._dials:
+            self._dials[segment, k] = Dials(self.samples[segment], self._goals, self.base, k)
+        return self._dials[segment, k]
 
     def setting(self, goals: Goals | None, segment: str, k: int) -> Setting:
         """Return the weights with which a segment's slates do what is asked, or, without goals, serve the base."""
-        asked = Goals(dial=dict.fromkeys(self.base, 0.0)) if goals is None else self.goals(goals)
-        dials = self.dials(segment, k, asked)
-        return dials.today if goals is None else dials.setting(asked)
+        with self._lock:
+            if goals is None:
+                return self.dials(segment, k).today
+            asked = self.goals(goals)
+            return self.dials(segment, k).setting(asked)
 
     def segments(self, history: History) -> NDArray[np.intp]:
         """Return the number of each user's segment in SEGMENTS."""

@@ -11,7 +11,7 @@ A raw weight is no dial: at .5 it gives anything from a tenth to nine tenths of 
 set of requests holds on another, since means over hundreds of slates hardly differ.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,7 +24,6 @@ from paretail.policy.exposure import Exposures
 from paretail.policy.goals import Goals
 from paretail.policy.objectives import Objective
 from paretail.policy.objectives.base import Values
-from paretail.policy.objectives.catalogue import Coverage, Fairness
 from paretail.policy.pool import Pool
 from paretail.policy.slate import compose
 
@@ -238,7 +237,7 @@ class Dials:
 
     def _composed(self, weights: Mapping[str, float]) -> NDArray[np.int32]:
         """Return the slates under weights; where exposure is a goal, each step of users sees what those before had."""
-        if not _is_shared(self.goals[name] for name in weights):
+        if not any(self.goals[name].shared for name in weights):
             return compose(self.sample, self.goals, weights, self.k)
         exposures, places = Exposures.none(self.sample.wares.items), []
         for users in _steps(self.sample.shape[0]):
@@ -250,7 +249,7 @@ class Dials:
     def _value(self, goal: str, places: NDArray[np.int32]) -> Values:
         """Return what slates are worth to a goal, `[users]`."""
         found = self.goals[goal]
-        if not _is_shared([found]):
+        if not found.shared:
             return found.value(self.sample, places)
         exposures, values = Exposures.none(self.sample.wares.items), []
         for users in _steps(len(places)):
@@ -258,11 +257,6 @@ class Dials:
             values.append(found.value(part, places[users]))
             exposures.add(part.items(places[users]))
         return np.concatenate(values)
-
-
-def _is_shared(goals: Iterable[Objective[Any]]) -> bool:
-    """Whether what some users are shown changes what the goals say of others."""
-    return any(isinstance(goal, Coverage | Fairness) for goal in goals)
 
 
 def _steps(users: int) -> list[NDArray[np.intp]]:

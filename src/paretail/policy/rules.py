@@ -93,8 +93,7 @@ class Free:
         for cap, used in zip(self.rules.caps, self.used, strict=True):
             full = np.take_along_axis(used, np.maximum(cap.codes, 0), 1) >= cap.most
             capped &= ~full | (cap.codes < 0)
-        some: Mask = capped.any(axis=1)
-        allowed = np.where(some[:, None], capped, self.free)
+        allowed = np.where(capped.any(axis=1, keepdims=True), capped, self.free)
         lack = np.maximum(self.lack, 0)
         missing = lack.sum(1)
         must: Mask = np.greater_equal(missing, left) & np.greater(missing, 0)
@@ -104,8 +103,7 @@ class Free:
         for place, need in enumerate(self.rules.needs):
             wanted |= need.those & (lack[:, place] > 0)[:, None]
         wanted &= allowed
-        urgent: Mask = must & wanted.any(axis=1)
-        return np.where(urgent[:, None], wanted, allowed)
+        return np.where(must[:, None] & wanted.any(axis=1, keepdims=True), wanted, allowed)
 
     def add(self, places: Rows) -> None:
         """Take each user's candidate `places[users]`, -1 for none."""

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 def rank(engine: Engine, question: bodies.RankRequest, shown: ShownLists) -> bodies.RankAnswer:
     """Return the candidates best first, each once; raises UsageError (RANK-05) where the bundle has no ranker."""
-    check_there(engine, question.by)
+    check_there(engine)
     names = list(dict.fromkeys(question.candidates))
     rows = np.array([engine.recommender.items.row(name) for name in names], np.int32)
     known = np.flatnonzero(rows >= 0)
@@ -53,12 +53,12 @@ class Drawn:
 def draw(asked: Sequence[Asked], scores: Sequence[rules.Scores],
          questions: Sequence[bodies.RecommendRequest]) -> list[Drawn]:  # fmt: skip
     """Draw the lists of questions to one engine; the pairs of those that want another order are predicted together."""
-    lists = [Drawn(*rules.draw(one.engine, row, one.drawing(drawn(question))))
+    lists = [_with_pins(one, Drawn(*rules.draw(one.engine, row, one.drawing(drawn(question)))), question)
              for one, row, question in zip(asked, scores, questions, strict=True)]  # fmt: skip
-    places = [place for place, question in enumerate(questions) if question.order != "model"]
+    places = [place for place, question in enumerate(questions) if needs_ranker(question)]
     if places:
         try:
-            pairs = [_learned(asked[place].engine, lists[place].rows) for place in places]
+            pairs = [learned(asked[place].engine, lists[place].rows) for place in places]
             found = predicted([asked[place] for place in places], pairs)
         except Exception as error:  # the retriever's order is better than none
             log.error("ranker_failed", version=asked[0].engine.version, exc_info=error)
@@ -75,10 +75,14 @@ def listed(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest,
         if drawn.told is not None:
             return lines(asked, drawn.rows, drawn.told, question.k, question.order)
         degraded.append("ranker")
+    return plain(asked, drawn, question.k, degraded)
+
+
+def plain(asked: Asked, drawn: Drawn, k: int, degraded: list[str]) -> tuple[Rows, list[bodies.RecommendedItem]]:
+    """Return the rows and lines of a list as the retriever orders it."""
     model = str(asked.engine.recommender.manifest.facts["model"])
     source = model if asked.is_known and "model" not in degraded else "popular"
-    rows = drawn.rows[: question.k]
-    return rows, asked.lines(rows, drawn.scores[: question.k], source)
+    return drawn.rows[:k], asked.lines(drawn.rows[:k], drawn.scores[:k], source)
 
 
 def lines(asked: Asked, rows: Rows, told: Predictions, k: int,
@@ -99,15 +103,23 @@ def lines(asked: Asked, rows: Rows, told: Predictions, k: int,
     return rows[order], found
 
 
+def is_slate(question: bodies.RecommendRequest) -> bool:
+    """Whether a slate is composed."""
+    return question.goals is not None or question.slate is not None
+
+
+def needs_ranker(question: bodies.RecommendRequest) -> bool:
+    """Whether a question is answered with predictions."""
+    return question.order != "model" or is_slate(question)
+
+
 def drawn(question: bodies.RecommendRequest) -> int:
     """Return how many items are drawn by the retriever's score."""
-    return question.k if question.order == "model" else max(question.k, CANDIDATES)
+    return max(question.k, CANDIDATES) if needs_ranker(question) else question.k
 
 
-def check_there(engine: Engine, order: str) -> None:
-    """Raise UsageError (RANK-05) where an order is asked for that needs a ranker and the bundle has none."""
-    if order == "model":
-        return
+def check_there(engine: Engine) -> None:
+    """Raise UsageError (RANK-05) where the bundle has no ranker."""
     if GROUP not in engine.recommender.manifest.facts:
         found = f"bundle version {engine.version} has no ranker"
         do = "Train it on a log with impressions, with the extra `learn`"
@@ -134,7 +146,17 @@ def _row(asked: Asked) -> int:
     return -1 if name is None or name in engine.users.forgotten else engine.recommender.users.row(name)
 
 
-def _learned(engine: Engine, rows: Rows) -> Rows:
+def _with_pins(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest) -> Drawn:
+    """Return a list with the items that a slate pins at its end, where it lacks them."""
+    if question.slate is None or not question.slate.pins:
+        return drawn
+    pinned = rules.named_rows(asked.engine, [pin.item_id for pin in question.slate.pins])
+    more = np.setdiff1d(pinned, drawn.rows).astype(np.int32)
+    return Drawn(np.concatenate([drawn.rows, more]), np.concatenate([drawn.scores, np.zeros(len(more), np.float32)]))
+
+
+def learned(engine: Engine, rows: Rows) -> Rows:
+    """Return the rows that the bundle has learned."""
     return rows[rows < len(engine.recommender.items)]
 
 

@@ -23,7 +23,7 @@ from paretail.data.live import LiveUsers
 from paretail.data.people import People
 from paretail.data.stores.base import Shown, Store, StoredEvent
 from paretail.pipeline.config import ServeConfig
-from paretail.pipeline.live import bodies, feed, profile, ranked, rules
+from paretail.pipeline.live import bodies, feed, profile, ranked, rules, slates
 from paretail.pipeline.live.asked import Asked, scores_of
 from paretail.pipeline.live.current import Current, Holds
 from paretail.pipeline.live.engine import Engine
@@ -93,8 +93,11 @@ class LiveShop:
         answers: dict[int, Answer] = {}
         for place, question in enumerate(questions):
             try:
-                ranked.check_there(engine, question.order)
-                asked[place] = Asked.of(engine, self._aged(question), self._shown, self.config.fatigue)
+                if ranked.needs_ranker(question):
+                    ranked.check_there(engine)
+                one = Asked.of(engine, self._aged(question), self._shown, self.config.fatigue)
+                slates.check(one, question)
+                asked[place] = one
             except ParetailError as error:
                 answers[place] = error
         them = [questions[place] for place in asked]
@@ -317,12 +320,12 @@ class LiveShop:
     def _listed(self, asked: Asked, drawn: ranked.Drawn, question: bodies.RecommendRequest,
                 degraded: list[str]) -> bodies.RecommendAnswer:  # fmt: skip
         engine = asked.engine
-        rows, lines = ranked.listed(asked, drawn, question, degraded)
+        rows, lines, goals = slates.listed(asked, drawn, question, degraded)
         if question.explain:
             asked.explain(lines, rows, degraded)
         request_id = question.request_id or uuid4().hex
         self._show(asked, request_id, [(question.placement, lines)])
-        return bodies.RecommendAnswer(request_id, engine.version, lines, degraded)
+        return bodies.RecommendAnswer(request_id, engine.version, lines, degraded, goals)
 
     def _show(self, asked: Asked, request_id: str, lists: Sequence[tuple[str, list[bodies.RecommendedItem]]]) -> None:
         question, now = asked.rules, now_ms()

@@ -7,16 +7,21 @@ from typing import Any, Final
 from paretail.core.errors import Problem, nearest
 from paretail.policy import PolicyError
 from paretail.policy.objectives.base import Objective
-from paretail.policy.objectives.beyond import Freshness, Novelty, Satisfaction, Serendipity
 from paretail.policy.objectives.calibration import Calibration
-from paretail.policy.objectives.catalogue import Coverage, Fairness
 from paretail.policy.objectives.clicks import Clicks
 from paretail.policy.objectives.column import Column
-from paretail.policy.objectives.pairs import Distance, Diversity
+from paretail.policy.objectives.coverage import Coverage
+from paretail.policy.objectives.distance import Distance
+from paretail.policy.objectives.diversity import Diversity
+from paretail.policy.objectives.fairness import Fairness
+from paretail.policy.objectives.freshness import Freshness
+from paretail.policy.objectives.novelty import Novelty
 from paretail.policy.objectives.profit import Profit
 from paretail.policy.objectives.purchases import Purchases
 from paretail.policy.objectives.reach import Reach
 from paretail.policy.objectives.revenue import Revenue
+from paretail.policy.objectives.satisfaction import Satisfaction
+from paretail.policy.objectives.serendipity import Serendipity
 
 __all__ = ["OBJECTIVES", "Objective", "objective"]
 

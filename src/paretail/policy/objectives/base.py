@@ -43,12 +43,14 @@ class Gains:
 
 
 class Objective(ABC, Generic[C]):
-    """One goal. `unit` is what `value` counts in; `money` says that it is minor units of the shop's currency."""
+    """One goal. `unit` is what `value` counts in; `money` says that it is minor units of the shop's currency,
+    `shared` that what some users are shown changes what it says of others."""
 
     unit: ClassVar[str]
     attended: ClassVar[bool] = False
     additive: ClassVar[bool] = True
     money: ClassVar[bool] = False
+    shared: ClassVar[bool] = False
     config_type: ClassVar[type[Config]] = Plain
 
     def __init__(self, config: C) -> None:

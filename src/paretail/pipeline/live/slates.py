@@ -1,0 +1,145 @@
+"""Slates: lists composed for goals under rules of the whole, each line with what it is there for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import structlog
+from msgspec import to_builtins
+from numpy.typing import NDArray
+
+from paretail.core.errors import Problem, UsageError
+from paretail.core.ids import Rows
+from paretail.data import filters
+from paretail.data.types import Predictions
+from paretail.pipeline.live import bodies, ranked
+from paretail.pipeline.live.asked import Asked
+from paretail.pipeline.live.ranked import Drawn
+from paretail.pipeline.steering import SEGMENTS, Steering
+from paretail.policy import goals as spoken
+from paretail.policy.dials import Setting
+from paretail.policy.goals import Goals
+from paretail.policy.objectives.base import codes_of
+from paretail.policy.pool import Pool
+from paretail.policy.rules import Cap, Need, Pin, Rules
+from paretail.policy.slate import compose, pulls
+
+#: Digits of goals' values in answers.
+DIGITS: Final = 6
+
+log = structlog.get_logger()
+
+
+def asked_goals(question: bodies.RecommendRequest) -> Goals | None:
+    """Return the goals of a question, None for the base; raises PolicyError (POL-03)."""
+    return None if question.goals is None else spoken.read(to_builtins(question.goals))
+
+
+def check(asked: Asked, question: bodies.RecommendRequest) -> None:
+    """Raise PolicyError for goals that cannot be followed, UsageError or PolicyError for rules that cannot be read.
+
+    UsageError (POL-08) where a slate is asked for and an order beside.
+    """
+    if not ranked.is_slate(question):
+        return
+    if question.order != "model":
+        found = f"`goals` or `slate` beside the order {question.order!r}"
+        raise UsageError(Problem("POL-08", found, "Expected one of them", "Leave out `order`: goals say what is best"))
+    steering, rules = asked.engine.recommender.steering, question.slate or bodies.SlateRules()
+    steering.setting(asked_goals(question), _segment(steering, asked), question.k)
+    for text in (*(quota.filter for quota in rules.quotas), *(boost.filter for boost in rules.boosts)):
+        asked.engine.shelf.matching(filters.parse(text))
+    for cap in rules.caps:
+        codes_of(next(iter(steering.samples.values())), cap.by)
+
+
+def listed(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest, degraded: list[str]) -> tuple[
+    Rows, list[bodies.RecommendedItem], bodies.GoalsAnswer | None
+]:  # fmt: skip
+    """Return the rows and lines of a list, with the forecast of a slate.
+
+    Where composing fails, the retriever's list is served and `degraded` tells.
+    """
+    if not ranked.is_slate(question):
+        return *ranked.listed(asked, drawn, question, degraded), None
+    try:
+        if drawn.told is not None:
+            return slate(asked, ranked.learned(asked.engine, drawn.rows), drawn.told, question)
+        degraded.append("ranker")
+    except Exception as error:  # the retriever's list is better than none
+        log.error("slate_failed", version=asked.engine.version, exc_info=error)
+        degraded.append("goals")
+    return *ranked.plain(asked, drawn, question.k, degraded), None
+
+
+def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.RecommendRequest) -> tuple[
+    Rows, list[bodies.RecommendedItem], bodies.GoalsAnswer
+]:  # fmt: skip
+    """Return the rows, lines and forecast of a slate from candidates `rows` and what the ranker tells of them."""
+    engine, rules = asked.engine, question.slate or bodies.SlateRules()
+    steering = engine.recommender.steering
+    pinned = np.array([engine.shelf.row(pin.item_id) for pin in rules.pins], np.int32)
+    pool = steering.filled(
+        rows[None], np.stack([told.p_click, told.p_purchase, told.order_value])[:, None], asked.history
+    )
+    segment = _segment(steering, asked)
+    setting = steering.setting(asked_goals(question), segment, question.k)
+    hard = _rules(rules, asked, pool, pinned)
+    places = compose(pool, steering.available, setting.weights, question.k, hard)
+    chosen = places[0][places[0] >= 0]
+    lines = _lines(asked, rows, chosen, told, pulls(pool, steering.available, setting.weights, places)[0])
+    steering.exposures.add(rows[chosen])
+    broken = hard.broken(places)[0]
+    return rows[chosen], lines, _answer(steering, pool, places, setting, segment, broken)
+
+
+def _segment(steering: Steering, asked: Asked) -> str:
+    return SEGMENTS[int(steering.segments(asked.history)[0])]
+
+
+def _lines(asked: Asked, rows: Rows, chosen: Rows, told: Predictions,
+           pulled: Sequence[str | None]) -> list[bodies.RecommendedItem]:  # fmt: skip
+    scores = (1.0 / np.arange(1, len(chosen) + 1)).astype(np.float32)  # a slate is worth something as a whole alone
+    lines = asked.lines(rows[chosen], scores, "goals")
+    for line, place, goal in zip(lines, chosen.tolist(), pulled, strict=False):
+        ranked.tell(line, told, place, asked.engine.minor)
+        line.pulled_by = goal
+    return lines
+
+
+def _answer(steering: Steering, pool: Pool, places: Rows, setting: Setting, segment: str,
+            broken: list[str]) -> bodies.GoalsAnswer:  # fmt: skip
+    predicted = {name: float(value[0]) for name, value in steering.values(pool, places).items()}
+
+    def amounts(values: Mapping[str, float]) -> dict[str, float]:
+        return {name: round(value / steering.per(name), DIGITS) for name, value in values.items()}
+
+    shares = {name: round(share, 4) for name, share in setting.shares.items()}
+    units = {name: goal.unit for name, goal in steering.available.items()}
+    return bodies.GoalsAnswer(amounts(predicted), amounts(setting.expected), amounts(setting.today), shares, segment,
+                              units, broken)  # fmt: skip
+
+
+def _rules(rules: bodies.SlateRules, asked: Asked, pool: Pool, pinned: Rows) -> Rules:
+    """Return the rules of the slate on its pool; raises UsageError for a filter, PolicyError for an attribute."""
+    row = pool.item_idx[0]
+
+    def where(text: str) -> NDArray[np.bool_]:
+        return np.asarray(asked.engine.shelf.matching(filters.parse(text))[row])
+
+    caps = [Cap(f"at most {cap.most} of a {cap.by}", codes_of(pool, cap.by), cap.most) for cap in rules.caps]
+    needs = [Need(f"at least {need.least} where {need.filter}", where(need.filter)[None], need.least)
+             for need in rules.quotas]  # fmt: skip
+    pins = [Pin(f"{pin.item_id} at {pin.rank}", pin.rank - 1, _place(row, item))
+            for pin, item in zip(rules.pins, pinned.tolist(), strict=True)]  # fmt: skip
+    factor: Any = None
+    if rules.boosts:
+        factor = np.ones(pool.shape, np.float32)
+        for boost in rules.boosts:
+            factor[:, where(boost.filter)] *= np.float32(boost.factor)
+    return Rules(caps, needs, pins, factor)
+
+
+def _place(rows: Rows, item: int) -> Rows:
+    found = np.flatnonzero(rows == item)[:1]
+    return found.astype(np.int32) if len(found) and item >= 0 else np.array([-1], np.int32)

@@ -1,0 +1,38 @@
+"""Freshness: how new a slate's items are.
+
+value = mean over the slate of 2^(-age / half-life); an item whose age is unknown counts as old.
+"""
+
+import numpy as np
+from pydantic import Field
+
+from paretail.core.config import Config
+from paretail.core.errors import Problem
+from paretail.policy import PolicyError
+from paretail.policy.objectives.base import Gains, Objective
+from paretail.policy.pool import Pool
+
+DAY_MS = 86_400_000
+
+
+class FreshnessConfig(Config):
+    """Settings of `freshness`."""
+
+    half_life_days: float = Field(30.0, gt=0, description="The age at which an item counts half.")
+
+
+class Freshness(Objective[FreshnessConfig]):
+    """How new a slate's items are."""
+
+    unit = "mean of 2^(-age / half-life)"
+    config_type = FreshnessConfig
+
+    def gains(self, pool: Pool, k: int) -> Gains:
+        """Return the freshness of each candidate."""
+        created = pool.wares.created_ts_ms
+        if not created.any():
+            found, do = "no item tells since when it is sold", "Map a column of the items to `created`"
+            raise PolicyError(Problem("POL-02", found, "Expected times of creation", do))
+        days = np.maximum(pool.now_ms - created, 0) / DAY_MS
+        fresh = np.where(created > 0, 0.5 ** (days / self.config.half_life_days), 0.0)
+        return Gains((pool.of(fresh) / k).astype(np.float32))

@@ -1,0 +1,22 @@
+"""Novelty: how rare a slate's items are.
+
+value = mean over the slate of -log2 (share of users who had the item): self-information, P. Castells, N. Hurley, S.
+Vargas, "Novelty and diversity in recommender systems", Recommender Systems Handbook, 2022,
+doi:10.1007/978-1-0716-2197-4_16. Deviations: one user is added to each share, so that nobody's item is not infinitely
+new.
+"""
+
+import numpy as np
+
+from paretail.policy.objectives.base import Gains, Objective, Plain
+from paretail.policy.pool import Pool
+
+
+class Novelty(Objective[Plain]):
+    """How rare a slate's items are."""
+
+    unit = "bits, mean of the slate"
+
+    def gains(self, pool: Pool, k: int) -> Gains:
+        """Return the self-information of each candidate."""
+        return Gains(-np.log2(pool.of(pool.wares.seen_by)) / np.float32(k))

@@ -1,0 +1,36 @@
+"""Serendipity: expected clicks on what is unlike the user's past.
+
+value = Σ_j a_j p_click (1 - greatest cosine to an item that the user had): liked and unexpected, unexpectedness as
+distance to the profile as in P. Castells, N. Hurley, S. Vargas, "Novelty and diversity in recommender systems",
+Recommender Systems Handbook, 2022, doi:10.1007/978-1-0716-2197-4_16. Deviations: negative cosines count as 0.
+"""
+
+import numpy as np
+
+from paretail.data.kinds import NOT_TARGETS
+from paretail.policy.objectives.base import Gains, Objective, Plain, told
+from paretail.policy.pool import Floats, Pool
+
+
+class Serendipity(Objective[Plain]):
+    """Expected clicks on what is unlike the user's past."""
+
+    unit = "unexpected clicks per slate"
+    attended = True
+
+    def gains(self, pool: Pool, k: int) -> Gains:
+        """Return P(click) of each candidate times its distance from the user's past."""
+        p = told(pool.p_click, pool, "the ranker predicts no clicks", "Train on a log with clicks")
+        return Gains(p * (1 - _familiar(pool)))
+
+
+def _familiar(pool: Pool) -> Floats:
+    """Return the greatest cosine of each candidate to what the user had, 0 to 1."""
+    past, vectors = pool.past, pool.wares.vectors
+    shows = np.array([kind not in NOT_TARGETS for kind in past.kinds] or [False])
+    had = past.where(shows[past.kind])
+    familiar = np.zeros(pool.shape, np.float32)
+    for user in np.flatnonzero(np.diff(had.indptr)).tolist():
+        mine = np.unique(had.item_idx[had.indptr[user] : had.indptr[user + 1]])
+        familiar[user] = (vectors[pool.item_idx[user]] @ vectors[mine].T).max(1)
+    return np.clip(familiar, 0.0, 1.0)

@@ -1,0 +1,123 @@
+"""Slates composed for goals, live: what is asked is followed, what is predicted is told, rules of the whole hold."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from paretail.core.errors import ParetailError, UsageError
+from paretail.pipeline.live.bodies import Boost, Cap, Goals, Pin, Quota, RecommendAnswer, RecommendRequest, SlateRules
+from paretail.pipeline.live.shop import LiveShop
+from paretail.policy import PolicyError
+
+from ...trained import DemoShop, paretail
+
+pytest.importorskip("torch")
+
+
+def asked(
+    live: LiveShop, goals: Goals | None = None, user_id: str = "u00000007", **question: object
+) -> RecommendAnswer:
+    return live.recommend(RecommendRequest(user_id=user_id, k=8, goals=goals, **question))  # type: ignore[arg-type]
+
+
+def test_a_dial_moves_what_is_predicted(live: LiveShop) -> None:
+    found = [asked(live, Goals(dial={"diversity": dial})) for dial in (0.0, 0.5, 1.0)]
+    told = [answer.goals for answer in found if answer.goals is not None]
+    assert len(told) == 3
+    expected = [goals.expected["diversity"] for goals in told]
+    assert expected == sorted(expected)
+    assert expected[2] > expected[0]
+    for share, goals in zip((0.0, 0.5, 1.0), told, strict=True):
+        assert goals.shares["diversity"] == pytest.approx(share, abs=0.05)
+    assert {line.source for line in found[0].items} == {"goals"}
+
+
+def test_each_line_says_what_it_is_there_for(live: LiveShop) -> None:
+    answer = asked(live, Goals(dial={"clicks": 0.4, "diversity": 0.6}))
+    assert answer.goals is not None
+    assert all(line.pulled_by in answer.goals.shares for line in answer.items)
+    assert all(line.p_click is not None for line in answer.items)
+    assert set(answer.goals.units) == set(answer.goals.predicted) == set(answer.goals.expected)
+    assert [line.rank for line in answer.items] == list(range(1, 9))
+
+
+def test_it_composes_what_the_command_line_composes(live: LiveShop, shop: DemoShop, tmp_path: Path) -> None:
+    answer = asked(live, Goals(dial={"clicks": 0.7}), exclude=["none"])
+    out = tmp_path / "slates.parquet"
+    wanted = ["--users", "u00000007", "--goals", "clicks=0.7", "--exclude", "none", "-k", 8, "--out", out]
+    done = paretail("recommend", "--bundle", shop.bundle, *wanted)
+    assert done.code == 0, done.err
+    told = pl.read_parquet(out)
+    assert told["item_id"].to_list() == [line.item_id for line in answer.items]
+    assert told["setting"].unique().to_list() == ["clicks=0.7"]
+
+
+def test_a_budget_says_what_it_costs(live: LiveShop) -> None:
+    goals = asked(live, Goals(maximise="diversity", keep={"clicks": ">= -5%"})).goals
+    assert goals is not None
+    assert goals.expected["clicks"] >= 0.949 * goals.today["clicks"]
+    assert goals.expected["diversity"] >= goals.today["diversity"]
+
+
+def test_rules_of_the_slate_hold_and_those_that_cannot_are_told(live: LiveShop) -> None:
+    plain = asked(live, slate=SlateRules())
+    last, best = plain.items[-1].item_id, plain.items[0].item_id
+    rules = SlateRules(
+        pins=[Pin(last, 1), Pin("not there", 3)], caps=[Cap("category", 1)],
+        quotas=[Quota("price >= 0", 2), Quota("price < 0", 1)], boosts=[Boost("price >= 0", 2.0)],
+    )  # fmt: skip
+    answer = asked(live, slate=rules)
+    assert answer.items[0].item_id == last
+    assert answer.goals is not None
+    assert {"not there at 3", "at least 1 where price < 0"} <= set(answer.goals.broken)
+    categories = [live.item(line.item_id).item.category for line in answer.items]
+    names = [path[-1] for path in categories if path]
+    assert len(names) == len(set(names)) or "at most 1 of a category" in answer.goals.broken
+    buried = asked(live, slate=SlateRules(boosts=[Boost(f'item_id == "{best}"', 0.0)]))
+    assert best not in [line.item_id for line in buried.items[:1]]
+
+
+def test_filters_hold_in_slates_too(live: LiveShop) -> None:
+    some = [line.item_id for line in asked(live).items][:5]
+    answer = asked(live, Goals(dial={"clicks": 1.0}), include_items=some)
+    assert {line.item_id for line in answer.items} <= set(some)
+
+
+def test_somebody_new_gets_a_slate(live: LiveShop) -> None:
+    answer = asked(live, Goals(dial={"clicks": 1.0}), user_id="never seen")
+    assert len(answer.items) == 8
+    assert answer.goals is not None
+    assert answer.goals.segment == "new"
+
+
+@pytest.mark.parametrize(("goals", "code"), [
+    (Goals(dial={"click": 0.5}), "POL-01"), (Goals(preset="spring"), "POL-04"), (Goals(), "POL-03"),
+    (Goals(maximise="diversity", keep={"clicks": ">= +900%"}), "POL-05"),
+    (Goals(maximise="diversity", keep={"clicks": "2%"}), "POL-03"), (Goals(dial={"column.stars": 1.0}), "POL-02"),
+])  # fmt: skip
+def test_goals_that_cannot_be_followed_are_refused(live: LiveShop, goals: Goals, code: str) -> None:
+    with pytest.raises(PolicyError, match=code):
+        asked(live, goals)
+
+
+def test_goals_and_an_order_are_too_much(live: LiveShop) -> None:
+    with pytest.raises(UsageError, match="POL-08"):
+        asked(live, Goals(dial={"clicks": 0.5}), order="value")
+
+
+@pytest.mark.parametrize(
+    "rules", [SlateRules(caps=[Cap("colour of the sky", 1)]), SlateRules(quotas=[Quota("price <", 1)])]
+)
+def test_rules_that_cannot_be_read_are_refused(live: LiveShop, rules: SlateRules) -> None:
+    with pytest.raises(ParetailError):
+        asked(live, slate=rules)
+
+
+def test_composing_that_fails_leaves_the_retrievers_list(live: LiveShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = asked(live)
+    asked(live, Goals(dial={"clicks": 0.5}))  # dials are measured
+    monkeypatch.setattr("paretail.pipeline.live.slates.compose", lambda *_: 1 / 0)
+    answer = asked(live, Goals(dial={"clicks": 0.5}))
+    assert [line.item_id for line in answer.items] == [line.item_id for line in plain.items]
+    assert (answer.degraded, answer.goals) == (["goals"], None)
