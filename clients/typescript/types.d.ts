@@ -10,6 +10,22 @@ export interface BatchAnswer {
   rows: Verdict[];
 }
 
+/** What items are worth, times a factor, where a filter is true: above 1 they rise, below they are buried. */
+export interface Boost {
+  /** Which items may be listed, such as `category in ["shoes"] and price < 50`. */
+  filter: string;
+  /** 0 to 1,000. */
+  factor: number;
+}
+
+/** At most so many items with the same value of an attribute. */
+export interface Cap {
+  /** `category`, `brand` or another attribute. */
+  by: string;
+  /** 1 to 1,000. */
+  most: number;
+}
+
 /** Categories for somebody; `item_id` of a line is the path, such as `Garden > Pots`. */
 export interface CategoriesRequest {
   /** The shop's id; an unknown user is served as well. */
@@ -92,6 +108,36 @@ export interface FriendsRequest {
   explain?: boolean;
   /** Your own name for this request. */
   request_id?: string | null;
+}
+
+/** What a slate is for: exactly one of `dial`, `maximise` (with `keep`) and `preset`. */
+export interface Goals {
+  /** Goals and how far each is turned up: the share of its reachable range. */
+  dial?: Record<string, number> | null;
+  /** The goal of which as much as possible is wanted. */
+  maximise?: string | null;
+  /** Least values of other goals: `">= -2%"` of what is served without goals, `">= 0.3"` in its unit (money in minor units). */
+  keep?: Record<string, string>;
+  /** A name of `[policy.presets]`. */
+  preset?: string | null;
+}
+
+/** What is predicted of a slate, goal by goal in its unit (money in the reporting currency). */
+export interface GoalsAnswer {
+  /** Of this slate. */
+  predicted: Record<string, number>;
+  /** On average over users like this one, under these goals. */
+  expected: Record<string, number>;
+  /** On average over them without goals: `[policy] base`. */
+  today: Record<string, number>;
+  /** Where each goal that is weighed stands in its reachable range, 0 to 1. */
+  shares: Record<string, number>;
+  /** Users like this one: `new`, `light` or `heavy`. */
+  segment: string;
+  /** What each goal is counted in. */
+  units: Record<string, string>;
+  /** Rules of the slate that could not be kept. */
+  broken?: string[];
 }
 
 /** A category or brand that a user turned to; shares of one list add up to at most 1. */
@@ -275,6 +321,13 @@ export interface PageRequest {
   lists?: ListRequest[];
 }
 
+/** An item at a place of its own. */
+export interface Pin {
+  item_id: string;
+  /** 1 is the best place. 1 to 1,000. */
+  rank: number;
+}
+
 /** What followed from what was shown. */
 export interface PlacementStats {
   placement: string;
@@ -317,6 +370,14 @@ export interface ProfileAnswer {
   attributes?: Record<string, unknown>;
   /** Visitors who are this user. */
   merged?: string[];
+}
+
+/** At least so many items for which a filter is true. */
+export interface Quota {
+  /** Which items may be listed, such as `category in ["shoes"] and price < 50`. */
+  filter: string;
+  /** 1 to 1,000. */
+  least: number;
 }
 
 /** The candidates, best first, each once. */
@@ -379,6 +440,8 @@ export interface RecommendAnswer {
   items: RecommendedItem[];
   /** Parts that failed; the answer is whole without them. */
   degraded?: string[];
+  /** With `goals` or `slate`. */
+  goals?: GoalsAnswer | null;
 }
 
 /** A list for somebody. */
@@ -421,6 +484,10 @@ export interface RecommendRequest {
   placement?: string;
   /** `model`: as the retriever scores; else the 500 best by it are ranked by what the ranker expects: money, a purchase, a click; each line then has its predictions. By default "model". */
   order?: "click" | "model" | "purchase" | "value";
+  /** Compose a slate for goals from the retriever's 500 best; not with `order`. */
+  goals?: Goals | null;
+  /** Rules of the slate; without `goals` it serves those of `[policy] base`. */
+  slate?: SlateRules | null;
 }
 
 /** One line of a list. */
@@ -444,6 +511,8 @@ export interface RecommendedItem {
   p_purchase?: number | null;
   /** With `order`: money expected of showing it. */
   value?: number | null;
+  /** With `goals`: the goal for which it is there more than the usual candidate. */
+  pulled_by?: string | null;
 }
 
 /** Related items, item by item in the order asked. */
@@ -483,6 +552,14 @@ export interface SimilarRequest {
   filter?: string | null;
   /** List items that are out of stock too. By default false. */
   out_of_stock?: boolean;
+}
+
+/** Rules of the slate as a whole; where they cannot all be kept, the answer tells which are broken. */
+export interface SlateRules {
+  pins?: Pin[];
+  caps?: Cap[];
+  quotas?: Quota[];
+  boosts?: Boost[];
 }
 
 /** Statistics by placement and model version. */
