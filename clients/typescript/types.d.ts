@@ -88,6 +88,20 @@ export interface EventsRequest {
   events: NewEvent[];
 }
 
+/** Why one prediction differs from that of the usual pair: an average user, an item as usually shown. */
+export interface Explanation {
+  /** click; cart or purchase, given a click; value: of an order. */
+  task: string;
+  /** A probability; of value money, expected of an order. */
+  predicted: number;
+  /** The same of the usual pair. */
+  usual: number;
+  /** What each group adds, the largest first: taste, popularity, attributes, price ...; in logarithms of odds, of value of money. They sum to the difference from the usual. */
+  adds: Record<string, number>;
+  /** The same in words. */
+  text: string;
+}
+
 /** People whom somebody may know or befriend; whom they know already is left out. */
 export interface FriendsRequest {
   /** The shop's id; an unknown user is served as well. */
@@ -401,6 +415,8 @@ export interface RankRequest {
   candidates: string[];
   /** What the best have most of: money expected of showing it, probability of a purchase, of a click; where the log had no purchases, a click. By default "value". */
   by?: "click" | "purchase" | "value";
+  /** Tell what each prediction comes from. By default false. */
+  explain?: boolean;
   /** Your own name for this request. */
   request_id?: string | null;
 }
@@ -420,6 +436,8 @@ export interface RankedItem {
   value?: number | null;
   /** False for an item that the bundle has not learned: it comes last. By default true. */
   known?: boolean;
+  /** With `explain`: each prediction explained. */
+  why?: Explanation[];
 }
 
 /** A bundle is loaded and can be asked; `problems` tell what is not whole. */
@@ -513,6 +531,8 @@ export interface RecommendedItem {
   value?: number | null;
   /** With `goals`: the goal for which it is there more than the usual candidate. */
   pulled_by?: string | null;
+  /** With `order` and `explain`: each prediction explained. */
+  why?: Explanation[];
 }
 
 /** Related items, item by item in the order asked. */

@@ -66,6 +66,19 @@ def test_pairs_keep_their_order(folder: Path, tmp_path: Path) -> None:
     assert told["expected_value"][0] == pytest.approx(most, rel=0.5)  # in the shop's own currency
 
 
+def test_what_predictions_come_from(folder: Path, tmp_path: Path) -> None:
+    pl.DataFrame({"user_id": ["u007", "nobody"], "item_id": ["i003", "i001"]}).write_csv(tmp_path / "pairs.csv")
+    asked = ["--bundle", folder / "bundle", "--pairs", tmp_path / "pairs.csv", "--out", tmp_path / "told.parquet"]
+    done = paretail("predict", *asked, "--explain", tmp_path / "why.parquet")
+    assert done.code == 0, done.err
+    told, why = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("told", "why"))
+    assert why["task"].to_list() == ["click", "cart", "purchase", "value"] * 2
+    assert why["user_id"].to_list() == ["u007"] * 4 + ["nobody"] * 4
+    for task, column in (("click", "p_click"), ("purchase", "p_purchase")):
+        assert why.filter(task=task)["predicted"].to_list() == pytest.approx(told[column].to_list(), rel=1e-4)
+    assert paretail("predict", *asked, "--explain", tmp_path / "why.xlsx").code == 2
+
+
 def test_an_update_learns_to_rank_anew(folder: Path, tmp_path: Path) -> None:
     """From all events on, where the bundle ranked before: a user and events that are new to it count."""
     text = (folder / "shop.toml").read_text().replace('"events.parquet"', f'"{tmp_path / "events.parquet"}"')

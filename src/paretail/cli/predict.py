@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-def predict(*, bundle: Path, pairs: Path, out: Path, json: bool = False) -> None:
+def predict(*, bundle: Path, pairs: Path, out: Path, explain: Path | None = None, json: bool = False) -> None:
     """Write predictions: user_id, item_id, p_click, p_purchase, expected_value.
 
     `p_click` is the probability of a click at the first position, `p_purchase` that of a purchase given a click,
@@ -17,6 +17,8 @@ def predict(*, bundle: Path, pairs: Path, out: Path, json: bool = False) -> None
         A table (Parquet, CSV ...) with user_id and item_id; other columns are ignored.
     out
         The file to write, Parquet or CSV by its ending.
+    explain
+        Another file to write: for each pair and task what it comes from, in numbers and words.
     json
         Print a summary as JSON.
     """
@@ -24,9 +26,11 @@ def predict(*, bundle: Path, pairs: Path, out: Path, json: bool = False) -> None
     from paretail.cli.terminal import out as console
     from paretail.pipeline.predict import predict_to_file
 
-    told = predict_to_file(bundle, pairs, out)
+    told = predict_to_file(bundle, pairs, out, explain)
     if json:
         print_json(told)
         return
     new = f" ({counted(told['new_users'], 'user')} not in the bundle)" if told["new_users"] else ""
     console.print(f"{counted(told['pairs'], 'pair')}{new} in {out} (model {told['version']})", soft_wrap=True)
+    if explain is not None:
+        console.print(f"Why, a row a pair and task: {explain}", soft_wrap=True)

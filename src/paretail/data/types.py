@@ -239,5 +239,20 @@ class Predictions:
         return [Predictions(*parts) for parts in zip(*columns, strict=True)]
 
 
+@dataclass(frozen=True, eq=False)
+class Explanations:
+    """What each group of what a ranker knows adds to its predictions, over those of the usual pair.
+
+    `contributions[pairs, tasks, groups]` sum over groups to the difference of log-odds, of `value` (the value of an
+    order, in minor units) of logarithms, between `predicted[pairs, tasks]` and `usual[tasks]`.
+    """
+
+    tasks: tuple[str, ...]
+    groups: tuple[str, ...]
+    contributions: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    usual: NDArray[np.float64]
+
+
 def _empty(*columns: str) -> pl.DataFrame:
     return pl.DataFrame(schema=dict.fromkeys(columns, pl.String()))

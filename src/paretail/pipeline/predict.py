@@ -10,19 +10,23 @@ from paretail.core.errors import DataError, Problem
 from paretail.core.money import minor_per_major
 from paretail.data.config import Source
 from paretail.data.sources import read
+from paretail.pipeline.explaining import explanations
 from paretail.pipeline.recommend import check_out, write_table
 from paretail.pipeline.recommender import Recommender
 
 ENDS: Final = ("user_id", "item_id")
 
 
-def predict_to_file(bundle: Path, pairs: Path, out: Path) -> dict[str, Any]:
+def predict_to_file(bundle: Path, pairs: Path, out: Path, explain: Path | None = None) -> dict[str, Any]:
     """Write `user_id, item_id, p_click, p_purchase, expected_value`, a row a pair in the order of `pairs`.
 
-    A user whom the bundle does not know is predicted as somebody new. Raises DataError RANK-06 where a column is
-    missing or an id empty, RANK-07 where items are unknown, BundleError RANK-05 where the bundle has no ranker.
+    What each prediction comes from goes to the file `explain`, see `explanations`. A user whom the bundle does not
+    know is predicted as somebody new. Raises DataError RANK-06 where a column is missing or an id empty, RANK-07
+    where items are unknown, BundleError RANK-05 where the bundle has no ranker.
     """
     check_out(out)
+    if explain is not None:
+        check_out(explain, "--explain")
     recommender = Recommender.load(bundle)
     ranker = recommender.ranker
     asked = read_pairs(pairs, recommender)
@@ -33,16 +37,20 @@ def predict_to_file(bundle: Path, pairs: Path, out: Path) -> dict[str, Any]:
     user_idx = asked.join(place, on="user_id", how="left", maintain_order="left")["place"].to_numpy()
     known = recommender.users.rows(users)
     moment = np.full(asked.height, recommender.moment_ms, np.int64)
-    told = ranker.predict(recommender.history_of(users), known, user_idx, item_idx, moment)
+    asked_of = recommender.history_of(users), known, user_idx, item_idx, moment
+    told = ranker.predict(*asked_of)
     minor = minor_per_major(recommender.manifest.config["data"]["currency"])
     rows = asked.with_columns(
         p_click=pl.Series(told.p_click), p_purchase=pl.Series(told.p_purchase),
         expected_value=pl.Series(told.value / minor),
     ).with_columns(pl.col("p_click", "p_purchase", "expected_value").fill_nan(None))  # fmt: skip
     write_table(rows, out)
+    if explain is not None:
+        write_table(explanations(asked, ranker.explain(*asked_of), minor), explain)
     new = int((known < 0).sum())
+    explained = {} if explain is None else {"explanations": str(explain)}
     return {"version": recommender.version, "pairs": rows.height, "users": len(users), "new_users": new,
-            "tasks": list(ranker.tasks), "file": str(out)}  # fmt: skip
+            "tasks": list(ranker.tasks), "file": str(out), **explained}  # fmt: skip
 
 
 def read_pairs(pairs: Path, recommender: Recommender) -> pl.DataFrame:

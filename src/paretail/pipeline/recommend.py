@@ -106,10 +106,10 @@ def check_k(k: int) -> None:
         raise UsageError(Problem("CLI-05", f"-k {k}", f"A length from 1 to {MOST_ITEMS}", "Correct -k"))
 
 
-def check_out(out: Path) -> None:
+def check_out(out: Path, option: str = "--out") -> None:
     """Raise UsageError, or OSError, for a file that no table can be written to."""
     if out.suffix not in {".parquet", ".csv"} or out.is_dir():
-        found = f"--out {out} is a folder" if out.is_dir() else f"--out {out} ends in {out.suffix or 'nothing'}"
+        found = f"{option} {out} is a folder" if out.is_dir() else f"{option} {out} ends in {out.suffix or 'nothing'}"
         raise UsageError(Problem("CLI-06", found, "Expected a file ending in .parquet or .csv", "Rename the output"))
     check_writable(out)
 

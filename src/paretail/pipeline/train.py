@@ -21,7 +21,7 @@ from paretail.graph.targets import USER, Target, turned
 from paretail.pipeline.bundle import publish, refuse_foreign
 from paretail.pipeline.config import ModelConfig, ShopConfig
 from paretail.pipeline.drafting import drafted
-from paretail.pipeline.ranking import add_ranker
+from paretail.pipeline.ranking import GROUP, add_ranker
 from paretail.pipeline.training_page import write_page
 from paretail.retrieve import auto
 from paretail.retrieve.base import Question, Retriever
@@ -100,7 +100,8 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
     remarks = add_ranker(draft, target, graph, config.rank, seed, progress)
     progress("Publishing")
     version = publish(draft, out)
-    return Trained(version, choice, facts, remarks, write_page(out, version, facts))
+    page = write_page(out, version, facts, draft.facts.get(GROUP), config.data.currency)
+    return Trained(version, choice, facts, remarks, page)
 
 
 def graph_of(config: ShopConfig, base: Path, progress: Progress = silent) -> tuple[ShopGraph, Question]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from paretail.core.files import atomic_file
+from paretail.pipeline import ranker_page
 
 STYLE: Final = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1d2b2a}"
@@ -20,25 +21,34 @@ SEGMENTS: Final = ("0-1 events", "2-5", "6-20", "more")
 Facts = Mapping[str, Any]
 
 
-def write_page(out: Path, version: str, facts: Facts) -> Path:
-    """Write the page of a version to `out`/reports and return where it is."""
-    path = out / "reports" / f"{version}.html"
+def write_page(out: Path, version: str, facts: Facts, ranker: Facts | None = None, currency: str = "") -> Path:
+    """Write the page of a version to `out`/reports, beside it that of its ranker, and return where the first is."""
+    path, beside = (out / "reports" / f"{version}{end}.html" for end in ("", "-ranker"))
+    if ranker is not None:
+        with atomic_file(beside) as aside:
+            aside.write_text(ranker_page.page(version, ranker, currency, STYLE), encoding="utf-8")
     with atomic_file(path) as aside:
-        aside.write_text(page(version, facts), encoding="utf-8")
+        aside.write_text(page(version, facts, None if ranker is None else beside.name), encoding="utf-8")
     return path
 
 
-def page(version: str, facts: Facts) -> str:
-    """Return the page."""
+def page(version: str, facts: Facts, ranker: str | None = None) -> str:
+    """Return the page; `ranker` is the name of its ranker's."""
     title = f"{escape(facts['model'])}: {escape(version)}"
     remarks = "".join(f"<li>{escape(line)}</li>" for line in facts.get("remarks", ()))
     settings = facts["settings"]
     parts = [
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>',
         f"<h1>{title}</h1>", _table(_shop(facts)), f"<h2>Why</h2><ul>{remarks or '<li>Nothing was searched</li>'}</ul>",
-        *_weights(settings), *_curves(facts.get("run")), f"<h2>Settings</h2><pre>{escape(_lines(settings))}</pre>",
+        _link(ranker), *_weights(settings), *_curves(facts.get("run")),
+        f"<h2>Settings</h2><pre>{escape(_lines(settings))}</pre>",
     ]  # fmt: skip
     return f"{''.join(parts)}</html>\n"
+
+
+def _link(ranker: str | None) -> str:
+    told = "Ranker: reliability by task and segment, revenue, relations"
+    return "" if ranker is None else f'<p><a href="{escape(ranker)}">{told}</a></p>'
 
 
 def _shop(facts: Facts) -> list[tuple[str, str]]:

@@ -103,7 +103,8 @@ def update_shop(
     remarks = add_ranker(draft, target, graph, config.rank, int(facts["seed"]), progress) if GROUP in facts else ()
     progress("Publishing")
     version = publish(draft, bundle)
-    return Updated(version, parent.version, told, news, remarks, write_page(bundle, version, told))
+    page = write_page(bundle, version, told, draft.facts.get(GROUP), config.data.currency)
+    return Updated(version, parent.version, told, news, remarks, page)
 
 
 def graph_of(bundle: Recommender) -> ShopGraph:

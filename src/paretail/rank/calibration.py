@@ -4,6 +4,7 @@
     value' = value · Σ actual / Σ predicted
 
 The prior keeps few examples from moving much: the two numbers are near 1 and 0 unless the later events say otherwise.
+Isotonic calibration and shifts by segment: `isotonic.py` beside.
 
 J. Platt, "Probabilistic outputs for support vector machines", 1999. Deviations: 1. The prior instead of smoothed
 labels. 2. Positions: what is calibrated is the probability at position 1.
@@ -11,18 +12,20 @@ labels. 2. Positions: what is calibrated is the probability at position 1.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from paretail.rank.isotonic import EDGE, Isotonic, logit, shifted, shifts
+
 Floats = NDArray[np.float64]
+
+Way = Literal["platt", "isotonic"]
 
 #: How far slope and shift may go without much evidence.
 SLOPE, SHIFT = 0.25, 0.5
-#: Probabilities stay so far from 0 and 1.
-EDGE: Final = 1e-6
 BINS: Final = 10
 
 
@@ -77,12 +80,38 @@ class Reliability:
         return asdict(self)
 
 
-def logit(p: Floats) -> Floats:
-    """Return the logarithm of the odds, of probabilities kept off 0 and 1."""
-    p = np.clip(p, EDGE, 1 - EDGE)
-    return np.asarray(np.log(p) - np.log1p(-p))
+@dataclass(frozen=True)
+class Calibration:
+    """What calibrates a task: of all pairs, and a shift of the logit for each segment of items."""
+
+    base: Platt | Isotonic = Platt()
+    shifts: tuple[float, ...] = ()
+
+    def __call__(self, p: Floats, segment: NDArray[Any] | None = None) -> Floats:
+        """Return the calibrated probabilities; `segment[pairs]` is -1 for none."""
+        p = self.base(p)
+        return p if segment is None or not self.shifts else shifted(p, np.array(self.shifts), segment)
+
+    @classmethod
+    def fit(cls, way: Way, p: Floats, label: Floats, weight: Floats, seen: Floats,
+            segment: NDArray[Any] | None = None) -> Self:  # fmt: skip
+        """Fit to predictions and what happened, as `Platt.fit`; with segments, their shifts after it."""
+        weight = weight / weight.mean() if len(weight) else weight
+        base = (Platt if way == "platt" else Isotonic).fit(p, label, weight, seen)
+        if segment is None:
+            return cls(base)
+        size = int(segment.max(initial=-1)) + 1
+        return cls(base, tuple(shifts(base(p), label, weight, seen, segment, size).tolist()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"platt" if isinstance(self.base, Platt) else "isotonic": asdict(self.base), "shifts": self.shifts}
 
 
-def calibrations(told: Mapping[str, Mapping[str, float]]) -> dict[str, Platt]:
+def calibrations(told: Mapping[str, Mapping[str, Any]]) -> dict[str, Calibration]:
     """Return the calibrations that a bundle keeps as plain values."""
-    return {task: Platt(**values) for task, values in told.items()}
+    return {
+        task: Calibration(Platt(**values["platt"]) if "platt" in values else Isotonic(**values["isotonic"]),
+                          tuple(values["shifts"]))
+        for task, values in told.items()
+    }  # fmt: skip

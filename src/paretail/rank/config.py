@@ -5,6 +5,8 @@ from typing import Any
 from pydantic import Field, NonNegativeFloat
 
 from paretail.core.config import Config
+from paretail.rank.calibration import Way
+from paretail.rank.segments import By
 
 
 class RankConfig(Config):
@@ -37,6 +39,13 @@ class RankConfig(Config):
     task_weights: dict[str, NonNegativeFloat] = Field(
         default_factory=lambda: {"cart": 0.5}, description="Weight of a task's likelihood; 1 where it has none.",
     )  # fmt: skip
+    calibration: Way = Field(
+        "platt", description="`platt`: two numbers a task; `isotonic`: any rising curve, for logs with many purchases."
+    )
+    calibration_by: By = Field(
+        "none",
+        description="Items that are shifted together after it: `none`; by `category`, `brand` or `price` (five bands).",
+    )
     attribution_hours: float = Field(
         168.0, gt=0, le=8760, description="How long after it was shown an event may follow from an impression.",
     )  # fmt: skip

@@ -6,7 +6,7 @@ which is what the shop's last recommender knew. A new user or item has the vecto
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, Final, Self
 
@@ -57,6 +57,7 @@ class UserSides:
     cells: Mapping[tuple[str, str], NDArray[np.int64]]
     shares: Dense  # of each category among what is shown; empty where nothing was
     category: NDArray[np.int32]  # of each item
+    usual: Dense = field(default_factory=lambda: np.zeros(0, np.float32))  # the mean of the log's users
 
     @classmethod
     def of(cls, history: History, facts: ItemFacts) -> Self:
@@ -65,7 +66,8 @@ class UserSides:
         nodes = {name: _most_frequent(known, LABELS)[1] for name, known in sorted(about.items())}
         few = [name for name, rows in nodes.items() if 0 < len(rows) <= VALUES]
         cells = {(a, b): _cells(about[a], about[b], nodes[a], nodes[b]) for a, b in combinations(few, 2)}
-        return cls(nodes, cells, _shares(history, facts.category), facts.category)
+        sides = cls(nodes, cells, _shares(history, facts.category), facts.category)
+        return replace(sides, usual=sides.matrix(history).mean(axis=0))
 
     @property
     def size(self) -> int:
@@ -106,7 +108,8 @@ class UserSides:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a bundle keeps beside the catalogue."""
         nodes = {f"nodes/{name}": rows for name, rows in self.nodes.items()}
-        return nodes | {f"cells/{a}/{b}": pairs for (a, b), pairs in self.cells.items()} | {"shares": self.shares}
+        cells = {f"cells/{a}/{b}": pairs for (a, b), pairs in self.cells.items()}
+        return nodes | cells | {"shares": self.shares, "usual": self.usual}
 
     @classmethod
     def from_arrays(cls, items: pl.DataFrame, arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -114,7 +117,7 @@ class UserSides:
         split = {key: tuple(key.split("/")) for key in arrays}
         nodes = {parts[1]: arrays[key] for key, parts in split.items() if parts[0] == "nodes"}
         cells = {(parts[1], parts[2]): arrays[key] for key, parts in split.items() if parts[0] == "cells"}
-        return cls(nodes, cells, arrays["shares"], ItemFacts.of(items).category)
+        return cls(nodes, cells, arrays["shares"], ItemFacts.of(items).category, arrays["usual"])
 
 
 def _most_frequent(labels: sparse.csc_array, most: int) -> tuple[Dense, NDArray[np.int64]]:

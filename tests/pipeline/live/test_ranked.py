@@ -1,5 +1,6 @@
 """A caller's candidates in the order of what the ranker expects of them, as of the user's very last event."""
 
+from math import log
 from pathlib import Path
 
 import polars as pl
@@ -46,6 +47,23 @@ def test_it_says_what_predict_says(live: LiveShop, shop: DemoShop, tmp_path: Pat
     for item in ranked(live).items:
         assert item.p_click == pytest.approx(told[item.item_id]["p_click"], rel=1e-5)
         assert item.value == pytest.approx(told[item.item_id]["expected_value"], rel=1e-4, abs=1e-7)
+
+
+def test_predictions_are_explained_where_asked(live: LiveShop) -> None:
+    """Contributions sum to the difference of log-odds from the usual pair, in lists as in ranked candidates."""
+    answer = ranked(live, candidates=[*CANDIDATES[:5], "not learned"], explain=True)
+    assert [line.why for line in answer.items[-1:]] == [[]]
+    listed = live.recommend(RecommendRequest(user_id="u00000007", k=4, order="click", explain=True)).items
+    for line in [*answer.items[:-1], *listed]:
+        assert {"click", "purchase"} <= {why.task for why in line.why}
+        for why in line.why:
+            assert why.predicted > 0
+            level = log if why.task == "value" else lambda p: log(p / (1 - p))
+            assert sum(why.adds.values()) == pytest.approx(level(why.predicted) - level(why.usual), abs=1e-3)
+            assert "times the usual" in why.text
+        assert {why.task: why.predicted for why in line.why}["click"] == pytest.approx(line.p_click, rel=1e-4)
+    assert not any(line.why for line in ranked(live).items)
+    assert not any(line.why for line in live.recommend(RecommendRequest(order="click")).items)
 
 
 def test_an_event_changes_the_very_next_answer(live: LiveShop) -> None:

@@ -177,6 +177,20 @@ class PageRequest(Rules, forbid_unknown_fields=True, kw_only=True):
     )
 
 
+class Explanation(Struct):
+    """Why one prediction differs from that of the usual pair: an average user, an item as usually shown."""
+
+    task: Annotated[str, Meta(description="click; cart or purchase, given a click; value: of an order.")]
+    predicted: Annotated[float, Meta(description="A probability; of value money, expected of an order.")]
+    usual: Annotated[float, Meta(description="The same of the usual pair.")]
+    adds: Annotated[
+        dict[str, float],
+        Meta(description="What each group adds, the largest first: taste, popularity, attributes, price ...; in "
+             "logarithms of odds, of value of money. They sum to the difference from the usual."),
+    ]  # fmt: skip
+    text: Annotated[str, Meta(description="The same in words.")]
+
+
 class RecommendedItem(Struct, omit_defaults=True):
     """One line of a list."""
 
@@ -199,6 +213,7 @@ class RecommendedItem(Struct, omit_defaults=True):
     pulled_by: Annotated[
         str | None, Meta(description="With `goals`: the goal for which it is there more than the usual candidate.")
     ] = None  # fmt: skip
+    why: Annotated[list[Explanation], Meta(description="With `order` and `explain`: each prediction explained.")] = []
 
 
 Amounts = dict[str, float]
@@ -323,6 +338,7 @@ class RankRequest(Visitor, forbid_unknown_fields=True, kw_only=True):
         Meta(description="What the best have most of: money expected of showing it, probability of a purchase, of a "
              "click; where the log had no purchases, a click."),
     ] = "value"  # fmt: skip
+    explain: Annotated[bool, Meta(description="Tell what each prediction comes from.")] = False
     request_id: Annotated[Id | None, Meta(description="Your own name for this request.")] = None
 
 
@@ -336,6 +352,7 @@ class RankedItem(Struct, omit_defaults=True):
     p_purchase: Annotated[float | None, Meta(description="Probability that a click leads to a purchase.")] = None
     value: Annotated[float | None, Meta(description="Money expected of showing it, in the reporting currency.")] = None
     known: Annotated[bool, Meta(description="False for an item that the bundle has not learned: it comes last.")] = True
+    why: Annotated[list[Explanation], Meta(description="With `explain`: each prediction explained.")] = []
 
 
 class RankAnswer(Struct):

@@ -8,10 +8,12 @@ from uuid import uuid4
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from paretail.core.errors import Problem, UsageError
 from paretail.core.ids import Rows
-from paretail.data.types import Predictions
+from paretail.data.types import History, Predictions
+from paretail.pipeline.explaining import parts_of, sentence
 from paretail.pipeline.live import bodies, rules
 from paretail.pipeline.live.asked import Asked
 from paretail.pipeline.live.engine import Engine
@@ -32,12 +34,15 @@ def rank(engine: Engine, question: bodies.RankRequest, shown: ShownLists) -> bod
     rows = np.array([engine.recommender.items.row(name) for name in names], np.int32)
     known = np.flatnonzero(rows >= 0)
     visitor = bodies.Rules(user_id=question.user_id, events=question.events, items=question.items)
-    told = predicted([Asked.of(engine, visitor, shown, 0)], [rows[known]])[0]
+    asked = Asked.of(engine, visitor, shown, 0)
+    told = predicted([asked], [rows[known]])[0]
     order = np.argsort(-worth(told, question.by), kind="stable")
     found = [tell(bodies.RankedItem(names[known[at]], 0), told, at, engine.minor) for at in order.tolist()]
     found += [bodies.RankedItem(names[place], 0, known=False) for place in np.flatnonzero(rows < 0).tolist()]
     for number, line in enumerate(found, 1):
         line.rank = number
+    if question.explain:
+        explain(asked, found[: len(known)], rows[known][order])
     return bodies.RankAnswer(question.request_id or uuid4().hex, engine.version, found)
 
 
@@ -73,7 +78,14 @@ def listed(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest,
     """Return the rows and lines of a list, in the order asked for; a failure of the ranker is told in `degraded`."""
     if question.order != "model":
         if drawn.told is not None:
-            return lines(asked, drawn.rows, drawn.told, question.k, question.order)
+            rows, found = lines(asked, drawn.rows, drawn.told, question.k, question.order)
+            try:
+                if question.explain:
+                    explain(asked, found, rows)
+            except Exception as error:  # a list without explanations is better than none
+                log.error("explanations_failed", version=asked.engine.version, exc_info=error)
+                degraded.append("why")
+            return rows, found
         degraded.append("ranker")
     return plain(asked, drawn, question.k, degraded)
 
@@ -113,6 +125,21 @@ def needs_ranker(question: bodies.RecommendRequest) -> bool:
     return question.order != "model" or is_slate(question)
 
 
+def explain(asked: Asked, lines: Sequence[Line], rows: Rows) -> None:
+    """Tell in each line why its predictions are what they are; `rows` are the lines' items."""
+    learned = np.flatnonzero(rows < len(asked.engine.recommender.items))
+    told = asked.engine.recommender.ranker.explain(*_pairs([asked], [rows[learned]]))
+    units = [asked.engine.minor if task == "value" else 1 for task in told.tasks]
+    for pair, place in enumerate(learned.tolist()):
+        line = lines[place]
+        line.why = []
+        for at, (task, unit) in enumerate(zip(told.tasks, units, strict=True)):
+            parts, numbers = parts_of(told, pair, at), (told.predicted[pair, at] / unit, told.usual[at] / unit)
+            adds = {name: round(value, DIGITS) for name, value in parts.items()}
+            predicted, usual = (round(float(number), DIGITS) for number in numbers)
+            line.why.append(bodies.Explanation(task, predicted, usual, adds, sentence(task, predicted, usual, parts)))
+
+
 def drawn(question: bodies.RecommendRequest) -> int:
     """Return how many items are drawn by the retriever's score."""
     return max(question.k, CANDIDATES) if needs_ranker(question) else question.k
@@ -129,6 +156,12 @@ def check_there(engine: Engine) -> None:
 
 def predicted(asked: Sequence[Asked], rows: Sequence[Rows]) -> list[Predictions]:
     """Predict items for each who asks, right after their last event; all ask one engine."""
+    told = asked[0].engine.recommender.ranker.predict(*_pairs(asked, rows))
+    return told.split([len(pairs) for pairs in rows])
+
+
+def _pairs(asked: Sequence[Asked], rows: Sequence[Rows]) -> tuple[History, Rows, Rows, Rows, NDArray[np.int64]]:
+    """Return what `Ranker.predict` wants to know of items for each who asks."""
     engine = asked[0].engine
     recommender = engine.recommender
     history = engine.histories([one.past for one in asked], [one.about for one in asked])
@@ -136,7 +169,7 @@ def predicted(asked: Sequence[Asked], rows: Sequence[Rows]) -> list[Predictions]
     moments = [max(recommender.moment_ms, int(one.past.ts_ms.max(initial=0)) + 1) for one in asked]
     sizes = [len(pairs) for pairs in rows]
     user, at = np.repeat(np.arange(len(asked), dtype=np.int32), sizes), np.repeat(np.array(moments, np.int64), sizes)
-    return recommender.ranker.predict(history, known, user, np.concatenate(rows), at).split(sizes)
+    return history, known, user, np.concatenate(rows), at
 
 
 def _row(asked: Asked) -> int:

@@ -1,0 +1,58 @@
+"""Explanations of predictions in words: what makes a click or purchase likelier than usual, or an order dearer."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from paretail.data.types import Explanations
+
+#: How a task is spoken of.
+SUBJECTS: Final = {"click": "A click", "cart": "After a click, a cart", "purchase": "After a click, a purchase"}
+#: Groups are named where they change odds by so much at least, and so many on each side.
+TOLD: Final = 0.05
+MOST: Final = 3
+
+
+def sentence(task: str, predicted: float, usual: float, parts: Mapping[str, float]) -> str:
+    """Say how a prediction differs from the usual one, and what speaks most for and against it.
+
+    `parts` are what groups add, in logarithms of odds, of `value` of money.
+    """
+    times = float(np.exp(sum(parts.values())))
+    if task == "value":
+        head = f"An order is worth {times:.3g} times the usual ({predicted:,.2f} instead of {usual:,.2f})"
+    else:
+        numbers = f"{100 * predicted:.3g} % instead of {100 * usual:.3g} %"
+        head = f"{SUBJECTS[task]} has {times:.3g} times the usual odds ({numbers})"
+    order = sorted((name for name in parts if abs(parts[name]) >= TOLD), key=lambda name: -abs(parts[name]))
+    speaks = [", ".join(f"{name} x{np.exp(parts[name]):.2f}" for name in names[:MOST]) for names in (
+        [name for name in order if parts[name] > 0], [name for name in order if parts[name] < 0])]  # fmt: skip
+    tail = "; ".join(filter(None, [speaks[0], speaks[1] and f"against it {speaks[1]}"]))
+    return f"{head}: {tail}." if tail else f"{head}."
+
+
+def parts_of(told: Explanations, pair: int, task: int) -> dict[str, float]:
+    """Return what each group adds to one prediction, the largest first."""
+    adds = told.contributions[pair, task]
+    return {told.groups[at]: float(adds[at]) for at in np.argsort(-np.abs(adds), kind="stable")}
+
+
+def explanations(pairs: pl.DataFrame, told: Explanations, minor: float) -> pl.DataFrame:
+    """Return `user_id, item_id, task, predicted, usual`, a column of what each group adds, and `text`.
+
+    One row a pair and task, pairs in their order; values are money in the shop's currency.
+    """
+    tasks = len(told.tasks)
+    unit = np.array([minor if task == "value" else 1 for task in told.tasks])
+    rows = pairs.select(pl.all().repeat_by(tasks).list.explode()).with_columns(
+        task=pl.Series(list(told.tasks) * pairs.height, dtype=pl.String),
+        predicted=pl.Series((told.predicted / unit).ravel()),
+        usual=pl.Series(np.tile(told.usual / unit, pairs.height)),
+        **{name: pl.Series(told.contributions[:, :, at].ravel()) for at, name in enumerate(told.groups)},
+    )
+    groups = list(told.groups)
+    texts = [sentence(row["task"], row["predicted"], row["usual"], {name: row[name] for name in groups})
+             for row in rows.iter_rows(named=True)]  # fmt: skip
+    return rows.with_columns(text=pl.Series(texts, dtype=pl.String))

@@ -1,0 +1,136 @@
+"""Calibration: what each way makes right, how few examples hold it, and revenue by segment."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+
+from paretail.data.features.pairs import ItemFacts
+from paretail.rank.calibration import Calibration, Platt, Reliability, Way, calibrations
+from paretail.rank.config import RankConfig
+from paretail.rank.isotonic import HELD, Isotonic, logit, shifts
+from paretail.rank.judging import Later, judged
+from paretail.rank.segments import bands, divided, item_segments
+from paretail.rank.tables import sigmoid
+
+ROWS = 60_000
+
+
+def drawn(bend: float = 0.0, seed: int = 0) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return predictions, what is true, what happened at a position seen half the time or always, and P(seen)."""
+    rng = np.random.default_rng(seed)
+    eta = rng.normal(-1.5, 1, ROWS)
+    truth = sigmoid(0.7 * eta + 0.3 + bend * np.sin(2 * eta))
+    seen = np.where(rng.random(ROWS) < 0.5, 0.5, 1.0)
+    return sigmoid(eta), truth, (rng.random(ROWS) < truth * seen).astype(float), seen
+
+
+@pytest.mark.parametrize("way", ["platt", "isotonic"])
+def test_predictions_become_right(way: Way) -> None:
+    p, truth, label, seen = drawn()
+    told = Calibration.fit(way, p, label, np.ones(ROWS), seen)(p)
+    assert np.abs(told - truth).mean() < 0.012 < np.abs(p - truth).mean()
+    assert (np.diff(told[np.argsort(p)]) > 0).all() or way == "platt"
+    assert (np.diff(told[np.argsort(p, kind="stable")]) >= -1e-12).all()
+
+
+def test_isotonic_bends_where_two_numbers_cannot() -> None:
+    p, truth, label, seen = drawn(bend=0.8)
+    error = {way: np.abs(Calibration.fit(way, p, label, np.ones(ROWS), seen)(p) - truth).mean()
+             for way in ("platt", "isotonic")}  # fmt: skip
+    assert error["isotonic"] < 0.5 * error["platt"]
+
+
+def test_few_examples_move_little() -> None:
+    p, _, label, seen = (part[:40] for part in drawn())
+    assert np.abs(logit(Isotonic.fit(p, label, np.ones(40), seen)(p)) - logit(p)).max() < 0.5
+    none = np.zeros(0)
+    np.testing.assert_allclose(Isotonic.fit(none, none, none, none)(p), p)
+    one = Isotonic.fit(np.array([0.2]), np.array([1.0]), np.ones(1), np.ones(1))
+    assert one(np.array([0.2]))[0] == pytest.approx((1 + HELD) / (1 + HELD / 0.2))
+    assert one(np.array([0.4]))[0] > one(np.array([0.2]))[0]  # beyond the outer blocks the order stays
+
+
+def test_segments_are_shifted_towards_what_they_did() -> None:
+    rng = np.random.default_rng(1)
+    segment = rng.integers(-1, 3, ROWS)
+    eta = rng.normal(-1, 0.5, ROWS)
+    truth = sigmoid(eta + np.array([0.3, 0.0, -0.3, 0.0])[segment])
+    label = (rng.random(ROWS) < truth).astype(float)
+    ones = np.ones(ROWS)
+    np.testing.assert_allclose(shifts(sigmoid(eta), label, ones, ones, segment, 3), [0.3, 0, -0.3], atol=0.05)
+    fit = Calibration.fit("platt", sigmoid(eta), label, ones, ones, segment)
+    told = fit(sigmoid(eta), segment)
+    for code in range(3):
+        assert told[segment == code].mean() == pytest.approx(label[segment == code].mean(), abs=0.006)
+    unheard = shifts(np.array([0.5]), np.array([1.0]), np.ones(1), np.ones(1), np.array([1]), 3)
+    assert unheard[0] == unheard[2] == 0 < unheard[1] < 0.05  # one row is hardly heard
+    assert (fit(sigmoid(eta)) == fit.base(sigmoid(eta))).all()
+    again = calibrations({"click": fit.to_json()})["click"]
+    np.testing.assert_array_equal(again(sigmoid(eta), segment), told)
+
+
+FACTS = ItemFacts.of(
+    pl.DataFrame({
+        "item_id": [f"i{k}" for k in range(20)], "category": [["a"]] * 12 + [["b", "c"]] * 7 + [None],
+        "price_minor": [100 * (k + 1) for k in range(19)] + [None], "brand": ["x"] * 20,
+    })
+)  # fmt: skip
+ITEMS = pl.DataFrame({"category": [["a"]] * 12 + [["b", "c"]] * 7 + [None]}, schema={"category": pl.List(pl.String)})
+
+
+def test_items_and_impressions_are_divided() -> None:
+    assert item_segments(FACTS, "none") is None
+    by_category, by_price = item_segments(FACTS, "category"), bands(FACTS.log_price)
+    assert by_category is not None
+    assert by_category.tolist() == [0] * 12 + [1] * 7 + [-1]
+    assert by_price[-1] == -1
+    assert np.bincount(by_price[:-1]).min() >= 3
+    assert (bands(np.full(3, np.nan)) == -1).all()
+    item = np.arange(20)
+    found = {segments.by: segments for segments in divided(ITEMS, FACTS, item, item * 10, item)}
+    assert list(found) == ["category", "price band (minor units)", "user", "item"]
+    assert found["category"].names == ("a", "b > c", "others")
+    assert found["category"].codes.tolist() == [0] * 12 + [1] * 7 + [-1]
+    assert np.bincount(found["user"].codes).tolist() == [1, 9, 10]
+
+
+def later(seed: int = 0) -> Later:
+    """Return impressions whose predictions are twice the truth of clicks, and right but for items 0 to 11 of values."""
+    rng = np.random.default_rng(seed)
+    item = rng.integers(20, size=ROWS)
+    p, q, value = sigmoid(rng.normal(-1.5, 0.5, ROWS)), np.full(ROWS, 0.4), 100.0 * (item + 1)
+    seen = np.where(rng.random(ROWS) < 0.5, 0.5, 1.0)
+    click = rng.random(ROWS) < 0.5 * p * seen
+    buy = click & (rng.random(ROWS) < q)
+    labels = {"click": click * 1.0, "purchase": np.where(click, buy, np.nan), "value": np.where(buy, 0.0, np.nan)}
+    told = {"click": p, "purchase": q, "value": np.where(item < 12, 0.5, 1.0) * value}
+    return Later(told, labels, np.where(buy, value, np.nan), seen, np.ones(ROWS), rng.integers(500, size=ROWS), item)
+
+
+def test_a_later_part_is_judged_and_calibrated() -> None:
+    data = later()
+    assert data.segment is not None
+    many = np.full(ROWS, 500)
+    parts = divided(ITEMS, FACTS, data.segment, many, many)
+    report = judged(replace(data, segment=None), RankConfig(), parts)
+    assert report["reliability"]["click"]["ratio"] == pytest.approx(2, abs=0.1)
+    assert report["calibrated"]["click"]["ratio"] == pytest.approx(1, abs=0.03)
+    fit = calibrations(report["calibration"])["click"]
+    assert isinstance(fit.base, Platt)
+    of_clicks = [row for row in report["segments"] if row["task"] == "click"]
+    assert {row["by"] for row in of_clicks} == {"category", "price band (minor units)", "user", "item"}
+    assert all(row["predicted"] / row["actual"] == pytest.approx(1, abs=0.08) for row in of_clicks)
+    money = report["values"]
+    assert money["predicted"] / money["paid"] == pytest.approx(1, abs=0.06)
+    ratio = {row["segment"]: row["predicted"] / row["paid"] for row in money["segments"] if row["by"] == "category"}
+    assert ratio["a"] < 0.8 < 1.1 < ratio["b > c"]  # right in all, wrong in each
+    assert sum(row["rows"] for row in money["segments"] if row["by"] == "user") == ROWS
+
+
+def test_reliability_by_hand() -> None:
+    told = Reliability.of(np.array([0.1, 0.4]), np.array([0.0, 1.0]))
+    assert (told.error, told.ratio) == (pytest.approx(0.35), pytest.approx(0.5))
