@@ -1,10 +1,12 @@
 """Off-policy estimators against exact truth, how often their intervals hold it, and what a real log can tell.
 
-    PARETAIL_DATA=... python benchmarks/offpolicy/run.py [accuracy] [coverage] [open_bandit]
+    PARETAIL_DATA=... python benchmarks/offpolicy/run.py [accuracy] [coverage] [open_bandit] [release] [experiments]
 
 `accuracy`: mean relative error on `logistic` (10 seeds) and `digits` (20 seeds) of problems.py. `coverage`: the share
 of 200 other seeds whose 95 % interval holds the truth. `open_bandit`: the small sample of the Open Bandit Dataset from
 its policy `bts` to `random`, and from `random` to one that follows the clicks of each item; what the guards say of it.
+`release`: 400 bad and 400 good settings of releases.py before the gate, by the rows of their logs. `experiments`: as
+many experiments of 100,000 users, looked at 40 times.
 """
 
 import argparse
@@ -19,15 +21,21 @@ import polars as pl
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 import harness  # noqa: E402  # a benchmark is a script: the harness lies one folder up
+import releases  # noqa: E402
 from problems import PROBLEMS  # noqa: E402  # and its problems beside it
+from scipy.special import betaincinv  # noqa: E402
 
 from paretail.core.rng import rng_for  # noqa: E402
 from paretail.evaluate.offpolicy.bounds import bernstein, bootstrap, t  # noqa: E402
 from paretail.evaluate.offpolicy.estimate import estimate  # noqa: E402
 from paretail.evaluate.offpolicy.estimators import ESTIMATORS  # noqa: E402
+from paretail.evaluate.offpolicy.guards import looked_at  # noqa: E402
 from paretail.evaluate.offpolicy.logged import Logged  # noqa: E402
+from paretail.evaluate.offpolicy.terms import Terms  # noqa: E402
+from paretail.evaluate.release import gate  # noqa: E402
 
 SEEDS, COVERED, RESAMPLES = {"logistic": 10, "digits": 20}, 200, 400
+SETTINGS, LOGS, USERS, LOOKS = 400, (1000, 5000, 20_000), 100_000, 40
 Row = dict[str, Any]
 
 
@@ -109,7 +117,49 @@ def _bandit(folder: Path, shop: str, source: str) -> Logged:
     return Logged(click, frame["propensity_score"].to_numpy(), policy[item], rate[item], flat)
 
 
-PARTS = {"accuracy": accuracy, "coverage": coverage, "open_bandit": open_bandit}
+def release() -> list[Row]:
+    """Return what the gate says of bad and of good settings."""
+    return [_gated(rows, kind) for rows in LOGS for kind in ("bad", "good")]
+
+
+def _gated(rows: int, kind: str) -> Row:
+    shop = releases.shop(rows)
+    rng = rng_for(f"benchmarks/offpolicy/release/{rows}/{kind}", 0)
+    verdicts = []
+    for _ in range(SETTINGS):
+        log = releases.candidate(shop, kind == "good", rng)[0].log(rng)
+        seen = looked_at(log.weights, log.unsupported)
+        verdicts.append(gate(ESTIMATORS["dr"](log), Terms.mean(log.reward), seen, releases.MARGIN).verdict)
+    return {"rows": rows, "settings": kind, "n": SETTINGS, **_shipped(verdicts, "experiment", "keep")}
+
+
+def experiments() -> list[Row]:
+    """Return how experiments with bad and with good candidates end."""
+    rows = []
+    for kind in ("bad", "good"):
+        rng = rng_for(f"benchmarks/offpolicy/experiments/{kind}", 0)
+        ends = [releases.trial(kind == "good", USERS, LOOKS, rng) for _ in range(SETTINGS)]
+        median = float(np.median([users for _, users in ends]))
+        told = _shipped([verdict for verdict, _ in ends], "stop", "keep", "broken")
+        rows.append({"rows": USERS, "settings": kind, "n": SETTINGS, **told, "median users": median})
+    return rows
+
+
+def _shipped(verdicts: list[str], *others: str) -> Row:
+    """Return the share that ships with the upper end of its 95 % interval (Clopper, Pearson 1934), and other counts."""
+    n, k = len(verdicts), verdicts.count("ship")
+    upper = float(betaincinv(k + 1, n - k, 0.975)) if k < n else 1.0
+    told = {"ship": f"{k / n:.1%}", "upper bound": f"{upper:.1%}"}
+    return told | {verdict: verdicts.count(verdict) for verdict in others}
+
+
+PARTS = {
+    "accuracy": accuracy,
+    "coverage": coverage,
+    "open_bandit": open_bandit,
+    "release": release,
+    "experiments": experiments,
+}
 
 
 def main() -> None:

@@ -60,6 +60,10 @@ class Terms:
         gain = np.concatenate([self.gain, -other.gain], axis=1)
         return Terms(self.base - other.base, gain, np.concatenate([self.norm, other.norm], axis=1))
 
+    def times(self, factor: float) -> "Terms":
+        """Return the terms of a multiple of the estimate."""
+        return Terms(factor * self.base, factor * self.gain, self.norm)
+
     def _ratios(self) -> Values:
         with np.errstate(invalid="ignore", divide="ignore"):
             ratios: Values = self.gain.sum(axis=0) / self.norm.sum(axis=0)
