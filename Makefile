@@ -60,5 +60,5 @@ $(BASE): $(BIN)/pip $(PINS)
 
 $(DEV): $(BIN)/pip $(PINS)
 	@echo "Installing paretail and its development tools into $(VENV) (once; a minute or two)"
-	@$(PIP) --editable ".[dev,faiss,learn,peers,postgres]"
+	@$(PIP) --editable ".[dev,evolve,faiss,learn,peers,postgres]"
 	@touch $(BASE) $@

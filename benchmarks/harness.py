@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PARETAIL = str(Path(sys.executable).parent / "paretail")
 MIB = 2**20
 #: The libraries whose version can change a figure.
-PACKAGES = ("dataframely", "granian", "implicit", "numba", "numpy", "polars", "scipy", "torch")
+PACKAGES = ("dataframely", "granian", "implicit", "numba", "numpy", "polars", "pymoo", "scikit-learn", "scipy", "torch")
 
 
 @dataclass(frozen=True)
