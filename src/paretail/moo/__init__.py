@@ -1,4 +1,4 @@
-"""Several objectives at once: Pareto sets, hypervolume, scalarisation, evolution, directions that suit several gradients.
+"""Several objectives at once: Pareto sets, volumes, scalarisation, evolution, directions that suit several gradients.
 
 Pure functions on small arrays. Objectives are always maximised and called gains, losses are always minimised; the sign
 flips in `sign.gains` and nowhere else. What concerns gradients sees their Gram matrix alone, `gram[i, j] = <g_i, g_j>`,
