@@ -417,6 +417,8 @@ export interface RankRequest {
   by?: "click" | "purchase" | "value";
   /** Tell what each prediction comes from. By default false. */
   explain?: boolean;
+  /** Quantiles of an order's value that each line tells, such as 0.1 and 0.9. */
+  quantiles?: number[];
   /** Your own name for this request. */
   request_id?: string | null;
 }
@@ -434,6 +436,8 @@ export interface RankedItem {
   p_purchase?: number | null;
   /** Money expected of showing it, in the reporting currency. */
   value?: number | null;
+  /** With `quantiles`: those of an order's value, given a purchase, in that order. */
+  order_quantiles?: number[];
   /** False for an item that the bundle has not learned: it comes last. By default true. */
   known?: boolean;
   /** With `explain`: each prediction explained. */

@@ -79,6 +79,22 @@ def test_what_predictions_come_from(folder: Path, tmp_path: Path) -> None:
     assert paretail("predict", *asked, "--explain", tmp_path / "why.xlsx").code == 2
 
 
+def test_quantiles_of_an_order(folder: Path, tmp_path: Path) -> None:
+    pl.DataFrame({"user_id": ["u007", "nobody"], "item_id": ["i003", "i001"]}).write_csv(tmp_path / "pairs.csv")
+    asked = ["--bundle", folder / "bundle", "--pairs", tmp_path / "pairs.csv", "--out", tmp_path / "told.csv"]
+    done = paretail("predict", *asked, "--quantiles", "0.1, 0.5,0.925")
+    assert done.code == 0, done.err
+    told = pl.read_csv(tmp_path / "told.csv")
+    assert told.columns[-4:] == ["order_value", "order_value_p10", "order_value_p50", "order_value_p92.5"]
+    for row in told.iter_rows(named=True):
+        assert row["order_value_p10"] < row["order_value_p50"] < row["order_value"] < row["order_value_p92.5"]
+        expected = row["p_click"] * row["p_purchase"] * row["order_value"]
+        assert row["expected_value"] == pytest.approx(expected, rel=1e-6)
+    for wrong in ("10,90", "0", "a"):
+        done = paretail("predict", *asked, "--quantiles", wrong)
+        assert (done.code, "(RANK-14)" in done.err) == (2, True), done.err
+
+
 def test_an_update_learns_to_rank_anew(folder: Path, tmp_path: Path) -> None:
     """From all events on, where the bundle ranked before: a user and events that are new to it count."""
     text = (folder / "shop.toml").read_text().replace('"events.parquet"', f'"{tmp_path / "events.parquet"}"')

@@ -2,8 +2,31 @@
 
 from pathlib import Path
 
+from paretail.core.errors import Problem, UsageError
 
-def predict(*, bundle: Path, pairs: Path, out: Path, explain: Path | None = None, json: bool = False) -> None:
+
+def levels(told: str | None) -> list[float]:
+    """Return the quantiles that the command line gives; raises UsageError (RANK-14) for what is none."""
+    words = [] if told is None else [word.strip() for word in told.split(",")]
+    try:
+        found = [float(word) for word in words]
+    except ValueError:
+        found = [0.0]
+    if not all(0 < level < 1 for level in found):
+        expected = "Expected numbers between 0 and 1 with commas, such as 0.1,0.9"
+        raise UsageError(Problem("RANK-14", f"--quantiles {told}", expected, "Correct them"))
+    return found
+
+
+def predict(
+    *,
+    bundle: Path,
+    pairs: Path,
+    out: Path,
+    explain: Path | None = None,
+    quantiles: str | None = None,
+    json: bool = False,
+) -> None:
     """Write predictions: user_id, item_id, p_click, p_purchase, expected_value.
 
     `p_click` is the probability of a click at the first position, `p_purchase` that of a purchase given a click,
@@ -19,6 +42,8 @@ def predict(*, bundle: Path, pairs: Path, out: Path, explain: Path | None = None
         The file to write, Parquet or CSV by its ending.
     explain
         Another file to write: for each pair and task what it comes from, in numbers and words.
+    quantiles
+        Quantiles of an order's value, given a purchase, with commas, such as `0.1,0.9`: a column each beside its mean.
     json
         Print a summary as JSON.
     """
@@ -26,7 +51,7 @@ def predict(*, bundle: Path, pairs: Path, out: Path, explain: Path | None = None
     from paretail.cli.terminal import out as console
     from paretail.pipeline.predict import predict_to_file
 
-    told = predict_to_file(bundle, pairs, out, explain)
+    told = predict_to_file(bundle, pairs, out, explain, levels(quantiles))
     if json:
         print_json(told)
         return

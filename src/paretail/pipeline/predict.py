@@ -1,5 +1,6 @@
 """Predictions for pairs of users and items from a bundle to a file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,12 +18,14 @@ from paretail.pipeline.recommender import Recommender
 ENDS: Final = ("user_id", "item_id")
 
 
-def predict_to_file(bundle: Path, pairs: Path, out: Path, explain: Path | None = None) -> dict[str, Any]:
+def predict_to_file(bundle: Path, pairs: Path, out: Path, explain: Path | None = None,
+                    quantiles: Sequence[float] = ()) -> dict[str, Any]:  # fmt: skip
     """Write `user_id, item_id, p_click, p_purchase, expected_value`, a row a pair in the order of `pairs`.
 
-    What each prediction comes from goes to the file `explain`, see `explanations`. A user whom the bundle does not
-    know is predicted as somebody new. Raises DataError RANK-06 where a column is missing or an id empty, RANK-07
-    where items are unknown, BundleError RANK-05 where the bundle has no ranker.
+    With `quantiles` also `order_value`, expected of a purchase, and those of it, such as `order_value_p10`. What each
+    prediction comes from goes to the file `explain`, see `explanations`. A user whom the bundle does not know is
+    predicted as somebody new. Raises DataError RANK-06 where a column is missing or an id empty, RANK-07 where items
+    are unknown, BundleError RANK-05 where the bundle has no ranker.
     """
     check_out(out)
     if explain is not None:
@@ -44,6 +47,10 @@ def predict_to_file(bundle: Path, pairs: Path, out: Path, explain: Path | None =
         p_click=pl.Series(told.p_click), p_purchase=pl.Series(told.p_purchase),
         expected_value=pl.Series(told.value / minor),
     ).with_columns(pl.col("p_click", "p_purchase", "expected_value").fill_nan(None))  # fmt: skip
+    if quantiles:
+        rows = rows.with_columns(
+            _orders(told.order_value, ranker.order_quantiles(*asked_of, quantiles), quantiles, minor)
+        )
     write_table(rows, out)
     if explain is not None:
         write_table(explanations(asked, ranker.explain(*asked_of), minor), explain)
@@ -51,6 +58,14 @@ def predict_to_file(bundle: Path, pairs: Path, out: Path, explain: Path | None =
     explained = {} if explain is None else {"explanations": str(explain)}
     return {"version": recommender.version, "pairs": rows.height, "users": len(users), "new_users": new,
             "tasks": list(ranker.tasks), "file": str(out), **explained}  # fmt: skip
+
+
+def _orders(mean: Any, spread: Any, quantiles: Sequence[float], minor: float) -> list[pl.Series]:
+    """Return the columns of an order's value: its mean, and a quantile each."""
+    names = ["order_value", *(f"order_value_p{100 * level:g}" for level in quantiles)]
+    return [
+        pl.Series(name, column / minor).fill_nan(None) for name, column in zip(names, (mean, *spread.T), strict=True)
+    ]
 
 
 def read_pairs(pairs: Path, recommender: Recommender) -> pl.DataFrame:

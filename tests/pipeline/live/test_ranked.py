@@ -66,6 +66,13 @@ def test_predictions_are_explained_where_asked(live: LiveShop) -> None:
     assert not any(line.why for line in live.recommend(RecommendRequest(order="click")).items)
 
 
+def test_quantiles_of_an_order_where_asked(live: LiveShop) -> None:
+    items = ranked(live, candidates=[*CANDIDATES[:5], "not learned"], quantiles=[0.9, 0.1]).items
+    assert all(line.order_quantiles[0] > line.order_quantiles[1] > 0 for line in items[:-1])
+    assert items[-1].order_quantiles == []
+    assert ranked(live, candidates=CANDIDATES[:2]).items[0].order_quantiles == []
+
+
 def test_an_event_changes_the_very_next_answer(live: LiveShop) -> None:
     for user_id in ("u00000007", "somebody new"):
         before = {item.item_id: item.p_click for item in ranked(live, user_id).items}

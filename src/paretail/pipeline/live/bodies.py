@@ -339,6 +339,10 @@ class RankRequest(Visitor, forbid_unknown_fields=True, kw_only=True):
              "click; where the log had no purchases, a click."),
     ] = "value"  # fmt: skip
     explain: Annotated[bool, Meta(description="Tell what each prediction comes from.")] = False
+    quantiles: Annotated[
+        list[Annotated[float, Meta(gt=0, lt=1)]],
+        Meta(max_length=9, description="Quantiles of an order's value that each line tells, such as 0.1 and 0.9."),
+    ] = []  # fmt: skip
     request_id: Annotated[Id | None, Meta(description="Your own name for this request.")] = None
 
 
@@ -351,6 +355,9 @@ class RankedItem(Struct, omit_defaults=True):
     p_cart: Annotated[float | None, Meta(description="Probability that a click leads to the cart.")] = None
     p_purchase: Annotated[float | None, Meta(description="Probability that a click leads to a purchase.")] = None
     value: Annotated[float | None, Meta(description="Money expected of showing it, in the reporting currency.")] = None
+    order_quantiles: Annotated[
+        list[float], Meta(description="With `quantiles`: those of an order's value, given a purchase, in that order.")
+    ] = []
     known: Annotated[bool, Meta(description="False for an item that the bundle has not learned: it comes last.")] = True
     why: Annotated[list[Explanation], Meta(description="With `explain`: each prediction explained.")] = []
 

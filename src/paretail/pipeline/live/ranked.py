@@ -43,6 +43,8 @@ def rank(engine: Engine, question: bodies.RankRequest, shown: ShownLists) -> bod
         line.rank = number
     if question.explain:
         explain(asked, found[: len(known)], rows[known][order])
+    if question.quantiles:
+        _spread(asked, found, rows[known][order], question.quantiles)
     return bodies.RankAnswer(question.request_id or uuid4().hex, engine.version, found)
 
 
@@ -138,6 +140,13 @@ def explain(asked: Asked, lines: Sequence[Line], rows: Rows) -> None:
             adds = {name: round(value, DIGITS) for name, value in parts.items()}
             predicted, usual = (round(float(number), DIGITS) for number in numbers)
             line.why.append(bodies.Explanation(task, predicted, usual, adds, sentence(task, predicted, usual, parts)))
+
+
+def _spread(asked: Asked, lines: Sequence[bodies.RankedItem], rows: Rows, levels: Sequence[float]) -> None:
+    """Tell quantiles of an order in the first lines, whose items are `rows`; nothing where it was not learned."""
+    told = asked.engine.recommender.ranker.order_quantiles(*_pairs([asked], [rows]), levels) / asked.engine.minor
+    for line, values in zip(lines, told.tolist(), strict=False):
+        line.order_quantiles = [round(value, DIGITS) for value in values if isfinite(value)]
 
 
 def drawn(question: bodies.RecommendRequest) -> int:

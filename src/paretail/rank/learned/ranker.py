@@ -4,7 +4,7 @@ Three steps: the network learns from all but the newest tenth of the impressions
 on it, and goes on to learn from all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Self
@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from paretail.core.ids import Rows
 from paretail.core.progress import Progress, silent
@@ -106,6 +107,27 @@ class Ranker:
             for task, values in self._told(self._tables, people, user_idx[at], item_idx[at], features).items():
                 out[task][at] = values
         return Predictions(out["click"], out["cart"], out["purchase"], out["value"])
+
+    def order_quantiles(self, history: History, known: Rows, user_idx: Rows, item_idx: Rows, ts_ms: NDArray[np.int64],
+                        levels: Sequence[float]) -> NDArray[np.float64]:  # fmt: skip
+        """Return quantiles `[pairs, levels]` of an order's value in minor units, given a purchase; NaN without `value`.
+
+        Of a lognormal: exp(μ + z s), where s² is what is not known of μ and the spread of orders.
+        """
+        found = np.full((len(user_idx), len(levels)), np.nan)
+        if "value" not in self.tasks:
+            return found
+        people, z, at_value = self._people(history, known), ndtri(np.asarray(levels)), self.tasks.index("value")
+        sigma = np.exp(self._tables.log_sigma).clip(*SIGMA)
+        for start in range(0, len(user_idx), BLOCK):
+            at = slice(start, start + BLOCK)
+            features = self.features.matrix(history, user_idx[at], item_idx[at], ts_ms[at])
+            price = self.features.facts.price_ratio[item_idx[at]]
+            mean, variance = (part[at_value][:, None] for part in
+                              self._tables.beliefs(people, user_idx[at], item_idx[at], features, price))  # fmt: skip
+            factor = self._prices[item_idx[at], None] * self.value_ratio
+            found[at] = np.exp(mean + z * np.sqrt(variance + sigma**2)) * factor
+        return found
 
     def attention(self, slots: int) -> NDArray[np.float64]:
         """Return P(seen at a position) of the first `slots` positions, 1 at the first."""
