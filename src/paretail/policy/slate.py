@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from paretail.core.ids import Rows
 from paretail.policy.objectives.base import Gains, Objective, Values
 from paretail.policy.pool import Floats, Pool
-from paretail.policy.rules import Free, Rules
+from paretail.policy.rules import NEVER, Free, Rules
 
 Goals = Mapping[str, Objective[Any]]
 #: Passes of coordinate ascent after the greedy one.
@@ -129,9 +129,11 @@ class _Total:
 
 
 def _fill(places: Rows, slot: int, total: _Total, free: Free, rules: Rules, left: int) -> None:
-    scores = np.where(free.at(left), total.at(slot), np.float32(-np.inf))
+    scores = total.at(slot)
+    scores += free.at(left)
     best = scores.argmax(1).astype(np.int32)
-    best[np.isneginf(np.take_along_axis(scores, best[:, None], 1)[:, 0])] = -1
+    if (low := scores[free.users, best] == NEVER).any():
+        best[low] = -1
     pinned = rules.pinned(slot, len(places)) if rules.pins else None
     places[:, slot] = best if pinned is None else np.where(pinned >= 0, pinned, best)
     total.add(places[:, slot], slot)
