@@ -153,6 +153,18 @@ def test_the_gram_matrix_is_taken_at_what_the_tasks_share() -> None:
         torch.testing.assert_close(param.grad, gradient)
 
 
+def test_a_penalty_counts_as_often_as_the_task_that_counts_most_and_no_balance_sees_it() -> None:
+    w = _weights()
+    balance = Fixed(needs_gram=True, weights=(0.5, 3.0))
+    told = step(
+        Losses({"a": _loss(w), "b": w.sum()}, penalty=w.square().sum()), [w], torch.optim.SGD([w], lr=0.0), balance
+    )
+    np.testing.assert_allclose(w.grad, 0.5 * _gradient(START) + 3 * (1 + 2 * START))
+    gradients = np.stack([_gradient(START), np.ones(2)])
+    np.testing.assert_allclose(balance.seen[0][0], gradients @ gradients.T)
+    assert told["loss"] == pytest.approx(0.5 * told["loss/a"] + 3 * (told["loss/b"] + (START**2).sum()))
+
+
 @pytest.mark.parametrize("weights", [(1.0,), (1.0, -0.1), (1.0, float("nan"))])
 def test_weights_that_are_no_weights_are_refused(weights: tuple[float, ...]) -> None:
     w = _weights()

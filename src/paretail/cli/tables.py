@@ -14,7 +14,10 @@ from paretail.evaluate.report import Report, Row
 from paretail.pipeline.compare import Comparison
 from paretail.pipeline.comparison_page import cells_of
 from paretail.pipeline.evaluate import Evaluation
+from paretail.pipeline.sweep_page import cells_of as tradeoff_cells
+from paretail.pipeline.sweep_page import heading, lines, shown
 from paretail.pipeline.train import Trained
+from paretail.rank.tradeoff import Tradeoff
 
 #: Metric -> heading, in the order of the table.
 HEADINGS = {
@@ -73,6 +76,19 @@ def trained(console: Console, done: Trained, out: Path) -> None:
         f"Published {done.version} in {out} (model {facts['model']}; {facts['figure'] or 'no validation figure'})"
     )
     console.print(f"Why, with weights and curves: {done.page}", soft_wrap=True)
+    if done.tradeoff is not None and done.sweep is not None:
+        tradeoff(console, done.tradeoff, done.sweep)
+
+
+def tradeoff(console: Console, found: Tradeoff, page: Path) -> None:
+    """Print one line a way to weigh the tasks, the best first, and which is chosen and why."""
+    for line in lines(found):
+        console.print(line, soft_wrap=True, markup=False)
+    table = Table(*heading(found), box=SIMPLE, collapse_padding=True, pad_edge=False)
+    for row in shown(found):
+        table.add_row(row.name, *tradeoff_cells(row, found))
+    console.print(table)
+    console.print(f"All of the sweep, with a picture: {page}", soft_wrap=True)
 
 
 def comparison(console: Console, found: Comparison, out: Path | None) -> None:

@@ -16,6 +16,7 @@ def train(
     target: str | None = None,
     seed: int | None = None,
     budget: str | None = None,
+    sweep: bool = False,
     json: bool = False,
 ) -> None:
     """Import the shop's data, choose settings on a split of them, fit, and publish a new version of a bundle.
@@ -33,6 +34,9 @@ def train(
         Seed of every random stream, instead of `[train] seed`.
     budget
         Time that choosing settings may take, such as `90s` or `10m`, instead of `[train] budget`.
+    sweep
+        Also report how the ranker's tasks trade off on the shop's own log: weighted sums, balancers and single-task
+        models, as a page and JSON in OUT/reports. It takes minutes.
     json
         Print what was done as JSON.
     """
@@ -47,10 +51,13 @@ def train(
     if target is not None:
         shop = shop.model_copy(update={"goal": shop.goal.model_copy(update={"lists": target})})
     with progress() as tell:
-        trained = run(shop, config.parent, out, progress=tell)
+        trained = run(shop, config.parent, out, sweep=sweep, progress=tell)
     if json:
         told = {"version": trained.version, "facts": trained.facts, "metrics": trained.choice.metrics}
-        print_json(told | {"page": str(trained.page)})
+        told |= {"page": str(trained.page)}
+        if trained.tradeoff is not None:
+            told |= {"sweep": trained.tradeoff.to_json(), "sweep_page": str(trained.sweep)}
+        print_json(told)
         return
     tables.trained(console, trained, out)
 

@@ -2,8 +2,8 @@
 
 With a balance, the tasks' gradients are taken where the tasks share something: at the representation z that
 `Losses.shared` names, else at all parameters. There g_t = dL_t/dz, and the balance turns the Gram matrix
-G_st = <g_s, g_t> into weights w; the step is one backward pass of sum_t w_t L_t. At a representation this costs the
-heads' part of a backward pass more.
+G_st = <g_s, g_t> into weights w; the step is one backward pass of sum_t w_t L_t, and of a penalty that no task owns, as
+often as the task that counts most. At a representation this costs the heads' part of a backward pass more.
 
 Source: O. Sener, V. Koltun, "Multi-Task Learning as Multi-Objective Optimization", 2018, arXiv:1810.04650, section 3.3
 (gradients at the representation). Deviations: 1. the weights apply to the heads' own parameters too.
@@ -43,10 +43,11 @@ class Balance(Protocol):
 
 @dataclass(frozen=True)
 class Losses:
-    """The loss of each task, and the tensors of the forward pass that the tasks share."""
+    """The loss of each task, the tensors of the forward pass that the tasks share, and what is no task's (a prior)."""
 
     tasks: Mapping[str, Loss]
     shared: Sequence[Tensor] = field(default=())
+    penalty: Loss | None = None
 
 
 def step(
@@ -70,9 +71,11 @@ def step(
     values = _finite(asked.tasks)
     weights = _weights(asked, params, values, balance)
     total = sum((w * loss for w, loss in zip(weights.tolist(), asked.tasks.values(), strict=True)), torch.zeros(()))
+    if asked.penalty is not None:
+        total = total + float(weights.max()) * asked.penalty
     _clear(params, optimiser)
     norm = _descend(total, params, optimiser, clip, scaler)
-    figures = {"loss": float(weights @ values), "grad_norm": norm}
+    figures = {"loss": float(total.detach()), "grad_norm": norm}
     if not isinstance(losses, Tensor):
         figures |= {f"loss/{task}": value for task, value in zip(asked.tasks, values.tolist(), strict=True)}
         figures |= {f"weight/{task}": weight for task, weight in zip(asked.tasks, weights.tolist(), strict=True)}

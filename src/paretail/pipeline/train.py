@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 from threadpoolctl import threadpool_limits
@@ -22,6 +22,7 @@ from paretail.pipeline.bundle import publish, refuse_foreign
 from paretail.pipeline.config import ModelConfig, ShopConfig
 from paretail.pipeline.drafting import drafted
 from paretail.pipeline.ranking import GROUP, add_ranker
+from paretail.pipeline.sweeping import swept, write_sweep
 from paretail.pipeline.training_page import write_page
 from paretail.retrieve import auto
 from paretail.retrieve.base import Question, Retriever
@@ -29,6 +30,9 @@ from paretail.retrieve.choose import Choice, choose
 from paretail.retrieve.encoder import check_folder
 from paretail.retrieve.fitting import FitContext, fit
 from paretail.retrieve.models import model
+
+if TYPE_CHECKING:
+    from paretail.rank.tradeoff import Tradeoff
 
 #: Above this share of repeats among the newest fifth of target events, `repeat = "auto"` lets items come back.
 REPEAT_SHARE = 0.15
@@ -49,14 +53,17 @@ class Trained:
     facts: dict[str, Any]
     account: tuple[str, ...] = ()  # what became of the rows, and of the ranker, a line each
     page: Path | None = None  # the same for people, with weights and curves
+    tradeoff: "Tradeoff | None" = None  # of the ranker's tasks, where it was asked for
+    sweep: Path | None = None  # the same for people
 
 
 def train(config: ShopConfig, base: Path, out: Path, *, seed: int | None = None, budget_seconds: float | None = None,
-          progress: Progress = silent) -> Trained:  # fmt: skip
+          sweep: bool = False, progress: Progress = silent) -> Trained:  # fmt: skip
     """Import the shop's files (relative to `base`), choose settings on a split of the events, fit, publish to `out`.
 
-    `seed` and `budget_seconds` override `[train]`. Raises ConfigError, DataError, BundleError; what can be refused
-    without the data is refused before they are read, and nothing is published then.
+    `seed` and `budget_seconds` override `[train]`; with `sweep` the trade-off of the ranker's tasks is reported. Raises
+    ConfigError, DataError, BundleError, RankError; what can be refused without the data is refused before they are
+    read, and nothing is published then.
     """
     refuse_foreign(out)
     check_model(config.model)
@@ -64,7 +71,9 @@ def train(config: ShopConfig, base: Path, out: Path, *, seed: int | None = None,
     quarantine = out.parent / "quarantine" / f"{out.name}-{now_ms()}-{os.getpid()}"  # a run's own: two may run at once
     imported = ingest(config.data, base, quarantine=quarantine, progress=progress)
     account = account_of(imported.report, quarantine)
-    trained = train_shop(imported.shop, config, out, seed=seed, budget_seconds=budget_seconds, progress=progress)
+    trained = train_shop(
+        imported.shop, config, out, seed=seed, budget_seconds=budget_seconds, sweep=sweep, progress=progress
+    )
     return replace(trained, account=(*account, *trained.account))
 
 
@@ -84,13 +93,15 @@ def account_of(report: ImportReport, quarantine: Path) -> tuple[str, ...]:
 
 
 def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = None,
-               budget_seconds: float | None = None, progress: Progress = silent) -> Trained:  # fmt: skip
+               budget_seconds: float | None = None, sweep: bool = False,
+               progress: Progress = silent) -> Trained:  # fmt: skip
     """Train on a shop in memory; as `train` otherwise."""
     seed = config.train.seed if seed is None else seed
     seconds = config.train.budget_seconds if budget_seconds is None else budget_seconds
     progress("Building the graph")
     target = turned(shop, config.goal.lists)
     graph, question = _asked(target, config)
+    found = swept(target, graph, config.rank, seed, progress) if sweep else None
     with threadpool_limits(1 if len(graph.history.item_idx) < FEW_EVENTS else None, "blas"):
         wanted = config.model
         name, choice, fitted = chosen(graph, question, wanted.name, wanted.settings, seed, seconds, progress)
@@ -101,7 +112,8 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
     progress("Publishing")
     version = publish(draft, out)
     page = write_page(out, version, facts, draft.facts.get(GROUP), config.data.currency)
-    return Trained(version, choice, facts, remarks, page)
+    told = None if found is None else write_sweep(out, version, found)
+    return Trained(version, choice, facts, remarks, page, found, told)
 
 
 def graph_of(config: ShopConfig, base: Path, progress: Progress = silent) -> tuple[ShopGraph, Question]:

@@ -9,6 +9,18 @@ from paretail.rank.calibration import Way
 from paretail.rank.segments import By
 
 
+class SweepConfig(Config):
+    """`[rank.sweep]`: the report of `train --sweep` on how the tasks trade off."""
+
+    impressions: int = Field(
+        60_000, ge=1000, description="Impressions to learn from and to judge on, those of users drawn at random.",
+    )  # fmt: skip
+    later: float = Field(0.25, gt=0, lt=1, description="The share of them, the newest, that methods are judged on.")
+    epochs: int = Field(12, ge=1, description="Passes over the older ones, of each method.")
+    points: int = Field(21, ge=3, description="Points of the weighted sum's front; an odd number has the even weights.")
+    group: list[str] = Field(["click"], description="The tasks that are weighed against all others.")
+
+
 class RankConfig(Config):
     """`[rank]`: clicks, carts, purchases and values, learned together from what was shown."""
 
@@ -49,6 +61,8 @@ class RankConfig(Config):
     attribution_hours: float = Field(
         168.0, gt=0, le=8760, description="How long after it was shown an event may follow from an impression.",
     )  # fmt: skip
+
+    sweep: SweepConfig = SweepConfig()
 
     def weight_of(self, task: str) -> float:
         """Return the weight of a task's likelihood."""

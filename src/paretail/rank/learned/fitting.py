@@ -12,14 +12,12 @@ from torch import Tensor
 
 from paretail.core.progress import Progress
 from paretail.data.features.pairs import NAMES, PairFeatures
-from paretail.graph.shopgraph import ShopGraph
 from paretail.learn import device
 from paretail.learn.loop import LoopConfig, run
 from paretail.rank.balance import balancer
 from paretail.rank.config import RankConfig
 from paretail.rank.examples import Examples
 from paretail.rank.learned.network import Batch, RankNet, Sizes
-from paretail.rank.sides import UserSides, item_sides
 
 #: Weights by propensity end at so many times their mean.
 HEAVIEST: Final = 10.0
@@ -66,13 +64,14 @@ class Frame:
 
     def first(self, share: float) -> Self:
         """Return the oldest examples."""
-        return self._part(slice(0, max(1, round(share * len(self.user)))))
+        return self.where(slice(0, max(1, round(share * len(self.user)))))
 
     def last(self, share: float) -> Self:
         """Return the newest examples."""
-        return self._part(slice(round((1 - share) * len(self.user)), None))
+        return self.where(slice(round((1 - share) * len(self.user)), None))
 
-    def _part(self, rows: slice) -> Self:
+    def where(self, rows: Any) -> Self:
+        """Return some examples as a frame of their own."""
         return type(self)(**vars(self.batch(rows)))
 
 
@@ -114,14 +113,14 @@ def optimiser(net: torch.nn.Module, lr: float) -> torch.optim.Optimizer:
     return torch.optim.Adam(net.parameters(), lr, BETAS, fused=True)
 
 
-def network_of(config: RankConfig, tasks: tuple[str, ...], graph: ShopGraph, sides: UserSides, seed: int) -> RankNet:
-    """Return a fresh network over the users and items of a graph, with the columns of their sides."""
-    columns = item_sides(graph)
-    sizes = Sizes(graph.users, graph.items, sides.size, columns.shape[1], len(NAMES))
+def network_of(config: RankConfig, tasks: tuple[str, ...], user_columns: Tensor, item_columns: Tensor,
+               seed: int) -> RankNet:  # fmt: skip
+    """Return a fresh network over users and items that have these columns."""
+    sizes = Sizes(len(user_columns), len(item_columns), user_columns.shape[1], item_columns.shape[1], len(NAMES))
     with device.seeded("rank/start", seed):
         net = RankNet(config, tasks, sizes)
-    net.get_buffer("item_columns").copy_(torch.from_numpy(columns))
-    net.get_buffer("user_columns").copy_(torch.from_numpy(sides.matrix(graph.history)))
+    net.get_buffer("item_columns").copy_(item_columns)
+    net.get_buffer("user_columns").copy_(user_columns)
     return net
 
 

@@ -158,12 +158,11 @@ class RankNet(nn.Module):
         return log_seen[position.clamp(max=POSITIONS)]
 
     def loss(self, batch: Batch) -> Losses:
-        """Return the loss of each task a row of the batch; each carries an equal part of the KL."""
+        """Return the loss of each task a row of the batch, and the KL as the penalty."""
         user, item = self._end("user", batch.user), self._end("item", batch.item)
         told = self.beliefs(user, item, batch.features, batch.price)
         losses = {task: self._task_loss(task, told, batch) for task in self.tasks}
-        rest = (self._held() / self.examples + told.penalty) / len(losses)
-        return Losses({task: loss + rest for task, loss in losses.items()}, told.shared)
+        return Losses(losses, told.shared, self._held() / self.examples + told.penalty)
 
     def _end(self, end: str, rows: Int[Tensor, " batch"]) -> tuple[Tensor, Tensor]:
         """Return means and variances of the users or items of a batch."""
@@ -186,7 +185,7 @@ class RankNet(nn.Module):
         if not len(label):
             return told.mean[task].sum() * 0.0
         if task == "value":
-            losses = _gaussian_loss(label, mean, variance, self.log_sigma)
+            losses = gaussian_loss(label, mean, variance, self.log_sigma)
         else:
             losses = expected(lambda eta: functional.binary_cross_entropy_with_logits(eta, label, reduction="none"),
                               mean, variance)  # fmt: skip
@@ -266,7 +265,7 @@ def _masks(config: RankConfig, tasks: Sequence[str]) -> tuple[Tensor, Tensor]:
     return learned, fixed
 
 
-def _gaussian_loss(label: Vector, mean: Vector, variance: Vector, log_sigma: Tensor) -> Vector:
+def gaussian_loss(label: Vector, mean: Vector, variance: Vector, log_sigma: Tensor) -> Vector:
     """Return -E log N(label; η, σ²) for η ~ N(mean, variance), σ clipped to SIGMA; constants make its least value 0."""
     sigma = log_sigma.exp().clamp(*SIGMA)
     off = (label.clamp(-FARTHEST, FARTHEST) - mean) ** 2 + variance

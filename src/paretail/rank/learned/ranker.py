@@ -29,7 +29,7 @@ from paretail.rank.learned.fitting import Frame, learn, log_prices, network_of
 from paretail.rank.learned.foldin import Usual, folded
 from paretail.rank.learned.network import SIGMA, RankNet, Sizes, state_of
 from paretail.rank.segments import divided, item_segments
-from paretail.rank.sides import UserSides
+from paretail.rank.sides import UserSides, item_sides
 from paretail.rank.tables import Ends, Tables, expected, sigmoid
 
 #: The share of the impressions, the newest, on which the ranker is calibrated and judged.
@@ -77,7 +77,8 @@ class Ranker:
         features = features.standardised_by(raw)
         sides = UserSides.of(graph.history, features.facts)
         frame = Frame.of(examples, features, raw, config)
-        net = network_of(config, examples.tasks, graph, sides, seed)
+        columns = torch.from_numpy(sides.matrix(graph.history)), torch.from_numpy(item_sides(graph))
+        net = network_of(config, examples.tasks, *columns, seed)
         fresh = cls(config, examples.tasks, net, features, sides)
         curves = learn(net, frame.first(1 - LATER), config, config.epochs, config.lr, seed, progress)
         calibrated = fresh._judged(frame, graph.tables["item"])

@@ -1,0 +1,117 @@
+"""The trade-off report of a training: its page and JSON, what is printed, and when it is refused."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from paretail.core.progress import silent
+from paretail.graph.targets import turned
+from paretail.pipeline import train
+from paretail.pipeline.config import ShopConfig
+from paretail.pipeline.sweep_page import lines, page
+from paretail.pipeline.sweep_page import shown as short
+from paretail.pipeline.sweeping import swept, write_sweep
+from paretail.rank import RankError
+from paretail.rank.config import RankConfig
+from paretail.rank.tradeoff import Tradeoff, Tried
+
+from ..rank.world import world
+from ..trained import DemoShop, paretail
+
+ABOUT = {"judged": 1500, "learned": 4500, "epochs": 12, "users": 77, "of": 60_000}
+
+
+def tried(name: str, click: float, buy: float, weight: float | None = None) -> Tried:
+    kind: Any = "method" if weight is None else "weighted"
+    settings = {} if weight is None else {"weights": {"click": weight, "buy": 1 - weight}}
+    shares = {"click": np.array([0.4 - click]), "buy": np.array([0.8 - buy])}
+    return Tried(name, kind, name if weight is None else "weighted", settings, shares, weight, 1.25)
+
+
+def found() -> Tradeoff:
+    points = [
+        tried("weighted 0.00", -0.1, 0.04, 0.0),
+        tried("weighted 0.50", 0.01, 0.02, 0.5),
+        tried("weighted 1.00", 0.02, -0.3, 1.0),
+    ]
+    methods = [
+        tried("nash", 0.02, 0.04),
+        tried("m:<Own>", 0.0, 0.0),
+        Tried("mgda", "method", "mgda", {}, {}, failed="loss & all"),
+    ]
+    single = Tried("single-task", "weighted", "weighted", {}, {"click": np.array([0.4]), "buy": np.array([0.8])})
+    return Tradeoff.of(single, [*points, *methods], ("click",), ABOUT, ("the task `cart` is left out",))
+
+
+def test_the_words_name_the_choice_and_its_reason() -> None:
+    told = "\n".join(lines(found()))
+    assert "Chosen: nash, since its Δm is" in told
+    assert 'balance = "nash", balance_settings = {}' in told
+    assert "1,500 newer impressions after learning from 4,500 older ones in 12 epochs, of 77 random users" in told
+    assert "mgda failed: loss & all" in told
+    assert "the task `cart` is left out" in told
+    assert [row.name for row in short(found())] == ["nash", "weighted 0.50", "m:<Own>"]
+
+
+def test_the_page_draws_everything_and_escapes_it() -> None:
+    told = page("v1", found())
+    assert told.count("<circle") == 3
+    assert told.count("<rect") == 2
+    assert "m:&lt;Own&gt;" in told
+    assert "<Own>" not in told
+    assert "http" not in told.replace('xmlns="http://www.w3.org/2000/svg"', "")
+    assert told.count("<td>weighted 0.50</td>") == 1 + sum(row.dominated_by == "weighted 0.50" for row in found().rows)
+    assert "mgda failed: loss &amp; all" in told
+
+
+def test_a_version_has_a_page_and_json(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, "v7", found())
+    assert path == tmp_path / "reports" / "v7-sweep.html"
+    told = json.loads((tmp_path / "reports" / "v7-sweep.json").read_text())
+    assert (told["chosen"], told["plain"], told["tuned"]) == ("nash", "weighted 0.50", "weighted 0.50")
+    assert told["rows"][3]["delta_m"] == pytest.approx(0.05)
+
+
+def test_training_writes_it_and_publishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    asked = []
+    monkeypatch.setattr("paretail.rank.learned.sweep.sweep", lambda *given: asked.append(given) or found())
+    shop = world(users=40, items=20, requests=300).shop
+    config = ShopConfig.parse({
+        "data": {"events": "x.csv"}, "model": {"name": "popular"}, "rank": {"epochs": 1, "sweep": {"points": 5}},
+    })  # fmt: skip
+    done = train.train_shop(shop, config, tmp_path / "b", sweep=True, budget_seconds=1, seed=3)
+    assert done.sweep is not None
+    assert done.sweep.name == f"{done.version}-sweep.html"
+    assert done.tradeoff is not None
+    assert done.tradeoff.chosen == "nash"
+    assert asked[0][2].sweep.points == 5
+    assert asked[0][3] == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown", "found"),
+    [({"enabled": False}, True, "enabled = false"), ({}, False, "no event of the kind 'impression'")],
+)
+def test_without_a_ranker_it_is_refused(settings: dict[str, Any], shown: bool, found: str) -> None:
+    shop = world(users=40, items=20, requests=300).shop
+    if not shown:
+        shop = replace(
+            shop, events=replace(shop.events, frame=shop.events.frame.filter(pl.col("kind") != "impression"))
+        )
+    target = turned(shop, "item")
+    with pytest.raises(RankError, match=rf"{found}.*RANK-09"):
+        swept(target, target.graph(), RankConfig.parse(settings), 0, silent)
+
+
+def test_refused_from_the_shell_nothing_is_published(shop: DemoShop, tmp_path: Path) -> None:
+    config = shop.config_with(tmp_path / "shop.toml")
+    done = paretail("train", "--config", config, "--out", tmp_path / "b", "--sweep")
+    assert done.code == 1
+    assert "RANK-09" in done.err
+    assert not (tmp_path / "b").exists()

@@ -1,0 +1,99 @@
+"""The sweep of a small planted shop: what is tried, what it is judged on, what it costs, and what it refuses."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from paretail.rank import RankError  # noqa: E402  # torch may be missing
+from paretail.rank.balance import BALANCERS  # noqa: E402  # torch may be missing
+from paretail.rank.config import RankConfig  # noqa: E402
+from paretail.rank.learned.sweep import Bench, single_of, sweep  # noqa: E402
+from paretail.rank.tradeoff import Tradeoff  # noqa: E402
+
+from .test_ranker import graph, planted  # noqa: E402
+
+QUICK = {"dim": 4, "own_dim": 1, "sweep": {"points": 3, "epochs": 1, "impressions": 5_000}}
+
+
+def bench(**settings: object) -> Bench:
+    return Bench.of(graph(), planted().shop.events, RankConfig.parse(QUICK | settings), 0)
+
+
+@cache
+def swept() -> Tradeoff:
+    return sweep(graph(), planted().shop.events, RankConfig.parse(QUICK))
+
+
+def test_everything_of_the_table_is_tried_and_has_all_tasks() -> None:
+    names = [row.name for row in swept().rows]
+    assert names == [
+        "weighted 0.00",
+        "weighted 0.50",
+        "weighted 1.00",
+        *(name for name in BALANCERS if name != "weighted"),
+    ]
+    assert swept().failed == {}
+    for row in swept().rows:
+        assert set(row.losses) == {"click", "cart", "purchase", "value"}
+        assert all(np.isfinite(loss) and loss > 0 for loss in row.losses.values())
+    assert swept().plain.name == "weighted 0.50"
+    assert swept().plain.settings["weights"] == {"click": 1, "cart": 1, "purchase": 1, "value": 1}
+
+
+def test_weights_that_leave_a_task_out_cost_it() -> None:
+    first, last = swept().row("weighted 0.00"), swept().row("weighted 1.00")
+    assert first.gain["click"] < last.gain["click"]
+    assert first.gain["value"] > last.gain["value"]
+
+
+def test_steps_cost_what_was_asked_for() -> None:
+    costs = {row.name: row.cost for row in swept().rows}
+    assert costs["weighted 0.50"] == 1
+    assert all(0.2 < cost < 20 for cost in costs.values())
+
+
+def test_newer_examples_are_judged_and_nobody_is_in_both() -> None:
+    made = bench()
+    assert made.about["learned"] + made.about["judged"] == made.about["impressions"]
+    assert 5_000 <= made.about["impressions"] < 6_500
+    assert made.about["judged"] / made.about["impressions"] == pytest.approx(0.25, abs=0.01)
+    assert len(made.user_columns) == made.about["users"] > made.early.user.max()
+
+
+def test_single_task_models_share_no_number() -> None:
+    made = bench()
+    net = made.network(single_of(made.config, len(made.tasks)))
+    batch = made.early.batch(slice(0, 500))
+    losses = net.loss(batch).tasks
+    tasks = list(losses)
+    touched = []
+    for task in tasks:
+        found = torch.autograd.grad(losses[task], list(net.parameters()), retain_graph=True, materialize_grads=True)
+        touched.append([part.abs() > 0 for part in found])
+    names = [name for name, _ in net.named_parameters()]
+    for one in range(len(tasks)):
+        for other in range(one):
+            both = [name for name, a, b in zip(names, touched[one], touched[other], strict=True) if (a & b).any()]
+            assert both == []
+
+
+def test_the_same_seed_gives_the_same_losses() -> None:
+    made = bench(sweep={"points": 3, "epochs": 1, "impressions": 2_000})
+    a, b = (made.tried("x", "weighted", None, made.config).losses() for _ in range(2))
+    assert a == b
+
+
+def test_one_group_alone_is_refused() -> None:
+    with pytest.raises(RankError, match=r"RANK-09") as error:
+        bench(sweep={"group": ["click", "cart", "purchase", "value"]})
+    assert "are no two groups" in str(error.value)
+
+
+def test_a_method_that_fails_is_told() -> None:
+    made = bench(sweep={"points": 3, "epochs": 1, "impressions": 2_000})
+    found = made.tried("x", "method", None, made.config.model_copy(update={"lr": 1e30}))
+    assert found.failed is not None
+    assert "nan" in found.failed or "inf" in found.failed
