@@ -29,6 +29,11 @@ TABLES = {
     "Sources": ("paretail.data.sources", "SOURCES", "A name for `format`, where the file's ending does not say it."),
     "Checks": ("paretail.data.checks", "CHECKS", "What `paretail check` looks at, and `train` before it starts."),
     "Metrics": ("paretail.evaluate.metrics", "METRICS", "What `paretail evaluate` reports, the mean over users."),
+    "Off-policy estimators": (
+        "paretail.evaluate.offpolicy.estimators",
+        "ESTIMATORS",
+        "What a log tells of another policy; see [What a log can tell](../offpolicy.md).",
+    ),
     "Metrics of the catalogue": (
         "paretail.evaluate.catalogue",
         "CATALOGUE_METRICS",

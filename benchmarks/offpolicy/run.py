@@ -1,12 +1,15 @@
 """Off-policy estimators against exact truth, how often their intervals hold it, and what a real log can tell.
 
-    PARETAIL_DATA=... python benchmarks/offpolicy/run.py [accuracy] [coverage] [open_bandit] [release] [experiments]
+    PARETAIL_DATA=... python benchmarks/offpolicy/run.py [PART ...]
 
-`accuracy`: mean relative error on `logistic` (10 seeds) and `digits` (20 seeds) of problems.py. `coverage`: the share
-of 200 other seeds whose 95 % interval holds the truth. `open_bandit`: the small sample of the Open Bandit Dataset from
-its policy `bts` to `random`, and from `random` to one that follows the clicks of each item; what the guards say of it.
-`release`: 400 bad and 400 good settings of releases.py before the gate, by the rows of their logs. `experiments`: as
-many experiments of 100,000 users, looked at 40 times.
+- `accuracy`: mean relative error on `logistic` (10 seeds) and `digits` (20 seeds) of problems.py.
+- `coverage`: the share of 200 other seeds whose 95 % interval holds the truth.
+- `open_bandit`: the small sample of the Open Bandit Dataset from its policy `bts` to `random`, and from `random` to one
+  that follows the clicks of each item; what the guards say of it.
+- `slates`: 60 settings of dials in the shop of slate_shop.py, 20 seeds each; the share of the intervals that hold the
+  truth, where no guard refuses.
+- `release`: 400 bad and 400 good settings of releases.py before the gate, by the rows of their logs.
+- `experiments`: as many experiments of 100,000 users, looked at 40 times.
 """
 
 import argparse
@@ -22,12 +25,13 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 import harness  # noqa: E402  # a benchmark is a script: the harness lies one folder up
 import releases  # noqa: E402
+import slate_shop  # noqa: E402
 from problems import PROBLEMS  # noqa: E402  # and its problems beside it
 from scipy.special import betaincinv  # noqa: E402
 
 from paretail.core.rng import rng_for  # noqa: E402
 from paretail.evaluate.offpolicy.bounds import bernstein, bootstrap, t  # noqa: E402
-from paretail.evaluate.offpolicy.estimate import estimate  # noqa: E402
+from paretail.evaluate.offpolicy.estimate import estimate, judged  # noqa: E402
 from paretail.evaluate.offpolicy.estimators import ESTIMATORS  # noqa: E402
 from paretail.evaluate.offpolicy.guards import looked_at  # noqa: E402
 from paretail.evaluate.offpolicy.logged import Logged  # noqa: E402
@@ -35,6 +39,7 @@ from paretail.evaluate.offpolicy.terms import Terms  # noqa: E402
 from paretail.evaluate.release import gate  # noqa: E402
 
 SEEDS, COVERED, RESAMPLES = {"logistic": 10, "digits": 20}, 200, 400
+SLATES, SLATE_SEEDS = 10_000, 20
 SETTINGS, LOGS, USERS, LOOKS = 400, (5000, 20_000), 100_000, 40
 Row = dict[str, Any]
 
@@ -117,6 +122,39 @@ def _bandit(folder: Path, shop: str, source: str) -> Logged:
     return Logged(click, frame["propensity_score"].to_numpy(), policy[item], rate[item], flat)
 
 
+def slates() -> list[Row]:
+    """Return how good each estimator of slates is over all settings and seeds, for each kind of client."""
+    return [row for client in ("positions", "cascade") for row in _slates(client)]
+
+
+def _slates(client: str) -> list[Row]:
+    shop = slate_shop.SlateShop(client)
+    asked = [shop.policy(dials) for dials in shop.settings]
+    pseudo, truths = [shop.pseudo_weights(policy) for policy in asked], [shop.truth(policy) for policy in asked]
+    found: dict[str, list[tuple[float, bool, float]]] = {}
+    for seed in range(SLATE_SEEDS):
+        log = shop.log(SLATES, rng_for(f"benchmarks/offpolicy/slates/{client}", seed))
+        for policy, weights, truth in zip(asked, pseudo, truths, strict=True):
+            for name, (terms, w) in slate_shop.estimates(log, shop.incumbent, policy, weights).items():
+                told = judged(terms, looked_at(w))
+                found.setdefault(name, []).append(
+                    (told.value / truth - 1, told.low <= truth <= told.high, told.high - told.low)
+                )
+    return [
+        {"client": client, "estimator": name, **_pooled(np.array(rows, dtype=float))} for name, rows in found.items()
+    ]
+
+
+def _pooled(rows: Any) -> Row:
+    """Return the figures of estimates, each a relative error, whether its interval held, and its width."""
+    kept = rows[~np.isnan(rows[:, 0])]
+    error, held, width = np.abs(kept[:, 0]).mean(), kept[:, 1].mean(), kept[:, 2].mean()
+    return {
+        "estimates": len(rows), "refused": len(rows) - len(kept), "relative error": f"{error:.2%}",
+        "bias": f"{kept[:, 0].mean():+.2%}", "t": float(round(100 * held, 1)), "width": f"{width:.4f}",
+    }  # fmt: skip
+
+
 def release() -> list[Row]:
     """Return what the gate says of bad and of good settings."""
     return [_gated(rows, kind) for rows in LOGS for kind in ("bad", "good")]
@@ -157,6 +195,7 @@ PARTS = {
     "accuracy": accuracy,
     "coverage": coverage,
     "open_bandit": open_bandit,
+    "slates": slates,
     "release": release,
     "experiments": experiments,
 }

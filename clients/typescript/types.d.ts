@@ -508,6 +508,8 @@ export interface RecommendRequest {
   order?: "click" | "model" | "purchase" | "value";
   /** Compose a slate for goals from the retriever's 500 best; not with `order`. */
   goals?: Goals | null;
+  /** With `goals` or `slate`: the share of expected clicks that drawing the slate at random, near the best, may cost; its exact probabilities are logged. By default as `[policy] explore`. 0 to 0. */
+  explore?: number | null;
   /** Rules of the slate; without `goals` it serves those of `[policy] base`. */
   slate?: SlateRules | null;
 }
@@ -537,6 +539,8 @@ export interface RecommendedItem {
   pulled_by?: string | null;
   /** With `order` and `explain`: each prediction explained. */
   why?: Explanation[];
+  /** With `explore`: the probability with which it was drawn at this place, given those before. */
+  propensity?: number | null;
 }
 
 /** Related items, item by item in the order asked. */

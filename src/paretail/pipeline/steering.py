@@ -21,6 +21,7 @@ from paretail.pipeline.wares import wares_of
 from paretail.policy import PolicyError
 from paretail.policy.config import PolicyConfig
 from paretail.policy.dials import Dials, Setting
+from paretail.policy.explore import temperature
 from paretail.policy.exposure import Exposures
 from paretail.policy.goals import Goals, resolved
 from paretail.policy.objectives import OBJECTIVES, Objective, objective
@@ -51,6 +52,7 @@ class Steering:
     median: float
     _dials: dict[tuple[str, int], Dials] = field(default_factory=dict)
     _goals: dict[str, Objective[Any]] = field(default_factory=dict)
+    _heats: dict[tuple[str, str, int, float], float] = field(default_factory=dict)
     _lock: RLock = field(default_factory=RLock)
 
     @classmethod
@@ -160,6 +162,15 @@ class Steering:
                 return self.dials(segment, k).today
             asked = self.goals(goals)
             return self.dials(segment, k).setting(asked)
+
+    def heat(self, goals: Goals | None, segment: str, k: int, share: float) -> float:
+        """Return the temperature at which drawing a segment's slates costs `share` of their expected clicks."""
+        setting = self.setting(goals, segment, k)
+        key = ("" if goals is None else goals.model_dump_json(), segment, k, share)
+        with self._lock:
+            if key not in self._heats:
+                self._heats[key] = temperature(self.samples[segment], self._goals, setting.weights, k, share)
+            return self._heats[key]
 
     def segments(self, history: History) -> NDArray[np.intp]:
         """Return the number of each user's segment in SEGMENTS."""

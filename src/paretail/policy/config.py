@@ -22,6 +22,10 @@ class PolicyConfig(Config):
     presets: dict[str, Goals] = Field(
         default_factory=dict, description='Settings of the goals with names, for `{"preset": "spring"}`.'
     )
+    explore: float = Field(
+        0.0, ge=0, le=0.5, description="The share of expected clicks that live slates may cost for being drawn at "
+        "random near the best, so that their log can tell of other settings; questions may say otherwise.",
+    )  # fmt: skip
     requests: int = Field(
         256, ge=16, le=4096, description="Requests of each segment of users on which dials are measured."
     )

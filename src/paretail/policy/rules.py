@@ -6,14 +6,16 @@ Items that must not be shown at all are no candidates in the first place.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
-from paretail.policy.pool import Pool
+from paretail.policy.pool import Floats, Pool
 
 Mask = NDArray[np.bool_]
+NEVER: Final = np.float32(-np.inf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,48 +80,55 @@ class Free:
 
     def __init__(self, pool: Pool, rules: Rules) -> None:
         self.rules = rules
-        self.free = pool.valid.copy()
+        users = pool.shape[0]
+        self.users = np.arange(users)
+        self.barred = np.where(pool.valid, np.float32(0.0), NEVER)
         for pin in rules.pins:  # they wait for their slot
-            self._mark(pin.place, False)
-        users = len(self.free)
+            self._mark(pin.place, NEVER)
         self.used = [np.zeros((users, int(cap.codes.max(initial=-1)) + 1), np.int32) for cap in rules.caps]
         self.lack = np.tile([need.least for need in rules.needs], (users, 1)).astype(np.int32)
 
-    def at(self, left: int) -> Mask:
-        """Return who may be taken, `[users, cands]`, where `left` slots are to be filled, this one included."""
+    def at(self, left: int) -> Floats:
+        """Return 0 for who may be taken and -inf for others; `left` slots are to be filled, this one included."""
         if not self.rules.caps and not self.rules.needs:
-            return self.free
-        capped = self.free.copy()
+            return self.barred
+        free = self.barred == 0
+        capped = free.copy()
         for cap, used in zip(self.rules.caps, self.used, strict=True):
             full = np.take_along_axis(used, np.maximum(cap.codes, 0), 1) >= cap.most
             capped &= ~full | (cap.codes < 0)
-        allowed = np.where(capped.any(axis=1, keepdims=True), capped, self.free)
+        allowed = np.where(capped.any(axis=1, keepdims=True), capped, free)
         lack = np.maximum(self.lack, 0)
         missing = lack.sum(1)
         must: Mask = np.greater_equal(missing, left) & np.greater(missing, 0)
-        if not must.any():
-            return allowed
-        wanted = np.zeros_like(allowed)
-        for place, need in enumerate(self.rules.needs):
-            wanted |= need.those & (lack[:, place] > 0)[:, None]
-        wanted &= allowed
-        return np.where(must[:, None] & wanted.any(axis=1, keepdims=True), wanted, allowed)
+        if must.any():
+            wanted = np.zeros_like(allowed)
+            for place, need in enumerate(self.rules.needs):
+                wanted |= need.those & (lack[:, place] > 0)[:, None]
+            wanted &= allowed
+            allowed = np.where(must[:, None] & wanted.any(axis=1, keepdims=True), wanted, allowed)
+        return np.where(allowed, np.float32(0.0), NEVER)
 
     def add(self, places: Rows) -> None:
         """Take each user's candidate `places[users]`, -1 for none."""
-        self._mark(places, False)
+        self._mark(places, NEVER)
         self._count(places, 1)
 
     def drop(self, places: Rows) -> None:
         """Give it back."""
-        self._mark(places, True)
+        self._mark(places, np.float32(0.0))
         self._count(places, -1)
 
-    def _mark(self, places: Rows, free: bool) -> None:
-        there = np.flatnonzero(places >= 0)
-        self.free[there, places[there]] = free
+    def _mark(self, places: Rows, as_what: np.float32) -> None:
+        if places.min(initial=0) >= 0:
+            self.barred[self.users, places] = as_what
+        else:
+            there = places >= 0
+            self.barred[self.users[there], places[there]] = as_what
 
     def _count(self, places: Rows, by: int) -> None:
+        if not self.used and not self.rules.needs:
+            return
         there = np.flatnonzero(places >= 0)
         for cap, used in zip(self.rules.caps, self.used, strict=True):
             codes = cap.codes[there, places[there]]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from paretail.core.ids import Rows
 from paretail.policy.objectives.base import Gains, Objective, Values
 from paretail.policy.pool import Floats, Pool
-from paretail.policy.rules import Free, Rules
+from paretail.policy.rules import NEVER, Free, Rules
 
 Goals = Mapping[str, Objective[Any]]
 #: Passes of coordinate ascent after the greedy one.
@@ -45,7 +45,7 @@ def compose(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: 
     `weights[goal]` is in one over the goal's own unit, alike for all or `[users]`; a goal without one is not weighed.
     Cost: 500 candidates, 10 slots, 3 goals: about a third of a millisecond for one user, 20 ms for 256.
     """
-    total = _Total(pool, goals, weights, k, rules)
+    total = Total(pool, goals, weights, k, rules)
     places = np.full((pool.shape[0], k), -1, np.int32)
     if total.is_sorted:
         return _best(np.where(pool.valid, total.attended, -np.inf), places)
@@ -87,7 +87,7 @@ def pulls(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], place
     return [[names[best[u, s]] if names and places[u, s] >= 0 else None for s in range(k)] for u in range(len(places))]
 
 
-class _Total:
+class Total:
     """The weighted sum of all goals' gains; what no slate changes is added up once."""
 
     def __init__(self, pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: int, rules: Rules) -> None:
@@ -112,6 +112,7 @@ class _Total:
         self.is_sorted &= not self.moving and self.rest is None
 
     def at(self, slot: int) -> Floats:
+        """Return what each candidate would add at `slot`, `[users, cands]`."""
         total: Floats = self.attended * self.attention[slot]
         if self.rest is not None:
             total += self.rest
@@ -120,18 +121,22 @@ class _Total:
         return total
 
     def add(self, places: Rows, slot: int) -> None:
+        """Put each user's candidate `places[users]` at `slot`."""
         for _, gains, _ in self.moving:
             gains.add(places, slot)
 
     def drop(self, places: Rows, slot: int) -> None:
+        """Take it away again."""
         for _, gains, _ in self.moving:
             gains.drop(places, slot)
 
 
-def _fill(places: Rows, slot: int, total: _Total, free: Free, rules: Rules, left: int) -> None:
-    scores = np.where(free.at(left), total.at(slot), np.float32(-np.inf))
+def _fill(places: Rows, slot: int, total: Total, free: Free, rules: Rules, left: int) -> None:
+    scores = total.at(slot)
+    scores += free.at(left)
     best = scores.argmax(1).astype(np.int32)
-    best[np.isneginf(np.take_along_axis(scores, best[:, None], 1)[:, 0])] = -1
+    if (low := scores[free.users, best] == NEVER).any():
+        best[low] = -1
     pinned = rules.pinned(slot, len(places)) if rules.pins else None
     places[:, slot] = best if pinned is None else np.where(pinned >= 0, pinned, best)
     total.add(places[:, slot], slot)
@@ -147,7 +152,7 @@ def _best(scores: Floats, places: Rows) -> Rows:
     return places
 
 
-def _most_seen_first(places: Rows, total: _Total, rules: Rules) -> Rows:
+def _most_seen_first(places: Rows, total: Total, rules: Rules) -> Rows:
     """Order what is not pinned by what attention is worth to it, empty slots last."""
     fixed = {pin.slot for pin in rules.pins}
     loose: Sequence[int] = [slot for slot in range(places.shape[1]) if slot not in fixed]

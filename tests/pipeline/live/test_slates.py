@@ -1,5 +1,6 @@
 """Slates composed for goals, live: what is asked is followed, what is predicted is told, rules of the whole hold."""
 
+import time
 from pathlib import Path
 
 import polars as pl
@@ -121,3 +122,21 @@ def test_composing_that_fails_leaves_the_retrievers_list(live: LiveShop, monkeyp
     answer = asked(live, Goals(dial={"clicks": 0.5}))
     assert [line.item_id for line in answer.items] == [line.item_id for line in plain.items]
     assert (answer.degraded, answer.goals) == (["goals"], None)
+
+
+def test_what_is_drawn_at_random_is_logged_with_its_probability(live: LiveShop) -> None:
+    answers = [asked(live, Goals(dial={"clicks": 0.9}), explore=0.1) for _ in range(6)]
+    assert len({tuple(line.item_id for line in answer.items) for answer in answers}) > 1
+    told = [line.propensity for answer in answers for line in answer.items]
+    assert all(p is not None and 0 < p <= 1 for p in told)
+    assert min(p for p in told if p is not None) < 1
+    give_up = time.monotonic() + 20
+    while live.store.answers().height < 6 and time.monotonic() < give_up:
+        time.sleep(0.01)
+    shown = {row["request_id"]: row for row in live.store.answers().iter_rows(named=True)}
+    for answer in answers:
+        row = shown[answer.request_id]
+        assert row["propensities"] == [line.propensity for line in answer.items]
+        assert row["policy"] == "goals/1"
+    certain = asked(live, Goals(dial={"clicks": 0.9}))
+    assert [line.propensity for line in certain.items] == [None] * 8

@@ -38,38 +38,38 @@ _QUANTILES: Final = (0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 
 
 def dm(log: Logged) -> Terms:
-    """Return the direct method: the model's word alone; its interval knows nothing of the model's error."""
+    """Direct method: the model's word alone; its interval knows nothing of the model's error."""
     return Terms.mean(log.predictions()[1])
 
 
 def ips(log: Logged) -> Terms:
-    """Return inverse propensity scoring: unbiased, wide where weights are uneven."""
+    """Inverse propensity scoring: unbiased, wide where weights are uneven."""
     return Terms.mean(log.weights * log.reward)
 
 
 def snips(log: Logged) -> Terms:
-    """Return the self-normalised one: within the range of rewards, biased by the order of 1 / rows."""
+    """Self-normalised `ips`: within the range of rewards, biased by the order of 1 / rows."""
     return Terms.ratio(log.weights * log.reward, log.weights)
 
 
 def dr(log: Logged) -> Terms:
-    """Return the doubly robust one: unbiased, and narrower than `ips` by what the predictions explain."""
+    """Doubly robust: unbiased, and narrower than `ips` by what the predictions explain."""
     return Terms.mean(_corrected(log, log.weights))
 
 
 def sndr(log: Logged) -> Terms:
-    """Return doubly robust with a self-normalised correction."""
+    """Doubly robust with a self-normalised correction."""
     q_logged, q_target = log.predictions()
     return Terms.ratio(log.weights * (log.reward - q_logged), log.weights, q_target)
 
 
 def switch(log: Logged, tau: float | None = None) -> Terms:
-    """Return doubly robust where the weight is at most `tau`, and the model's word elsewhere; None chooses it."""
+    """Doubly robust where the weight is at most `tau`, and the model's word elsewhere; None chooses `tau`."""
     return Terms.mean(_corrected(log, _cut(log.weights, chosen_tau(log) if tau is None else tau)))
 
 
 def dros(log: Logged, lam: float | None = None) -> Terms:
-    """Return doubly robust with weights shrunk towards 0: `lam` 0 is `dm`, infinity `dr`; None chooses it."""
+    """Doubly robust with weights shrunk towards 0: `lam` 0 is `dm`, infinity `dr`; None chooses `lam`."""
     return Terms.mean(_corrected(log, _shrunk(log.weights, chosen_lam(log) if lam is None else lam)))
 
 

@@ -156,6 +156,11 @@ class RecommendRequest(Rules, forbid_unknown_fields=True, kw_only=True):
     goals: Annotated[
         Goals | None, Meta(description="Compose a slate for goals from the retriever's 500 best; not with `order`.")
     ] = None  # fmt: skip
+    explore: Annotated[
+        Annotated[float, Meta(ge=0, le=0.5)] | None,
+        Meta(description="With `goals` or `slate`: the share of expected clicks that drawing the slate at random, near "
+             "the best, may cost; its exact probabilities are logged. By default as `[policy] explore`."),
+    ] = None  # fmt: skip
     slate: Annotated[
         SlateRules | None, Meta(description="Rules of the slate; without `goals` it serves those of `[policy] base`.")
     ] = None  # fmt: skip
@@ -214,6 +219,10 @@ class RecommendedItem(Struct, omit_defaults=True):
         str | None, Meta(description="With `goals`: the goal for which it is there more than the usual candidate.")
     ] = None  # fmt: skip
     why: Annotated[list[Explanation], Meta(description="With `order` and `explain`: each prediction explained.")] = []
+    propensity: Annotated[
+        float | None,
+        Meta(description="With `explore`: the probability with which it was drawn at this place, given those before."),
+    ] = None  # fmt: skip
 
 
 Amounts = dict[str, float]

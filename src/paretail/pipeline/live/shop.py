@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final, Self
+from typing import Any, Self
 from uuid import uuid4
 
 import msgspec
@@ -31,9 +31,6 @@ from paretail.pipeline.live.placements import Page
 from paretail.pipeline.live.shown import ShownLists
 from paretail.pipeline.live.sides import Sides
 from paretail.pipeline.stats import stats
-
-#: The policy that chooses: always the best first, so that every propensity is 1.
-POLICY: Final = "best-first/1"
 
 log = structlog.get_logger()
 Answer = bodies.RecommendAnswer | ParetailError
@@ -331,8 +328,8 @@ class LiveShop:
         question, now = asked.rules, now_ms()
         user_id = None if question.user_id is None else self._users.user_of(question.user_id)
         self._shown.add([
-            Shown(request_id, now, user_id, question.session_id, placement, asked.engine.version, POLICY,
-                  [line.item_id for line in lines])
+            Shown(request_id, now, user_id, question.session_id, placement, asked.engine.version,
+                  *slates.policy_of(lines))
             for placement, lines in lists if lines
         ])  # fmt: skip
 

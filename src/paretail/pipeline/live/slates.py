@@ -18,6 +18,7 @@ from paretail.pipeline.live.ranked import Drawn
 from paretail.pipeline.steering import SEGMENTS, Steering
 from paretail.policy import goals as spoken
 from paretail.policy.dials import Setting
+from paretail.policy.explore import draw
 from paretail.policy.goals import Goals
 from paretail.policy.objectives.base import codes_of
 from paretail.policy.pool import Pool
@@ -26,6 +27,8 @@ from paretail.policy.slate import compose, pulls
 
 #: Digits of goals' values in answers.
 DIGITS: Final = 6
+#: The policy that chooses where no goals are asked: always the best first, so that every propensity is 1.
+BEST_FIRST: Final = "best-first/1"
 
 log = structlog.get_logger()
 
@@ -85,9 +88,11 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
     segment = _segment(steering, asked)
     setting = steering.setting(asked_goals(question), segment, question.k)
     hard = _rules(rules, asked, pool, pinned)
-    places = compose(pool, steering.available, setting.weights, question.k, hard)
+    places, propensity = _composed(steering, pool, setting, question, segment, hard)
+    lines = _lines(
+        asked, rows, places[0], told, pulls(pool, steering.available, setting.weights, places)[0], propensity
+    )
     chosen = places[0][places[0] >= 0]
-    lines = _lines(asked, rows, chosen, told, pulls(pool, steering.available, setting.weights, places)[0])
     steering.exposures.add(rows[chosen])
     broken = hard.broken(places)[0]
     return rows[chosen], lines, _answer(steering, pool, places, setting, segment, broken)
@@ -97,14 +102,35 @@ def _segment(steering: Steering, asked: Asked) -> str:
     return SEGMENTS[int(steering.segments(asked.history)[0])]
 
 
-def _lines(asked: Asked, rows: Rows, chosen: Rows, told: Predictions,
-           pulled: Sequence[str | None]) -> list[bodies.RecommendedItem]:  # fmt: skip
-    scores = (1.0 / np.arange(1, len(chosen) + 1)).astype(np.float32)  # a slate is worth something as a whole alone
-    lines = asked.lines(rows[chosen], scores, "goals")
-    for line, place, goal in zip(lines, chosen.tolist(), pulled, strict=False):
-        ranked.tell(line, told, place, asked.engine.minor)
-        line.pulled_by = goal
+def _composed(steering: Steering, pool: Pool, setting: Setting, question: bodies.RecommendRequest, segment: str,
+              hard: Rules) -> tuple[Rows, NDArray[np.float64] | None]:  # fmt: skip
+    """Return the places of the slate, and how probable each was where it was drawn."""
+    share = steering.config.explore if question.explore is None else question.explore
+    if share <= 0:
+        return compose(pool, steering.available, setting.weights, question.k, hard), None
+    heat = steering.heat(asked_goals(question), segment, question.k, share)
+    drawn = draw(pool, steering.available, setting.weights, question.k, heat, np.random.default_rng(), hard)
+    return drawn.places, drawn.propensity[0]
+
+
+def _lines(asked: Asked, rows: Rows, places: Rows, told: Predictions, pulled: Sequence[str | None],
+           propensity: NDArray[np.float64] | None) -> list[bodies.RecommendedItem]:  # fmt: skip
+    slots = np.flatnonzero(places >= 0)
+    scores = (1.0 / np.arange(1, len(slots) + 1)).astype(np.float32)  # a slate is worth something as a whole alone
+    lines = asked.lines(rows[places[slots]], scores, "goals")
+    for line, slot in zip(lines, slots.tolist(), strict=True):
+        ranked.tell(line, told, int(places[slot]), asked.engine.minor)
+        line.pulled_by = pulled[slot]
+        line.propensity = None if propensity is None else float(propensity[slot])
     return lines
+
+
+def policy_of(lines: Sequence[bodies.RecommendedItem]) -> tuple[str, list[str], list[float] | None]:
+    """Return by which policy items were chosen, the items, and how probable each was; None: certain."""
+    policy = "goals/1" if any(line.source == "goals" for line in lines) else BEST_FIRST
+    drawn = [1.0 if line.propensity is None else line.propensity for line in lines]
+    items = [line.item_id for line in lines]
+    return policy, items, drawn if any(line.propensity is not None for line in lines) else None
 
 
 def _answer(steering: Steering, pool: Pool, places: Rows, setting: Setting, segment: str,

@@ -53,32 +53,31 @@ class Calibration(Objective[CalibrationConfig]):
 
 
 class _Matching(Gains):
+    """Each label's part of KL(p ‖ q̃) falls with each item of it, by an amount that its count alone decides."""
+
     def __init__(self, codes: Rows, wanted: Values, k: int, alpha: float) -> None:
         super().__init__(np.zeros(codes.shape, np.float32))
-        self.codes, self.wanted, self.k, self.alpha = codes, wanted, k, alpha
-        self.held = np.zeros_like(wanted)
-        self._tell()
+        self.users, self.codes = np.arange(len(codes)), codes
+        held = np.arange(k + 2)[None, None, :]
+        p = wanted[:, :, None]
+        q = (1 - alpha) * held / k + alpha * p
+        kl = p * np.log(np.where(p > 0, p, 1.0) / np.where(p > 0, q, 1.0))
+        self.steps = (kl[:, :, :-1] - kl[:, :, 1:]).astype(np.float32)  # [users, labels, held]
+        self.held = np.zeros(wanted.shape, np.int64)
+        first = self.steps[:, :, 0]
+        self.now = np.where(codes >= 0, np.take_along_axis(first, np.maximum(codes, 0), 1), np.float32(0.0))
 
     def add(self, places: Rows, slot: int) -> None:
+        """Count a label once more; what it gains next is less."""
         self._count(places, 1)
 
     def drop(self, places: Rows, slot: int) -> None:
+        """Count it once less."""
         self._count(places, -1)
 
     def _count(self, places: Rows, by: int) -> None:
-        label = np.take_along_axis(self.codes, np.maximum(places, 0)[:, None], 1)[:, 0]
-        there = np.flatnonzero((places >= 0) & (label >= 0))
-        self.held[there, label[there]] += by
-        self._tell()
-
-    def _tell(self) -> None:
-        gain = self._kl(self.held) - self._kl(self.held + 1)
-        self.now = np.where(self.codes >= 0, np.take_along_axis(gain, np.maximum(self.codes, 0), 1), 0).astype(
-            np.float32
-        )
-
-    def _kl(self, held: Values) -> Values:
-        """Return each label's part of KL(p ‖ q̃)."""
-        p = self.wanted
-        q = (1 - self.alpha) * held / self.k + self.alpha * p
-        return np.asarray(p * np.log(np.where(p > 0, p, 1.0) / np.where(p > 0, q, 1.0)))
+        label = self.codes[self.users, np.maximum(places, 0)]
+        for user in np.flatnonzero((places >= 0) & (label >= 0)).tolist():
+            mine = label[user]
+            self.held[user, mine] += by
+            self.now[user, self.codes[user] == mine] = self.steps[user, mine, self.held[user, mine]]

@@ -38,8 +38,8 @@ class Diversity(Objective[DiversityConfig]):
 class _Differing(Pairs):
     def __init__(self, codes: Rows, k: int) -> None:
         super().__init__(codes.shape, k)
-        self.codes = codes
+        alone = -1 - np.arange(codes.shape[1], dtype=np.int32)
+        self.codes = np.where(codes < 0, alone, codes)  # without a label: a label of its own
 
     def _to(self, places: Rows) -> Floats:
-        mine = np.take_along_axis(self.codes, places, 1)
-        return np.asarray((self.codes != mine) | (mine < 0), np.float32)
+        return np.asarray(self.codes != self.codes[self.users, places][:, None], np.float32)

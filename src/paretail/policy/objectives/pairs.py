@@ -15,6 +15,7 @@ class Pairs(Gains):
 
     def __init__(self, shape: tuple[int, ...], k: int) -> None:
         super().__init__(np.zeros(shape, np.float32))
+        self.users = np.arange(shape[0])
         self.per_pair = np.float32(2.0 / (k * (k - 1)) if k > 1 else 0.0)
 
     def add(self, places: Rows, slot: int) -> None:
@@ -26,8 +27,12 @@ class Pairs(Gains):
         self.now -= self._worth(places)
 
     def _worth(self, places: Rows) -> Floats:
-        far = self._to(np.maximum(places, 0)[:, None])
-        return np.where(places[:, None] >= 0, far * self.per_pair, np.float32(0.0))
+        far = self._to(np.maximum(places, 0))
+        far *= self.per_pair
+        if places.min(initial=0) < 0:
+            far[places < 0] = 0.0
+        return far
 
     def _to(self, places: Rows) -> Floats:
+        """Return the distance of each candidate to the one at `places[users]`, an array of its own."""
         raise NotImplementedError

@@ -37,7 +37,7 @@ class _First(Gains):
         self._now(self.none / self._unclicked(places, slot))
 
     def _unclicked(self, places: Rows, slot: int) -> Floats:
-        p = np.take_along_axis(self.p, np.maximum(places, 0)[:, None], 1)
+        p = self.p[np.arange(len(places)), np.maximum(places, 0)][:, None]
         return np.where(places[:, None] >= 0, 1 - np.minimum(self.attention[slot] * p, 0.999), np.float32(1.0))
 
     def _now(self, none: Floats) -> None:

@@ -1,0 +1,114 @@
+"""Exploration: slates drawn at random near the best, with the exact probability of what was drawn.
+
+    P(i at slot j | slots before) = exp(g_i / τ) / Σ_c exp(g_c / τ),   P(slate) = Π_j P(i_j at j | before)
+
+g_i is the marginal gain of candidate i for the slate so far, over candidates that the rules leave free: the
+Plackett-Luce model (R. L. Plackett, "The analysis of permutations", Applied Statistics 24(2), 1975,
+doi:10.2307/2346567) where no goal depends on the other items. Draws are by Gumbel noise (W. Kool, H. van Hoof, M.
+Welling, "Stochastic beams and where to find them", ICML 2019, arXiv:1903.06059): argmax of g / τ + noise. τ is solved
+on a sample of requests, so that exploring costs a given share of the expected clicks (`temperature`).
+
+Deviations: 1. Gains may depend on the slate so far. 2. What is drawn keeps its slot: no passes follow. A pinned item
+has probability 1.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretail.core.ids import Rows
+from paretail.policy.objectives.base import Values
+from paretail.policy.pool import Pool
+from paretail.policy.rules import Free, Rules
+from paretail.policy.slate import NO_RULES, Goals, Total
+
+#: Steps of the search for a temperature, and its bounds as parts of the spread of gains.
+HALVINGS: Final = 18
+COOLEST, HOTTEST = 1e-4, 30.0
+TINY: Final = 1e-300
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Slates `places[users, slots]`; `propensity[users, slots]` is given the slots before, 1 where a slot is empty."""
+
+    places: Rows
+    propensity: NDArray[np.float64]
+
+
+def draw(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: int, temperature: float,
+         rng: np.random.Generator, rules: Rules = NO_RULES) -> Drawn:  # fmt: skip
+    """Draw one slate for each user; `temperature` is in units of the weighted gain, 0 draws the best for sure."""
+    total, free = Total(pool, goals, weights, k, rules), Free(pool, rules)
+    places = np.full((pool.shape[0], k), -1, np.int32)
+    propensity = np.ones((pool.shape[0], k))
+    for slot in range(k):
+        scores = (total.at(slot) + free.at(k - slot)).astype(np.float64)
+        there = np.isfinite(scores).any(axis=1)
+        log_p = _log_softmax(scores, temperature)
+        chosen = (log_p + rng.gumbel(size=log_p.shape)).argmax(1).astype(np.int32)
+        pinned = rules.pinned(slot, len(places))
+        places[:, slot] = np.where(pinned >= 0, pinned, np.where(there, chosen, -1))
+        drawn = there & (pinned < 0)
+        propensity[drawn, slot] = np.exp(log_p[drawn, chosen[drawn]])
+        total.add(places[:, slot], slot)
+        free.add(places[:, slot])
+    return Drawn(places, propensity)
+
+
+def likelihood(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], temperature: float, places: Rows,
+               rules: Rules = NO_RULES) -> NDArray[np.float64]:  # fmt: skip
+    """Return the probability `[users, slots]` with which `draw` puts `places` there, given the slots before."""
+    k = places.shape[1]
+    total, free = Total(pool, goals, weights, k, rules), Free(pool, rules)
+    found = np.ones(places.shape)
+    for slot in range(k):
+        log_p = _log_softmax((total.at(slot) + free.at(k - slot)).astype(np.float64), temperature)
+        mine = places[:, slot]
+        told = (mine >= 0) & (rules.pinned(slot, len(places)) < 0)
+        found[told, slot] = np.exp(log_p[told, mine[told]])
+        total.add(mine, slot)
+        free.add(mine)
+    return found
+
+
+def temperature(pool: Pool, goals: Goals, weights: Mapping[str, float], k: int, share: float, seed: int = 0) -> float:
+    """Return τ at which exploring costs `share` of the expected clicks of `pool`'s slates, against the coolest draw.
+
+    Found by halving on common random numbers; the hottest where even that costs less.
+    """
+    if share <= 0:
+        return 0.0
+    spread = _spread(pool, goals, weights, k)
+
+    def clicks(tau: float) -> float:
+        drawn = draw(pool, goals, weights, k, tau, np.random.default_rng(seed))
+        return float(goals["clicks"].value(pool, drawn.places).mean())
+
+    least = (1 - share) * clicks(0.0)
+    low, high = np.log(COOLEST), np.log(HOTTEST)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if clicks(spread * float(np.exp(middle))) >= least else (low, middle)
+    return spread * float(np.exp(low))
+
+
+def _spread(pool: Pool, goals: Goals, weights: Mapping[str, float], k: int) -> float:
+    """Return the usual deviation of gains among a user's candidates."""
+    scores = Total(pool, goals, weights, k, NO_RULES).at(0)
+    kept = np.where(pool.valid, scores, np.nan)
+    return float(np.nanmean(np.nanstd(kept, axis=1))) or 1.0
+
+
+def _log_softmax(scores: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Return log probabilities by row; of a row without candidates all -inf. At 0 the best (first of equals) has 1."""
+    best = scores.max(axis=1, keepdims=True)
+    best = np.where(np.isfinite(best), best, 0.0)
+    if temperature <= 0:
+        first = np.arange(scores.shape[1]) == scores.argmax(1)[:, None]
+        return np.where(first & np.isfinite(scores), 0.0, -np.inf)
+    heat = (scores - best) / temperature
+    return np.asarray(heat - np.log(np.maximum(np.exp(heat).sum(axis=1, keepdims=True), TINY)))
