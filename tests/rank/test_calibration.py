@@ -54,6 +54,31 @@ def test_few_examples_move_little() -> None:
     assert one(np.array([0.4]))[0] > one(np.array([0.2]))[0]  # beyond the outer blocks the order stays
 
 
+def test_uneven_weights_count_as_fewer_examples() -> None:
+    """One example that weighs like thousands moves calibration little."""
+    p, _, label, seen = drawn()
+    weight = np.ones(ROWS)
+    weight[0], p[0], label[0] = 1e9, 0.3, 1.0
+    assert logit(Calibration.fit("platt", p, label, weight, seen)(p[:1]))[0] < logit(p[:1])[0] + 0.5
+
+
+def test_purchases_are_calibrated_as_if_all_pairs_had_been_clicked() -> None:
+    """The policy shows, and people click, what is bought less often than told: the others are bought as told."""
+    rng = np.random.default_rng(2)
+    liked = rng.random(ROWS) < 0.5
+    propensity, p_click = np.where(liked, 0.9, 0.1), np.where(liked, 0.5, 0.1)
+    there = (rng.random(ROWS) < propensity) & (rng.random(ROWS) < p_click)
+    true = np.where(liked, 0.3, 0.4)
+    buy = np.where(there, rng.random(ROWS) < true, np.nan)
+    told = {"click": p_click, "purchase": np.full(ROWS, 0.4)}
+    asked = Later({task: p[there] for task, p in told.items()},
+                  {"click": np.ones(int(there.sum())), "purchase": buy[there]}, np.full(int(there.sum()), np.nan),
+                  np.ones(int(there.sum())), np.ones(int(there.sum())), np.arange(int(there.sum())), None,
+                  propensity[there])  # fmt: skip
+    fit = calibrations(judged(asked, RankConfig(), [])["calibration"])["purchase"]
+    assert fit(told["purchase"]).mean() == pytest.approx(0.35, abs=0.012)
+
+
 def test_segments_are_shifted_towards_what_they_did() -> None:
     rng = np.random.default_rng(1)
     segment = rng.integers(-1, 3, ROWS)
@@ -108,7 +133,8 @@ def later(seed: int = 0) -> Later:
     buy = click & (rng.random(ROWS) < q)
     labels = {"click": click * 1.0, "purchase": np.where(click, buy, np.nan), "value": np.where(buy, 0.0, np.nan)}
     told = {"click": p, "purchase": q, "value": np.where(item < 12, 0.5, 1.0) * value}
-    return Later(told, labels, np.where(buy, value, np.nan), seen, np.ones(ROWS), rng.integers(500, size=ROWS), item)
+    return Later(told, labels, np.where(buy, value, np.nan), seen, np.ones(ROWS), rng.integers(500, size=ROWS), item,
+                 np.ones(ROWS))  # fmt: skip
 
 
 def test_a_later_part_is_judged_and_calibrated() -> None:

@@ -4,6 +4,7 @@
     value' = value · Σ actual / Σ predicted
 
 The prior keeps few examples from moving much: the two numbers are near 1 and 0 unless the later events say otherwise.
+Of what follows a click, w are those with which clicked examples stand for all pairs, 1 / (propensity · p_click), cut.
 Isotonic calibration and shifts by segment: `isotonic.py` beside.
 
 J. Platt, "Probabilistic outputs for support vector machines", 1999. Deviations: 1. The prior instead of smoothed
@@ -95,8 +96,11 @@ class Calibration:
     @classmethod
     def fit(cls, way: Way, p: Floats, label: Floats, weight: Floats, seen: Floats,
             segment: NDArray[Any] | None = None) -> Self:  # fmt: skip
-        """Fit to predictions and what happened, as `Platt.fit`; with segments, their shifts after it."""
-        weight = weight / weight.mean() if len(weight) else weight
+        """Fit to predictions and what happened, as `Platt.fit`; with segments, their shifts after it.
+
+        Uneven weights count as so many examples as would be as sure, (Σ w)² / Σ w² of them (L. Kish, 1965).
+        """
+        weight = weight * weight.sum() / (weight**2).sum() if len(weight) else weight
         base = (Platt if way == "platt" else Isotonic).fit(p, label, weight, seen)
         if segment is None:
             return cls(base)

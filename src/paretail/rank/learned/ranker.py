@@ -81,7 +81,7 @@ class Ranker:
         net = network_of(config, examples.tasks, *columns, seed)
         fresh = cls(config, examples.tasks, net, features, sides)
         curves = learn(net, frame.first(1 - LATER), config, config.epochs, config.lr, seed, progress)
-        calibrated = fresh._judged(frame, graph.tables["item"])
+        calibrated = fresh._judged(frame, graph.tables["item"], examples.propensity)
         learn(net, frame, config, max(1, round(AGAIN * config.epochs)), AGAIN_LR * config.lr, seed + 1, progress)
         net.settle()
         net.eval()
@@ -227,7 +227,7 @@ class Ranker:
                 found[task] = self._calibrate(task, expected(sigmoid, mean, variance), item_idx)
         return found
 
-    def _judged(self, frame: Frame, items: pl.DataFrame) -> dict[str, Any]:
+    def _judged(self, frame: Frame, items: pl.DataFrame, propensity: NDArray[np.float32]) -> dict[str, Any]:
         """Calibrate on the newest impressions; return the numbers, and how reliable the predictions are."""
         self.net.eval()
         earlier, later = frame.first(1 - LATER), frame.last(LATER)
@@ -240,7 +240,8 @@ class Ranker:
         labels = {task: label.double().numpy() for task, label in later.labels.items()}
         paid = np.exp(labels.get("value", np.full(len(user), np.nan))) * self._prices[item]
         segment = None if self._segments is None else self._segments[item]
-        asked = Later(told, labels, paid, seen, later.weight.double().numpy(), user, segment)
+        shown = propensity[-len(user) :].astype(np.float64)
+        asked = Later(told, labels, paid, seen, later.weight.double().numpy(), user, segment, shown)
         before = [np.bincount(rows.numpy(), minlength=int(all_rows.max()) + 1)[those] for rows, all_rows, those in
                   ((earlier.user, frame.user, user), (earlier.item, frame.item, item))]  # fmt: skip
         return judged(asked, self.config, divided(items, self.features.facts, item, *before))
