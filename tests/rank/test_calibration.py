@@ -66,7 +66,7 @@ def test_purchases_are_calibrated_as_if_all_pairs_had_been_clicked() -> None:
     """The policy shows, and people click, what is bought less often than told: the others are bought as told."""
     rng = np.random.default_rng(2)
     liked = rng.random(ROWS) < 0.5
-    propensity, p_click = np.where(liked, 0.9, 0.1), np.where(liked, 0.5, 0.1)
+    propensity, p_click = np.where(liked, 0.9, 0.4), np.where(liked, 0.5, 0.2)
     there = (rng.random(ROWS) < propensity) & (rng.random(ROWS) < p_click)
     true = np.where(liked, 0.3, 0.4)
     buy = np.where(there, rng.random(ROWS) < true, np.nan)
