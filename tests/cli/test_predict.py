@@ -146,3 +146,28 @@ def test_without_torch_training_says_what_to_install(
     done = paretail("train", "--config", folder / "shop.toml", "--out", tmp_path / "b")
     assert done.code == 0, done.err
     assert "pip install 'paretail[learn]'" in done.out
+
+
+def test_what_is_left_out_and_refused_is_said(folder: Path, tmp_path: Path) -> None:
+    """Events after today are in quarantine, constant features and tasks are named, and a leak leaves no ranker."""
+    events = pl.read_parquet(folder / "events.parquet")
+    bought = events.filter(pl.col("event") == "purchase", pl.col("user_id") < "u030")
+    events = pl.concat([events.filter(pl.col("event") != "purchase"), bought])
+    late = events.head(1).with_columns(ts_ms=pl.lit(4_000_000_000_000))
+    pl.concat([events.with_columns(price=pl.lit(None, pl.Float64)), late]).write_parquet(tmp_path / "events.parquet")
+    users = pl.read_parquet(folder / "users.parquet")
+    text = (folder / "shop.toml").read_text().replace('"users.parquet"', f'"{tmp_path / "users.parquet"}"')
+    text = text.replace('"events.parquet"', f'"{tmp_path / "events.parquet"}"')
+    (tmp_path / "shop.toml").write_text(text.replace('"items.parquet"', f'"{folder / "items.parquet"}"'))
+    leak = pl.col("user_id").is_in(bought["user_id"].implode())
+    for name, table in (("honest", users), ("leaky", users.with_columns(ever=leak.cast(pl.String)))):
+        table.write_parquet(tmp_path / "users.parquet")
+        done = paretail("train", "--config", tmp_path / "shop.toml", "--out", tmp_path / name)
+        assert done.code == 0, done.err
+        said = " ".join(done.out.split())
+        assert "1 in quarantine" in said
+        if name == "honest":
+            assert "Ranker: the task `value` is left out: 0 of" in said
+            assert "Ranker: the same for every impression, and so without a say: brand_lift, new" in said
+        else:
+            assert "No ranker: the users' ever" in said

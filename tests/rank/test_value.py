@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from paretail.data.types import Events  # noqa: E402  # torch may be missing
 from paretail.rank.config import RankConfig  # noqa: E402  # torch may be missing
-from paretail.rank.learned.network import FARTHEST, SIGMA, _gaussian_loss  # noqa: E402
+from paretail.rank.learned.network import FARTHEST, SIGMA, gaussian_loss  # noqa: E402
 from paretail.rank.learned.ranker import Ranker  # noqa: E402
 
 from .test_ranker import QUICK, graph, planted, trained  # noqa: E402
@@ -72,10 +72,10 @@ def test_wild_orders_move_little() -> None:
 def test_guards() -> None:
     """Labels count as at most FARTHEST from the price; sigma is kept within SIGMA, and the loss never below 0."""
     zero = torch.zeros(3)
-    far = _gaussian_loss(torch.tensor([FARTHEST, 50.0, 1e9]), zero, zero, torch.tensor(0.0))
+    far = gaussian_loss(torch.tensor([FARTHEST, 50.0, 1e9]), zero, zero, torch.tensor(0.0))
     torch.testing.assert_close(far, far[:1].expand(3))
     for log_sigma, sigma in ((-30.0, SIGMA[0]), (30.0, SIGMA[1])):
-        told = _gaussian_loss(zero, zero + 0.1, zero, torch.tensor(log_sigma))
+        told = gaussian_loss(zero, zero + 0.1, zero, torch.tensor(log_sigma))
         torch.testing.assert_close(told, torch.full((3,), float(np.log(sigma / SIGMA[0]) + 0.5 * 0.01 / sigma**2)))
         assert (told >= 0).all()
 

@@ -1,12 +1,15 @@
 """Settings of the ranker, `[rank]` in shop.toml."""
 
-from typing import Any
+from typing import Any, Final, Literal
 
 from pydantic import Field, NonNegativeFloat
 
 from paretail.core.config import Config
 from paretail.rank.calibration import Way
 from paretail.rank.segments import By
+
+Task = Literal["click", "cart", "purchase", "value"]
+WEIGHTS: Final[dict[Task, float]] = {"cart": 0.5}
 
 
 class SweepConfig(Config):
@@ -48,8 +51,8 @@ class RankConfig(Config):
         0.5, ge=0, le=1, description="What follows a click is weighed by P(click) to the power of minus this.",
     )  # fmt: skip
     net_precision: float = Field(80.0, ge=0, description="Precision of the prior that holds the features' network.")
-    task_weights: dict[str, NonNegativeFloat] = Field(
-        default_factory=lambda: {"cart": 0.5}, description="Weight of a task's likelihood; 1 where it has none.",
+    task_weights: dict[Task, NonNegativeFloat] = Field(
+        default_factory=lambda: dict(WEIGHTS), description="Weight of a task's likelihood; 1 where it has none.",
     )  # fmt: skip
     calibration: Way = Field(
         "platt", description="`platt`: two numbers a task; `isotonic`: any rising curve, for logs with many purchases."
@@ -57,6 +60,9 @@ class RankConfig(Config):
     calibration_by: By = Field(
         "none",
         description="Items that are shifted together after it: `none`; by `category`, `brand` or `price` (five bands).",
+    )
+    leaks: Literal["refuse", "ignore"] = Field(
+        "refuse", description="What becomes of a ranker where an attribute says exactly what it is to predict."
     )
     attribution_hours: float = Field(
         168.0, gt=0, le=8760, description="How long after it was shown an event may follow from an impression.",
@@ -66,4 +72,4 @@ class RankConfig(Config):
 
     def weight_of(self, task: str) -> float:
         """Return the weight of a task's likelihood."""
-        return self.task_weights.get(task, 1.0)
+        return next((weight for name, weight in self.task_weights.items() if name == task), 1.0)

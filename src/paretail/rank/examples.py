@@ -83,11 +83,13 @@ class Examples:
         return replace(self, labels={task: self.labels[task] for task in tasks})
 
 
-def learnable(examples: Examples) -> tuple[Examples, tuple[str, ...]]:
+def learnable(examples: Examples, events: pl.DataFrame | None = None) -> tuple[Examples, tuple[str, ...]]:
     """Return the examples with the tasks that can be learned, and what is said of each that cannot.
 
-    Raises RankError (RANK-04) where not even clicking can: without clicks there is nothing to rank by.
+    `events` are those of the log: with them it is said whether a kind never occurs, or never follows from what was
+    shown. Raises RankError (RANK-04) where not even clicking can: without clicks there is nothing to rank by.
     """
+    counts = {} if events is None else dict(events["kind"].value_counts().iter_rows())
     told, tasks = [], []
     for task in TASKS:
         label = examples.labels.get(task, np.zeros(0, np.float32))
@@ -95,12 +97,30 @@ def learnable(examples: Examples) -> tuple[Examples, tuple[str, ...]]:
         if positives >= FEWEST:
             tasks.append(task)
         else:
-            told.append(f"the task `{task}` is left out: {positives} positive examples, {FEWEST} are needed")
+            told.append(f"the task `{task}` is left out: {_lacks(task, positives, examples, counts)}")
     if "click" not in tasks:
         expected = f"Expected {FEWEST} impressions at least that were clicked"
         do = "Map the shop's word for clicks in [data.kinds], or set [rank] enabled = false"
         raise RankError(Problem("RANK-04", f"{len(examples)} impressions; {told[0]}", expected, do))
     return examples.with_tasks(tasks), tuple(told)
+
+
+def _lacks(task: str, positives: int, examples: Examples, counts: dict[str, int]) -> str:
+    """Say why a task cannot be learned: its kind never occurs, never follows from what was shown, has no prices."""
+    few = f"{positives} positive examples, {FEWEST} are needed"
+    if task == "value":
+        bought = int(np.nansum(examples.labels.get("purchase", np.zeros(1)) == 1))
+        return (
+            f"{positives} of {bought:,} purchases that followed from what was shown have a price, {FEWEST} are needed"
+        )
+    events = sum(counts.get(kind, 0) for kind in (("click", "view") if task == "click" else (task,)))
+    if not counts or positives > 0:
+        return few
+    return (
+        f"{few}; {events:,} events of that kind follow from nothing shown"
+        if events
+        else f"{few}; no event of that kind"
+    )
 
 
 def _shown(frame: pl.DataFrame, users: Vocabulary, items: Vocabulary) -> pl.DataFrame:

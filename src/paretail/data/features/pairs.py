@@ -112,6 +112,12 @@ class PairFeatures:
         scale = np.where(deviation > 1e-6, 1 / np.maximum(deviation, 1e-6), 0.0)
         return replace(self, mean=mean.astype(np.float32), scale=scale.astype(np.float32))
 
+    @property
+    def constant(self) -> tuple[str, ...]:
+        """What is said of the columns that were the same for every pair, and so count nothing; empty without any."""
+        names = [name for name, scale in zip(NAMES, self.scale, strict=True) if scale == 0]
+        return (f"the same for every impression, and so without a say: {', '.join(names)}",) if names else ()
+
     def matrix(self, history: History, user_idx: Rows, item_idx: Rows, ts_ms: Ints) -> Dense:
         """Return standardised features `[pairs, NAMES]` of users of `history` and items, as of `ts_ms[pairs]`."""
         return self.standard(self.raw(history, user_idx, item_idx, ts_ms))

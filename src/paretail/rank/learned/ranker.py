@@ -24,6 +24,7 @@ from paretail.rank.calibration import Calibration, calibrations
 from paretail.rank.config import RankConfig
 from paretail.rank.examples import TASKS, Examples, learnable
 from paretail.rank.judging import Later, judged
+from paretail.rank.leaks import check_leaks
 from paretail.rank.learned.explain import ALL_GROUPS, Explainer, Halves
 from paretail.rank.learned.fitting import Frame, learn, log_prices, network_of
 from paretail.rank.learned.foldin import Usual, folded
@@ -71,10 +72,13 @@ class Ranker:
         """
         seed = seed if config.seed is None else config.seed
         users, items = graph.nodes["user"], graph.nodes["item"]
-        examples, remarks = learnable(Examples.of(events, users, items, config.attribution_hours))
+        examples, remarks = learnable(Examples.of(events, users, items, config.attribution_hours), events.frame)
+        if config.leaks == "refuse":
+            check_leaks(graph, examples)
         features = PairFeatures.of(graph.tables["item"], graph.history)
         raw = features.raw(graph.history, examples.user_idx, examples.item_idx, examples.ts_ms)
         features = features.standardised_by(raw)
+        remarks += features.constant
         sides = UserSides.of(graph.history, features.facts)
         frame = Frame.of(examples, features, raw, config)
         columns = torch.from_numpy(sides.matrix(graph.history)), torch.from_numpy(item_sides(graph))
