@@ -24,6 +24,7 @@ NOTE = "<!-- Written by scripts/generate_reference.py; `make docs` writes it ane
 TABLES = {
     "Models": ("paretail.retrieve.models", "MODELS", 'A name for `[model] name = "..."`.'),
     "Sharing architectures": ("paretail.rank.sharing", "SHARING", "What the tasks of a ranker have in common."),
+    "Spaces": ("paretail.rank.spaces", "SPACES", "A name for `[rank] space`: where what follows a click is learned."),
     "Balancers": ("paretail.rank.balance", "BALANCERS", "How the losses of several tasks are weighed at each step."),
     "Goals": ("paretail.policy.objectives", "OBJECTIVES", "What slates may serve: names for dials, budgets, presets."),
     "Sources": ("paretail.data.sources", "SOURCES", "A name for `format`, where the file's ending does not say it."),

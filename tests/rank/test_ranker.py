@@ -218,3 +218,10 @@ def test_gaussians() -> None:
     torch.testing.assert_close(table.of(torch.tensor([1]))[1][0], prior.variance[1])
     mean, variance = torch.tensor([0.3, -1.0]), torch.tensor([0.5, 2.0])
     torch.testing.assert_close(expected(lambda x: x**3, mean, variance), mean**3 + 3 * mean * variance)
+
+
+@pytest.mark.parametrize("space", ["esmm", "escm2_ips", "escm2_dr"])
+def test_what_follows_a_click_can_be_learned_over_all_impressions(space: str) -> None:
+    told, truth = everyone(trained(space=space, epochs=4)), planted()
+    assert alike(told.p_purchase, truth.p_purchase) > (0.35 if space == "esmm" else 0.6)
+    assert np.isfinite(told.value).all()

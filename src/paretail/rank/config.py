@@ -50,6 +50,11 @@ class RankConfig(Config):
     click_power: float = Field(
         0.5, ge=0, le=1, description="What follows a click is weighed by P(click) to the power of minus this.",
     )  # fmt: skip
+    space: Literal["conditional", "esmm", "escm2_ips", "escm2_dr"] = Field(
+        "conditional", description="Examples that what follows a click is learned from: those clicked (`conditional`), "
+        "or all impressions: `esmm`, `escm2_ips`, `escm2_dr`.",
+    )  # fmt: skip
+    space_settings: dict[str, Any] = Field(default_factory=dict, description="Settings of that space.")
     net_precision: float = Field(80.0, ge=0, description="Precision of the prior that holds the features' network.")
     task_weights: dict[Task, NonNegativeFloat] = Field(
         default_factory=lambda: dict(WEIGHTS), description="Weight of a task's likelihood; 1 where it has none.",

@@ -33,6 +33,7 @@ from paretail.learn.step import Losses
 from paretail.rank.config import RankConfig
 from paretail.rank.learned.gaussian import Gaussian, expected
 from paretail.rank.sharing import SHARING
+from paretail.rank.spaces import SPACES, Followed
 from paretail.rank.tables import Tables
 
 #: Positions beyond this one are seen like it.
@@ -103,6 +104,10 @@ class RankNet(nn.Module):
         sharing = SHARING[config.sharing]
         self.net = sharing(sharing.config_type(**config.sharing_settings), self.tasks, sizes.features)
         self.gain = nn.Parameter(torch.full((every,), 0.3))
+        space = SPACES[config.space]
+        asked = space.config_type(**config.space_settings)
+        follow = [task for task in self.tasks if task not in FIRST and "click" in self.tasks]
+        self.spaces = nn.ModuleDict({task: space(asked, sizes.features) for task in follow})
         self.examples = 1
         learned, fixed = _masks(config, self.tasks)
         facts = {
@@ -181,15 +186,17 @@ class RankNet(nn.Module):
         if task == "click":
             return (self._clicks(mean, variance, batch) * batch.weight).sum() / rows
         there = label.isfinite()
-        mean, variance, label = mean[there], variance[there], label[there]
-        if not len(label):
-            return told.mean[task].sum() * 0.0
+        fair = self._fair(told, batch, there)
         if task == "value":
-            losses = gaussian_loss(label, mean, variance, self.log_sigma)
+            losses = gaussian_loss(label[there], mean[there], variance[there], self.log_sigma) * fair
+            total = losses.sum() if len(losses) else mean.sum() * 0.0
         else:
-            losses = expected(lambda eta: functional.binary_cross_entropy_with_logits(eta, label, reduction="none"),
-                              mean, variance)  # fmt: skip
-        return (losses * self._fair(told, batch, there)).sum() * self.config.weight_of(task) / rows
+            click = told.mean["click"], told.variance["click"]
+            seen = self.seen(batch.position).exp()
+            total = self.spaces[task](
+                Followed(*click, mean, variance, seen, label, batch.weight, fair, batch.features)
+            )  # fmt: skip
+        return total * self.config.weight_of(task) / rows
 
     def _clicks(self, mean: Vector, variance: Vector, batch: Batch) -> Vector:
         seen, label = self.seen(batch.position), batch.labels["click"]

@@ -1,0 +1,111 @@
+"""Each space of what follows a click: by its formula, in odd batches, and right in the mean where it says so."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from paretail.rank.config import RankConfig  # noqa: E402  # torch may be missing
+from paretail.rank.spaces import SPACES, Followed, Space  # noqa: E402
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+FEATURES = 3
+
+
+def space(name: str, **settings: Any) -> Space[Any]:
+    torch.manual_seed(0)
+    return SPACES[name](SPACES[name].config_type(**settings), FEATURES)
+
+
+def batch(rows: int = 8, seed: int = 0, spread: float = 0.0, clicks: float = 0.5) -> Followed:
+    """Draw a batch in which clicks and what follows them are as the beliefs say."""
+    rng = np.random.default_rng(seed)
+    click, mean = rng.normal(-1, 1, rows), rng.normal(0, 1, rows)
+    clicked = rng.random(rows) < (1 / (1 + np.exp(-click)) if clicks else np.zeros(rows))
+    label = np.where(clicked, rng.random(rows) < 1 / (1 + np.exp(-mean)), np.nan)
+    made = [torch.tensor(part, dtype=torch.float64) for part in (click, np.full(rows, spread), mean)]
+    ones = torch.ones(rows, dtype=torch.float64)
+    fair, features = ones[torch.tensor(clicked)], torch.tensor(rng.normal(size=(rows, FEATURES)))
+    logit = made[2].requires_grad_()
+    return Followed(made[0], made[1], logit, made[1], ones, torch.tensor(label), ones, fair, features)
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize(("rows", "clicks"), [(0, 1), (6, 0), (1, 1), (40, 1)])
+def test_odd_batches_have_finite_losses_that_reach_the_logit(name: str, rows: int, clicks: int) -> None:
+    of = batch(rows, spread=0.3, clicks=clicks)
+    loss = space(name).double()(of)
+    assert loss.shape == ()
+    assert loss.isfinite()
+    loss.backward()
+    assert of.mean.grad is not None
+    assert of.mean.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_every_space_can_be_asked_for_and_is_documented(name: str) -> None:
+    assert name in get_args(RankConfig.model_fields["space"].annotation)
+    assert f"\n### `{name}`\n" in (DOCS / "sharing.md").read_text(encoding="utf-8")
+
+
+def value(loss: Any) -> float:
+    return float(loss.detach())
+
+
+def by_hand(of: Followed) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return p_click, p_follow and the labels."""
+    return torch.sigmoid(of.click_mean).numpy(), torch.sigmoid(of.mean.detach()).numpy(), of.label.numpy()
+
+
+def log_loss(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    return -np.asarray(y * np.log(p) + (1 - y) * np.log(1 - p))
+
+
+def test_conditional_is_the_weighted_log_loss_of_clicks() -> None:
+    of = batch(spread=1e-12)
+    _, p, y = by_hand(of)
+    there = np.isfinite(y)
+    assert value(space("conditional")(of)) == pytest.approx(log_loss(y[there], p[there]).sum(), rel=1e-5)
+
+
+def test_esmm_is_the_log_loss_of_the_product_over_all() -> None:
+    of = batch(spread=1e-12)
+    q, p, y = by_hand(of)
+    assert value(space("esmm")(of)) == pytest.approx(log_loss(np.nan_to_num(y), q * p).sum(), rel=1e-5)
+
+
+def test_ips_weighs_clicks_by_the_inverse_of_their_probability() -> None:
+    of = batch(spread=1e-12)
+    q, p, y = by_hand(of)
+    there = np.isfinite(y)
+    weight = 1 / q[there]
+    expected = (log_loss(y[there], p[there]) * weight / weight.mean()).sum()
+    assert value(space("escm2_ips", counterfactual=1.0, entire=0.0)(of)) == pytest.approx(expected, rel=1e-5)
+    whole = 0.5 * expected + 0.5 * value(space("esmm")(of))
+    assert value(space("escm2_ips")(of)) == pytest.approx(whole, rel=1e-5)
+
+
+def test_dr_is_right_in_the_mean_whatever_is_imputed() -> None:
+    """Of 40,000 impressions; the share of clicks is divided out, and the imputed network's own loss left out."""
+    of = batch(40_000, spread=1e-12)
+    _, p, _ = by_hand(of)
+    truth = (p * -np.log(p) - (1 - p) * np.log(1 - p)).mean()
+    for bias in (-3.0, 0.0, 3.0):
+        made = space("escm2_dr", counterfactual=1.0, entire=0.0).double()
+        with torch.no_grad():
+            made.imputed[2].weight.zero_()
+            made.imputed[2].bias.fill_(bias)
+        assert value(made.robust(of)) / len(p) == pytest.approx(truth, rel=0.03)
+
+
+def test_dr_imputes_from_what_was_clicked_and_pulls_at_all() -> None:
+    of = batch(200, spread=0.1)
+    made = space("escm2_dr", entire=0.0).double()
+    made(of).backward()
+    unclicked = ~of.label.isfinite()
+    assert of.mean.grad is not None
+    assert (of.mean.grad[unclicked].abs() > 0).all()
+    assert all(param.grad is not None and param.grad.abs().sum() > 0 for param in made.imputed.parameters())
