@@ -15,7 +15,7 @@ def recommend(
     exclude: str | None = None,
     history: Path | None = None,
     max_age_days: float | None = None,
-    order: Literal["model", "value", "purchase", "click"] = "model",
+    order: Literal["auto", "model", "value", "purchase", "cart", "click"] = "auto",
     goals: str | None = None,
     settings: Path | None = None,
     json: bool = False,
@@ -40,8 +40,8 @@ def recommend(
     max_age_days
         Leave out items that have been sold for longer (`created`), counted from now; those that do not tell stay.
     order
-        `model`: as the retriever scores; else its 500 best are ranked by what the bundle's ranker expects: money, a
-        purchase, a click.
+        `model`: as the retriever scores; else its best are ranked by what the bundle's ranker expects: money, a
+        purchase, a cart, a click. `auto`: by the target where `train` found that this makes better lists, else `model`.
     goals
         Compose slates for goals: dials such as `revenue=0.5,diversity=0.2` (fractions of what is reachable), or
         `maximise=diversity,revenue>=-2%`, or `preset=NAME`.
@@ -57,7 +57,7 @@ def recommend(
     from paretail.pipeline.recommend import recommend_to_file
     from paretail.pipeline.steered import Settings
 
-    if (goals is not None) + (settings is not None) + (order != "model") > 1:
+    if (goals is not None) + (settings is not None) + (order not in ("auto", "model")) > 1:
         found = "--goals, --settings and --order given together"
         raise UsageError(Problem("CLI-26", found, "Expected one of them at most", "Leave out the others"))
     wanted = Settings.of_line(goals) if goals is not None else Settings.of_file(settings) if settings else None

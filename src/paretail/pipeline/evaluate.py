@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,7 @@ from paretail.evaluate.context import Context, labels
 from paretail.evaluate.report import Report, evaluate
 from paretail.graph.targets import USER
 from paretail.pipeline.holdout import read_events, read_links
-from paretail.pipeline.recommend import check_k
+from paretail.pipeline.recommend import check_k, listed
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.regraph import graph_in
 from paretail.retrieve.models import model
@@ -88,7 +89,9 @@ def evaluate_recommender(
     for name in ("this bundle", *against):
         progress(f"Evaluating {name}")
         rival = recommender if name == "this bundle" else _baseline(name, recommender)
-        lists = rival.recommend(histories, max(ks), exclude, progress=progress)
+        known = recommender.users.rows(user_ids.gather(asked))
+        order: Literal["auto", "model"] = "auto" if rival is recommender else "model"
+        lists = listed(rival, histories, known, max(ks), exclude, order, progress=progress)
         reports[name] = _report(lists, held, context, ks)
     return Evaluation(
         recommender.version, recommender.target, recommender.mode(excluded), len(asked), len(held.item_idx), reports

@@ -1,5 +1,6 @@
 """Ranking in a bundle: learned with it where its log tells what was shown, and read from it again when asked for."""
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -10,19 +11,28 @@ from numpy.typing import NDArray
 from paretail.core.errors import BundleError, Problem
 from paretail.core.ids import Rows
 from paretail.core.progress import Progress
+from paretail.data.held import Mode
+from paretail.data.kinds import NOT_TARGETS
 from paretail.data.types import Candidates, History, Predictions
 from paretail.graph.shopgraph import ShopGraph
 from paretail.graph.targets import ITEM, Target
 from paretail.pipeline.bundle import Bundle, Draft
 from paretail.rank import RankError
+from paretail.rank.boosted.levels import Gain
+from paretail.rank.boosted.questions import NEAR
+from paretail.rank.boosted.ranker import KIND, BoostedRanker, lines_of
 from paretail.rank.config import RankConfig
+from paretail.retrieve.base import Question, Retriever
+from paretail.retrieve.models import model
 
 if TYPE_CHECKING:  # torch comes with it
     from paretail.rank.learned.ranker import Ranker
 
+    AnyRanker = Ranker | BoostedRanker
+
 GROUP: Final = "ranker"
 #: What lists may be ordered by beside the retriever's own score.
-Order = Literal["value", "purchase", "click"]
+Order = Literal["value", "purchase", "cart", "click"]
 #: So many of the retriever's best are ranked.
 CANDIDATES: Final = 500
 SHOWN: Final = "impression"
@@ -35,8 +45,10 @@ def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfi
     Nothing is learned, and that is said, where the extra `learn` is missing or the log has too few clicks; nothing is
     said where lists hold no items or the log has no impressions.
     """
-    if not config.enabled or target.name != ITEM or SHOWN not in graph.history.kinds:
+    if not config.enabled or target.name != ITEM:
         return ()
+    if SHOWN not in graph.history.kinds:
+        return _add_boosted(draft, target, graph, seed, progress)
     if find_spec("torch") is None:
         return ("No ranker: it needs the extra `learn` (pip install 'paretail[learn]'); lists are those of the model.",)
     from paretail.rank.learned.ranker import Ranker
@@ -51,6 +63,27 @@ def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfi
     return (f"Ranker: {told(ranker.facts)}", *(f"Ranker: {remark}" for remark in ranker.report["remarks"]))
 
 
+def _add_boosted(draft: Draft, target: Target, graph: ShopGraph, seed: int, progress: Progress) -> tuple[str, ...]:
+    """Learn a ranker from the lists that the draft's model would have made, and put it into the draft."""
+    from paretail.pipeline import funnel
+    from paretail.retrieve.models.blend import ASKS
+
+    facts = draft.facts
+    model_type = model(facts["model"])
+    if hasattr(model_type, "train"):
+        return (f"No ranker: {facts['model']!r} would be trained anew for each moment that is asked",)
+    wishes = tuple(kind for kind in graph.history.kinds if kind not in NOT_TARGETS)
+    settings = model_type.config_type.parse(facts["settings"], "[model.settings]")
+    question = Question(facts["target"], facts["repeat"], wishes)
+    try:
+        ranker = funnel.learn(graph, target.shop.events, funnel.Source(facts["model"], settings, question), seed, progress)
+    except RankError as error:
+        return tuple(f"No ranker: {problem.found}" for problem in error.problems)
+    draft.arrays[GROUP] = ranker.arrays()
+    draft.facts[GROUP] = ranker.facts
+    return tuple(f"Ranker: {line}" for line in (*lines_of(ranker.facts, ASKS), *ranker.report["remarks"]))
+
+
 def told(facts: dict[str, Any]) -> str:
     """Say in a line what a ranker predicts, from how much, and how far it is off."""
     report = facts["report"]
@@ -61,11 +94,12 @@ def told(facts: dict[str, Any]) -> str:
 def worth(predictions: Predictions, by: Order) -> NDArray[np.float64]:
     """Return what pairs are ordered by: what was asked for, or the strongest task that was learned."""
     bought = predictions.p_click * predictions.p_purchase
-    ways = {"value": (predictions.value, bought), "purchase": (bought,), "click": ()}[by]
+    carted = predictions.p_click * predictions.p_cart
+    ways = {"value": (predictions.value, bought), "purchase": (bought,), "cart": (carted,), "click": ()}[by]
     return next((way for way in ways if np.isfinite(way).all()), predictions.p_click)
 
 
-def reordered(ranker: "Ranker", history: History, known: Rows, lists: Candidates, k: int, by: Order) -> Candidates:
+def reordered(ranker: "AnyRanker", history: History, known: Rows, lists: Candidates, k: int, by: Order) -> Candidates:
     """Return the best `k` of each user's candidates by what the ranker expects of them right after the log.
 
     `known[users]` as in `Ranker.predict`; users are those of `history`.
@@ -80,13 +114,33 @@ def reordered(ranker: "Ranker", history: History, known: Rows, lists: Candidates
     return Candidates(np.take_along_axis(lists.item_idx, best, 1), np.take_along_axis(scores, best, 1))
 
 
-def ranker_of(bundle: Bundle, items: pl.DataFrame, history: History) -> "Ranker":
+def order_of(facts: Mapping[str, Any], mode: Mode) -> Literal["model"] | Order:
+    """Return the order that made better lists of the newest events: the ranker's by the target, else the model's."""
+    gain = facts.get(GROUP, {}).get("report", {}).get("modes", {}).get(mode, {}).get("gain")
+    if gain is None or not Gain(**gain).sure:
+        return "model"
+    target = facts["target"]
+    return target if target in ("purchase", "cart") else "click"
+
+
+def reach(facts: Mapping[str, Any]) -> int:
+    """Return how many of the model's best are ranked: as many as the ranker learned from."""
+    return NEAR if facts.get(GROUP, {}).get("kind") == KIND else CANDIDATES
+
+
+def ranker_of(bundle: Bundle, items: pl.DataFrame, history: History, retriever: Retriever) -> "AnyRanker":
     """Read the ranker of a bundle; raises BundleError (RANK-05) where it has none."""
     facts = bundle.manifest.facts.get(GROUP)
     if facts is None:
         do = "Map the shop's word for what was shown to `impression`, install the extra `learn`, and train again"
         found = f"bundle version {bundle.version} has no ranker"
         raise BundleError(Problem("RANK-05", found, "A bundle that was trained on a log with impressions", do))
+    if facts.get("kind") == KIND:
+        from paretail.pipeline.funnel import retrieved_by
+
+        target = bundle.manifest.facts["target"]
+        retrieve = retrieved_by(retriever, target)
+        return BoostedRanker.from_arrays(bundle.arrays[GROUP], facts, items, history, target, retrieve)
     from paretail.rank.learned.ranker import Ranker
 
     return Ranker.from_arrays(bundle.arrays[GROUP], facts, items, history)

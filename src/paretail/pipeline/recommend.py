@@ -6,17 +6,19 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy import sparse
 
 from paretail.core.clock import now_ms
 from paretail.core.errors import Problem, UsageError
 from paretail.core.files import atomic_file, check_writable
+from paretail.core.ids import Rows
 from paretail.core.progress import Progress, silent
 from paretail.data.ages import young
-from paretail.data.types import History
+from paretail.data.types import Candidates, History
 from paretail.pipeline.holdout import read_events
 from paretail.pipeline.idlist import read_ids
-from paretail.pipeline.ranking import CANDIDATES, Order, reordered
+from paretail.pipeline.ranking import Order, order_of, reach, reordered
 from paretail.pipeline.recommender import Recommender, frame
 from paretail.pipeline.steered import Settings, steered
 
@@ -34,45 +36,67 @@ def recommend_to_file(
     exclude: Sequence[str] | None = None,
     history: Path | None = None,
     max_age_days: float | None = None,
-    order: Literal["model"] | Order = "model",
+    order: Literal["auto", "model"] | Order = "auto",
     settings: Settings | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Write `user_id, rank, item_id, score` for the `users` meant; return what was done, for people and machines.
 
-    With an `order` the score is what the ranker expects of the item, and BundleError (RANK-05) is raised without one.
+    With an `order` the score is what the ranker expects of the item, and BundleError (RANK-05) is raised without one;
+    `auto` is the model's, or the ranker's where that made better lists of the newest events.
     With `settings` the lists are slates that serve their goals, and a column `setting` comes first.
     """
     check_k(k)
     check_out(out)
     recommender = Recommender.load(bundle)
-    ranker = None if order == "model" else recommender.ranker
+    if order not in ("auto", "model"):
+        assert recommender.ranker  # where there is none, that is said now
     recommender.excluded_kinds(exclude)
     allowed = None if max_age_days is None else young(recommender.created_ts_ms, now_ms(), max_age_days)
     user_ids = read_ids(users, recommender.columns("user_id", "users", "events"), recommender.users.ids)
     histories, unused = recommender.history_of(user_ids), 0
     if history is not None:
-        events = read_events(history, recommender.manifest.config)
-        new = recommender.history_from(events, user_ids)
-        histories, unused = joined(histories, new), recommender.unused(events, user_ids)
+        later = read_events(history, recommender.manifest.config)
+        new = recommender.history_from(later, user_ids)
+        histories, unused = joined(histories, new), recommender.unused(later, user_ids)
+    known = recommender.users.rows(user_ids)
     told: list[dict[str, Any]] = []
     if settings is not None:
         rows, told = steered(recommender, histories, user_ids, settings, k, exclude, allowed, progress)
     else:
-        drawn = k if ranker is None else max(k, CANDIDATES)
-        lists = recommender.recommend(histories, drawn, exclude, progress=progress, allowed=allowed)
-        if ranker is not None and order != "model":
-            progress("Ranking")
-            lists = reordered(ranker, histories, recommender.users.rows(user_ids), lists, k, order)
+        lists = listed(recommender, histories, known, k, exclude, order, allowed, progress)
         rows = frame(lists, user_ids, recommender.items)
     write_table(rows, out)
     friends = histories.about.get("user")
-    known = np.diff(histories.indptr) + (0 if friends is None else np.diff(friends.indptr))
-    cold = int(np.sum(known == 0))
+    events = np.diff(histories.indptr) + (0 if friends is None else np.diff(friends.indptr))
+    cold = int(np.sum(events == 0))
     return {
         "version": recommender.version, "users": len(user_ids), "cold": cold, "rows": rows.height, "file": str(out),
         "unused_history": unused, **({"settings": told} if told else {}),
     }  # fmt: skip
+
+
+def listed(
+    recommender: Recommender, histories: History, known: Rows, k: int, exclude: Sequence[str] | None,
+    order: Literal["auto", "model"] | Order = "auto", allowed: NDArray[np.bool_] | None = None,
+    progress: Progress = silent,
+) -> Candidates:  # fmt: skip
+    """Return the best `k` items for users of `histories` (`known` rows of the bundle, -1 new) in an order.
+
+    With `auto` users without events keep the model's order: the ranker learned nothing about them.
+    """
+    facts, mode = recommender.manifest.facts, recommender.mode(recommender.excluded_kinds(exclude))
+    by = order_of(facts, mode) if order == "auto" else order
+    drawn = k if by == "model" else max(k, reach(facts))
+    lists = recommender.recommend(histories, drawn, exclude, progress=progress, allowed=allowed)
+    if by == "model":
+        return lists
+    progress("Ranking")
+    ranked = reordered(recommender.ranker_in(mode), histories, known, lists, k, by)
+    if order == "auto":
+        cold = np.diff(histories.indptr) == 0
+        ranked.item_idx[cold], ranked.scores[cold] = lists.item_idx[cold, :k], lists.scores[cold, :k]
+    return ranked
 
 
 def joined(first: History, second: History) -> History:

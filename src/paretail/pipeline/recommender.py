@@ -27,6 +27,7 @@ from paretail.pipeline.akin import Labels
 from paretail.pipeline.bundle import Bundle
 from paretail.pipeline.evidence import Evidence
 from paretail.pipeline.ranking import ranker_of
+from paretail.rank.boosted.ranker import BoostedRanker
 from paretail.retrieve.associate import Associations
 from paretail.retrieve.base import Retriever, Scores
 from paretail.retrieve.falls import tells_falls
@@ -35,8 +36,8 @@ from paretail.retrieve.shortlist import score_best
 from paretail.retrieve.topk import top_k
 
 if TYPE_CHECKING:  # torch comes with it
+    from paretail.pipeline.ranking import AnyRanker
     from paretail.pipeline.steering import Steering
-    from paretail.rank.learned.ranker import Ranker
 
 #: Users are scored in blocks of about this many scores (float32, 64 MiB): larger blocks pay for fresh memory pages.
 SCORES_PER_BLOCK = 16 << 20
@@ -208,9 +209,14 @@ class Recommender:
         )  # fmt: skip
 
     @cached_property
-    def ranker(self) -> "Ranker":
+    def ranker(self) -> "AnyRanker":
         """The ranker of the bundle; raises BundleError (RANK-05) where it has none."""
-        return ranker_of(self._bundle, self.catalogue, self.history)
+        return ranker_of(self._bundle, self.catalogue, self.history, self.model)
+
+    def ranker_in(self, mode: Mode) -> "AnyRanker":
+        """The same for lists that are made in a mode."""
+        ranker = self.ranker
+        return ranker.under(mode) if isinstance(ranker, BoostedRanker) else ranker
 
     @cached_property
     def steering(self) -> "Steering":

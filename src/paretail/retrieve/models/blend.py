@@ -166,7 +166,7 @@ class Blend:
     ) -> Scores:
         total = np.zeros((history.users, scene.items), np.float32)
         for signal, theta in mix.theta.items():
-            add_shaped(total, self._signal(signal, history, scene, best), left_out, theta, mix.kappa)
+            add_shaped(total, self.signal(signal, history, scene, best), left_out, theta, mix.kappa)
         fill(total, self._floor, ENOUGH)
         return total
 
@@ -281,7 +281,8 @@ class Blend:
         popularity = matrix.apply(sparse.csr_array(np.ones((1, 1), np.float32)))[0]
         return np.asarray(popularity / max(float(popularity.max()), 1e-30), np.float32)
 
-    def _signal(self, signal: str, history: History, scene: Scene, best: NDArray[np.integer] | None = None) -> Scores:
+    def signal(self, signal: str, history: History, scene: Scene, best: NDArray[np.integer] | None = None) -> Scores:
+        """Return what one signal says of wishes, in its own unit."""
         name, _, of = signal.partition("|")
         matrix, row = self.matrices[name], profile(of)(history, scene)
         if not row.nnz:
@@ -308,7 +309,7 @@ def learn(
         history = split.train.of_users(asked[rows])
         left_out = items_had(history, config.target, mode, ground.items)
         history = wished(history, config.kind_weights)
-        scores = {signal: fitted._signal(signal, history, ground.scene) for signal in signals}
+        scores = {signal: fitted.signal(signal, history, ground.scene) for signal in signals}
         lists.append(mixing.propose(scores, left_out, split.held.of_users(asked[rows])))
     return mixing.learn(mixing.together(lists), signals, JUDGED_AT, seed) if lists else None
 

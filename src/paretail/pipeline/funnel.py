@@ -1,0 +1,180 @@
+"""Funnel: a ranker for logs that do not tell what was shown, learned from lists that the bundle's model would have made.
+
+The model is fitted again, with the settings that were chosen, on the events before each of the last MOMENTS weeks; what
+users did in them labels its lists (`rank/boosted`). Where a mode is asked of one moment alone (all history left out, or
+no time), the split is the one that the model's own settings were chosen on.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from paretail.core.clock import DAY_MS
+from paretail.core.errors import Problem
+from paretail.core.kernels import ONE_AT_A_TIME
+from paretail.core.progress import Progress
+from paretail.core.rng import rng_for
+from paretail.data.held import Mode, kind_row
+from paretail.data.types import Events, History
+from paretail.graph.shopgraph import ShopGraph
+from paretail.rank import RankError
+from paretail.rank.boosted.columns import REACH, Columns, Retrieve, Retrieved
+from paretail.rank.boosted.levels import FEWEST, Funnel
+from paretail.rank.boosted.money import Money
+from paretail.rank.boosted.questions import NEAR, Asked, Moment, blocks, drawn
+from paretail.rank.boosted.ranker import BoostedRanker, levels_of, told
+from paretail.rank.boosted.trees import Boosting
+from paretail.retrieve.base import Question, Retriever
+from paretail.retrieve.fitting import FitContext, fit
+from paretail.retrieve.models import model
+from paretail.retrieve.models.blend import items_had, modes_to_learn
+from paretail.retrieve.parts import parts_of
+from paretail.retrieve.question import WINDOW_DAYS, WINDOW_SHARE, held_out
+from paretail.retrieve.topk import top_k
+
+#: So many weeks before the end are asked, the newest first, each of so many users at most.
+MOMENTS: Final = 3
+MOST_ASKED: Final = 1500
+#: Users who came back and did nothing are asked so seldom, for one who did.
+STILL: Final = 0.25
+#: With fewer users who took something there is no question.
+FEWEST_ASKED: Final = 200
+#: Users asked at one moment alone.
+MOST_ALONE: Final = 4000
+
+
+@dataclass(frozen=True)
+class Source:
+    """The model of a bundle: its name and settings, and what it is asked."""
+
+    name: str
+    settings: Any
+    question: Question
+
+
+def learn(graph: ShopGraph, events: Events, source: Source, seed: int, progress: Progress) -> BoostedRanker:
+    """Learn the levels of each mode; raises RankError (RANK-04) where no mode has enough answers."""
+    target, funnels, asks = source.question.target, dict[Mode, Funnel](), dict[Mode, dict[str, Any]]()
+    for mode in modes_of(graph.history, source.question):
+        moments, days = asked_of(graph.history, graph.items, target, mode, rng_for(f"rank/asked/{mode}", seed))
+        if not moments:
+            continue
+        progress(f"Learning to rank ({mode})")
+        parts = [_drawn(graph, moment, source, mode, seed, progress) for moment in moments]
+        found = Funnel.learn(parts, target, Boosting(), rng_for(f"rank/boosted/{mode}", seed))
+        if found is not None:
+            funnels[mode], asks[mode] = found, {"days": days}
+    if not funnels:
+        found_text = f"fewer than {FEWEST_ASKED} users could be asked what they took next"
+        expected = f"Expected so many, and {FEWEST} of their answers among the {NEAR} best of a list"
+        raise RankError(Problem("RANK-04", found_text, expected, "Train on a longer log"))
+    money = Money.of(events, graph.nodes["user"], graph.nodes["item"])
+    ranker = BoostedRanker(levels_of(funnels), next(iter(funnels)), money, graph.tables["item"], graph.history, target,
+                           _unasked)  # fmt: skip
+    return replace(ranker, report={"modes": told(funnels, asks), "remarks": _remarks(ranker, target)})
+
+
+def modes_of(history: History, question: Question) -> list[Mode]:
+    """Return the modes that lists are made in: the shop's own, and `all` where there are several kinds."""
+    modes = modes_to_learn(history, question)
+    return [mode for mode in modes if mode == modes[0] or mode == "all"]
+
+
+def retrieved_by(fitted: Retriever, target: str) -> Retrieve:
+    """Return what asks a fitted model."""
+
+    def retrieve(history: History, mode: Mode) -> Retrieved:
+        with ONE_AT_A_TIME:
+            scores = fitted.score(history, None, mode)
+            left_out = items_had(history, target, mode, scores.shape[1])
+            best, _ = top_k(scores, min(REACH, scores.shape[1]), left_out)
+            parts = parts_of(fitted, history, mode)
+        place = np.full(scores.shape, REACH, np.int32)
+        user, rank = np.nonzero(best >= 0)
+        place[user, best[user, rank]] = rank
+        return Retrieved(scores, place, parts)
+
+    return retrieve
+
+
+def asked_of(history: History, items: int, target: str, mode: Mode, rng: np.random.Generator) -> tuple[list[Moment], float | None]:
+    """Return the moments at which a mode is asked, the newest first, and for how many days each (None: what comes next)."""
+    if mode != "all" and history.time == "clock" and len(history.ts_ms):
+        days = min(WINDOW_DAYS, WINDOW_SHARE * float(np.ptp(history.ts_ms)) / DAY_MS)
+        end = int(history.ts_ms.max()) + 1
+        found = [_weeks(history, items, end - round(number * days * DAY_MS), days, target, mode, rng)
+                 for number in range(1, MOMENTS + 1)]  # fmt: skip
+        enough = [moment for moment in found if _answers(moment, target) >= FEWEST_ASKED]
+        if enough:
+            return enough, days
+    split = held_out(history, target, mode, MOST_ALONE, rng)
+    rows = np.flatnonzero(split.held.counts)
+    followed = _without(history, split.train)
+    alone = Moment(split.train, rows, np.ones(len(rows)), followed, items_had(split.train, target, mode, items))
+    return [alone] if _answers(alone, target) >= FEWEST_ASKED else [], None
+
+
+def _weeks(history: History, items: int, cut_ms: int, days: float, target: str, mode: Mode, rng: np.random.Generator) -> Moment:
+    """Ask users of the log before a moment for the `days` after it, those who did something more often."""
+    log = history.where(history.ts_ms < cut_ms)
+    followed = history.where((history.ts_ms >= cut_ms) & (history.ts_ms < cut_ms + round(days * DAY_MS)))
+    known, came = np.diff(log.indptr) > 0, np.diff(followed.indptr) > 0
+    rows, stands_for = [], []
+    for group, most in ((known & came, MOST_ASKED), (known & ~came, round(STILL * MOST_ASKED))):
+        users = np.flatnonzero(group)
+        chosen = np.sort(rng.choice(users, most, replace=False)) if len(users) > most else users
+        rows.append(chosen)
+        stands_for.append(np.full(len(chosen), len(users) / max(1, len(chosen))))
+    return Moment(log, np.concatenate(rows), np.concatenate(stands_for), followed,
+                  items_had(log, target, mode, items))  # fmt: skip
+
+
+def _drawn(graph: ShopGraph, moment: Moment, source: Source, mode: Mode, seed: int, progress: Progress) -> Asked:
+    """Fit the model on a moment's log, and draw pairs of its lists."""
+    target = source.question.target
+    fitted = fit(model(source.name), graph.with_history(moment.log), source.settings, seed, FitContext(progress))
+    retrieve = retrieved_by(fitted, target)
+    columns = Columns.of(graph.tables["item"], moment.log, target)
+    rng = rng_for(f"rank/drawn/{mode}/{moment.at_ms}", seed)
+    parts = []
+    for block in blocks(len(moment.rows), 12 * graph.items):
+        retrieved = retrieve(moment.log.of_users(moment.rows[block]), mode)
+        parts.append(drawn(moment, block, retrieved, columns, target, rng))
+    return Asked.together(parts)
+
+
+def _answers(moment: Moment, target: str) -> int:
+    """Count the users asked who took something under the target kind afterwards."""
+    followed = moment.followed.of_users(moment.rows)
+    took = followed.kind == kind_row(followed, target)
+    return len(np.unique(followed.user_idx[took]))
+
+
+def _without(history: History, train: History) -> History:
+    """Return the events of a log that are not in a part of it; equal events are in it or not, all of them."""
+    whole, part = (
+        pl.DataFrame({"user": log.user_idx, "item": log.item_idx, "kind": log.kind, "ts": log.ts_ms})
+        for log in (history, train)
+    )
+    left = whole.with_row_index("event").join(part.unique(), on=["user", "item", "kind", "ts"], how="anti")
+    keep = np.zeros(whole.height, bool)
+    keep[left["event"].to_numpy()] = True
+    return history.where(keep)
+
+
+def _remarks(ranker: BoostedRanker, target: str) -> list[str]:
+    """Say which tasks there are not, and why."""
+    levels, said = ranker.modes[ranker.mode], []
+    if target == "purchase" and len(levels) == 1:
+        said.append("the tasks `cart` and `purchase` given a click are left out: nothing tells clicks from purchases")
+    elif "cart" not in levels:
+        said.append(f"the task `cart` is left out: fewer than {FEWEST} of the pairs asked reached it alone")
+    if "value" not in ranker.tasks:
+        said.append("the task `value` is left out: fewer than 20 purchases have a price")
+    return said
+
+
+def _unasked(*_: Any) -> Any:
+    raise AssertionError("a ranker is asked when it is read from its bundle")

@@ -1,0 +1,160 @@
+"""Levels: P(a pair gets as far as a click, a cart, a purchase), each by trees on top of the retriever's own score.
+
+    logit P_l(u, i) = a_l score(u, i) + b_l + trees_l(x_ui),   then calibrated on questions that taught nothing
+
+Trees begin where the retriever ends: where they find nothing, its order stays. Whether they find something is judged on
+the newest moment with what earlier ones taught (of one moment alone: on each half of its users with what the other
+taught), as NDCG of the retriever's NEAR best in the new order against its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretail.rank.boosted.columns import Dense
+from paretail.rank.boosted.questions import LEVELS, NEAR, Asked, level_of
+from paretail.rank.boosted.trees import Boosting, Trees
+from paretail.rank.calibration import Platt, Reliability
+
+Floats = NDArray[np.float64]
+
+#: A level is learned from so many positive pairs at least; what is rarer is left out.
+FEWEST: Final = 50
+#: Lists are judged at this length.
+JUDGED_AT: Final = 20
+#: What a gain must exceed, in standard errors, for lists to be ordered by it unasked.
+ERRORS: Final = 2.0
+NEWTON: Final = 25
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """Slope and shift of the retriever's score, what trees add, and the calibration of the sum."""
+
+    a: float
+    b: float
+    trees: Trees
+    platt: Platt = Platt()
+
+    @classmethod
+    def fit(cls, asked: Asked, level: str, how: Boosting, rng: np.random.Generator) -> Self:
+        """Learn one level."""
+        label, weight = asked.reached[level].astype(np.float64), asked.weight
+        score = asked.x[:, 0].astype(np.float64)
+        a, b = line(score, label, weight)
+        return cls(a, b, Trees.fit(asked.x, label, weight, a * score + b, how, rng))
+
+    def logits(self, x: Dense) -> Floats:
+        """Return the logits before calibration."""
+        return np.asarray(self.a * x[:, 0] + self.b + self.trees.logits(x))
+
+    def probabilities(self, x: Dense) -> Floats:
+        """Return calibrated probabilities."""
+        return self.platt(_sigmoid(self.logits(x)))
+
+
+@dataclass(frozen=True)
+class Gain:
+    """NDCG at JUDGED_AT of the retriever's lists, what the new order adds, and the standard error of that."""
+
+    ndcg: float
+    gain: float
+    error: float
+    questions: int
+
+    @property
+    def sure(self) -> bool:
+        """Whether the new order is better by more than ERRORS standard errors."""
+        return self.gain > ERRORS * self.error and self.questions > 1
+
+    @classmethod
+    def of(cls, parts: Sequence[tuple[Asked, Floats]]) -> Self:
+        """Compare the order of logits with the retriever's, both of its NEAR best."""
+        before = np.concatenate([ndcg(asked, -asked.place.astype(np.float64)) for asked, _ in parts])
+        after = np.concatenate([ndcg(asked, logits) for asked, logits in parts])
+        gain = after - before
+        error = gain.std() / np.sqrt(max(1, len(gain)))
+        return cls(float(before.mean()), float(gain.mean()), float(error), len(gain))
+
+
+@dataclass(frozen=True, eq=False)
+class Funnel:
+    """The levels that could be learned of one question, the gain of the order by the target's, and what is told."""
+
+    levels: Mapping[str, Level]
+    gain: Gain
+    report: Mapping[str, Any]
+
+    @classmethod
+    def learn(cls, moments: Sequence[Asked], target: str, how: Boosting, rng: np.random.Generator) -> Self | None:
+        """Learn from questions of one or more moments, the newest first; None where too few reached the target."""
+        every = Asked.together(moments)
+        names = [level for level in LEVELS if every.reached[level].sum() >= FEWEST]
+        main = level_of(target)
+        if main not in names:
+            return None
+        names = [level for level in names if level == main or not _same(every, level, main)]
+        halves = rng.integers(0, 2, every.questions).astype(bool)
+        folds = (
+            [(Asked.together(moments[1:]), moments[0])] if len(moments) > 1
+            else [(every.of(halves), every.of(~halves)), (every.of(~halves), every.of(halves))]
+        )  # fmt: skip
+        levels, reliability = {}, {}
+        for level in names:
+            told = [(test, Level.fit(teach, level, how, rng).logits(test.x)) for teach, test in folds]
+            if level == main:
+                gain = Gain.of(told)
+            p = _sigmoid(np.concatenate([logits for _, logits in told]))
+            label = np.concatenate([test.reached[level] for test, _ in told]).astype(np.float64)
+            weight = np.concatenate([test.weight for test, _ in told])
+            fit = Level.fit(every, level, how, rng)
+            levels[level] = Level(fit.a, fit.b, fit.trees, Platt.fit(p, label, weight / weight.mean()))
+            reliability[level] = Reliability.of(p, label, weight).to_json()
+        positives = {level: int(every.reached[level].sum()) for level in names}
+        report = {"questions": every.questions, "pairs": len(every), "positives": positives,
+                  "reliability": reliability, "moments": len(moments)}  # fmt: skip
+        return cls(levels, gain, report)
+
+
+def ndcg(asked: Asked, scores: Floats) -> Floats:
+    """Return NDCG at JUDGED_AT of each question that has an answer, its list the NEAR best of the retriever."""
+    near = asked.place < NEAR
+    question, place, scores = asked.question[near], asked.place[near], scores[near]
+    order = np.lexsort((place, -scores, question))
+    question = question[order]
+    starts = np.searchsorted(question, question)
+    rank = np.arange(len(question)) - starts
+    found = asked.reached[asked.main][near][order] & (rank < JUDGED_AT)
+    gains = np.bincount(question, found / np.log2(rank + 2), asked.questions)
+    ideal = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, JUDGED_AT + 2)))])
+    some = asked.wanted > 0
+    return np.asarray(gains[some] / ideal[np.minimum(asked.wanted[some], JUDGED_AT)])
+
+
+def line(score: Floats, label: Floats, weight: Floats) -> tuple[float, float]:
+    """Return a >= 0 and b of the weighted logistic regression of a label on a score, by Newton steps."""
+    mean, deviation = np.average(score, weights=weight), max(float(score.std()), 1e-9)
+    z, weight = (score - mean) / deviation, weight / weight.sum()
+    rate = np.clip((weight * label).sum(), 1e-9, 1 - 1e-9)
+    a, b = 0.0, float(np.log(rate / (1 - rate)))
+    for _ in range(NEWTON):
+        p = _sigmoid(a * z + b)
+        slope, curve = weight * (p - label), weight * p * (1 - p)
+        gradient = np.array([slope @ z, slope.sum()])
+        hessian = np.array([[curve @ z**2, curve @ z], [curve @ z, curve.sum()]]) + 1e-9 * np.eye(2)
+        step = np.clip(np.linalg.solve(hessian, gradient), -1, 1)
+        a, b = a - step[0], b - step[1]
+    a = max(0.0, a)
+    return float(a / deviation), float(b - a * mean / deviation)
+
+
+def _same(asked: Asked, level: str, main: str) -> bool:
+    """Say whether a level says nothing beside the main one: nearly all who reach the one reach the other."""
+    return int(np.abs(asked.reached[level].astype(int) - asked.reached[main]).sum()) < FEWEST
+
+
+def _sigmoid(eta: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(eta, -30, 30))))

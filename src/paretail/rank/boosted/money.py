@@ -1,0 +1,69 @@
+"""Money: what a purchase of an item by a user is worth, from the lines that were bought.
+
+    log value(u, i) = m + item_i + user_u,   item_i = Σ (y - m) / (n_i + ITEMS),  user_u = Σ (y - m - item_i) / (n_u + USERS)
+
+y is the logarithm of what a line cost; means shrink towards 0 by so many lines. Values are multiplied by one number, so
+that their sum over all lines is the sum that was paid. Source: none (empirical Bayes of a two-way table, one pass).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from paretail.core.ids import Rows, Vocabulary
+from paretail.data.types import Events
+
+Floats = NDArray[np.float64]
+
+ITEMS, USERS = 3.0, 5.0
+#: Values are learned from so many lines with a price at least.
+FEWEST: Final = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Money:
+    """Logarithms of each item's and each user's usual line, in minor units."""
+
+    item: Floats
+    user: Floats
+
+    @classmethod
+    def of(cls, events: Events, users: Vocabulary, items: Vocabulary) -> Self | None:
+        """Learn from the purchases that have a price; None where there are too few."""
+        if "price_minor" not in events.frame.columns:
+            return None
+        amount = pl.col("price_minor") * pl.col("quantity").fill_null(1.0)
+        lines = events.frame.filter(pl.col("kind") == "purchase").select("user_id", "item_id", amount=amount)
+        lines = lines.filter(pl.col("amount") > 0)
+        user, item = users.rows(lines["user_id"]), items.rows(lines["item_id"])
+        there = (user >= 0) & (item >= 0)
+        if there.sum() < FEWEST:
+            return None
+        user, item, paid = user[there], item[there], lines["amount"].to_numpy()[there].astype(np.float64)
+        y = np.log(paid)
+        of_item, y = _shrunk(item, y - y.mean(), len(items), ITEMS), y - y.mean()
+        of_user = _shrunk(user, y - of_item[item], len(users), USERS)
+        told = cls(of_item, of_user)
+        return cls(of_item + np.log(paid.sum() / told.values(user, item).sum()), of_user)
+
+    def values(self, user: Rows, item: Rows) -> Floats:
+        """Return what purchases are worth in minor units; user -1 is somebody unknown."""
+        habit = np.append(self.user, 0.0)[user]
+        return np.asarray(np.exp(self.item[item] + habit))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what a bundle keeps."""
+        return {"item": self.item, "user": self.user}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Rebuild from `arrays()`."""
+        return cls(np.array(arrays["item"]), np.array(arrays["user"]))
+
+
+def _shrunk(row: Rows, y: Floats, rows: int, pseudo: float) -> Floats:
+    return np.asarray(np.bincount(row, y, rows) / (np.bincount(row, minlength=rows) + pseudo))

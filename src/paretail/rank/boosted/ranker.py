@@ -1,0 +1,173 @@
+"""The boosted ranker: P(click), P(cart | click), P(purchase | click) and value where the log does not tell what was shown.
+
+    p_click = max_l P_l,   p_cart = P_cart / p_click,   p_purchase = P_purchase / p_click,   P_l of `levels.py`
+
+What a probability is of follows from how the question was asked (`report`): that it happens within so many days, or
+with the next pair that the user turns to. Each mode that lists are made in has levels of its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from paretail.core.ids import Rows
+from paretail.data.held import Mode
+from paretail.data.types import History, Predictions
+from paretail.rank.boosted.columns import Columns, Retrieve
+from paretail.rank.boosted.levels import Funnel, Gain, Level
+from paretail.rank.boosted.money import Money
+from paretail.rank.boosted.questions import LEVELS, blocks
+from paretail.rank.boosted.trees import Trees
+from paretail.rank.calibration import Platt
+
+Floats = NDArray[np.float64]
+#: The word by which a manifest tells this ranker from the network.
+KIND = "boosted"
+MONEY = "money/"
+#: Directions of `item_vectors`.
+DIM = 32
+
+
+@dataclass(frozen=True, eq=False)
+class BoostedRanker:
+    """See the module. `mode` is that which predictions are for; `items`, `log` and `retrieve` are the bundle's."""
+
+    modes: Mapping[Mode, Mapping[str, Level]]
+    mode: Mode
+    money: Money | None
+    items: pl.DataFrame
+    log: History
+    target: str
+    retrieve: Retrieve
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    def under(self, mode: Mode) -> Self:
+        """Return the ranker of lists made in another mode; where that was not learned, the same."""
+        return replace(self, mode=mode) if mode in self.modes else self
+
+    def is_better(self, mode: Mode) -> bool:
+        """Say whether lists of a mode were better in this order than in the retriever's, on the newest events."""
+        told = self.report["modes"].get(mode)
+        return told is not None and Gain(**told["gain"]).sure
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What is predicted."""
+        levels = self.modes[self.mode]
+        value = ("value",) if self.money is not None and "purchase" in levels else ()
+        return ("click", *(level for level in LEVELS[1:] if level in levels), *value)
+
+    def predict(self, history: History, known: Rows, user_idx: Rows, item_idx: Rows,
+                ts_ms: NDArray[np.int64]) -> Predictions:  # fmt: skip
+        """Return what is expected of users of `history` (`known` rows of the bundle, -1 new) and items.
+
+        All as of the newest of `ts_ms`; every event of `history` counts as before it.
+        """
+        reached = {level: np.full(len(user_idx), np.nan) for level in LEVELS}
+        moment = int(ts_ms.max(initial=0))
+        for users in blocks(history.users, self._cells):
+            pairs = np.flatnonzero((user_idx >= users[0]) & (user_idx <= users[-1]))
+            x = self._matrix(history.of_users(users), user_idx[pairs] - users[0], item_idx[pairs], moment)
+            for name, level in self.modes[self.mode].items():
+                reached[name][pairs] = level.probabilities(x)
+        click = np.fmax.reduce(list(reached.values()))
+        paid = np.full(len(user_idx), np.nan)
+        if self.money is not None:
+            paid = self.money.values(known[user_idx], item_idx)
+        return Predictions(click, reached["cart"] / click, reached["purchase"] / click, paid)
+
+    def _matrix(self, history: History, user: Rows, item: Rows, moment_ms: int) -> NDArray[np.float32]:
+        told = self.retrieve(history, self.mode).columns(user, item)
+        own = self._columns.matrix(history, user, item, moment_ms)
+        return np.concatenate([told, own], axis=1, dtype=np.float32)
+
+    @property
+    def end_ms(self) -> int:
+        """The end of the log."""
+        return int(self.log.ts_ms.max(initial=0))
+
+    def attention(self, slots: int) -> Floats:
+        """Return P(seen at a position): the discount of NDCG, since nothing tells where items were shown."""
+        return np.asarray(1 / np.log2(np.arange(2, slots + 2)))
+
+    @property
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Each item's users in DIM random directions: cosines are about those of the sets of users."""
+        users = np.random.default_rng(0).normal(size=(self.log.users, DIM)).astype(np.float32)
+        vectors = np.zeros((self.items.height, DIM), np.float32)
+        np.add.at(vectors, self.log.item_idx, users[self.log.user_idx])
+        return vectors
+
+    @cached_property
+    def _columns(self) -> Columns:
+        return Columns.of(self.items, self.log, self.target)
+
+    @property
+    def _cells(self) -> int:
+        return 12 * len(self._columns.of_items)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what a bundle keeps beside its model, catalogue and log."""
+        found = {
+            f"{mode}/{name}/{key}": array
+            for mode, levels in self.modes.items() for name, level in levels.items()
+            for key, array in level.trees.arrays().items()
+        }  # fmt: skip
+        money = {} if self.money is None else self.money.arrays()
+        return found | {f"{MONEY}{key}": array for key, array in money.items()}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a manifest tells of the ranker, as plain values."""
+        numbers = {
+            mode: {name: {"a": level.a, "b": level.b, "platt": vars(level.platt)} for name, level in levels.items()}
+            for mode, levels in self.modes.items()
+        }
+        return {"kind": KIND, "tasks": list(self.tasks), "mode": self.mode, "levels": numbers,
+                "report": dict(self.report)}  # fmt: skip
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any], items: pl.DataFrame,
+                    history: History, target: str, retrieve: Retrieve) -> Self:  # fmt: skip
+        """Rebuild from `arrays()` and `facts`, the bundle's catalogue, its log, and what asks its model."""
+
+        def part(prefix: str) -> dict[str, NDArray[Any]]:
+            return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
+
+        modes = {
+            mode: {
+                name: Level(told["a"], told["b"], Trees.from_arrays(part(f"{mode}/{name}/")), Platt(**told["platt"]))
+                for name, told in levels.items()
+            }
+            for mode, levels in facts["levels"].items()
+        }  # fmt: skip
+        money = Money.from_arrays(part(MONEY)) if part(MONEY) else None
+        return cls(modes, facts["mode"], money, items, history, target, retrieve, facts["report"])
+
+
+def told(funnels: Mapping[Mode, Funnel], asks: Mapping[Mode, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the report of what was learned in each mode."""
+    return {mode: {**funnel.report, "gain": vars(funnel.gain), **asks[mode]} for mode, funnel in funnels.items()}
+
+
+def levels_of(funnels: Mapping[Mode, Funnel]) -> dict[Mode, Mapping[str, Level]]:
+    """Return the levels of each mode."""
+    return {mode: funnel.levels for mode, funnel in funnels.items()}
+
+
+def lines_of(facts: Mapping[str, Any], names: Mapping[Mode, str]) -> Sequence[str]:
+    """Say in a line a mode what was learned and whether lists gain by it."""
+    lines = []
+    for mode, line in facts["report"]["modes"].items():
+        gain = Gain(**line["gain"])
+        use = "lists are put in its order" if gain.sure else "lists keep the model's order: not above 2 standard errors"
+        lines.append(
+            f"{names[mode]}: NDCG@20 {gain.ndcg:.4f}, {gain.gain:+.4f} ± {gain.error:.4f} in the ranker's order on "
+            f"{gain.questions:,} users; {use}"
+        )
+    return lines

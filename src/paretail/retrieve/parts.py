@@ -1,0 +1,32 @@
+"""Parts: what a retriever's score is made of, as numbers that another model may read beside the score.
+
+A blend has its signals, a hybrid its members and the signals of its blend, in units that shift and scale do not change;
+any other model has none.
+"""
+
+from paretail.data.held import Mode
+from paretail.data.types import History
+from paretail.retrieve.ahead import ahead
+from paretail.retrieve.base import Retriever, Scores
+from paretail.retrieve.models.blend import Blend, items_had
+from paretail.retrieve.models.hybrid import Hybrid
+from paretail.retrieve.normalise import to_units
+from paretail.retrieve.signals.profiles import wished
+
+
+def parts_of(model: Retriever, history: History, mode: Mode) -> dict[str, Scores]:
+    """Return `[users, items]` of each part that counts in a mode, 0 where it says nothing; the names never change."""
+    if isinstance(model, Blend):
+        left_out = items_had(history, model.config.target, mode, model.scene.items)
+        wishes = wished(history, model.scene.weights)
+        return {
+            name: to_units(model.signal(name, wishes, model.scene), left_out) for name in model.config.mix(mode).theta
+        }
+    if not isinstance(model, Hybrid):
+        return {}
+    found = {}
+    for name, member in model.members.items():
+        scores = member.score(history, None, mode)
+        found[name] = ahead(scores, items_had(history, model.config.target, mode, scores.shape[1]))
+        found |= {f"{name}/{part}": told for part, told in parts_of(member, history, mode).items()}
+    return found
