@@ -5,8 +5,10 @@
 
 Sources: J. Friedman, "Greedy function approximation", 2001, doi:10.1214/aos/1013203451; T. Chen, C. Guestrin, "XGBoost",
 KDD 2016, arXiv:1603.02754, equations 6 and 7; G. Ke et al., "LightGBM", 2017 (histograms).
-Deviations: 1. Trees are complete and grow level by level; a node without a gain passes its rows to the left. 2. A part
-of the features is drawn for each tree, rows are not. 3. Missing values are one more bin, the lowest.
+B. Ibragimov, G. Gusev, "Minimal variance sampling", NeurIPS 2019, arXiv:1910.13204: a tree is grown on rows drawn with
+P = min(1, r sqrt(g² + λ h²)) that weigh 1 / P, a fifth of all; its leaves are then those of all rows.
+Deviations: 1. Trees are complete and grow level by level; a node without a gain passes its rows to the left. 2. r is a
+fifth over the mean and not solved for, so that fewer rows are drawn where some are certain.
 """
 
 from collections.abc import Mapping
@@ -30,14 +32,15 @@ SAMPLED: Final = 200_000
 
 @dataclass(frozen=True)
 class Boosting:
-    """How trees are grown: their number and depth, the step, the least H of a leaf, λ, and the features of a tree."""
+    """How trees are grown: their number and depth, the step, the least H of a leaf, λ; features and rows of a tree."""
 
-    trees: int = 120
+    trees: int = 100
     depth: int = 5
     lr: float = 0.08
-    least: float = 5.0
+    least: float = 10.0
     l2: float = 5.0
     features: float = 0.6
+    rows: float = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +68,11 @@ class Trees:
             p = 1 / (1 + np.exp(-eta))
             slopes = np.stack([weight * (p - label), weight * p * (1 - p)], axis=1).astype(np.float32)
             columns = np.sort(rng.choice(x.shape[1], drawn, replace=False)).astype(np.int32)
-            feature, split = _grow(bins, slopes, columns, how, place)
+            feature, split = _grow(*_sampled(bins, slopes, columns, how, rng), columns, how)
+            place[:] = 0
+            for level in range(how.depth):
+                nodes_at = slice(2**level - 1, 2 ** (level + 1) - 1)
+                _descend(bins, feature[nodes_at], split[nodes_at], place)
             sums = np.stack([np.bincount(place, slopes[:, part], nodes + 1) for part in (0, 1)])
             leaf = -how.lr * sums[0] / (sums[1] + how.l2)
             eta += leaf[place]
@@ -106,21 +113,29 @@ def _edges(x: Dense) -> Dense:
     return found
 
 
-def _grow(bins: NDArray[np.uint8], slopes: Dense, columns: NDArray[np.int32], how: Boosting,
-          place: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:  # fmt: skip
-    """Grow one tree; return feature and bin of each node, and leave in `place` the leaf of each row."""
-    nodes = 2**how.depth - 1
+def _sampled(bins: NDArray[np.uint8], slopes: Dense, columns: NDArray[np.int32], how: Boosting,
+             rng: np.random.Generator) -> tuple[NDArray[np.uint8], Dense]:  # fmt: skip
+    """Return the bins `[columns, drawn]` and the slopes, in their new weights, of the rows that are drawn."""
+    size = np.sqrt(slopes[:, 0] ** 2 + how.l2 * slopes[:, 1] ** 2)
+    chance = np.minimum(1, how.rows * size / max(float(size.mean()), 1e-30))
+    rows = np.flatnonzero(rng.random(len(size), np.float32) < chance)
+    return np.stack([bins[column][rows] for column in columns]), slopes[rows] / chance[rows, None]
+
+
+def _grow(bins: NDArray[np.uint8], slopes: Dense, columns: NDArray[np.int32],
+          how: Boosting) -> tuple[NDArray[np.int32], NDArray[np.int32]]:  # fmt: skip
+    """Grow one tree on rows whose bins are `bins[columns, rows]`; return feature and bin of each node."""
+    nodes, place = 2**how.depth - 1, np.zeros(len(slopes), np.int32)
     feature, split = np.full(nodes, -1, np.int32), np.zeros(nodes, np.int32)
-    place[:] = 0
     for level in range(how.depth):
         width = 2**level
         hist = np.zeros((len(columns), width, CUTS + 1, 2), np.float32)
-        _histogram(bins, slopes, columns, place, hist)
+        _histogram(bins, slopes, place, hist)
         best, cut, gain = _best(hist.astype(np.float64), how.least, how.l2)
-        first = width - 1
-        feature[first : first + width] = np.where(gain > 0, columns[best], -1)
-        split[first : first + width] = cut
-        _descend(bins, feature[first : first + width], cut.astype(np.int32), place)
+        at = slice(width - 1, 2 * width - 1)
+        best = np.where(gain > 0, best, -1).astype(np.int32)
+        feature[at], split[at] = np.where(best >= 0, columns[best], -1), cut
+        _descend(bins, best, split[at], place)
     return feature, split
 
 
@@ -138,9 +153,9 @@ def _best(hist: Floats, least: float, l2: float) -> tuple[NDArray[Any], NDArray[
 
 
 @parallel_kernel
-def _histogram(bins, slopes, columns, place, hist):  # type: ignore[no-untyped-def]
-    for at in prange(len(columns)):
-        row, cells = bins[columns[at]], hist[at]
+def _histogram(bins, slopes, place, hist):  # type: ignore[no-untyped-def]
+    for at in prange(len(bins)):
+        row, cells = bins[at], hist[at]
         for example in range(len(row)):
             node, value = place[example], row[example]
             cells[node, value, 0] += slopes[example, 0]
