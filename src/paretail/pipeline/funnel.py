@@ -1,4 +1,4 @@
-"""Funnel: a ranker for logs that do not tell what was shown, learned from lists that the bundle's model would have made.
+"""Funnel: a ranker for logs that do not tell what was shown, from lists that the bundle's model would have made.
 
 The model is fitted again, with the settings that were chosen, on the events before each of the last MOMENTS weeks; what
 users did in them labels its lists (`rank/boosted`). Where a mode is asked of one moment alone (all history left out, or
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from paretail.core.clock import DAY_MS
 from paretail.core.errors import Problem
@@ -34,7 +35,9 @@ from paretail.retrieve.parts import parts_of
 from paretail.retrieve.question import WINDOW_DAYS, WINDOW_SHARE, held_out
 from paretail.retrieve.topk import top_k
 
-#: So many weeks before the end are asked, the newest first, each of so many users at most.
+Ints = NDArray[np.int64]
+
+#: So many times the last weeks are asked, the newest first, each of so many users at most.
 MOMENTS: Final = 3
 MOST_ASKED: Final = 1500
 #: Users who came back and did nothing are asked so seldom, for one who did.
@@ -58,7 +61,8 @@ def learn(graph: ShopGraph, events: Events, source: Source, seed: int, progress:
     """Learn the levels of each mode; raises RankError (RANK-04) where no mode has enough answers."""
     target, funnels, asks = source.question.target, dict[Mode, Funnel](), dict[Mode, dict[str, Any]]()
     for mode in modes_of(graph.history, source.question):
-        moments, days = asked_of(graph.history, graph.items, target, mode, rng_for(f"rank/asked/{mode}", seed))
+        asking = Asking(graph.history, graph.items, target, mode, rng_for(f"rank/asked/{mode}", seed))
+        moments, days = asking.moments()
         if not moments:
             continue
         progress(f"Learning to rank ({mode})")
@@ -99,36 +103,46 @@ def retrieved_by(fitted: Retriever, target: str) -> Retrieve:
     return retrieve
 
 
-def asked_of(history: History, items: int, target: str, mode: Mode, rng: np.random.Generator) -> tuple[list[Moment], float | None]:
-    """Return the moments at which a mode is asked, the newest first, and for how many days each (None: what comes next)."""
-    if mode != "all" and history.time == "clock" and len(history.ts_ms):
-        days = min(WINDOW_DAYS, WINDOW_SHARE * float(np.ptp(history.ts_ms)) / DAY_MS)
-        end = int(history.ts_ms.max()) + 1
-        found = [_weeks(history, items, end - round(number * days * DAY_MS), days, target, mode, rng)
-                 for number in range(1, MOMENTS + 1)]  # fmt: skip
-        enough = [moment for moment in found if _answers(moment, target) >= FEWEST_ASKED]
-        if enough:
-            return enough, days
-    split = held_out(history, target, mode, MOST_ALONE, rng)
-    rows = np.flatnonzero(split.held.counts)
-    followed = _without(history, split.train)
-    alone = Moment(split.train, rows, np.ones(len(rows)), followed, items_had(split.train, target, mode, items))
-    return [alone] if _answers(alone, target) >= FEWEST_ASKED else [], None
+@dataclass(frozen=True, eq=False)
+class Asking:
+    """What is asked: what users of a log take under the kind `target`, in lists that are made in a mode."""
 
+    history: History
+    items: int
+    target: str
+    mode: Mode
+    rng: np.random.Generator
 
-def _weeks(history: History, items: int, cut_ms: int, days: float, target: str, mode: Mode, rng: np.random.Generator) -> Moment:
-    """Ask users of the log before a moment for the `days` after it, those who did something more often."""
-    log = history.where(history.ts_ms < cut_ms)
-    followed = history.where((history.ts_ms >= cut_ms) & (history.ts_ms < cut_ms + round(days * DAY_MS)))
-    known, came = np.diff(log.indptr) > 0, np.diff(followed.indptr) > 0
-    rows, stands_for = [], []
-    for group, most in ((known & came, MOST_ASKED), (known & ~came, round(STILL * MOST_ASKED))):
-        users = np.flatnonzero(group)
-        chosen = np.sort(rng.choice(users, most, replace=False)) if len(users) > most else users
-        rows.append(chosen)
-        stands_for.append(np.full(len(chosen), len(users) / max(1, len(chosen))))
-    return Moment(log, np.concatenate(rows), np.concatenate(stands_for), followed,
-                  items_had(log, target, mode, items))  # fmt: skip
+    def moments(self) -> tuple[list[Moment], float | None]:
+        """Return when it is asked, the newest first, and for how many days each time (None: what comes next)."""
+        history = self.history
+        if self.mode != "all" and history.time == "clock" and len(history.ts_ms):
+            days = min(WINDOW_DAYS, WINDOW_SHARE * float(np.ptp(history.ts_ms)) / DAY_MS)
+            end = int(history.ts_ms.max()) + 1
+            found = [self._weeks(end - round(number * days * DAY_MS), days) for number in range(1, MOMENTS + 1)]
+            if enough := [moment for moment in found if _answers(moment, self.target) >= FEWEST_ASKED]:
+                return enough, days
+        split = held_out(history, self.target, self.mode, MOST_ALONE, self.rng)
+        rows = np.flatnonzero(split.held.counts)
+        alone = self._moment(split.train, rows, np.ones(len(rows)), _without(history, split.train))
+        return [alone] if _answers(alone, self.target) >= FEWEST_ASKED else [], None
+
+    def _weeks(self, cut_ms: int, days: float) -> Moment:
+        """Ask users of the log before a moment for the `days` after it, those who did something more often."""
+        ts_ms = self.history.ts_ms
+        log = self.history.where(ts_ms < cut_ms)
+        followed = self.history.where((ts_ms >= cut_ms) & (ts_ms < cut_ms + round(days * DAY_MS)))
+        known, came = np.diff(log.indptr) > 0, np.diff(followed.indptr) > 0
+        rows, stands_for = [], []
+        for group, most in ((known & came, MOST_ASKED), (known & ~came, round(STILL * MOST_ASKED))):
+            users = np.flatnonzero(group)
+            chosen = np.sort(self.rng.choice(users, most, replace=False)) if len(users) > most else users
+            rows.append(chosen)
+            stands_for.append(np.full(len(chosen), len(users) / max(1, len(chosen))))
+        return self._moment(log, np.concatenate(rows), np.concatenate(stands_for), followed)
+
+    def _moment(self, log: History, rows: Ints, stands_for: NDArray[np.float64], followed: History) -> Moment:
+        return Moment(log, rows, stands_for, followed, items_had(log, self.target, self.mode, self.items))
 
 
 def _drawn(graph: ShopGraph, moment: Moment, source: Source, mode: Mode, seed: int, progress: Progress) -> Asked:

@@ -76,7 +76,8 @@ def _add_boosted(draft: Draft, target: Target, graph: ShopGraph, seed: int, prog
     settings = model_type.config_type.parse(facts["settings"], "[model.settings]")
     question = Question(facts["target"], facts["repeat"], wishes)
     try:
-        ranker = funnel.learn(graph, target.shop.events, funnel.Source(facts["model"], settings, question), seed, progress)
+        source = funnel.Source(facts["model"], settings, question)
+        ranker = funnel.learn(graph, target.shop.events, source, seed, progress)
     except RankError as error:
         return tuple(f"No ranker: {problem.found}" for problem in error.problems)
     draft.arrays[GROUP] = ranker.arrays()

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from paretail.core.files import atomic_file
 from paretail.pipeline import ranker_page
+from paretail.rank.boosted.ranker import KIND
 
 STYLE: Final = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1d2b2a}"
@@ -22,7 +23,11 @@ Facts = Mapping[str, Any]
 
 
 def write_page(out: Path, version: str, facts: Facts, ranker: Facts | None = None, currency: str = "") -> Path:
-    """Write the page of a version to `out`/reports, beside it that of its ranker, and return where the first is."""
+    """Write the page of a version to `out`/reports, beside it that of its ranker, and return where the first is.
+
+    A ranker that was learned without impressions has no page of its own: `train` says all there is.
+    """
+    ranker = None if ranker is None or ranker.get("kind") == KIND else ranker
     path, beside = (out / "reports" / f"{version}{end}.html" for end in ("", "-ranker"))
     if ranker is not None:
         with atomic_file(beside) as aside:

@@ -8,7 +8,7 @@ taught), as NDCG of the retriever's NEAR best in the new order against its own.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 import numpy as np
@@ -28,6 +28,7 @@ JUDGED_AT: Final = 20
 #: What a gain must exceed, in standard errors, for lists to be ordered by it unasked.
 ERRORS: Final = 2.0
 NEWTON: Final = 25
+UNCALIBRATED: Final = Platt()
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,7 @@ class Level:
     a: float
     b: float
     trees: Trees
-    platt: Platt = Platt()
+    platt: Platt = UNCALIBRATED
 
     @classmethod
     def fit(cls, asked: Asked, level: str, how: Boosting, rng: np.random.Generator) -> Self:
@@ -91,32 +92,38 @@ class Funnel:
     @classmethod
     def learn(cls, moments: Sequence[Asked], target: str, how: Boosting, rng: np.random.Generator) -> Self | None:
         """Learn from questions of one or more moments, the newest first; None where too few reached the target."""
-        every = Asked.together(moments)
+        every, main = Asked.together(moments), level_of(target)
         names = [level for level in LEVELS if every.reached[level].sum() >= FEWEST]
-        main = level_of(target)
         if main not in names:
             return None
         names = [level for level in names if level == main or not _same(every, level, main)]
-        halves = rng.integers(0, 2, every.questions).astype(bool)
-        folds = (
-            [(Asked.together(moments[1:]), moments[0])] if len(moments) > 1
-            else [(every.of(halves), every.of(~halves)), (every.of(~halves), every.of(halves))]
-        )  # fmt: skip
-        levels, reliability = {}, {}
+        folds = _folds(moments, every, rng)
+        levels, reliability, gain = {}, {}, Gain(0.0, 0.0, 0.0, 0)
         for level in names:
             told = [(test, Level.fit(teach, level, how, rng).logits(test.x)) for teach, test in folds]
-            if level == main:
-                gain = Gain.of(told)
-            p = _sigmoid(np.concatenate([logits for _, logits in told]))
-            label = np.concatenate([test.reached[level] for test, _ in told]).astype(np.float64)
-            weight = np.concatenate([test.weight for test, _ in told])
-            fit = Level.fit(every, level, how, rng)
-            levels[level] = Level(fit.a, fit.b, fit.trees, Platt.fit(p, label, weight / weight.mean()))
-            reliability[level] = Reliability.of(p, label, weight).to_json()
+            gain = Gain.of(told) if level == main else gain
+            platt, reliability[level] = _calibrated(told, level)
+            levels[level] = replace(Level.fit(every, level, how, rng), platt=platt)
         positives = {level: int(every.reached[level].sum()) for level in names}
         report = {"questions": every.questions, "pairs": len(every), "positives": positives,
                   "reliability": reliability, "moments": len(moments)}  # fmt: skip
         return cls(levels, gain, report)
+
+
+def _folds(moments: Sequence[Asked], every: Asked, rng: np.random.Generator) -> list[tuple[Asked, Asked]]:
+    """Return what teaches and what is judged: earlier moments and the newest, or of one moment two halves in turn."""
+    if len(moments) > 1:
+        return [(Asked.together(moments[1:]), moments[0])]
+    half = rng.integers(0, 2, every.questions).astype(bool)
+    return [(every.of(half), every.of(~half)), (every.of(~half), every.of(half))]
+
+
+def _calibrated(told: Sequence[tuple[Asked, Floats]], level: str) -> tuple[Platt, dict[str, Any]]:
+    """Return the calibration of logits that were told of questions which did not teach, and how far off they were."""
+    p = _sigmoid(np.concatenate([logits for _, logits in told]))
+    label = np.concatenate([test.reached[level] for test, _ in told]).astype(np.float64)
+    weight = np.concatenate([test.weight for test, _ in told])
+    return Platt.fit(p, label, weight / weight.mean()), Reliability.of(p, label, weight).to_json()
 
 
 def ndcg(asked: Asked, scores: Floats) -> Floats:

@@ -1,13 +1,15 @@
 """Money: what a purchase of an item by a user is worth, from the lines that were bought.
 
-    log value(u, i) = m + item_i + user_u,   item_i = Σ (y - m) / (n_i + ITEMS),  user_u = Σ (y - m - item_i) / (n_u + USERS)
+    log value(u, i) = m + item_i + user_u
+    item_i = Σ (y - m) / (n_i + ITEMS),   user_u = Σ (y - m - item_i) / (n_u + USERS)
 
 y is the logarithm of what a line cost; means shrink towards 0 by so many lines. Values are multiplied by one number, so
 that their sum over all lines is the sum that was paid. Source: none (empirical Bayes of a two-way table, one pass).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, Final, Self
 
 import numpy as np
@@ -30,6 +32,7 @@ class Money:
 
     item: Floats
     user: Floats
+    sigma: float = 0.0  # of the logarithms of single lines
 
     @classmethod
     def of(cls, events: Events, users: Vocabulary, items: Vocabulary) -> Self | None:
@@ -48,21 +51,28 @@ class Money:
         of_item, y = _shrunk(item, y - y.mean(), len(items), ITEMS), y - y.mean()
         of_user = _shrunk(user, y - of_item[item], len(users), USERS)
         told = cls(of_item, of_user)
-        return cls(of_item + np.log(paid.sum() / told.values(user, item).sum()), of_user)
+        spread = float((y - of_item[item] - of_user[user]).std())
+        return cls(of_item + np.log(paid.sum() / told.values(user, item).sum()), of_user, spread)
 
     def values(self, user: Rows, item: Rows) -> Floats:
         """Return what purchases are worth in minor units; user -1 is somebody unknown."""
         habit = np.append(self.user, 0.0)[user]
         return np.asarray(np.exp(self.item[item] + habit))
 
+    def quantiles(self, user: Rows, item: Rows, levels: Sequence[float]) -> Floats:
+        """Return quantiles `[pairs, levels]` of a lognormal whose mean is that value."""
+        z = np.array([NormalDist().inv_cdf(level) for level in levels])
+        spread = np.exp(z * self.sigma - 0.5 * self.sigma**2)
+        return np.asarray(self.values(user, item)[:, None] * spread)
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a bundle keeps."""
-        return {"item": self.item, "user": self.user}
+        return {"item": self.item, "user": self.user, "sigma": np.array(self.sigma)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Rebuild from `arrays()`."""
-        return cls(np.array(arrays["item"]), np.array(arrays["user"]))
+        return cls(np.array(arrays["item"]), np.array(arrays["user"]), float(arrays["sigma"]))
 
 
 def _shrunk(row: Rows, y: Floats, rows: int, pseudo: float) -> Floats:

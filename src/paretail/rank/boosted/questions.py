@@ -117,29 +117,30 @@ def level_of(target: str) -> str:
 def drawn(moment: Moment, block: NDArray[np.int64], retrieved: Retrieved, columns: Columns, target: str,
           rng: np.random.Generator) -> Asked:  # fmt: skip
     """Draw pairs of the users `moment.rows[block]`, of whom `retrieved` tells."""
-    rows = moment.rows[block]
-    followed, users, items = moment.followed.of_users(rows), len(block), retrieved.scores.shape[1]
-    free = np.ones((users, items), bool)
+    rows, items = moment.rows[block], retrieved.scores.shape[1]
+    free = np.ones((len(block), items), bool)
     free[_cells(sparse.csr_array(moment.left_out[rows]))] = False
-    dense = {}
-    for level in LEVELS:
-        dense[level] = np.zeros((users, items), bool)
-        kinds = [followed.kinds.index(kind) for kind in kinds_of(level, followed.kinds, target) if kind in followed.kinds]
-        did = np.isin(followed.kind, kinds)
-        dense[level][followed.user_idx[did], followed.item_idx[did]] = True
-        dense[level] &= free
-    chance = _chances(retrieved.place, items)
-    chance[dense["click"]] = 1.0
-    user, item = (part.astype(np.int32) for part in np.nonzero((rng.random(chance.shape) < chance) & free))
-    history = moment.log.of_users(rows)
-    x = np.concatenate(
-        [retrieved.columns(user, item), columns.matrix(history, user, item, moment.at_ms)], axis=1, dtype=np.float32
-    )
+    dense = {level: found & free for level, found in _reached(moment.followed.of_users(rows), items, target).items()}
+    chance = np.where(dense[LEVELS[0]], 1.0, _chances(retrieved.place, items)) * free
+    user, item = (part.astype(np.int32) for part in np.nonzero(rng.random(chance.shape) < chance))
+    own = columns.matrix(moment.log.of_users(rows), user, item, moment.at_ms)
+    x = np.concatenate([retrieved.columns(user, item), own], axis=1, dtype=np.float32)
     reached = {level: label[user, item] for level, label in dense.items()}
     weight = moment.stands_for[block][user] / chance[user, item]
     main = level_of(target)
-    place = retrieved.place[user, item]
-    return Asked(x, reached, weight, user.astype(np.int64), place, dense[main].sum(axis=1), main)
+    wanted = dense[main].sum(axis=1)
+    return Asked(x, reached, weight, user.astype(np.int64), retrieved.place[user, item], wanted, main)
+
+
+def _reached(followed: History, items: int, target: str) -> dict[str, Bools]:
+    """Return which pairs `[users, items]` reached each level."""
+    found = {}
+    for level in LEVELS:
+        kinds = kinds_of(level, followed.kinds, target)
+        did = np.isin(followed.kind, [number for number, kind in enumerate(followed.kinds) if kind in kinds])
+        found[level] = np.zeros((followed.users, items), bool)
+        found[level][followed.user_idx[did], followed.item_idx[did]] = True
+    return found
 
 
 def blocks(count: int, cells: int, at_once: int = 32 << 20) -> Iterator[NDArray[np.int64]]:

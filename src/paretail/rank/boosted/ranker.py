@@ -1,4 +1,4 @@
-"""The boosted ranker: P(click), P(cart | click), P(purchase | click) and value where the log does not tell what was shown.
+"""The boosted ranker: click, cart, purchase and value of any pair where the log does not tell what was shown.
 
     p_click = max_l P_l,   p_cart = P_cart / p_click,   p_purchase = P_purchase / p_click,   P_l of `levels.py`
 
@@ -15,9 +15,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from paretail.core.errors import Problem, UsageError
 from paretail.core.ids import Rows
 from paretail.data.held import Mode
-from paretail.data.types import History, Predictions
+from paretail.data.types import Explanations, History, Predictions
 from paretail.rank.boosted.columns import Columns, Retrieve
 from paretail.rank.boosted.levels import Funnel, Gain, Level
 from paretail.rank.boosted.money import Money
@@ -80,6 +81,20 @@ class BoostedRanker:
         if self.money is not None:
             paid = self.money.values(known[user_idx], item_idx)
         return Predictions(click, reached["cart"] / click, reached["purchase"] / click, paid)
+
+    def order_quantiles(self, history: History, known: Rows, user_idx: Rows, item_idx: Rows, ts_ms: NDArray[np.int64],
+                        levels: Sequence[float]) -> Floats:  # fmt: skip
+        """Return quantiles `[pairs, levels]` of what a purchase is worth in minor units; NaN without `value`."""
+        if self.money is None:
+            return np.full((len(user_idx), len(levels)), np.nan)
+        return self.money.quantiles(known[user_idx], item_idx, levels)
+
+    def explain(self, history: History, known: Rows, user_idx: Rows, item_idx: Rows,
+                ts_ms: NDArray[np.int64]) -> Explanations:  # fmt: skip
+        """Raise UsageError (RANK-17): trees are not taken apart."""
+        found = "the bundle's ranker was learned without impressions, and its trees explain no prediction"
+        expected = "A bundle with a ranker that was learned from what was shown"
+        raise UsageError(Problem("RANK-17", found, expected, "Leave out the explanation, or log impressions"))
 
     def _matrix(self, history: History, user: Rows, item: Rows, moment_ms: int) -> NDArray[np.float32]:
         told = self.retrieve(history, self.mode).columns(user, item)

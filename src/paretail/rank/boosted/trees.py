@@ -1,10 +1,10 @@
 """Boosted trees: a logit as a sum of small trees over features, each a Newton step of a weighted logistic loss.
 
-    F_m = F_{m-1} + lr T_m,   gain of a split = G_l² / (H_l + λ) + G_r² / (H_r + λ) - G² / (H + λ),   leaf = -G / (H + λ)
-    G = Σ w (p - y),  H = Σ w p (1 - p)
+    F_m = F_{m-1} + lr T_m,   leaf = -G / (H + λ),   G = Σ w (p - y),   H = Σ w p (1 - p)
+    gain of a split = G_l² / (H_l + λ) + G_r² / (H_r + λ) - G² / (H + λ)
 
-Sources: J. Friedman, "Greedy function approximation", 2001, doi:10.1214/aos/1013203451; T. Chen, C. Guestrin, "XGBoost",
-KDD 2016, arXiv:1603.02754, equations 6 and 7; G. Ke et al., "LightGBM", 2017 (histograms).
+Sources: J. Friedman, "Greedy function approximation", 2001, doi:10.1214/aos/1013203451; T. Chen, C. Guestrin,
+"XGBoost", KDD 2016, arXiv:1603.02754, equations 6 and 7; G. Ke et al., "LightGBM", 2017 (histograms).
 B. Ibragimov, G. Gusev, "Minimal variance sampling", NeurIPS 2019, arXiv:1910.13204: a tree is grown on rows drawn with
 P = min(1, r sqrt(g² + λ h²)) that weigh 1 / P, a fifth of all; its leaves are then those of all rows.
 Deviations: 1. Trees are complete and grow level by level; a node without a gain passes its rows to the left. 2. r is a
@@ -119,7 +119,8 @@ def _sampled(bins: NDArray[np.uint8], slopes: Dense, columns: NDArray[np.int32],
     size = np.sqrt(slopes[:, 0] ** 2 + how.l2 * slopes[:, 1] ** 2)
     chance = np.minimum(1, how.rows * size / max(float(size.mean()), 1e-30))
     rows = np.flatnonzero(rng.random(len(size), np.float32) < chance)
-    return np.stack([bins[column][rows] for column in columns]), slopes[rows] / chance[rows, None]
+    weighted = np.asarray(slopes[rows] / chance[rows, None], np.float32)
+    return np.stack([bins[column][rows] for column in columns]), weighted
 
 
 def _grow(bins: NDArray[np.uint8], slopes: Dense, columns: NDArray[np.int32],

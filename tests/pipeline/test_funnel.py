@@ -1,0 +1,166 @@
+"""A log without impressions teaches a ranker over the model's own lists; lists are in its order where that is better."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from paretail.core.clock import DAY_MS
+from paretail.core.errors import BundleError, UsageError
+from paretail.data.types import Catalogue, Events, Shop
+from paretail.pipeline.config import ShopConfig
+from paretail.pipeline.predict import predict_to_file
+from paretail.pipeline.ranking import GROUP, order_of, reordered
+from paretail.pipeline.recommend import recommend_to_file
+from paretail.pipeline.recommender import Recommender
+from paretail.pipeline.train import Trained, train_shop
+from paretail.rank.boosted.ranker import BoostedRanker
+
+USERS, ITEMS, DAYS = 320, 40, 150
+CONFIG = ShopConfig.parse({"data": {"events": "events.csv"}}, "shop.toml")
+
+
+def shop(users: int = USERS) -> Shop:
+    """People view what they like and buy a part of it, but hardly again before three weeks have passed."""
+    rng = np.random.default_rng(0)
+    taste = 0.7 * (rng.normal(size=(users, 2)) @ rng.normal(size=(2, ITEMS))) + rng.normal(size=ITEMS)
+    rows: list[tuple[Any, ...]] = []
+    for user in range(users):
+        last = np.full(ITEMS, -99)
+        for day in np.sort(rng.choice(DAYS, rng.integers(6, 14), replace=False)).tolist():
+            odds = np.exp(taste[user] + np.where(last < 0, 0, np.where(day - last > 21, 2.5, -2.5)))
+            for item in rng.choice(ITEMS, 5, replace=False, p=odds / odds.sum()).tolist():
+                ts = 1_700_000_000_000 + day * DAY_MS + int(rng.integers(DAY_MS // 2))
+                rows.append((f"u{user}", f"i{item}", "view", ts))
+                if rng.random() < 1 / (1 + np.exp(-0.6 * taste[user, item])):
+                    rows.append((f"u{user}", f"i{item}", "purchase", ts + 1000))
+                    last[item] = day
+    names = ["user_id", "item_id", "kind", "ts_ms"]
+    frame = pl.DataFrame(rows, schema=names, orient="row").sort("ts_ms").with_columns(
+        order_id=pl.lit(None, pl.String), quantity=pl.lit(1.0),
+        price_minor=100 + 50 * pl.col("item_id").str.slice(1).cast(pl.Int64),
+    )  # fmt: skip
+    return Shop(Events(frame, "clock"), Catalogue(pl.DataFrame({"item_id": [f"i{k}" for k in range(ITEMS)]})))
+
+
+@cache
+def trained(folder: Path) -> Trained:
+    return train_shop(shop(), CONFIG, folder / "bundle")
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("funnel")
+    trained(folder)
+    return folder / "bundle"
+
+
+def lists(bundle: Path, order: Any, out: Path) -> pl.DataFrame:
+    recommend_to_file(bundle, "all", out, k=10, order=order)
+    return pl.read_parquet(out)
+
+
+def test_training_says_what_lists_gain_and_which_tasks_there_are(bundle: Path) -> None:
+    said = trained(bundle.parent).account
+    assert any(line.startswith("Ranker: Lists that may repeat what a user had: NDCG@20") for line in said)
+    assert "Ranker: the task `cart` is left out: fewer than 50 of the pairs asked reached it alone" in said
+    facts = Recommender.load(bundle).manifest.facts[GROUP]
+    assert facts["tasks"] == ["click", "purchase", "value"]
+    assert facts["report"]["modes"]["none"]["days"] == pytest.approx(30, abs=1)
+
+
+def test_lists_are_in_the_rankers_order_where_training_was_sure(bundle: Path, tmp_path: Path) -> None:
+    facts = Recommender.load(bundle).manifest.facts
+    assert order_of(facts, "none") == "purchase"  # the wait before buying again is nothing that a blend can see
+    auto, model, bought = (
+        lists(bundle, order, tmp_path / f"{order}.parquet") for order in ("auto", "model", "purchase")
+    )
+    assert auto.equals(bought)
+    assert not auto["item_id"].equals(model["item_id"])
+    unsure: dict[str, Any] = {**facts, GROUP: {"report": {"modes": {"none": {"gain": {
+        "ndcg": 0.5, "gain": 0.01, "error": 0.006, "questions": 500}}}}}}  # fmt: skip
+    assert order_of(unsure, "none") == "model"
+    assert order_of({"target": "purchase"}, "none") == "model"
+
+
+def test_probabilities_are_of_the_next_month_and_levels_follow_each_other(bundle: Path, tmp_path: Path) -> None:
+    recommender = Recommender.load(bundle)
+    user, item = (part.ravel().astype(np.int32) for part in np.meshgrid(np.arange(USERS), np.arange(ITEMS)))
+    at = np.full(len(user), recommender.moment_ms, np.int64)
+    told = recommender.ranker.predict(recommender.history, np.arange(USERS, dtype=np.int32), user, item, at)
+    last = shop().events.frame.filter(pl.col("ts_ms") >= recommender.moment_ms - 30 * DAY_MS)
+    for p, kind in ((told.p_click, "view"), (told.p_click * told.p_purchase, "purchase")):
+        pairs = last.filter(pl.col("kind") == kind).select("user_id", "item_id").unique().height
+        assert p.sum() == pytest.approx(pairs, rel=0.2)
+    assert ((told.p_purchase > 0) & (told.p_purchase <= 1)).all()
+    assert np.isnan(told.p_cart).all()
+    assert told.order_value[item == 30].mean() == pytest.approx(1600, rel=0.1)
+
+
+def test_a_pair_is_predicted_the_same_alone_and_among_others(bundle: Path) -> None:
+    recommender = Recommender.load(bundle)
+    at = np.full(ITEMS, recommender.moment_ms, np.int64)
+    known, every = np.array([3], np.int32), np.arange(ITEMS, dtype=np.int32)
+    history = recommender.history_of(pl.Series(["u3"]))
+    whole = recommender.ranker.predict(history, known, np.zeros(ITEMS, np.int32), every, at)
+    alone = recommender.ranker.predict(history, known, np.zeros(1, np.int32), every[7:8], at[:1])
+    assert alone.p_click[0] == whole.p_click[7]
+
+
+def test_somebody_new_keeps_the_models_list_and_can_be_predicted(bundle: Path, tmp_path: Path) -> None:
+    for order in ("auto", "model"):
+        (tmp_path / "who").write_text("stranger\n")
+        recommend_to_file(bundle, str(tmp_path / "who"), tmp_path / f"{order}.parquet", order=order)
+    assert pl.read_parquet(tmp_path / "auto.parquet").equals(pl.read_parquet(tmp_path / "model.parquet"))
+    pl.DataFrame({"user_id": ["stranger"], "item_id": ["i1"]}).write_csv(tmp_path / "pairs.csv")
+    told = predict_to_file(bundle, tmp_path / "pairs.csv", tmp_path / "p.parquet", quantiles=[0.1, 0.9])
+    assert told["new_users"] == 1
+    assert pl.read_parquet(tmp_path / "p.parquet")["order_value_p90"][0] > 0
+    with pytest.raises(UsageError, match="RANK-17"):
+        predict_to_file(bundle, tmp_path / "pairs.csv", tmp_path / "p.parquet", explain=tmp_path / "why.parquet")
+
+
+def test_goals_work_on_such_a_bundle(bundle: Path) -> None:
+    recommender = Recommender.load(bundle)
+    assert {"clicks", "purchases", "revenue"} <= set(recommender.steering.available)
+
+
+def test_other_modes_have_levels_of_their_own(bundle: Path) -> None:
+    ranker = Recommender.load(bundle).ranker_in("all")
+    assert isinstance(ranker, BoostedRanker)
+    assert ranker.mode == ("all" if "all" in ranker.modes else "none")
+    assert ranker.under("target").mode == ranker.mode
+
+
+def test_few_users_teach_no_ranker_and_it_is_said(tmp_path: Path) -> None:
+    done = train_shop(shop(users=60), CONFIG, tmp_path / "small")
+    assert "No ranker: fewer than 200 users could be asked what they took next" in done.account
+    with pytest.raises(BundleError, match="RANK-05"):
+        lists(tmp_path / "small", "purchase", tmp_path / "x.parquet")
+    off = replace_rank(enabled=False)
+    assert not any("anker" in line for line in train_shop(shop(users=60), off, tmp_path / "off").account)
+
+
+def replace_rank(**values: Any) -> ShopConfig:
+    return CONFIG.model_copy(update={"rank": CONFIG.rank.model_copy(update=values)})
+
+
+def test_equal_seeds_give_equal_rankers(bundle: Path, tmp_path: Path) -> None:
+    train_shop(shop(), CONFIG, tmp_path / "again")
+    first, again = (Recommender.load(root).ranker for root in (bundle, tmp_path / "again"))
+    assert first.facts == again.facts
+    assert all(np.array_equal(array, again.arrays()[name]) for name, array in first.arrays().items())
+
+
+def test_candidates_of_one_user_are_put_in_order(bundle: Path) -> None:
+    recommender = Recommender.load(bundle)
+    history = recommender.history_of(pl.Series(["u1"]))
+    drawn = recommender.recommend(history, 20)
+    found = reordered(recommender.ranker, history, np.array([1], np.int32), drawn, 5, "purchase")
+    assert (np.diff(found.scores[0]) <= 0).all()
+    assert set(found.item_idx[0]) <= set(drawn.item_idx[0])
+    assert replace(found, scores=found.scores).item_idx.shape == (1, 5)
