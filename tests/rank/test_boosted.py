@@ -121,7 +121,9 @@ def test_what_lists_leave_out_is_never_drawn() -> None:
 
 
 def test_columns_tell_what_a_user_did_with_an_item_by_hand() -> None:
-    log = history([(0, 3, "view", 1), (0, 3, "purchase", 1), (0, 3, "view", 5), (0, 4, "view", 8), (1, 4, "cart", 9)], 2)
+    log = history(
+        [(0, 3, "view", 1), (0, 3, "purchase", 1), (0, 3, "view", 5), (0, 4, "view", 8), (1, 4, "cart", 9)], 2
+    )
     columns = Columns.of(pl.DataFrame({"item_id": list("abcde")}), log, "purchase")
     x = columns.matrix(log, np.array([0, 0, 1], np.int32), np.array([3, 4, 3], np.int32), 10 * DAY_MS)
     at = {name: x[:, place] for place, name in enumerate(columns.names)}
@@ -157,7 +159,9 @@ def toy(questions_: int, items: int, seed: int, noise: float = 0.0) -> Asked:
     label = rng.random(len(x)) < sigmoid(signal - 3)
     place = np.concatenate([np.argsort(np.argsort(-x[question == q, 0])) for q in range(questions_)]).astype(np.int32)
     reached = {"click": label, "cart": np.zeros_like(label), "purchase": label}
-    return Asked(x, reached, np.ones(len(x)), question, place, np.bincount(question, label).astype(np.int64), "purchase")
+    return Asked(
+        x, reached, np.ones(len(x)), question, place, np.bincount(question, label).astype(np.int64), "purchase"
+    )
 
 
 def test_a_funnel_is_sure_where_there_is_something_to_gain_and_calibrated() -> None:
@@ -209,8 +213,9 @@ def test_money_sums_to_what_was_paid_and_follows_item_and_user() -> None:
         "user_id": [f"u{k}" for k in user], "item_id": [f"i{k}" for k in item], "kind": "purchase",
         "price_minor": paid.astype(np.int64), "quantity": 1.0,
     })  # fmt: skip
-    users, items = Vocabulary(pl.Series([f"u{k}" for k in range(30)])), Vocabulary(
-        pl.Series([f"i{k}" for k in range(20)])
+    users, items = (
+        Vocabulary(pl.Series([f"u{k}" for k in range(30)])),
+        Vocabulary(pl.Series([f"i{k}" for k in range(20)])),
     )
     money = Money.of(Events(frame), users, items)
     assert money is not None

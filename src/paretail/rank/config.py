@@ -28,7 +28,9 @@ class RankConfig(Config):
     """`[rank]`: clicks, carts, purchases and values, learned together from what was shown."""
 
     enabled: bool = Field(
-        True, description="Whether `train` learns a ranker; it needs impressions in the log and the extra `learn`."
+        True,
+        description="Whether `train` learns a ranker: from impressions (it needs the extra `learn`), or where the "
+        "log has none from lists that the model would have made.",
     )
     sharing: str = Field("bottom", description="A name of the table of sharing architectures.")
     sharing_settings: dict[str, Any] = Field(
