@@ -2,8 +2,8 @@
 
     python benchmarks/visits/run.py [visit] [life]
 
-The policies are those of `sim/rivals.py` and `sim/oracle.py`; `rested, observed` is `Rested` without the truth: its tastes
-are those of the observation. Reward: a click 1, a kept purchase 1. Means over the shops; ± is 1.96 standard errors, of
+The policies are those of `sim/rivals.py` and `sim/oracle.py`; `rested, observed` is `Rested` without the truth: it has
+the tastes of the observation. Reward: a click 1, a kept purchase 1. Means over the shops; ± is 1.96 standard errors, of
 `over relevant` and `over greedy` those of the differences user by user. Luck and users are the same for all.
 """
 
@@ -105,7 +105,8 @@ def row(name: str, runs: dict[str, list[Rollout]], life: bool) -> dict[str, obje
         "policy": name, "reward": figure(reward[name]), "clicks": f"{goals[0]:.2f}", "purchases": f"{goals[1]:.2f}",
         "revenue": f"{goals[2]:.0f}", "slates": f"{np.concatenate([run.slates for run in mine]).mean():.1f}", **told,
         "boredom": f"{np.concatenate([run.boredom for run in mine]).mean():.2f}",
-        "over relevant": figure(reward[name] - reward["relevant"]), "over greedy": figure(reward[name] - reward["greedy"]),
+        "over relevant": figure(reward[name] - reward["relevant"]),
+        "over greedy": figure(reward[name] - reward["greedy"]),
     }  # fmt: skip
 
 

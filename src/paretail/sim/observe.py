@@ -12,7 +12,7 @@
 what is usual in the category, margin, and one column for each category.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from paretail.core.rng import rng_for
 from paretail.sim.truth import Matrix
 from paretail.sim.visits import State, Visits
 
-Observation = dict[str, NDArray[np.generic]]
+Observation = dict[str, NDArray[Any]]
 #: No number of an observation is larger.
 LARGEST: Final = 10.0
 

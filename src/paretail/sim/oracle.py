@@ -1,7 +1,8 @@
 """Oracles of a visit: the best next step by the truth, and a plan that knows what boredom will cost.
 
 `Greedy` fills the slots from the top, each with the item that adds most to the expected reward of this step, position,
-weariness and repetition included: nothing that looks one step ahead knows more. `Planner` composes by
+weariness and repetition included (in mean within .5 % of the best of all slates where all can be tried: a test).
+`Planner` composes by
 
     argmax_i  bias[r]·P(click | glanced at)·w_i  -  price·e[r]·dull[r]
 

@@ -151,7 +151,7 @@ class Chances:
     go: Values
 
     def goals(self) -> Values:
-        """Return `[lanes, goals]`: the expected goals of the step."""
+        """Return `[lanes, goals]`: the expected goals of the step; staying is that of this visit."""
         kept = self.click * self.buy * (1 - self.back)
         money = kept * self.worth
         sums = [self.click.sum(1), kept.sum(1), money.sum(1), (money * self.margin).sum(1), 1 - self.go]
