@@ -1,6 +1,7 @@
 """Settings that are judged before they go live: bad ones and good ones, each with a log of its own.
 
-The shop is `logistic` of problems.py with fewer clicks: P(click | x, a) = sigmoid(x . theta_a - 3.5), about one in ten.
+The shop has the first 1,000 contexts of `logistic` of problems.py and fewer clicks, about one in ten:
+P(click | x, a) = sigmoid(x . theta_a - 3.5).
 A candidate follows the incumbent times exp(eta s(x, a)), s = +-P(click) / sd + 4 noise with noise of the same shape,
 and eta is solved for the value that the candidate is to have: 1.05 of the incumbent's for a good one; for a bad one,
 1 - margin - u with u uniform in 0 to 3 %, so that many are bad by little.
@@ -17,14 +18,15 @@ from scipy.optimize import brentq
 from paretail.evaluate.experiments.sequences import Arm
 from paretail.evaluate.experiments.stopping import Metric, Rules, look
 
-MARGIN = 0.02
+MARGIN, CONTEXTS = 0.02, 1000
 
 
 def shop(rows: int) -> Problem:
     """Return the shop, whose target is the incumbent itself."""
     plain = logistic()
-    odds = plain.reward / (1 - plain.reward) * np.exp(-3.5)
-    return replace(plain, reward=odds / (1 + odds), target=plain.logging, rows=rows)
+    x, logging, reward = plain.x[:CONTEXTS], plain.logging[:CONTEXTS], plain.reward[:CONTEXTS]
+    odds = reward / (1 - reward) * np.exp(-3.5)
+    return Problem(x, odds / (1 + odds), logging, logging, rows)
 
 
 def candidate(incumbent: Problem, good: bool, rng: np.random.Generator) -> tuple[Problem, float]:

@@ -40,7 +40,7 @@ from paretail.evaluate.release import gate  # noqa: E402
 
 SEEDS, COVERED, RESAMPLES = {"logistic": 10, "digits": 20}, 200, 400
 SLATES, SLATE_SEEDS = 10_000, 20
-SETTINGS, LOGS, USERS, LOOKS = 400, (5000, 20_000), 100_000, 40
+SETTINGS, LOGS, USERS, LOOKS = 400, (1000, 5000), 100_000, 40
 Row = dict[str, Any]
 
 
