@@ -80,7 +80,7 @@ def _algorithm(method: Method, population: int, goals: int) -> Any:
     if method == "nsga2":
         from pymoo.algorithms.moo.nsga2 import NSGA2, RankAndCrowding
 
-        return NSGA2(pop_size=population, survival=RankAndCrowding(crowding_func="pcd"))
+        return NSGA2(pop_size=population, survival=RankAndCrowding(crowding_func=_crowding))
     directions = _directions(population, goals)
     if method == "nsga3":
         from pymoo.algorithms.moo.nsga3 import NSGA3
@@ -89,6 +89,16 @@ def _algorithm(method: Method, population: int, goals: int) -> Any:
     from pymoo.algorithms.moo.moead import MOEAD
 
     return MOEAD(ref_dirs=directions, n_neighbors=min(20, len(directions)))
+
+
+def _crowding(losses: Array, n_remove: int = 0) -> Array:
+    """Return the pruned crowding distance; pymoo's compiled one ends the process where more are cut than differ."""
+    from pymoo.functions.standard.pruning_cd import calc_pcd
+
+    differ = np.ptp(losses, axis=0) > 0
+    if not differ.any():
+        return np.full(len(losses), np.inf)
+    return np.asarray(calc_pcd(losses[:, differ], n_remove=int(n_remove)))
 
 
 def _directions(population: int, goals: int) -> Array:

@@ -1,0 +1,282 @@
+"""Slates for goals: what they truly bring, how far dials and budgets miss, against evolution, and what they cost.
+
+    PARETAIL_WORLD=.../world.py python benchmarks/goals/run.py [slates dials front latency] [--seeds 1 2 3 4 5]
+
+`slates`: init, train and `recommend --settings` as they come on planted shops, judged by `score_slates.py` beside
+`world.py`, which knows what each slate truly brings and shares no code with us. `dials`: shares of the range and
+budgets asked for on the training log and achieved on requests of the held-out days, by the model's own scores and, of
+budgets, by the truth. `front`: 91 weightings of three goals against NSGA-II with 20 and 200 times as many slates.
+`latency`: goals on 500 candidates.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import harness  # noqa: E402  # a benchmark is a script: the harness lies one folder up
+
+from paretail.data.types import History  # noqa: E402
+from paretail.moo.hypervolume import hypervolume  # noqa: E402
+from paretail.moo.scalarise import lattice  # noqa: E402
+from paretail.pipeline.holdout import read_events  # noqa: E402
+from paretail.pipeline.ranking import CANDIDATES  # noqa: E402
+from paretail.pipeline.recommend import joined  # noqa: E402
+from paretail.pipeline.recommender import Recommender  # noqa: E402
+from paretail.pipeline.steering import SEGMENTS, Steering  # noqa: E402
+from paretail.policy.dials import Dials  # noqa: E402
+from paretail.policy.exposure import Exposures  # noqa: E402
+from paretail.policy.goals import parse  # noqa: E402
+from paretail.policy.objectives import objective  # noqa: E402
+from paretail.policy.pool import Pool, Wares  # noqa: E402
+from paretail.policy.slate import compose  # noqa: E402
+
+SIZE = {"users": 2000, "items": 600, "impressions": 1_000_000}
+GOALS = ("clicks", "purchases", "revenue", "profit", "diversity")
+SHARES = tuple(round(0.1 * step, 1) for step in range(11))
+BUDGETS = (2, 5, 10)
+K = 10
+
+
+def main() -> None:
+    """Run the parts that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=["slates", "dials", "front", "latency"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
+    parser.add_argument("--keep", type=Path, help="a folder of worlds and bundles by seed, to be used again")
+    asked = parser.parse_args()
+    world = Path(os.environ.get("PARETAIL_WORLD", ""))
+    for part in asked.parts:
+        if part in ("slates", "dials") and not world.is_file():
+            print(f"{part} skipped: PARETAIL_WORLD does not name the script that writes planted shops")
+            continue
+        about = harness.circumstances() | {"seeds": asked.seeds}
+        with tempfile.TemporaryDirectory() as folder:
+            keep = asked.keep or Path(folder)
+            rows = {"slates": _slates, "dials": _dials, "front": _front, "latency": _latency}[part](
+                world, asked.seeds, keep
+            )
+        harness.record(HERE, part, about, rows)
+
+
+def _slates(world: Path, seeds: list[int], keep: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for seed in seeds:
+        shop = _shop(world, seed, keep)
+        (shop / "settings.txt").write_text("\n".join(f"{goal}={share:.2f}" for goal in GOALS for share in SHARES))
+        used = harness.meter([*PARETAIL, "recommend", "--bundle", "bundle", "--settings", "settings.txt", "-k", str(K),
+                              "--exclude", "none", "--out", "slates.parquet"], shop)  # fmt: skip
+        told = _judged(world, shop)
+        settings = {one["setting"]: one for one in told if "setting" in one}
+        goals = {one["goal"]: one for one in told if "goal" in one}
+        clicks = goals["clicks"]
+        kept = (settings["diversity=1.00"]["clicks"] - clicks["random"]) / (clicks["highest"] - clicks["random"])
+        rows.append({
+            "world": f"seed {seed}", **{f"{goal} share": one["share"] for goal, one in goals.items()},
+            "falls": sum(one["falls"] for one in goals.values()), "clicks kept at diversity 1": round(kept, 3),
+            "out of stock": sum(one["out_of_stock"] for one in settings.values()), **used.cost(),
+        })  # fmt: skip
+    means = {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0] if name != "world"}
+    return [*rows, {"world": f"mean of {len(seeds)}", **means}]
+
+
+PARETAIL = [sys.executable, "-m", "paretail"]
+
+
+def _shop(world: Path, seed: int, keep: Path) -> Path:
+    """Return the folder of a planted shop with a bundle trained by defaults; one that is there is used again."""
+    shop = keep / f"seed-{seed}"
+    if not (shop / "truth.json").exists():
+        size = [word for name, value in SIZE.items() for word in (f"--{name}", str(value))]
+        subprocess.run([sys.executable, world, shop, "--seed", str(seed), *size], check=True, capture_output=True)
+    if not (shop / "bundle").exists():
+        tables = [f"--{name}={name}.parquet" for name in ("events", "items", "users")]
+        for command in (["init", *tables, "--out", "shop.toml"], ["train", "--config", "shop.toml", "--out", "bundle"]):
+            subprocess.run([*PARETAIL, *command], cwd=shop, check=True, capture_output=True)
+    return shop
+
+
+def _judged(world: Path, shop: Path) -> list[dict[str, Any]]:
+    judge = [sys.executable, str(world.parent / "score_slates.py"), "slates.parquet", "."]
+    told = subprocess.run(judge, cwd=shop, check=True, capture_output=True, text=True).stdout
+    return [json.loads(line) for line in told.splitlines()]
+
+
+def _dials(world: Path, seeds: list[int], keep: Path) -> list[dict[str, Any]]:
+    """Return how far dials and budgets miss on requests of the held-out days, in points of the range or of today."""
+    rows = []
+    for seed in seeds:
+        shop = _shop(world, seed, keep)
+        recommender = Recommender.load(shop / "bundle")
+        steering, later = recommender.steering, _later(recommender, shop / "holdout.parquet")
+        missed, raw, over, true = [], [], [], []
+        for segment in ("light", "heavy"):
+            asked, (there, people) = steering.dials(segment, K), later[segment]
+            for goal in GOALS:
+                curve = there.curve(goal)
+                for share in SHARES:
+                    line = parse(f"{goal}={share}")
+                    achieved = curve.share(_mean(there, asked.setting(line).weights, goal))
+                    missed.append(100 * abs(achieved - share))
+                    parts = {name: (1 - share) / 3 for name in steering.base if name != goal} | {goal: share}
+                    raw.append(100 * abs(curve.share(_mean(there, asked.weights(parts), goal)) - share))
+            for percent in BUDGETS:
+                weights = asked.setting(parse(f"maximise=diversity,revenue>=-{percent}%")).weights
+                today = asked.today.weights
+                change = _mean(there, weights, "revenue") / _mean(there, today, "revenue") - 1
+                over.append(abs(100 * change + percent))
+                truly = [_truth(world, shop, there, people, each) for each in (weights, today)]
+                true.append(abs(100 * (truly[0] / truly[1] - 1) + percent))
+        rows.append({
+            "world": f"seed {seed}", "dial miss, mean (points)": round(float(np.mean(missed)), 2),
+            "dial miss, largest": round(max(missed), 2), "raw weight miss, mean": round(float(np.mean(raw)), 1),
+            "budget miss, largest (points)": round(max(over), 2), "by the truth": round(max(true), 2),
+        })  # fmt: skip
+    return rows
+
+
+def _later(recommender: Recommender, holdout: Path) -> dict[str, tuple[Dials, pl.Series]]:
+    """Return dials measured on the second half of the held-out days, the first half being known, and their users."""
+    events = read_events(holdout, recommender.manifest.config)
+    middle = float(events.frame["ts_ms"].median())  # type: ignore[arg-type]  # times are there
+    before = type(events)(events.frame.filter(pl.col("ts_ms") < middle), events.time)
+    users = events.frame.filter(pl.col("ts_ms") >= middle)["user_id"].unique().sort()
+    history = joined(recommender.history_of(users), recommender.history_from(before, users))
+    lists = recommender.recommend(history, CANDIDATES, ["none"], allowed=recommender.in_stock)
+    steering = Steering.of(recommender)
+    pool = steering.pool(history, recommender.users.rows(users), lists)
+    segments = steering.segments(history)
+    found = {}
+    for number, name in enumerate(SEGMENTS):
+        rows = np.flatnonzero(segments == number)
+        dials = Dials(pool.rows(rows), steering.available, steering.base, K)
+        found[name] = dials, users.gather(pl.Series(rows))
+    return found
+
+
+def _mean(dials: Dials, weights: Mapping[str, float], goal: str) -> float:
+    places = compose(dials.sample, dials.goals, weights, dials.k)
+    return float(dials.goals[goal].value(dials.sample, places).mean())
+
+
+def _truth(world: Path, shop: Path, dials: Dials, people: pl.Series, weights: Mapping[str, float]) -> float:
+    """Return the true revenue of slates, by the script that planted the shop."""
+    sys.path.insert(0, str(world.parent))
+    import world as planted  # type: ignore[import-not-found]  # the judge's own
+
+    known = {**np.load(shop / "truth_users.npz"), **np.load(shop / "truth_items.npz")}
+    names = Recommender.load(shop / "bundle").items
+    places = compose(dials.sample, dials.goals, weights, K)
+    items = names.names(dials.sample.items(places).ravel()).str.slice(1).cast(pl.Int64).to_numpy()
+    users = np.repeat(people.str.slice(1).cast(pl.Int64).to_numpy(), K)
+    click, purchase, value = planted.truth(known, users, items)
+    seen = np.tile(planted.BIAS, len(people))
+    return float((click * purchase * value * seen).sum() / len(people))
+
+
+CANDS, THREE = 200, ("clicks", "revenue", "diversity")
+
+
+def _front(world: Path, seeds: list[int], keep: Path) -> list[dict[str, Any]]:
+    """Return the volumes of 91 composed slates and of fronts evolved over slates, of one user's candidates a seed."""
+    from paretail.moo.evolve import evolve
+
+    goals = {name: objective(name) for name in THREE}
+    weightings = lattice(3, 12)
+    rows = []
+    for seed in range(10):
+        pool = _made(1, CANDS, seed)
+        wide = {size: pool.rows(np.zeros(size, int)) for size in (1, len(weightings))}
+        best = [float(goals[g].value(pool, compose(pool, goals, {g: 1.0}, K))[0]) for g in THREE]
+        rng = np.random.default_rng(seed)
+        chance = np.array([rng.permutation(CANDS)[:K] for _ in range(500)], np.int32)
+        low = _values(pool, goals, chance).mean(0)
+        span = np.array(best) - low
+        weights = {g: weightings[:, n] / span[n] for n, g in enumerate(THREE)}
+        ours = (_values(pool, goals, compose(wide[len(weightings)], goals, weights, K)) - low) / span
+        row: dict[str, Any] = {"seed": seed, "volume of 91 settings": round(hypervolume(ours, np.zeros(3)), 4)}
+        for ordered in (False, True):
+
+            def worth(
+                keys: np.ndarray[Any, Any], pool: Pool = pool, low: Any = low, span: Any = span, aid: bool = ordered
+            ) -> Any:
+                places = np.argsort(-keys, axis=1, kind="stable")[:, :K].astype(np.int32)
+                return (_values(pool, goals, _seen_first(pool, places) if aid else places) - low) / span
+
+            for times in (20, 200):
+                found = evolve(worth, np.zeros(CANDS), np.ones(CANDS), 3, "nsga2", 100, times * len(weightings), seed)
+                told = f"over NSGA-II, {times} times" + (", its slates ordered" if ordered else "")
+                row[told] = round(row["volume of 91 settings"] / hypervolume(found.gains, np.zeros(3)), 3)
+        rows.append(row)
+    means = {name: round(float(np.mean([row[name] for row in rows])), 3) for name in rows[0] if name != "seed"}
+    return [*rows, {"seed": "mean", **means}]
+
+
+def _seen_first(pool: Pool, places: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return slates in their better order: what is clicked and paid for most goes first."""
+    worth = pool.p_click[0] * (1 + pool.p_purchase[0] * pool.order_value[0] / pool.order_value[0].mean())
+    order = np.argsort(-worth[places], axis=1, kind="stable")
+    return np.take_along_axis(places, order, 1)
+
+
+def _values(pool: Pool, goals: Any, places: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    many = pool.rows(np.zeros(len(places), int))
+    return np.stack([goal.value(many, places) for goal in goals.values()], axis=1)
+
+
+def _made(users: int, cands: int, seed: int) -> Pool:
+    """Return candidates whose liking, price and category go together as in a shop: some categories suit a user."""
+    rng = np.random.default_rng(seed)
+    category = rng.integers(0, 20, cands).astype(np.int32)
+    liking = rng.normal(size=(users, 20))[:, category] + 0.6 * rng.normal(size=(users, cands))
+    price = np.exp(rng.normal(8, 0.7, cands))
+    p_click, p_purchase = 1 / (1 + np.exp(2.6 - liking)), 1 / (1 + np.exp(1.9 - 0.7 * liking))
+    wares = Wares(
+        labels={"category": category}, parents=np.arange(cands, dtype=np.int32),
+        margin=rng.uniform(0.1, 0.6, cands).astype(np.float32), kept=np.ones(cands, np.float32),
+        seen_by=np.full(cands, 0.1, np.float32), created_ts_ms=np.zeros(cands, np.int64),
+        vectors=np.zeros((cands, 4), np.float32),
+    )  # fmt: skip
+    item_idx = np.tile(np.arange(cands, dtype=np.int32), (users, 1))
+    none = np.zeros(0)
+    events = none.astype(np.int32), none.astype(np.uint8), none.astype(np.int64), none.astype(np.float32)
+    nothing = History(np.zeros(users + 1, np.int64), *events, ("view",), "clock")
+    value = np.tile(price, (users, 1)).astype(np.float32)
+    attention = 1 / (1 + 0.35 * np.arange(cands))
+    click, purchase = p_click.astype(np.float32), p_purchase.astype(np.float32)
+    return Pool(item_idx, click, purchase, value, wares, attention, nothing, 0, Exposures.none(cands))
+
+
+def _latency(world: Path, seeds: list[int], keep: Path) -> list[dict[str, Any]]:
+    """Return what composing a slate for goals costs, in process, one thread: run with OMP_NUM_THREADS=1."""
+    goals = {name: objective(name) for name in GOALS}
+    pool, rows = _made(1, 500, 0), []
+    cases = {
+        "clicks, revenue": {"clicks": 1.0, "revenue": 1e-4},
+        "clicks, revenue, diversity": {"clicks": 1.0, "revenue": 1e-4, "diversity": 0.3},
+        "five goals": {"clicks": 1.0, "purchases": 1.0, "revenue": 1e-4, "profit": 1e-4, "diversity": 0.3},
+    }  # fmt: skip
+    for name, weights in cases.items():
+        took = []
+        for _ in range(2000):
+            started = time.perf_counter()
+            compose(pool, goals, weights, K)
+            took.append(1e3 * (time.perf_counter() - started))
+        p50, p99 = np.percentile(took, [50, 99])
+        rows.append({"goals": name, "p50_ms": round(float(p50), 3), "p99_ms": round(float(p99), 3)})
+    return rows
+
+
+if __name__ == "__main__":
+    main()
