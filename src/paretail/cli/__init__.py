@@ -27,6 +27,7 @@ VERBS = {
     "recommend": ("paretail.cli.recommend:recommend", "Write the best items for users."),
     "similar": ("paretail.cli.similar:similar", "Write the items that go with items."),
     "predict": ("paretail.cli.predict:predict", "Write what pairs of users and items are worth."),
+    "pareto": ("paretail.cli.pareto:pareto", "Measure what slates can bring in several goals at once."),
     "compare": ("paretail.cli.compare:compare", "Train several models and tell what each is worth and costs."),
     "evaluate": ("paretail.cli.evaluate:evaluate", "Measure a bundle on events that it has not seen."),
     "serve": ("paretail.cli.serve:serve", "Answer over HTTP."),

@@ -14,6 +14,7 @@ from paretail.evaluate.report import Report, Row
 from paretail.pipeline.compare import Comparison
 from paretail.pipeline.comparison_page import cells_of
 from paretail.pipeline.evaluate import Evaluation
+from paretail.pipeline.pareto import Front
 from paretail.pipeline.sweep_page import cells_of as tradeoff_cells
 from paretail.pipeline.sweep_page import heading, lines, shown
 from paretail.pipeline.train import Trained
@@ -26,6 +27,8 @@ HEADINGS = {
 }  # fmt: skip
 #: Metrics that are shown by segment.
 SPLIT = ("recall", "ndcg", "hr")
+#: So many points of a front are printed; its page has all.
+MOST_POINTS = 12
 #: Goals that are always shown, beside those that a setting weighs.
 SHOWN_GOALS = ("clicks", "purchases", "revenue", "profit", "diversity", "coverage")
 
@@ -123,6 +126,28 @@ def settings(console: Console, told: Sequence[dict[str, Any]]) -> None:
         values = one["expected"]
         table.add_row(escape(one["setting"]), *(_beside(values[goal], today[goal]) for goal in goals))
     console.print(table)
+
+
+def front(console: Console, found: Front, out: Path | None) -> None:
+    """Print where today's slates are, what is suggested, and some of the front."""
+    kept = sorted((point for point in found.points if point.is_front), key=lambda point: -point.values[found.goals[0]])
+    console.print(
+        f"{len(found.points)} weightings, slates of {found.k} for {found.requests} requests of the log; {len(kept)} "
+        f"are on the front, {found.better_than_today} beat today's slates in every goal; volume {found.volume:.3f}",
+        soft_wrap=True,
+    )  # fmt: skip
+    if found.yardstick is not None:
+        told = found.yardstick
+        console.print(f"{told['method']} over {told['weightings']} weightings: volume {told['volume']:.3f}")
+    table = Table("", *found.goals, "--goals", box=SIMPLE, collapse_padding=True, pad_edge=False)
+    table.add_row("today", *(f"{found.today[goal]:.4g}" for goal in found.goals), "")
+    step = max(1, -(-len(kept) // MOST_POINTS))
+    named = [*found.suggestions.items(), *(("", point) for point in kept[::step])]
+    for why, point in named:
+        table.add_row(why, *(_beside(point.values[goal], found.today[goal]) for goal in found.goals), point.line)
+    console.print(table)
+    if out is not None:
+        console.print(f"The same with pictures: {out / 'pareto.html'}", soft_wrap=True)
 
 
 def _beside(value: float, today: float) -> str:

@@ -144,4 +144,8 @@ def ranker_of(bundle: Bundle, items: pl.DataFrame, history: History, retriever: 
         return BoostedRanker.from_arrays(bundle.arrays[GROUP], facts, items, history, target, retrieve)
     from paretail.rank.learned.ranker import Ranker
 
-    return Ranker.from_arrays(bundle.arrays[GROUP], facts, items, history)
+    try:
+        return Ranker.from_arrays(bundle.arrays[GROUP], facts, items, history)
+    except KeyError as error:
+        found = f"the ranker of bundle version {bundle.version} lacks {error}: another version of paretail made it"
+        raise BundleError(Problem("RANK-05", found, "A ranker of this version", "Train again")) from None

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Users by what is known of them: nothing; at most as much as the median user; more.
 SEGMENTS: Final = ("new", "light", "heavy")
+#: All of them together.
+EVERYBODY: Final = "everybody"
 #: A segment with fewer requests is measured on those of all.
 FEWEST: Final = 32
 #: The longest slate.
@@ -190,7 +192,8 @@ class Steering:
         everybody: Rows = np.concatenate(list(drawn.values()))
         taken = history.of_users(everybody)
         lists = recommender.recommend(taken, CANDIDATES, allowed=recommender.in_stock)
-        pool, start, found = self.pool(taken, everybody, lists), 0, {}
+        pool, start = self.pool(taken, everybody, lists), 0
+        found = {EVERYBODY: pool}
         for name, users in drawn.items():
             rows = np.arange(start, start + len(users))
             found[name] = pool.rows(rows) if len(users) >= FEWEST else pool

@@ -103,7 +103,7 @@ class Dials:
     _slates: dict[Key, NDArray[np.int32]] = field(default_factory=dict)
     _means: dict[tuple[str, Key], float] = field(default_factory=dict)
     _curves: dict[str, Curve] = field(default_factory=dict)
-    _spans: dict[str, float] = field(default_factory=dict)
+    _ends: dict[str, tuple[float, ...]] = field(default_factory=dict)
     _solved: dict[str, Setting] = field(default_factory=dict)
 
     def setting(self, goals: Goals) -> Setting:
@@ -123,10 +123,10 @@ class Dials:
         """Return the response curve of a goal against the rest of the base."""
         if goal not in self._curves:
             parts = [0.0, 0.5, 1.0]
-            values = [self._mean(self._against(goal, part), goal) for part in parts]
+            values = [self.mean(self._against(goal, part), goal) for part in parts]
             while len(parts) < MOST_POINTS and (gap := _widest(parts, values)) is not None:
                 parts.insert(gap + 1, (parts[gap] + parts[gap + 1]) / 2)
-                values.insert(gap + 1, self._mean(self._against(goal, parts[gap + 1]), goal))
+                values.insert(gap + 1, self.mean(self._against(goal, parts[gap + 1]), goal))
             self._curves[goal] = Curve(np.array(parts), np.array(values))
         return self._curves[goal]
 
@@ -135,7 +135,7 @@ class Dials:
         return {goal: part / self._span(goal) for goal, part in parts.items()}
 
     def _setting(self, parts: Mapping[str, float]) -> Setting:
-        expected, today = ({goal: self._mean(each, goal) for goal in self.goals} for each in (parts, self.base))
+        expected, today = ({goal: self.mean(each, goal) for goal in self.goals} for each in (parts, self.base))
         shares = {goal: self.curve(goal).share(expected[goal]) for goal in parts}
         return Setting(self.weights(parts), expected, today, shares)
 
@@ -155,7 +155,7 @@ class Dials:
         before = np.zeros(len(names))
         for _ in range(ROUNDS):
             parts = self._beside(names, odds)
-            short = asked - np.array([self.curve(name).share(self._mean(parts, name)) for name in names])
+            short = asked - np.array([self.curve(name).share(self.mean(parts, name)) for name in names])
             if np.abs(short).max() < least:
                 best, least = odds, float(np.abs(short).max())
             if least < NEAR:
@@ -166,7 +166,7 @@ class Dials:
 
     def _budget(self, goals: Goals) -> dict[str, float]:
         """Return the least parts on what is kept with which all bounds hold on the sample."""
-        today = {name: self._mean(self.base, name) for name in goals.keep}
+        today = {name: self.mean(self.base, name) for name in goals.keep}
         least = {name: bound.of(today[name]) for name, bound in goals.bounds.items()}
         for name, bound in least.items():
             if bound > self.curve(name).high * (1 + 1e-9) + 1e-12:
@@ -182,16 +182,16 @@ class Dials:
         for _ in range(SWEEPS if len(least) > 1 else 1):
             for name, bound in least.items():
                 low, high = -8.0, 8.0
-                if self._mean(parts({**logs, name: low}), name) >= bound:
+                if self.mean(parts({**logs, name: low}), name) >= bound:
                     logs[name] = low
                     continue
                 for _ in range(HALVINGS):
                     middle = (low + high) / 2
-                    holds = self._mean(parts({**logs, name: middle}), name) >= bound
+                    holds = self.mean(parts({**logs, name: middle}), name) >= bound
                     low, high = (low, middle) if holds else (middle, high)
                 logs[name] = high
         for name, bound in least.items():
-            if (found := self._mean(parts(logs), name)) < bound - 1e-3 * abs(bound):
+            if (found := self.mean(parts(logs), name)) < bound - 1e-3 * abs(bound):
                 raise _out_of_reach(name, bound, found, today[name])
         return parts(logs)
 
@@ -212,13 +212,18 @@ class Dials:
         rest = rest or {name: 1.0 for name, goal in self.goals.items() if name not in goals and goal.attended}
         return {name: part / sum(rest.values()) for name, part in rest.items()}
 
+    def ends(self, goal: str) -> tuple[float, float]:
+        """Return what a goal has on the sample by chance, and where it alone counts."""
+        if goal not in self._ends:
+            both = self._by_chance(), self._composed({goal: 1.0})
+            self._ends[goal] = tuple(float(self._value(goal, places).mean()) for places in both)
+        low, high = self._ends[goal]
+        return low, high
+
     def _span(self, goal: str) -> float:
-        """Return how far a goal goes on the sample: from chance to the best for it alone; 1 where nowhere."""
-        if goal not in self._spans:
-            chance, alone = self._value(goal, self._by_chance()), self._value(goal, self._composed({goal: 1.0}))
-            span = float((alone - chance).mean())
-            self._spans[goal] = span if span > 0 else 1.0
-        return self._spans[goal]
+        """Return how far a goal goes on the sample; 1 where nowhere."""
+        low, high = self.ends(goal)
+        return high - low if high > low else 1.0
 
     def _by_chance(self) -> NDArray[np.int32]:
         valid = self.sample.valid
@@ -226,8 +231,8 @@ class Dials:
         places = np.argsort(order, axis=1)[:, : self.k].astype(np.int32)
         return np.where(np.take_along_axis(valid, places, 1), places, -1).astype(np.int32)
 
-    def _mean(self, parts: Mapping[str, float], goal: str) -> float:
-        """Return the mean value of a goal over the sample's slates under parts."""
+    def mean(self, parts: Mapping[str, float], goal: str) -> float:
+        """Return the mean value of a goal over the sample's slates under `parts`, weights of the goals' spans."""
         key = tuple(sorted((name, float(part)) for name, part in parts.items()))
         if key not in self._slates:
             self._slates[key] = self._composed(self.weights(parts))
