@@ -86,6 +86,7 @@ def measure(recommender: Recommender, goals: Sequence[str], k: int, yardstick: A
     for row, weighting in enumerate(weightings):
         values[row] = _values(dials, goals, rest, weighting)
         progress("Composing", (row + 1) / len(weightings))
+    values = np.unique(values.round(12), axis=0)  # several weightings may give the same slates
     points = _points(dials, goals, values, steering.per)
     today = {name: dials.mean(dials.base, name) for name in goals}
     low, span = _range(dials, goals)
