@@ -79,7 +79,7 @@ def _model(model: str, name: str, data: Path, work: Path, asked: argparse.Namesp
         for protocol in shop.protocols:
             lists = work / f"{model}-{seed}-{protocol.exclude}.parquet"
             listed = harness.meter([harness.PARETAIL, *_recommend(bundle, protocol, data, lists)], work)
-            scores = _score(bundle, lists, protocol, data)
+            scores = _score(bundle, lists, protocol, data) | _of_ranker(bundle, lists, protocol, data, work)
             print(f"{name} {protocol.name} {model} seed {seed}: {scores} {trained.cost()} {listed.cost()}", flush=True)
             run = {"scores": scores, "train": trained.cost(), "recommend": listed.cost()}
             found.setdefault(protocol.name, []).append(run)
@@ -123,13 +123,27 @@ def _recommend(bundle: Path, protocol: Protocol, data: Path, lists: Path) -> lis
     return ["recommend", "--bundle", str(bundle), *asked, "--out", str(lists)]
 
 
+def _of_ranker(bundle: Path, lists: Path, protocol: Protocol, data: Path, work: Path) -> dict[str, dict[str, float]]:
+    """Return what the bundle's ranker adds to the model's own lists, where `train` said that it adds something."""
+    plain = lists.with_stem(f"{lists.stem}-model")
+    harness.meter([harness.PARETAIL, *_recommend(bundle, protocol, data, plain), "--order", "model"], work)
+    if not JUDGE or lists.read_bytes() == plain.read_bytes():
+        return {}
+    told = _json([*_judged(lists, protocol, data), "--against", str(plain)])
+    return {f"{name} by the ranker": {"mean": told[f"{name}_gain"], "se": told[f"{name}_gain_se"]}
+            for name in protocol.metrics}  # fmt: skip
+
+
+def _judged(lists: Path, protocol: Protocol, data: Path) -> list[str]:
+    command = [sys.executable, str(JUDGE), str(lists), str(data), "--k", *map(str, protocol.ks)]
+    command += ["--mask-events", protocol.mask]
+    return [*command, *(["--users", str(data / protocol.users)] if protocol.users else [])]
+
+
 def _score(bundle: Path, lists: Path, protocol: Protocol, data: Path) -> dict[str, dict[str, float]]:
     """Return each metric of the protocol with its standard error over users."""
     if JUDGE:
-        command = [sys.executable, JUDGE, str(lists), str(data), "--k", *map(str, protocol.ks)]
-        command += ["--mask-events", protocol.mask]
-        command += ["--users", str(data / protocol.users)] if protocol.users else []
-        told = _json(command)
+        told = _json(_judged(lists, protocol, data))
         return {name: {"mean": told[name], "se": told[f"{name}_se"]} for name in protocol.metrics}
     command = [harness.PARETAIL, "evaluate", "--bundle", str(bundle), "--holdout", str(data / "holdout.parquet")]
     told = _json([*command, "--exclude", protocol.exclude, "--against", "none", "--json"])
@@ -147,9 +161,11 @@ def _json(command: list[str]) -> dict[str, Any]:
 def _row(model: str, protocol: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the mean over seeds of what the runs scored and took."""
     metrics = {}
-    for name in runs[0]["scores"]:
-        means = [run["scores"][name]["mean"] for run in runs]
-        errors = [run["scores"][name].get("se", 0.0) for run in runs]
+    nothing = {"mean": 0.0, "se": 0.0}
+    for name in dict.fromkeys(name for run in runs for name in run["scores"]):
+        scores = [run["scores"].get(name, nothing) for run in runs]  # of a seed whose lists keep the model's order
+        means = [score["mean"] for score in scores]
+        errors = [score.get("se", 0.0) for score in scores]
         metrics[name] = {
             "mean": round(sum(means) / len(means), 5),
             "se": round(sum(errors) / len(errors), 5),
