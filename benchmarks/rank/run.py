@@ -1,11 +1,16 @@
 """Predictions against a planted shop's exact truth, with the commands that a user would run.
 
-    PARETAIL_WORLD=.../world.py python benchmarks/rank/run.py [defaults rho] [--seeds 1 2 3 4 5]
+    PARETAIL_WORLD=.../world.py python benchmarks/rank/run.py [defaults rho controls] [--seeds 1 2 3 4 5]
 
 `world.py OUT --seed S --users U --items I --impressions N --rho R` writes a shop whose click, purchase and value
 expectations are known, and `score_predictions.py` beside it judges; neither shares code with us, nor sees ours.
-`defaults`: init, train and predict as they come. `rho`: what sharing brings where the tastes of clicking and buying
-agree by rho, against models in which each task has vectors and networks of its own, as many numbers in all.
+
+- `defaults`: init, train and predict as they come.
+- `rho`: what sharing brings where the tastes of clicking and buying agree by rho, against models in which each task has
+  vectors and networks of its own, as many numbers in all. `over`: by how much the mean excess log-loss is above that of
+  the single-task models, in per cent of the log-loss; `p`: of a paired t-test that purchases gain.
+- `controls`: what must fail does. Least squares on log(1 + value) over clicks (`controls.py`), and purchases learned by
+  ESMM alone, beside the ranker's own figures.
 """
 
 import argparse
@@ -14,13 +19,19 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+import controls  # noqa: E402  # beside this file
 import harness  # noqa: E402  # a benchmark is a script: the harness lies one folder up
+import numpy as np  # noqa: E402
+import polars as pl  # noqa: E402
+from scipy.stats import ttest_rel  # noqa: E402
 
 SIZE = {"users": 2000, "items": 600, "impressions": 1_000_000}
 FIGURES = (
@@ -34,24 +45,31 @@ ARMS = {
 }
 
 
+CONTROL = 'space = "esmm"\n'
+
+
 def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=["defaults", "rho"])
+    parser.add_argument("parts", nargs="*", default=list(PARTS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
+    parser.add_argument("--impressions", type=int, default=SIZE["impressions"], help="fewer for a quicker look")
     asked = parser.parse_args()
     world = Path(os.environ.get("PARETAIL_WORLD", ""))
     if not world.is_file():
         print("skipped: PARETAIL_WORLD does not name the script that writes planted shops")
         return
+    SIZE["impressions"] = asked.impressions
     for part in asked.parts:
         about = harness.circumstances() | SIZE | {"seeds": asked.seeds}
-        rows = _defaults(world, asked.seeds) if part == "defaults" else _rho(world, asked.seeds)
-        harness.record(HERE, part, about, rows)
+        harness.record(HERE, part, about, PARTS[part](world, asked.seeds))
 
 
 def _defaults(world: Path, seeds: list[int]) -> list[dict[str, Any]]:
-    found = [_judged(world, seed, "0.7", "", None) for seed in seeds]
+    found = []
+    for seed in seeds:
+        with _shop(world, seed, "0.7") as shop:
+            found.append(_judged(shop, "", None))
     rows = [{"world": f"seed {seed}", **one} for seed, one in zip(seeds, found, strict=True)]
     means = {name: round(mean(row[name] for row in found), 4) for name in found[0]}
     return [*rows, {"world": f"mean of {len(seeds)}", **means}]
@@ -60,34 +78,76 @@ def _defaults(world: Path, seeds: list[int]) -> list[dict[str, Any]]:
 def _rho(world: Path, seeds: list[int]) -> list[dict[str, Any]]:
     rows = []
     for rho in ("0", "0.5", "0.9"):
-        for arm, settings in ARMS.items():
-            found = [_judged(world, seed, rho, settings, "popular") for seed in seeds]
-            rows.append(
-                {"rho": rho, "arm": arm, **{f"{name} by seed": [row[name] for row in found] for name in LOSSES}}
-            )
+        found: dict[str, list[dict[str, Any]]] = {arm: [] for arm in ARMS}
+        for seed in seeds:
+            with _shop(world, seed, rho) as shop:
+                least = _least(shop)
+                for arm, settings in ARMS.items():
+                    found[arm].append(_judged(shop, settings, "popular") | least)
+        for task in ("click", "purchase"):
+            shared, single = (np.array([one[f"{task}_excess_logloss"] for one in found[arm]]) for arm in ARMS)
+            whole = single + np.array([one[f"{task}_least"] for one in found["single"]])
+            test = ttest_rel(shared, single, alternative="less") if len(seeds) > 1 else None
+            rows.append({
+                "rho": rho, "task": task, "shared": shared.tolist(), "single": single.tolist(),
+                "over": round(float(100 * ((shared - single) / whole).mean()), 3),
+                "p": None if test is None else float(f"{test.pvalue:.2g}"),
+            })  # fmt: skip
     return rows
 
 
-def _judged(world: Path, seed: int, rho: str, settings: str, model: str | None) -> dict[str, Any]:
-    """Return the judge's figures of one shop, and what training cost."""
+def _least(shop: Path) -> dict[str, float]:
+    """Return the log-loss of the true probabilities: with the excess it is the whole log-loss."""
+    truth = pl.read_parquet(shop / "truth_pairs.parquet")
+    chances = {task: truth[f"p_{task}"].to_numpy() for task in ("click", "purchase")}
+    return {f"{task}_least": float(-(p * np.log(p) + (1 - p) * np.log(1 - p)).mean()) for task, p in chances.items()}
+
+
+def _controls(world: Path, seeds: list[int]) -> list[dict[str, Any]]:
+    rows = []
+    for seed in seeds:
+        with _shop(world, seed, "0.7") as shop:
+            ours, esmm = _judged(shop, "", "popular"), _judged(shop, CONTROL, "popular")
+            told = controls.revenue_ratio(shop)
+            rows.append({
+                "world": f"seed {seed}",
+                "log(1 + value): revenue ratio": told["log"], "value: revenue ratio": told["plain"],
+                "ranker: value ratio": ours["value_ratio"], "esmm: purchase corr": esmm["purchase_corr"],
+                "ranker: purchase corr": ours["purchase_corr"],
+            })  # fmt: skip
+    return rows
+
+
+@contextmanager
+def _shop(world: Path, seed: int, rho: str) -> Iterator[Path]:
+    """Write a planted shop and its first shop.toml."""
     with tempfile.TemporaryDirectory() as folder:
-        shop = Path(folder)
         size = [word for name, value in SIZE.items() for word in (f"--{name}", str(value))]
-        subprocess.run(
-            [sys.executable, world, shop, "--seed", str(seed), "--rho", rho, *size], check=True, capture_output=True
-        )
-        paretail = [sys.executable, "-m", "paretail"]
+        command = [sys.executable, str(world), folder, "--seed", str(seed), "--rho", rho, *size]
+        subprocess.run(command, check=True, capture_output=True)
         tables = [f"--{name}={name}.parquet" for name in ("events", "items", "users")]
-        subprocess.run([*paretail, "init", *tables, "--out", "shop.toml"], cwd=shop, check=True, capture_output=True)
-        with (shop / "shop.toml").open("a") as file:
-            file.write(f'\n[model]\nname = "{model}"\n' if model else "")
-            file.write(f"\n[rank]\n{settings}" if settings else "")
-        used = harness.meter([*paretail, "train", "--config", "shop.toml", "--out", "bundle"], shop)
-        asked = ["--bundle", "bundle", "--pairs", "pairs.parquet", "--out", "told.parquet"]
-        subprocess.run([*paretail, "predict", *asked], cwd=shop, check=True, capture_output=True)
-        judge = [sys.executable, world.parent / "score_predictions.py", "told.parquet", "."]
-        told = json.loads(subprocess.run(judge, cwd=shop, check=True, capture_output=True, text=True).stdout)
+        init = [sys.executable, "-m", "paretail", "init", *tables, "--out", "shop.toml"]
+        subprocess.run(init, cwd=folder, check=True, capture_output=True)
+        yield Path(folder)
+
+
+def _judged(shop: Path, settings: str, model: str | None) -> dict[str, Any]:
+    """Return the judge's figures of one shop, and what training cost."""
+    text = (shop / "shop.toml").read_text()
+    text += f'\n[model]\nname = "{model}"\n' if model else ""
+    text += f"\n[rank]\n{settings}" if settings else ""
+    (shop / "asked.toml").write_text(text)
+    paretail = [sys.executable, "-m", "paretail"]
+    used = harness.meter([*paretail, "train", "--config", "asked.toml", "--out", "bundle"], shop)
+    asked = ["--bundle", "bundle", "--pairs", "pairs.parquet", "--out", "told.parquet"]
+    subprocess.run([*paretail, "predict", *asked], cwd=shop, check=True, capture_output=True)
+    world = Path(os.environ["PARETAIL_WORLD"])
+    judge = [sys.executable, str(world.parent / "score_predictions.py"), "told.parquet", "."]
+    told = json.loads(subprocess.run(judge, cwd=shop, check=True, capture_output=True, text=True).stdout)
     return {name: told[name] for name in (*FIGURES, *LOSSES)} | used.cost()
+
+
+PARTS = {"defaults": _defaults, "rho": _rho, "controls": _controls}
 
 
 if __name__ == "__main__":

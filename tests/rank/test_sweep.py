@@ -97,3 +97,19 @@ def test_a_method_that_fails_is_told() -> None:
     found = made.tried("x", "method", None, made.config.model_copy(update={"lr": 1e30}))
     assert found.failed is not None
     assert "nan" in found.failed or "inf" in found.failed
+
+
+def test_relations_of_tasks_are_held_where_that_is_asked_for() -> None:
+    made = bench()
+    batch = made.early.batch(slice(0, 300))
+    held = []
+    for strength in (0.0, 10.0):
+        net = made.network(made.config.model_copy(update={"relation": strength}))
+        net.examples = 50
+        held.append(net.loss(batch).penalty.item())
+        covariance = net.covariance()
+    assert float(covariance.trace()) == pytest.approx(1)
+    assert covariance.shape == (4, 4)
+    own = torch.cat([net.weights().T, torch.stack([net.net.last[task].weight[0] for task in net.tasks], 1)])
+    singular = torch.linalg.svdvals(own.detach()).sum().item()
+    assert held[1] - held[0] == pytest.approx(0.5 * 10 * singular**2 / 50, rel=0.02)

@@ -42,6 +42,12 @@ def test_volume_is_that_above_the_worst_of_the_sweep() -> None:
     assert found.row("w5").hypervolume == pytest.approx(by_hand)
 
 
+def test_ends_that_leave_tasks_out_do_not_set_the_scale_of_volumes() -> None:
+    inner = [tried("w2", -0.1, 0.08, weight=0.2), tried("w8", 0.08, -0.1, weight=0.8)]
+    found = report(sweep=[*SWEEP, *inner])
+    assert found.hypervolume == pytest.approx(0.15 * 0.15)
+
+
 def test_what_is_dominated_says_by_whom() -> None:
     found = report(tried("worse", 0.04, 0.05, "method"), tried("other", 0.06, 0.0, "method"))
     assert found.row("worse").dominated_by == "w5"

@@ -57,6 +57,10 @@ class RankConfig(Config):
         "or all impressions: `esmm`, `escm2_ips`, `escm2_dr`.",
     )  # fmt: skip
     space_settings: dict[str, Any] = Field(default_factory=dict, description="Settings of that space.")
+    relation: float = Field(
+        0.0, ge=0, description="How strongly tasks' own weights are held to the covariance learned of them; "
+        "0 leaves them free.",
+    )  # fmt: skip
     net_precision: float = Field(80.0, ge=0, description="Precision of the prior that holds the features' network.")
     task_weights: dict[Task, NonNegativeFloat] = Field(
         default_factory=lambda: dict(WEIGHTS), description="Weight of a task's likelihood; 1 where it has none.",

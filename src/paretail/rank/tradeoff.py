@@ -5,7 +5,8 @@
 
 The picture has two axes, the mean gain of a group of tasks and of all others. The weighted sum is swept along them; a
 method is dominated where a point of that sweep, or another method, is at least as good on both and better on one. The
-volume is that of what is dominated, above the worst that the sweep has on each axis.
+volume is that of what is dominated, above the worst that the sweep has on each axis, its ends aside, which leave tasks
+out.
 
 Sources: K.-K. Maninis, I. Radosavovic, I. Kokkinos, "Attentive Single-Tasking of Multiple Tasks", CVPR 2019,
 arXiv:1904.08918 (Δm); V. Kurin et al., "In Defense of the Unitary Scalarization for Deep Multi-Task Learning", NeurIPS
@@ -147,9 +148,11 @@ def _behind(one: Tried, best: Tried, tasks: Sequence[str], base: Array) -> tuple
 
 
 def _volume(rows: Sequence[Row], more: Sequence[Row]) -> float:
-    """Return the volume that the sweep and `more` dominate, above the worst of the sweep on each axis."""
-    swept = np.array([row.goals for row in _swept(rows)])
-    return hypervolume(np.array([row.goals for row in [*_swept(rows), *more]]), swept.min(0))
+    """Return the volume that the sweep and `more` dominate, above the worst of the sweep on each axis, ends aside."""
+    swept = _swept(rows)
+    inner = [row for row in swept if 0 < (row.weight or 0.0) < 1]
+    worst = np.array([row.goals for row in (inner if len(inner) > 1 else swept)]).min(0)
+    return hypervolume(np.array([row.goals for row in [*swept, *more]]), worst)
 
 
 def _swept(rows: Sequence[Row]) -> list[Row]:

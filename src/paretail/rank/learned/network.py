@@ -31,6 +31,7 @@ from torch.nn import functional
 
 from paretail.learn.step import Losses
 from paretail.rank.config import RankConfig
+from paretail.rank.learned import relations
 from paretail.rank.learned.gaussian import Gaussian, expected
 from paretail.rank.sharing import SHARING
 from paretail.rank.spaces import SPACES, Followed
@@ -219,7 +220,18 @@ class RankNet(nn.Module):
         tables = (self.user_own, self.item_own, self.user_side, self.item_side)
         parts = [table.divergence() + table.hold() for table in tables]
         weights = [(param**2).sum() for name, param in self.net.named_parameters() if name.endswith("weight")]
-        return torch.stack(parts).sum() + 0.5 * self.config.net_precision * torch.stack(weights).sum()
+        held = torch.stack(parts).sum() + 0.5 * self.config.net_precision * torch.stack(weights).sum()
+        return held + 0.5 * self.config.relation * relations.penalty(self._own()) if self.config.relation else held
+
+    def _own(self) -> Float[Tensor, "numbers tasks"]:
+        """Return what each task has for itself above what is shared: its weights of columns, and its head's."""
+        heads = torch.stack([self.net.last[task].get_parameter("weight").squeeze(0) for task in self.tasks], 1)
+        return torch.cat([self.weights().T, heads])
+
+    @torch.no_grad()
+    def covariance(self) -> Float[Tensor, "tasks tasks"]:
+        """Return the learned covariance Ω of the tasks: what each has for itself, beside the others'."""
+        return relations.covariance(self._own())
 
     @torch.no_grad()
     def tables(self) -> Tables:

@@ -92,7 +92,8 @@ class Ranker:
         report = {
             "remarks": list(remarks), "examples": len(examples),
             "positives": {task: int(np.nansum(label > 0)) for task, label in examples.labels.items()},
-            "relations": net.relations().tolist(), "curves": curves, **calibrated,
+            "relations": net.relations().tolist(), "covariance": net.covariance().tolist(), "curves": curves,
+            **calibrated,
         }  # fmt: skip
         return cls(config, examples.tasks, net, features, sides, calibrations(report["calibration"]),
                    report["value_ratio"], report, *_log(graph.history, graph.items))  # fmt: skip

@@ -57,6 +57,8 @@ class Sharing(nn.Module, ABC, Generic[C]):
     """An architecture for named tasks over `inputs` features."""
 
     config_type: ClassVar[type[SharingConfig]]
+    #: The last layer of each task, from `dim` numbers to its logit.
+    last: nn.ModuleDict
     #: Whether the order of the tasks means something, each coming after the one before.
     ordered: ClassVar[bool] = False
 
