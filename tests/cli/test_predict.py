@@ -171,3 +171,18 @@ def test_what_is_left_out_and_refused_is_said(folder: Path, tmp_path: Path) -> N
             assert "Ranker: the same for every impression, and so without a say: brand_lift, new" in said
         else:
             assert "No ranker: the users' ever" in said
+
+
+def test_a_ranker_starts_from_another_bundle(folder: Path, tmp_path: Path) -> None:
+    asked = ["train", "--config", folder / "shop.toml", "--out", tmp_path / "next"]
+    done = paretail(*asked, "--from-bundle", folder / "bundle", "--same-items")
+    assert done.code == 0, done.err
+    said = " ".join(done.out.split())
+    assert "Ranker: starts from another bundle: " in said
+    assert "30 of 30 items, the network of features" in said
+    done = paretail(*asked, "--from-bundle", folder / "plain")
+    assert (done.code, "(RANK-05)" in done.err) == (1, True), done.err
+    text = (folder / "shop.toml").read_text() + 'start_from = "nowhere"\n'
+    (folder / "from.toml").write_text(text)  # relative to the file
+    done = paretail("train", "--config", folder / "from.toml", "--out", tmp_path / "none")
+    assert (done.code, "nowhere" in done.err) == (1, True), done.err

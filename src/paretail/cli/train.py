@@ -17,6 +17,8 @@ def train(
     seed: int | None = None,
     budget: str | None = None,
     sweep: bool = False,
+    from_bundle: Path | None = None,
+    same_items: bool = False,
     json: bool = False,
 ) -> None:
     """Import the shop's data, choose settings on a split of them, fit, and publish a new version of a bundle.
@@ -37,6 +39,11 @@ def train(
     sweep
         Also report how the ranker's tasks trade off on the shop's own log: weighted sums, balancers and single-task
         models, as a page and JSON in OUT/reports. It takes minutes.
+    from_bundle
+        Another bundle: the ranker starts from what that one's believes, instead of from nothing; instead of `[rank]
+        start_from`.
+    same_items
+        With --from-bundle: items of the same id are the same thing in both, as in another country of one shop.
     json
         Print what was done as JSON.
     """
@@ -48,6 +55,9 @@ def train(
 
     shop = load_config(config)
     shop = shop.model_copy(update={"train": overridden(shop.train, seed, budget)})
+    if from_bundle is not None:
+        begun = {"start_from": str(from_bundle.absolute()), "start_items": same_items}
+        shop = shop.model_copy(update={"rank": shop.rank.model_copy(update=begun)})
     if target is not None:
         shop = shop.model_copy(update={"goal": shop.goal.model_copy(update={"lists": target})})
     with progress() as tell:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -27,6 +28,7 @@ from paretail.retrieve.models import model
 
 if TYPE_CHECKING:  # torch comes with it
     from paretail.rank.learned.ranker import Ranker
+    from paretail.rank.learned.transfer import Origin
 
     AnyRanker = Ranker | BoostedRanker
 
@@ -55,7 +57,7 @@ def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfi
 
     progress("Learning to rank")
     try:
-        ranker = Ranker.train(graph, target.shop.events, config, seed, progress)
+        ranker = Ranker.train(graph, target.shop.events, config, seed, progress, _origin(config))
     except RankError as error:
         return tuple(f"No ranker: {problem.found}" for problem in error.problems)
     draft.arrays[GROUP] = ranker.arrays()
@@ -83,6 +85,32 @@ def _add_boosted(draft: Draft, target: Target, graph: ShopGraph, seed: int, prog
     draft.arrays[GROUP] = ranker.arrays()
     draft.facts[GROUP] = ranker.facts
     return tuple(f"Ranker: {line}" for line in (*lines_of(ranker.facts, ASKS), *ranker.report["remarks"]))
+
+
+def rooted(config: RankConfig, base: Path) -> RankConfig:
+    """Return the settings with the bundle to start from, relative to `base`, as an absolute path.
+
+    Raises BundleError where there is none, or where it has no ranker (RANK-05) that learned from impressions (RANK-16).
+    """
+    if config.start_from is None or not config.enabled:
+        return config
+    path = (base / config.start_from).absolute()
+    if _check_has(Bundle.load(path)).get("kind") == KIND:
+        found, do = f"the ranker of {path.name} learned without impressions", "Leave out [rank] start_from"
+        raise BundleError(Problem("RANK-16", found, "One that learned from what was shown", do))
+    return config.model_copy(update={"start_from": str(path)})
+
+
+def _origin(config: RankConfig) -> "Origin | None":
+    """Return what the ranker starts from; None where it starts from nothing."""
+    if config.start_from is None:
+        return None
+    from paretail.pipeline.recommender import Recommender  # which reads rankers itself
+
+    other = Recommender.load(Path(config.start_from))
+    ranker = other.ranker
+    assert not isinstance(ranker, BoostedRanker)  # `rooted` has refused it
+    return ranker.origin(other.items if config.start_items else None)
 
 
 def told(facts: dict[str, Any]) -> str:
@@ -129,13 +157,19 @@ def reach(facts: Mapping[str, Any]) -> int:
     return NEAR if facts.get(GROUP, {}).get("kind") == KIND else CANDIDATES
 
 
-def ranker_of(bundle: Bundle, items: pl.DataFrame, history: History, retriever: Retriever) -> "AnyRanker":
-    """Read the ranker of a bundle; raises BundleError (RANK-05) where it has none."""
-    facts = bundle.manifest.facts.get(GROUP)
+def _check_has(bundle: Bundle) -> dict[str, Any]:
+    """Return what a bundle tells of its ranker; raises BundleError (RANK-05) where it has none."""
+    facts: dict[str, Any] | None = bundle.manifest.facts.get(GROUP)
     if facts is None:
         do = "Map the shop's word for what was shown to `impression`, install the extra `learn`, and train again"
         found = f"bundle version {bundle.version} has no ranker"
         raise BundleError(Problem("RANK-05", found, "A bundle that was trained on a log with impressions", do))
+    return facts
+
+
+def ranker_of(bundle: Bundle, items: pl.DataFrame, history: History, retriever: Retriever) -> "AnyRanker":
+    """Read the ranker of a bundle; raises BundleError (RANK-05) where it has none."""
+    facts = _check_has(bundle)
     if facts.get("kind") == KIND:
         from paretail.pipeline.funnel import retrieved_by
 

@@ -21,7 +21,7 @@ from paretail.graph.targets import USER, Target, turned
 from paretail.pipeline.bundle import publish, refuse_foreign
 from paretail.pipeline.config import ModelConfig, ShopConfig
 from paretail.pipeline.drafting import drafted
-from paretail.pipeline.ranking import GROUP, add_ranker
+from paretail.pipeline.ranking import GROUP, add_ranker, rooted
 from paretail.pipeline.sweeping import swept, write_sweep
 from paretail.pipeline.training_page import write_page
 from paretail.retrieve import auto
@@ -67,6 +67,7 @@ def train(config: ShopConfig, base: Path, out: Path, *, seed: int | None = None,
     """
     refuse_foreign(out)
     check_model(config.model)
+    config = config.model_copy(update={"rank": rooted(config.rank, base)})
     progress("Importing")
     quarantine = out.parent / "quarantine" / f"{out.name}-{now_ms()}-{os.getpid()}"  # a run's own: two may run at once
     imported = ingest(config.data, base, quarantine=quarantine, progress=progress)

@@ -28,7 +28,7 @@ from paretail.graph.targets import Target, turned
 from paretail.pipeline.bundle import Draft, Manifest, publish
 from paretail.pipeline.config import GoalConfig, ModelConfig, ShopConfig
 from paretail.pipeline.drafting import drafted, nodes_from
-from paretail.pipeline.ranking import GROUP, add_ranker
+from paretail.pipeline.ranking import GROUP, add_ranker, rooted
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.train import FEW_EVENTS, account_of, words
 from paretail.pipeline.training_page import write_page
@@ -73,6 +73,7 @@ def update(config: ShopConfig, base: Path, bundle: Path, *, progress: Progress =
     parent = Recommender.load(bundle)
     check_writable(bundle)
     _check_same(config, parent.manifest)
+    config = config.model_copy(update={"rank": rooted(config.rank, base)})
     progress("Importing")
     quarantine = bundle.parent / "quarantine" / f"{bundle.name}-{now_ms()}-{os.getpid()}"
     imported = ingest(config.data, base, quarantine=quarantine, progress=progress)

@@ -72,6 +72,12 @@ class RankConfig(Config):
         "none",
         description="Items that are shifted together after it: `none`; by `category`, `brand` or `price` (five bands).",
     )
+    start_from: str | None = Field(
+        None, description="Another bundle, whose ranker's beliefs are where this one starts: of a larger shop, say."
+    )
+    start_items: bool = Field(
+        False, description="With `start_from`: items of the same id are the same thing in both, and their vectors too."
+    )
     leaks: Literal["refuse", "ignore"] = Field(
         "refuse", description="What becomes of a ranker where an attribute says exactly what it is to predict."
     )

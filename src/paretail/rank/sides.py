@@ -35,15 +35,25 @@ NO_TRAITS: Final = ("user", "product")
 
 def item_sides(graph: ShopGraph) -> Dense:
     """Return `[items, columns]`: labels as 0 or 1, then standardised texts, vectors and prices."""
-    parts = [edges.matrix() for (source, _, target), edges in sorted(graph.edges.items())
-             if source == "item" and target not in ("user", "item")]  # fmt: skip
-    labels = sparse.csc_array(sparse.hstack(parts)) if parts else sparse.csc_array((graph.items, 0))
-    blocks: list[Dense] = [_most_frequent(labels, LABELS)[0]]
+    return named_item_sides(graph)[0]
+
+
+def named_item_sides(graph: ShopGraph) -> tuple[Dense, list[str]]:
+    """Return `item_sides`, and what each column is called, such as `category=Shoes` or `title[3]`."""
+    parts = {target: edges.matrix() for (source, _, target), edges in sorted(graph.edges.items())
+             if source == "item" and target not in ("user", "item")}  # fmt: skip
+    labels = sparse.csc_array(sparse.hstack([*parts.values()])) if parts else sparse.csc_array((graph.items, 0))
+    every = [f"{target}={name}" for target in parts for name in graph.nodes[target].ids]
+    chosen, places = _most_frequent(labels, LABELS)
+    blocks, names = [chosen], [every[place] for place in places.tolist()]
     if "item" in graph.tables:
         table = graph.tables["item"]
-        blocks += list(content_of(table).values())
+        for name, block in content_of(table).items():
+            blocks.append(block)
+            names += [f"{name}[{at}]" for at in range(block.shape[1])]
         blocks.append(ItemFacts.of(table).price_ratio[:, None])
-    return np.concatenate(blocks, axis=1).astype(np.float32)
+        names.append("price")
+    return np.concatenate(blocks, axis=1).astype(np.float32), names
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +83,18 @@ class UserSides:
     def size(self) -> int:
         """How many columns there are."""
         return sum(map(len, self.nodes.values())) + sum(map(len, self.cells.values())) + len(self.shares)
+
+    def names(self, graph: ShopGraph) -> list[str]:
+        """Return what each column is called, such as `country=DE`, in the order of `matrix`."""
+        ids = {name: graph.nodes[name].ids for name in self.nodes}
+        found = [f"{name}={ids[name][int(row)]}" for name, rows in self.nodes.items() for row in rows]
+        found += [f"{a}={ids[a][int(one)]} {b}={ids[b][int(other)]}" for (a, b), pairs in self.cells.items()
+                  for one, other in pairs]  # fmt: skip
+        if len(self.shares):
+            paths = graph.tables["item"]["category"].list.join(" > ").to_list()
+            names = dict(zip(self.category.tolist(), paths, strict=True))
+            found += [f"shown {names.get(code)}" for code in range(len(self.shares))]
+        return found
 
     def matrix(self, history: History) -> Dense:
         """Return `[users, columns]`; nothing known is a row of zeros."""

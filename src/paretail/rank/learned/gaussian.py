@@ -3,6 +3,9 @@
     q(θ) = N(μ, σ²) for each number,   p(θ) = N(0, τ_k²) with a spread τ_k for each column k, learned
     KL(q ‖ p) = Σ ½ ((σ² + μ²) / τ_k² - 1 - ln(σ² / τ_k²))
 
+Where another table's posterior is known, a row starts at it and p(θ) = N(μ', σ'² + δ_k²): how far it may drift, δ_k, is
+learned too, so that what does not hold here is left behind.
+
 A row with many examples has a small σ, one with none stays at the prior. Columns that nobody needs get a small τ_k and
 vanish, so that the width of vectors need not be chosen. The expectation of a function of a logit η ~ N(m, v) is taken
 by the two-point rule, E f(η) ≈ ½ (f(m + √v) + f(m - √v)), exact to third order: training draws nothing at random.
@@ -25,6 +28,7 @@ from torch.nn import functional
 #: Where spreads start: of the prior, and of what is believed of each number.
 PRIOR: Final = 0.3
 BELIEF: Final = 0.1
+DRIFT: Final = 0.05
 
 Matrix = Float[Tensor, "rows columns"]
 
@@ -37,6 +41,24 @@ class Gaussian(nn.Module):
         self.mean = nn.Parameter(torch.randn(rows, columns) * start)
         self.log_spread = nn.Parameter(torch.full((rows, columns), log(BELIEF)))
         self.log_prior = nn.Parameter(torch.full((columns,), log(PRIOR)))
+        self.origin: tuple[Tensor, Tensor, Tensor] | None = None
+
+    @torch.no_grad()
+    def follow(self, mean: Matrix, variance: Matrix, known: Float[Tensor, " rows"]) -> None:
+        """Start the `known` rows (1, others 0) at another table's posterior, which becomes their prior."""
+        here = known[:, None] > 0
+        self.origin = mean, variance, known[:, None]
+        self.mean.copy_(torch.where(here, mean, self.mean))
+        self.log_spread.copy_(torch.where(here, 0.5 * variance.log(), self.log_spread))
+        self.log_drift = nn.Parameter(torch.full_like(self.log_prior, log(DRIFT)))
+
+    def prior(self) -> tuple[Tensor, Tensor]:
+        """Return mean and logarithm of the deviation of p(θ), `[rows or 1, columns]`."""
+        if self.origin is None:
+            return torch.zeros(()), self.log_prior[None]
+        mean, variance, known = self.origin
+        drifted = 0.5 * (variance + (2 * self.log_drift).exp()).log()
+        return mean * known, drifted * known + self.log_prior * (1 - known)
 
     @property
     def variance(self) -> Matrix:
@@ -49,19 +71,22 @@ class Gaussian(nn.Module):
 
     def divergence(self) -> Float[Tensor, ""]:
         """Return KL(q ‖ p) of the whole table."""
-        log_ratio = 2 * (self.log_spread - self.log_prior)
-        squares = self.mean**2 * (-2 * self.log_prior).exp()
+        centre, log_prior = self.prior()
+        log_ratio = 2 * (self.log_spread - log_prior)
+        squares = (self.mean - centre) ** 2 * (-2 * log_prior).exp()
         return 0.5 * (log_ratio.exp() + squares - 1 - log_ratio).sum()
 
     def hold(self) -> Float[Tensor, ""]:
         """Return the penalty that holds the columns' spreads near where they started."""
-        return 0.5 * ((self.log_prior - log(PRIOR)) ** 2).sum()
+        held = 0.5 * ((self.log_prior - log(PRIOR)) ** 2).sum()
+        return held if self.origin is None else held + 0.5 * ((self.log_drift - log(DRIFT)) ** 2).sum()
 
     @torch.no_grad()
     def forget(self, rows: Int[Tensor, " asked"]) -> None:
         """Set some rows to the prior: what is believed of those that had no example."""
-        self.mean[rows] = 0.0
-        self.log_spread[rows] = self.log_prior
+        centre, log_prior = self.prior()
+        self.mean[rows] = centre.expand_as(self.mean)[rows]
+        self.log_spread[rows] = log_prior.expand_as(self.log_spread)[rows]
 
 
 def expected(of: Callable[[Tensor], Tensor], mean: Tensor, variance: Tensor) -> Tensor:

@@ -110,6 +110,7 @@ class RankNet(nn.Module):
         follow = [task for task in self.tasks if task not in FIRST and "click" in self.tasks]
         self.spaces = nn.ModuleDict({task: space(asked, sizes.features) for task in follow})
         self.examples = 1
+        self.anchors: dict[str, Tensor] = {}  # where the prior of the network's weights lies; 0 without
         learned, fixed = _masks(config, self.tasks)
         facts = {
             "learned": learned, "fixed": fixed,
@@ -219,7 +220,8 @@ class RankNet(nn.Module):
         """Return the KL of all tables, and the priors of their spreads and of the features' network."""
         tables = (self.user_own, self.item_own, self.user_side, self.item_side)
         parts = [table.divergence() + table.hold() for table in tables]
-        weights = [(param**2).sum() for name, param in self.net.named_parameters() if name.endswith("weight")]
+        weights = [((param - self.anchors.get(name, 0.0)) ** 2).sum()
+                   for name, param in self.net.named_parameters() if name.endswith("weight")]  # fmt: skip
         held = torch.stack(parts).sum() + 0.5 * self.config.net_precision * torch.stack(weights).sum()
         return held + 0.5 * self.config.relation * relations.penalty(self._own()) if self.config.relation else held
 
@@ -293,4 +295,5 @@ def gaussian_loss(label: Vector, mean: Vector, variance: Vector, log_sigma: Tens
 
 def state_of(net: RankNet) -> dict[str, Any]:
     """Return all parameters as arrays."""
-    return {name: tensor.detach().cpu().numpy() for name, tensor in net.state_dict().items()}
+    state = {name: tensor for name, tensor in net.state_dict().items() if not name.endswith(".log_drift")}
+    return {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}

@@ -4,8 +4,9 @@ Three steps: the network learns from all but the newest tenth of the impressions
 on it, and goes on to learn from all.
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, Self
 
@@ -15,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from paretail.core.ids import Rows
+from paretail.core.ids import Rows, Vocabulary
 from paretail.core.progress import Progress, silent
 from paretail.data.features.pairs import NAMES, PairFeatures, wished
 from paretail.data.types import Events, Explanations, History, Predictions
@@ -29,8 +30,9 @@ from paretail.rank.learned.explain import ALL_GROUPS, Explainer, Halves
 from paretail.rank.learned.fitting import Frame, learn, log_prices, network_of
 from paretail.rank.learned.foldin import Usual, folded
 from paretail.rank.learned.network import SIGMA, RankNet, Sizes, state_of
+from paretail.rank.learned.transfer import Origin, started
 from paretail.rank.segments import divided, item_segments
-from paretail.rank.sides import UserSides, item_sides
+from paretail.rank.sides import UserSides, named_item_sides
 from paretail.rank.tables import Ends, Tables, expected, sigmoid
 
 #: The share of the impressions, the newest, on which the ranker is calibrated and judged.
@@ -44,7 +46,7 @@ BLOCK: Final = 1 << 16
 #: Pairs that are explained at once.
 EXPLAINED: Final = 1 << 9
 #: Prefixes of what a bundle keeps.
-NET, FEATURES, SIDES, ITEM_SIDES = "net/", "features/", "sides/", "item_columns"
+NET, FEATURES, SIDES, NAMED, ITEM_SIDES = "net/", "features/", "sides/", "names/", "item_columns"
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +63,12 @@ class Ranker:
     report: Mapping[str, Any] = field(default_factory=dict)
     shown: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))  # how often each item was, in its log
     end_ms: int = 0  # of its log
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of the columns of users and items
 
     @classmethod
     def train(cls, graph: ShopGraph, events: Events, config: RankConfig, seed: int = 0,
-              progress: Progress = silent) -> Self:  # fmt: skip
-        """Learn from the impressions in `events` and what followed them.
+              progress: Progress = silent, origin: Origin | None = None) -> Self:  # fmt: skip
+        """Learn from the impressions in `events` and what followed them, starting from nothing or from another ranker.
 
         Cost: 1 million impressions, 4 tasks: about 100 seconds on a core, under 2 GiB. Raises RankError (RANK-04) where
         there are too few clicks.
@@ -78,11 +81,17 @@ class Ranker:
         features = PairFeatures.of(graph.tables["item"], graph.history)
         raw = features.raw(graph.history, examples.user_idx, examples.item_idx, examples.ts_ms)
         features = features.standardised_by(raw)
+        if origin is not None:
+            features = replace(features, mean=origin.mean, scale=origin.scale)
         remarks += features.constant
         sides = UserSides.of(graph.history, features.facts)
         frame = Frame.of(examples, features, raw, config)
-        columns = torch.from_numpy(sides.matrix(graph.history)), torch.from_numpy(item_sides(graph))
+        item_columns, item_names = named_item_sides(graph)
+        names = {"users": sides.names(graph), "items": item_names}
+        columns = torch.from_numpy(sides.matrix(graph.history)), torch.from_numpy(item_columns)
         net = network_of(config, examples.tasks, *columns, seed)
+        if origin is not None:
+            remarks += (started(net, origin, names, items),)
         fresh = cls(config, examples.tasks, net, features, sides)
         curves = learn(net, frame.first(1 - LATER), config, config.epochs, config.lr, seed, progress)
         calibrated = fresh._judged(frame, graph.tables["item"], examples.propensity)
@@ -96,7 +105,11 @@ class Ranker:
             **calibrated,
         }  # fmt: skip
         return cls(config, examples.tasks, net, features, sides, calibrations(report["calibration"]),
-                   report["value_ratio"], report, *_log(graph.history, graph.items))  # fmt: skip
+                   report["value_ratio"], report, *_log(graph.history, graph.items), names)  # fmt: skip
+
+    def origin(self, items: Vocabulary | None) -> Origin:
+        """Return what another ranker may start from; `items` are those of this one, where they are the same there."""
+        return Origin(self.net, self.names, self.features.mean, self.features.scale, items)
 
     def predict(self, history: History, known: Rows, user_idx: Rows, item_idx: Rows,
                 ts_ms: NDArray[np.int64]) -> Predictions:  # fmt: skip
@@ -266,7 +279,8 @@ class Ranker:
         found = {f"{NET}{name}": array for name, array in state_of(self.net).items()}
         found |= {f"{FEATURES}{name}": array for name, array in self.features.arrays().items()}
         found |= {f"{SIDES}{name}": array for name, array in self.sides.arrays().items()}
-        return found | {ITEM_SIDES: self.net.get_buffer("item_columns").numpy()}
+        named = {f"{NAMED}{end}": _packed(names) for end, names in self.names.items()}
+        return found | named | {ITEM_SIDES: self.net.get_buffer("item_columns").numpy()}
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -293,10 +307,19 @@ class Ranker:
         sides = UserSides.from_arrays(items, part(SIDES))
         report = facts["report"]
         return cls(config, tuple(facts["tasks"]), net, features, sides, calibrations(report["calibration"]),
-                   report["value_ratio"], report, *_log(history, items.height))  # fmt: skip
+                   report["value_ratio"], report, *_log(history, items.height),
+                   {end: _unpacked(packed) for end, packed in part(NAMED).items()})  # fmt: skip
 
 
 def _log(history: History, items: int) -> tuple[NDArray[np.float64], int]:
     """Return how often each item of a log was shown, and when it ends."""
     counts = np.bincount(history.item_idx[~wished(history)], minlength=items).astype(np.float64)
     return counts if counts.any() else np.ones(items), int(history.ts_ms.max(initial=0))
+
+
+def _packed(names: Sequence[str]) -> NDArray[np.uint8]:
+    return np.frombuffer(json.dumps(names).encode(), np.uint8)
+
+
+def _unpacked(packed: NDArray[np.uint8]) -> list[str]:
+    return list(json.loads(packed.tobytes()))
