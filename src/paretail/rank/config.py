@@ -61,7 +61,10 @@ class RankConfig(Config):
         0.0, ge=0, description="How strongly tasks' own weights are held to the covariance learned of them; "
         "0 leaves them free.",
     )  # fmt: skip
-    net_precision: float = Field(80.0, ge=0, description="Precision of the prior that holds the features' network.")
+    net_precision: float = Field(
+        6500.0, ge=0, description="Precision of the prior that holds the features' network, for a million impressions. "
+        "It grows with the log: features follow the last policy's liking however long the log is.",
+    )  # fmt: skip
     task_weights: dict[Task, NonNegativeFloat] = Field(
         default_factory=lambda: dict(WEIGHTS), description="Weight of a task's likelihood; 1 where it has none.",
     )  # fmt: skip

@@ -16,8 +16,9 @@ Sources: Y. Koren, R. Bell, C. Volinsky, "Matrix factorization techniques for re
 doi:10.1109/MC.2009.263; D. Agarwal, B.-C. Chen, "Regression-based latent factor models", KDD 2009,
 doi:10.1145/1557019.1557029 (vectors start from known columns); M. Richardson, E. Dominowska, R. Ragno, "Predicting
 clicks", WWW 2007, doi:10.1145/1242572.1242643 (the examination of positions). Gaussians: see `gaussian.py` beside.
-Deviations: 1. The networks of features are points, held by a Gaussian prior. 2. The entire space: what follows a click
-is weighed by p_click to the power -`click_power`, since clicks are no fair sample of what could be shown.
+Deviations: 1. The networks of features are points, held by a Gaussian prior whose precision grows with the log. 2. The
+entire space: what follows a click is weighed by p_click to the power -`click_power`, since clicks are no fair sample of
+what could be shown.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,6 +47,8 @@ FARTHEST: Final = 5.0
 FIRST: Final = {"click": -2.5, "value": 0.0}
 OTHERS: Final = -1.0
 SMALL: Final = 1e-6
+#: Impressions for which `net_precision` is told.
+MILLION: Final = 1_000_000
 
 Vector = Float[Tensor, " batch"]
 
@@ -222,7 +225,8 @@ class RankNet(nn.Module):
         parts = [table.divergence() + table.hold() for table in tables]
         weights = [((param - self.anchors.get(name, 0.0)) ** 2).sum()
                    for name, param in self.net.named_parameters() if name.endswith("weight")]  # fmt: skip
-        held = torch.stack(parts).sum() + 0.5 * self.config.net_precision * torch.stack(weights).sum()
+        precision = self.config.net_precision * self.examples / MILLION
+        held = torch.stack(parts).sum() + 0.5 * precision * torch.stack(weights).sum()
         return held + 0.5 * self.config.relation * relations.penalty(self._own()) if self.config.relation else held
 
     def _own(self) -> Float[Tensor, "numbers tasks"]:
