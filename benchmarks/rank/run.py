@@ -1,6 +1,6 @@
 """Predictions against a planted shop's exact truth, with the commands that a user would run.
 
-    PARETAIL_WORLD=.../world.py python benchmarks/rank/run.py [defaults rho controls] [--seeds 1 2 3 4 5]
+    PARETAIL_WORLD=.../world.py python benchmarks/rank/run.py [defaults rho controls transfer] [--seeds 1 2 3 4 5]
 
 `world.py OUT --seed S --users U --items I --impressions N --rho R` writes a shop whose click, purchase and value
 expectations are known, and `score_predictions.py` beside it judges; neither shares code with us, nor sees ours.
@@ -11,6 +11,8 @@ expectations are known, and `score_predictions.py` beside it judges; neither sha
   the single-task models, in per cent of the log-loss; `p`: of a paired t-test that purchases gain.
 - `controls`: what must fail does. Least squares on log(1 + value) over clicks (`controls.py`), and purchases learned by
   ESMM alone, beside the ranker's own figures.
+- `transfer`: half of the users are a country of their own with a tenth of its requests, and start from the other half's
+  bundle; beside it the same country alone, with a tenth, a fifth and two fifths.
 """
 
 import argparse
@@ -28,6 +30,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 import controls  # noqa: E402  # beside this file
+import countries  # noqa: E402  # beside this file
 import harness  # noqa: E402  # a benchmark is a script: the harness lies one folder up
 import numpy as np  # noqa: E402
 import polars as pl  # noqa: E402
@@ -45,6 +48,12 @@ ARMS = {
 }
 
 
+#: How a small country starts, and the shares of its requests that it has.
+STARTS = {
+    "nothing": ("", (0.1, 0.2, 0.4)),
+    "columns of the large one": ('start_from = "../large/bundle"\n', (0.1,)),
+    "items too": ('start_from = "../large/bundle"\nstart_items = true\n', (0.1,)),
+}
 CONTROL = 'space = "esmm"\n'
 
 
@@ -118,6 +127,20 @@ def _controls(world: Path, seeds: list[int]) -> list[dict[str, Any]]:
     return rows
 
 
+def _transfer(world: Path, seeds: list[int]) -> list[dict[str, Any]]:
+    rows = []
+    for seed in seeds:
+        with _shop(world, seed, "0.7") as shop:
+            _judged(countries.country(shop, shop / "large", 0, 1.0, seed), "", "popular")
+            for arm, (settings, shares) in STARTS.items():
+                for share in shares:
+                    small = countries.country(shop, shop / f"{arm}-{share}".replace(" ", "-"), 1, share, seed)
+                    told = _judged(small, settings, "popular")
+                    figures = {name: told[name] for name in ("click_corr", "purchase_corr", *LOSSES)}
+                    rows.append({"world": f"seed {seed}", "start": arm, "share of its requests": share, **figures})
+    return rows
+
+
 @contextmanager
 def _shop(world: Path, seed: int, rho: str) -> Iterator[Path]:
     """Write a planted shop and its first shop.toml."""
@@ -147,7 +170,7 @@ def _judged(shop: Path, settings: str, model: str | None) -> dict[str, Any]:
     return {name: told[name] for name in (*FIGURES, *LOSSES)} | used.cost()
 
 
-PARTS = {"defaults": _defaults, "rho": _rho, "controls": _controls}
+PARTS = {"defaults": _defaults, "rho": _rho, "controls": _controls, "transfer": _transfer}
 
 
 if __name__ == "__main__":
