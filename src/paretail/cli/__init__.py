@@ -28,6 +28,8 @@ VERBS = {
     "similar": ("paretail.cli.similar:similar", "Write the items that go with items."),
     "predict": ("paretail.cli.predict:predict", "Write what pairs of users and items are worth."),
     "pareto": ("paretail.cli.pareto:pareto", "Measure what slates can bring in several goals at once."),
+    "forecast": ("paretail.cli.forecast:forecast", "Estimate from a log what settings of the goals would bring."),
+    "release": ("paretail.cli.release:release", "Say whether a setting may go live, from a log of what is served."),
     "compare": ("paretail.cli.compare:compare", "Train several models and tell what each is worth and costs."),
     "evaluate": ("paretail.cli.evaluate:evaluate", "Measure a bundle on events that it has not seen."),
     "serve": ("paretail.cli.serve:serve", "Answer over HTTP."),

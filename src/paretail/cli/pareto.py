@@ -39,7 +39,8 @@ def pareto(
     json
         Print everything as JSON.
     """
-    from paretail.cli import tables
+    from paretail.cli import goal_tables
+    from paretail.cli.tables import as_json
     from paretail.cli.terminal import out as console
     from paretail.cli.terminal import print_json, progress
     from paretail.core.errors import Problem, UsageError
@@ -62,7 +63,7 @@ def pareto(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         with atomic_file(out / "pareto.json") as aside:
-            aside.write_text(tables.as_json(found.to_json()), encoding="utf-8")
+            aside.write_text(as_json(found.to_json()), encoding="utf-8")
         with atomic_file(out / "pareto.html") as aside:
             aside.write_text(page(found), encoding="utf-8")
         if png:
@@ -70,4 +71,4 @@ def pareto(
     if json:
         print_json(found.to_json())
     else:
-        tables.front(console, found, out)
+        goal_tables.front(console, found, out)

@@ -50,7 +50,7 @@ def recommend(
     json
         Print a summary as JSON.
     """
-    from paretail.cli import tables
+    from paretail.cli import goal_tables
     from paretail.cli.terminal import counted, print_json, progress
     from paretail.cli.terminal import out as console
     from paretail.core.errors import Problem, UsageError
@@ -82,7 +82,7 @@ def recommend(
         done = f"{counted(told['users'], 'user')}{cold}: {counted(told['rows'], 'row')} in {out}"
         console.print(f"{done} (model {told['version']})", soft_wrap=True)
         if "settings" in told:
-            tables.settings(console, told["settings"])
+            goal_tables.settings(console, told["settings"])
         if told["unused_history"]:
             unused = counted(told["unused_history"], "event")
             console.print(

@@ -1,20 +1,17 @@
 """Tables for people: what was trained, how good it is."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from paretail.evaluate.report import Report, Row
 from paretail.pipeline.compare import Comparison
 from paretail.pipeline.comparison_page import cells_of
 from paretail.pipeline.evaluate import Evaluation
-from paretail.pipeline.pareto import Front
 from paretail.pipeline.sweep_page import cells_of as tradeoff_cells
 from paretail.pipeline.sweep_page import heading, lines, shown
 from paretail.pipeline.train import Trained
@@ -27,10 +24,6 @@ HEADINGS = {
 }  # fmt: skip
 #: Metrics that are shown by segment.
 SPLIT = ("recall", "ndcg", "hr")
-#: So many points of a front are printed; its page has all.
-MOST_POINTS = 12
-#: Goals that are always shown, beside those that a setting weighs.
-SHOWN_GOALS = ("clicks", "purchases", "revenue", "profit", "diversity", "coverage")
 
 
 def evaluation(console: Console, found: Evaluation) -> None:
@@ -114,45 +107,6 @@ def comparison(console: Console, found: Comparison, out: Path | None) -> None:
             console.print(f"{one.name}: {one.failed}", soft_wrap=True)
     if out is not None:
         console.print(f"The same with a picture: {out / 'compare.html'}", soft_wrap=True)
-
-
-def settings(console: Console, told: Sequence[dict[str, Any]]) -> None:
-    """Print what is expected of a slate under each setting of goals, and how that differs from the first, today's."""
-    today = told[0]["expected"]
-    weighed = {goal for one in told for part in one["segments"].values() for goal in part["shares"]}
-    goals = [goal for goal in today if goal in weighed or goal in SHOWN_GOALS]
-    table = Table("a slate brings", *goals, box=SIMPLE, collapse_padding=True, pad_edge=False)
-    for one in told:
-        values = one["expected"]
-        table.add_row(escape(one["setting"]), *(_beside(values[goal], today[goal]) for goal in goals))
-    console.print(table)
-
-
-def front(console: Console, found: Front, out: Path | None) -> None:
-    """Print where today's slates are, what is suggested, and some of the front."""
-    kept = sorted((point for point in found.points if point.is_front), key=lambda point: -point.values[found.goals[0]])
-    console.print(
-        f"{len(found.points)} weightings, slates of {found.k} for {found.requests} requests of the log; {len(kept)} "
-        f"are on the front, {found.better_than_today} beat today's slates in every goal; volume {found.volume:.3f}",
-        soft_wrap=True,
-    )  # fmt: skip
-    if found.yardstick is not None:
-        told = found.yardstick
-        console.print(f"{told['method']} over {told['weightings']} weightings: volume {told['volume']:.3f}")
-    table = Table("", *found.goals, "--goals", box=SIMPLE, collapse_padding=True, pad_edge=False)
-    table.add_row("today", *(f"{found.today[goal]:.4g}" for goal in found.goals), "")
-    step = max(1, -(-len(kept) // MOST_POINTS))
-    named = [*found.suggestions.items(), *(("", point) for point in kept[::step])]
-    for why, point in named:
-        table.add_row(why, *(_beside(point.values[goal], found.today[goal]) for goal in found.goals), point.line)
-    console.print(table)
-    if out is not None:
-        console.print(f"The same with pictures: {out / 'pareto.html'}", soft_wrap=True)
-
-
-def _beside(value: float, today: float) -> str:
-    shown = f"{value:.4g}"
-    return shown if value == today or not today else f"{shown} [dim]{100 * (value - today) / abs(today):+.0f} %[/dim]"
 
 
 def as_json(values: Any) -> str:

@@ -1,0 +1,58 @@
+"""`paretail forecast`: what settings of the goals would have brought, from a log of what was shown."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def forecast(
+    *,
+    bundle: Path,
+    log: Path,
+    settings: Path | None = None,
+    goals: str | None = None,
+    k: Annotated[int, Parameter(name=["-k", "--k"])] = 10,
+    json: bool = False,
+) -> None:
+    """Estimate from the shop's own log what settings would have brought, and say where the log cannot tell.
+
+    Parameters
+    ----------
+    bundle
+        The trained bundle, with a ranker.
+    log
+        Events that it was not trained on, same columns and words: impressions with request_id, position and
+        propensity, and what followed.
+    settings
+        A file of settings, one a line, as for `recommend`.
+    goals
+        One setting.
+    k
+        Length of the slates; further positions of the log are not looked at.
+    json
+        Print everything as JSON.
+    """
+    from paretail.cli import goal_tables
+    from paretail.cli.terminal import out as console
+    from paretail.cli.terminal import print_json, progress
+    from paretail.core.errors import Problem, UsageError
+    from paretail.pipeline.forecast import TODAY, Forecasts
+    from paretail.pipeline.holdout import read_events
+    from paretail.pipeline.recommend import check_k
+    from paretail.pipeline.recommender import Recommender
+    from paretail.pipeline.steered import Settings
+
+    check_k(k)
+    if (goals is None) == (settings is None):
+        found = "neither --goals nor --settings" if goals is None else "--goals beside --settings"
+        raise UsageError(Problem("CLI-28", found, "Expected one of them", "Name the settings to forecast"))
+    asked = Settings.of_line(goals) if goals is not None else Settings.of_file(Path(str(settings)))
+    recommender = Recommender.load(bundle)
+    with progress() as tell:
+        ready = Forecasts.of(recommender, read_events(log, recommender.manifest.config), k, tell)
+        lines = ready.lines({TODAY: None} | dict(asked.goals))
+    if json:
+        print_json([goal_tables.forecast_json(line) for line in lines])
+    else:
+        goal_tables.forecast(console, lines, len(ready.user), ready.pool.shape[0])

@@ -1,0 +1,118 @@
+"""Tables of goals for people: settings beside today, fronts, forecasts, releases."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from paretail.evaluate.release import Release
+from paretail.pipeline.forecast import Line
+from paretail.pipeline.pareto import Front
+
+#: So many points of a front are printed; its page has all.
+MOST_POINTS = 12
+#: Goals that are always shown, beside those that a setting weighs.
+SHOWN_GOALS = ("clicks", "purchases", "revenue", "profit", "diversity", "coverage")
+#: What a verdict means, for people.
+VERDICTS = {
+    "ship": "may go live: the log says that it is not worse",
+    "experiment": "start it small: the log cannot exclude that it is worse",
+    "keep": "keep what is live: the log says that it is worse",
+}
+
+
+def settings(console: Console, told: Sequence[dict[str, Any]]) -> None:
+    """Print what is expected of a slate under each setting of goals, and how that differs from the first, today's."""
+    today = told[0]["expected"]
+    weighed = {goal for one in told for part in one["segments"].values() for goal in part["shares"]}
+    goals = [goal for goal in today if goal in weighed or goal in SHOWN_GOALS]
+    table = Table("a slate brings", *goals, box=SIMPLE, collapse_padding=True, pad_edge=False)
+    for one in told:
+        values = one["expected"]
+        table.add_row(escape(one["setting"]), *(_beside(values[goal], today[goal]) for goal in goals))
+    console.print(table)
+
+
+def front(console: Console, found: Front, out: Path | None) -> None:
+    """Print where today's slates are, what is suggested, and some of the front."""
+    kept = sorted((point for point in found.points if point.is_front), key=lambda point: -point.values[found.goals[0]])
+    console.print(
+        f"{len(found.points)} outcomes of slates of {found.k} for {found.requests} requests of the log; {len(kept)} "
+        f"are on the front, {found.better_than_today} beat today's slates in every goal; volume {found.volume:.3f}",
+        soft_wrap=True,
+    )  # fmt: skip
+    if found.yardstick is not None:
+        told = found.yardstick
+        console.print(f"{told['method']} over {told['weightings']} weightings: volume {told['volume']:.3f}")
+    table = Table("", *found.goals, "--goals", box=SIMPLE, collapse_padding=True, pad_edge=False)
+    table.add_row("today", *(f"{found.today[goal]:.4g}" for goal in found.goals), "")
+    step = max(1, -(-len(kept) // MOST_POINTS))
+    named = [*found.suggestions.items(), *(("", point) for point in kept[::step])]
+    for why, point in named:
+        table.add_row(why, *(_beside(point.values[goal], found.today[goal]) for goal in found.goals), point.line)
+    console.print(table)
+    if out is not None:
+        console.print(f"The same with pictures: {out / 'pareto.html'}", soft_wrap=True)
+
+
+def forecast(console: Console, lines: Sequence[Line], lists: int, users: int) -> None:
+    """Print one line a setting, a column a goal: the estimate with its interval, red where the log cannot tell."""
+    console.print(
+        f"{lists:,} lists of {users:,} users; per list, with 95 % intervals; the model's own word in brackets"
+    )
+    goals = list(dict.fromkeys(line.goal for line in lines))
+    table = Table("setting", *goals, box=SIMPLE, collapse_padding=True, pad_edge=False)
+    for setting in dict.fromkeys(line.setting for line in lines):
+        mine = {line.goal: line for line in lines if line.setting == setting}
+        table.add_row(escape(setting), *(_estimated(mine[goal]) for goal in goals))
+    console.print(table)
+    for why in dict.fromkeys(str(problem) for line in lines for problem in line.estimate.refused):
+        console.print(f"[red]cannot tell[/red]: {escape(why)}", soft_wrap=True)
+
+
+def forecast_json(line: Line) -> dict[str, Any]:
+    """Return one forecast as plain values; what was refused is null."""
+    told = line.estimate
+    value, low, high = (None if math.isnan(x) else x for x in (told.value, told.low, told.high))
+    refused = [{"code": problem.code, "found": problem.found, "do": problem.do} for problem in told.refused]
+    return {"setting": line.setting, "goal": line.goal, "model": line.model, "value": value, "low": low, "high": high,
+            "refused": refused}  # fmt: skip
+
+
+def release(console: Console, found: Release, goal: str, margin: float, per: float) -> None:
+    """Print the verdict and what it rests on."""
+    console.print(f"{found.verdict}: {VERDICTS[found.verdict]}")
+    candidate, incumbent = found.candidate / per, found.incumbent / per
+    console.print(
+        f"{goal} a list: {candidate:.4g} (candidate), {incumbent:.4g} (live); candidate less {100 - margin:g} % of "
+        f"live is {found.low / per:.4g} to {found.high / per:.4g} with 95 %",
+        soft_wrap=True,
+    )
+    for problem in found.refused:
+        console.print(f"[red]cannot tell[/red]: {escape(str(problem))}", soft_wrap=True)
+
+
+def release_json(found: Release, goal: str, per: float) -> dict[str, Any]:
+    """Return a verdict as plain values."""
+    numbers = {name: getattr(found, name) / per for name in ("candidate", "incumbent", "low", "high")}
+    return {"verdict": found.verdict, "goal": goal,
+            **{name: None if math.isnan(value) else value for name, value in numbers.items()},
+            "refused": [{"code": problem.code, "found": problem.found} for problem in found.refused]}  # fmt: skip
+
+
+def _estimated(line: Line) -> str:
+    told = line.estimate
+    model = f"[dim]({line.model:.4g})[/dim]"
+    if told.refused:
+        return f"[red]cannot tell[/red] {model}"
+    return f"{told.value:.4g} [dim]{told.low:.4g} to {told.high:.4g}[/dim] {model}"
+
+
+def _beside(value: float, today: float) -> str:
+    shown = f"{value:.4g}"
+    return shown if value == today or not today else f"{shown} [dim]{100 * (value - today) / abs(today):+.0f} %[/dim]"

@@ -1,0 +1,68 @@
+"""`paretail release`: whether a setting may go live, from a log of what is served now."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+
+def release(
+    *,
+    bundle: Path,
+    log: Path,
+    setting: str,
+    goal: Literal["clicks", "purchases", "revenue", "profit"] = "revenue",
+    margin: float = 2.0,
+    of: int = 1,
+    k: Annotated[int, Parameter(name=["-k", "--k"])] = 10,
+    json: bool = False,
+) -> None:
+    """Say whether slates of a bundle under a setting may replace what the log shows: ship, experiment or keep.
+
+    The exit code is 0 for ship, 3 for experiment, 4 for keep, so that a script can stop there.
+
+    Parameters
+    ----------
+    bundle
+        The bundle that would go live.
+    log
+        Events of what is served now, that it was not trained on: impressions with request_id, position and
+        propensity, and what followed.
+    setting
+        The goals, such as `revenue=0.5,diversity=0.2`, or `today` for `[policy] base`.
+    goal
+        What must not suffer.
+    margin
+        By how many percent it may be worse at most, with 95 % certainty.
+    of
+        How many settings are judged on this log; each has its part of the error.
+    k
+        Length of the slates.
+    json
+        Print everything as JSON.
+    """
+    from paretail.cli import goal_tables
+    from paretail.cli.terminal import out as console
+    from paretail.cli.terminal import print_json, progress
+    from paretail.core.errors import Problem, UsageError
+    from paretail.pipeline.forecast import TODAY, Forecasts
+    from paretail.pipeline.holdout import read_events
+    from paretail.pipeline.recommend import check_k
+    from paretail.pipeline.recommender import Recommender
+    from paretail.policy import goals
+
+    check_k(k)
+    if not 0 <= margin < 100 or of < 1:
+        told = f"--margin {margin:g} --of {of}"
+        expected = "Expected a margin from 0 to 100 percent, and --of 1 or more"
+        raise UsageError(Problem("CLI-29", told, expected, "Correct it"))
+    asked = None if setting == TODAY else goals.parse(setting)
+    recommender = Recommender.load(bundle)
+    with progress() as tell:
+        ready = Forecasts.of(recommender, read_events(log, recommender.manifest.config), k, tell)
+        found = ready.release(asked, goal, margin / 100, of)
+    if json:
+        print_json(goal_tables.release_json(found, goal, ready.steering.per(goal)))
+    else:
+        goal_tables.release(console, found, goal, margin, ready.steering.per(goal))
+    raise SystemExit({"ship": 0, "experiment": 3, "keep": 4}[found.verdict])
