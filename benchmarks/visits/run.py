@@ -1,4 +1,4 @@
-"""What policies are worth in the visited shop, by the truth: 1,000 items, slates of 10, five shops, 500 episodes each.
+"""What policies are worth in the visited shop, by the truth: 1,000 items, slates of 10, five shops, 250 visits or 50 lives each.
 
     python benchmarks/visits/run.py [visit] [life]
 
@@ -27,7 +27,7 @@ from paretail.sim.rollout import Policy, Rollout, rollout  # noqa: E402
 from paretail.sim.truth import SimConfig, grow  # noqa: E402
 from paretail.sim.visits import VisitConfig, Visits  # noqa: E402
 
-EPISODES, SHOPS = 500, (1, 2, 3, 4, 5)
+EPISODES, SHOPS = 250, (1, 2, 3, 4, 5)
 Build = Callable[[Visits], Policy | Informed]
 
 
