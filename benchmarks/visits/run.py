@@ -1,10 +1,11 @@
-"""What policies are worth in the visited shop, by the truth: 1,000 items, slates of 10, five shops, 250 visits or 50 lives each.
+"""What policies are worth in the visited shop, by the truth: five shops of 1,000 items, slates of 10.
 
     python benchmarks/visits/run.py [visit] [life]
 
 The policies are those of `sim/rivals.py` and `sim/oracle.py`; `rested, observed` is `Rested` without the truth: it has
 the tastes of the observation. Reward: a click 1, a kept purchase 1. Means over the shops; ± is 1.96 standard errors, of
-`over relevant` and `over greedy` those of the differences user by user. Luck and users are the same for all.
+`over relevant` and `over greedy` those of the differences user by user. Luck and users are the same for all;
+250 visits, or 50 lives, a shop.
 """
 
 import argparse

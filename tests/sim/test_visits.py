@@ -83,6 +83,15 @@ def test_boredom_lowers_clicks_and_sends_away(seed: int, times: int) -> None:
     assert (later.go > now.go).all()
 
 
+def test_the_settings_that_agents_are_judged_by_stay_as_they_were_frozen() -> None:
+    assert VisitConfig().model_dump() == {
+        "slots": 10, "longest": 30, "life": False, "days": 60.0, "slope": 0.3, "dulls": 0.4, "seen": 2.0, "keep": 0.8,
+        "quit": 0.02, "haste": 1.5, "anchor": 0.5, "learns": 0.3, "fit": 0.5, "pleased": 0.15, "glad": 0.5,
+        "sorry": 1.0, "tired": 0.3, "churn": -1.5, "gap_days": 7.0, "sooner": 0.3, "rest_days": 3.0, "blur": 0.3,
+    }  # fmt: skip
+    assert Reward().model_dump() == {"clicks": 1.0, "purchases": 1.0, "revenue": 0.0, "profit": 0.0, "staying": 0.0}
+
+
 def test_a_second_look_at_a_category_bores_even_with_other_items() -> None:
     visits = shop()
     first, second = (np.flatnonzero(visits.leaf == leaf)[:3] for leaf in (0, 1))
