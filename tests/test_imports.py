@@ -27,6 +27,7 @@ NEED_TORCH = {
     "paretail.retrieve.sequences.learning",
     "paretail.rank.learned",
     "paretail.rank.sharing",
+    "paretail.rank.spaces",
 }
 VERBS = ([], ["train"], ["recommend"], ["bundles"])
 

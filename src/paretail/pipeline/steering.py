@@ -36,7 +36,8 @@ SEGMENTS: Final = ("new", "light", "heavy")
 EVERYBODY: Final = "everybody"
 #: A segment with fewer requests is measured on those of all.
 FEWEST: Final = 32
-#: The longest slate.
+#: The longest slate, and the one for which presets are solved when a bundle is loaded.
+USUAL_SLOTS: Final = 20
 MOST_SLOTS: Final = 1000
 #: What tells in the log that somebody asked.
 SHOWN: Final = "impression"
@@ -164,6 +165,13 @@ class Steering:
                 return self.dials(segment, k).today
             asked = self.goals(goals)
             return self.dials(segment, k).setting(asked)
+
+    def warm(self) -> None:
+        """Solve the presets ahead of the first question; one that cannot be followed is told when it is asked for."""
+        for preset in self.config.presets:
+            for segment in SEGMENTS:
+                with suppress(PolicyError):
+                    self.setting(Goals(preset=preset), segment, USUAL_SLOTS)
 
     def heat(self, goals: Goals | None, segment: str, k: int, share: float) -> float:
         """Return the temperature at which drawing a segment's slates costs `share` of their expected clicks."""

@@ -72,6 +72,7 @@ class Current:
         somebody.explain(somebody.lines(rows, values, ""), rows, [])
         if GROUP in recommender.manifest.facts and find_spec("torch") is not None:
             ranked.rank(engine, bodies.RankRequest(candidates=recommender.items.ids.head(2).to_list()), self._shown)
+            recommender.steering.warm()
         with self._writing:
             if self._holds == "items":
                 _put_documents(engine, self._store)
