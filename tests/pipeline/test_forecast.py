@@ -31,8 +31,7 @@ def _log(wrong: float, seed: int, told: bool = True) -> tuple[Forecasts, Pool, n
     clicked = rng.random((LISTS, SLOTS)) < truth[user[:, None], places] * seen
     items = found.item_idx[user[:, None], places]
     odds = np.tile(1 / (CANDS - np.arange(SLOTS)), (LISTS, 1))
-    # given those before, each is as likely as another; at its position, whatever came before, 1 in all candidates
-    lists = Lists(pl.Series([f"u{u}" for u in user]), items, np.full(odds.shape, 1 / CANDS) if told else odds * np.nan,
+    lists = Lists(pl.Series([f"u{u}" for u in user]), items, odds if told else odds * np.nan,
                   {"clicks": clicked.astype(np.float64)})  # fmt: skip
     goals = {"clicks": objective("clicks")}
     steering = SimpleNamespace(goal=goals.__getitem__, available=goals, per=lambda _: 1.0)

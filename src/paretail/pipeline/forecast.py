@@ -4,16 +4,19 @@ A setting's slates are those that the bundle composes for the users of the log, 
 trained on. What they would have brought is estimated doubly robust, item by position (item_position of
 `evaluate/offpolicy/slates.py`):
 
-    V = mean over lists of  Σ_j q(target_j) a_j + Σ_j rho_j (r_j - q(shown_j) a_j)
-    rho_j = [target_j = shown_j] / propensity_j
+    V = mean of Σ_j q(target_j) a_j + Σ_j (Σ rho_j (r_j - q(shown_j) a_j)) / (Σ rho_j),   sums and mean over lists
+    rho_j = [target_j = shown_j] / propensity_j, given what was shown above
 
-q is the ranker's prediction at position 1, a_j how far position j is looked at, r_j what happened. Where the ranker is
-right the second sum is noise about 0; where it is wrong it corrects. A user's lists are one case. Guards refuse what
-the log cannot tell (`evaluate/offpolicy/guards.py`); `model` is the first sum alone, which no log has checked.
+q is the ranker's prediction at position 1, a_j how far position j is looked at, r_j what happened. Where the ranker
+is right the second sum is noise about 0; where it is wrong it corrects. A user's lists are one case. Propensities are
+given the items above, as they are logged: where the target's item was among those it could not be shown again, which
+dividing by the sum of weights makes good; where rewards depend on the items above too, that is not told. Guards
+refuse what the log cannot tell (`evaluate/offpolicy/guards.py`); `model` is the first sum alone, which no log has
+checked.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -179,13 +182,19 @@ class Forecasts:
         items = pool.items(target)[self.user]
         rho = np.where((items == shown) & (shown >= 0), 1 / np.where(shown >= 0, self.lists.propensity, 1.0), 0.0)
         expected = self._expected(q, shown) * attention
-        correction = (np.nan_to_num(rho) * (self.lists.brought[goal] - expected)).sum(1)
-        unsupported = self.never[np.maximum(items, 0)] & (items >= 0)
-        return (
-            Terms.mean(told + correction),
-            looked_at(np.nan_to_num(rho), unsupported.astype(np.float64), self.user),
-            float(told.mean()),
-        )
+        rho = np.nan_to_num(rho)
+        terms = Terms(told, rho * (self.lists.brought[goal] - expected), rho)
+        return terms, self._seen(rho, items), float(told.mean())
+
+    def _seen(self, rho: Floats, items: NDArray[np.int32]) -> Weights:
+        """Return what guards look at; the mean counts what was shown above, so that it is 1 where odds are right."""
+        shown = self.lists.item_idx
+        unsupported = (self.never[np.maximum(items, 0)] & (items >= 0)).astype(np.float64)
+        above = np.zeros(rho.shape)
+        for slot in range(1, rho.shape[1]):
+            above[:, slot] = (shown[:, :slot] == items[:, slot : slot + 1]).any(axis=1)
+        whole = looked_at(rho + above, None, self.user)
+        return replace(looked_at(rho, unsupported, self.user), mean=whole.mean, mean_error=whole.mean_error)
 
     def _expected(self, q: Floats, shown: NDArray[np.int32]) -> Floats:
         """Return q of what was shown, 0 of what is no candidate of its user."""
