@@ -58,6 +58,12 @@ def test_the_words_name_the_choice_and_its_reason() -> None:
     assert [row.name for row in short(found())] == ["nash", "weighted 0.50", "m:<Own>"]
 
 
+def test_a_space_that_is_chosen_is_a_setting_of_its_own() -> None:
+    made = found()
+    rows = tuple(replace(row, kind="space") if row.name == "nash" else row for row in made.rows)
+    assert 'To train with it: [rank] space = "nash"' in lines(replace(made, rows=rows))
+
+
 def test_the_page_draws_everything_and_escapes_it() -> None:
     told = page("v1", found())
     assert told.count("<circle") == 3

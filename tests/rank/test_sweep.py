@@ -34,6 +34,9 @@ def test_everything_of_the_table_is_tried_and_has_all_tasks() -> None:
         "weighted 0.50",
         "weighted 1.00",
         *(name for name in BALANCERS if name != "weighted"),
+        "esmm",
+        "escm2_ips",
+        "escm2_dr",
     ]
     assert swept().failed == {}
     for row in swept().rows:

@@ -40,6 +40,8 @@ def _how(found: Tradeoff) -> str:
     chosen = found.row(found.chosen)
     if chosen == found.plain:
         return "The ranker is trained so as it is: nothing is to be changed."
+    if chosen.kind == "space":
+        return f'To train with it: [rank] space = "{chosen.name}"'
     return f'To train with it: [rank] balance = "{chosen.balance}", balance_settings = {_toml(chosen.settings)}'
 
 
@@ -53,7 +55,7 @@ def _toml(settings: object) -> str:
 def shown(found: Tradeoff) -> list[Row]:
     """Return the lines of a short table: the weighted sum as it is and tuned, then the methods; the best first."""
     rows = [found.plain, *([] if found.tuned == found.plain else [found.tuned])]
-    rows += [row for row in found.rows if row.kind == "method"]
+    rows += [row for row in found.rows if row.kind != "weighted"]
     return sorted(rows, key=lambda row: -row.delta_m)
 
 

@@ -26,7 +26,7 @@ from paretail.moo.pareto import dominators, front
 from paretail.moo.sign import gains
 
 Array = NDArray[np.float64]
-Kind = Literal["weighted", "method"]
+Kind = Literal["weighted", "method", "space"]  # a space: even weights, another loss of what follows a click
 
 #: Differences of fewer standard errors say nothing.
 SURE: Final = 2.0

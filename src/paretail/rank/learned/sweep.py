@@ -34,6 +34,7 @@ from paretail.rank.learned.fitting import THREADED, Frame, balance_of, batch_siz
 from paretail.rank.learned.gaussian import expected
 from paretail.rank.learned.network import RankNet, gaussian_loss
 from paretail.rank.sides import UserSides, item_sides
+from paretail.rank.spaces import SPACES
 from paretail.rank.tradeoff import Kind, Tradeoff, Tried
 
 #: Steps of which a method's cost is the median, each beside a plain one.
@@ -57,13 +58,13 @@ def sweep(graph: ShopGraph, events: Events, config: RankConfig, seed: int = 0, p
         progress(f"Sweep: {name}", number / len(ways))
         found.append(bench.tried(name, kind, weight, settings))
     progress("Sweep: what a step costs", 1.0)
-    costs = bench.costs({name: settings for name, (kind, _, settings) in ways.items() if kind == "method"})
+    costs = bench.costs({name: settings for name, (kind, _, settings) in ways.items() if kind != "weighted"})
     found = [replace(one, cost=costs.get(one.name, 1.0)) for one in found]
     return Tradeoff.of(single, found, config.sweep.group, bench.about, bench.remarks)
 
 
 def _ways(config: RankConfig, tasks: tuple[str, ...]) -> dict[str, tuple[Kind, float | None, RankConfig]]:
-    """Return what is tried by name: points of the weighted sum, then the methods of the table and the shop's own."""
+    """Return what is tried by name: points of the weighted sum, the methods of the table and the shop's own, spaces."""
     given: Mapping[str, float] = config.balance_settings.get("weights", {}) if config.balance == "weighted" else {}
     ways: dict[str, tuple[Kind, float | None, RankConfig]] = {}
     for weight in np.linspace(0, 1, config.sweep.points).tolist():
@@ -75,6 +76,10 @@ def _ways(config: RankConfig, tasks: tuple[str, ...]) -> dict[str, tuple[Kind, f
         if name != "weighted":
             settings = config.balance_settings if name == config.balance else {}
             ways[name] = "method", None, _balanced(config, name, settings)
+    for name in SPACES:
+        if name != config.space:
+            other = _balanced(config, "weighted", {"weights": dict(given)})
+            ways[name] = "space", None, other.model_copy(update={"space": name, "space_settings": {}})
     return ways
 
 
@@ -129,7 +134,8 @@ class Bench:
 
     def tried(self, name: str, kind: Kind, weight: float | None, config: RankConfig) -> Tried:
         """Train a network as `config` says, and judge it; a failure is told and no error."""
-        told = name, kind, config.balance, config.balance_settings
+        settings = config.space_settings if kind == "space" else config.balance_settings
+        told = name, kind, config.balance, settings
         try:
             net = self.network(config)
             learn(net, self.early, config, config.sweep.epochs, config.lr, self.seed, silent)
