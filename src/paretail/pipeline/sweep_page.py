@@ -8,8 +8,9 @@ from paretail.pipeline.training_page import STYLE
 from paretail.rank.tradeoff import Row, Tradeoff, on_front
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 440, 70, 150, 20, 50
-#: The picture shows what is so much worse than the best, in shares of the front's width; what is further has an arrow.
-ROOM: Final = 1.5
+#: The picture shows what is worse than the best by so much at most; what is further stands at its edge.
+FARTHEST: Final = 0.1
+NARROW: Final = "td,th{padding:.2rem .45rem}td{white-space:nowrap}"
 Place = Callable[[tuple[float, float]], tuple[float, float]]
 
 
@@ -17,7 +18,7 @@ def page(version: str, found: Tradeoff) -> str:
     """Return the page."""
     title = f"How {escape(', '.join(found.tasks))} trade off: {escape(version)}"
     remarks = "".join(f"<li>{escape(line)}</li>" for line in lines(found))
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}{NARROW}</style>'
     return f"{head}<h1>{title}</h1><ul>{remarks}</ul>{picture(found)}{_table(found)}</html>\n"
 
 
@@ -100,12 +101,12 @@ def picture(found: Tradeoff) -> str:
 
 def _placing(rows: Sequence[Row]) -> tuple[Place, list[tuple[float, float]]]:
     """Return the way from goals to pixels, and the bounds of each axis; what is far off is drawn at the edge."""
-    best = on_front(rows)
+    inner = [row for row in rows if row.weight not in (0.0, 1.0)]  # the ends leave tasks out, and are far off
     bounds = []
     for axis in (0, 1):
-        high = max(row.goals[axis] for row in rows)
-        wide = max(high - min(row.goals[axis] for row in best), 0.005)
-        bounds.append((max(min(row.goals[axis] for row in rows), high - ROOM * wide), high + 0.05 * wide))
+        high, low = (take(row.goals[axis] for row in inner) for take in (max, min))
+        room = 0.05 * max(high - low, 0.005)
+        bounds.append((max(low, high - FARTHEST) - room, high + room))
 
     def place(goals: tuple[float, float]) -> tuple[float, float]:
         share = [min(1.0, max(0.0, (at - a) / (b - a or 1.0))) for at, (a, b) in zip(goals, bounds, strict=True)]
