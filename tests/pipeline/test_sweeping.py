@@ -23,7 +23,7 @@ from paretail.rank.tradeoff import Tradeoff, Tried
 from ..rank.world import world
 from ..trained import DemoShop, paretail
 
-ABOUT = {"judged": 1500, "learned": 4500, "epochs": 12, "users": 77, "of": 60_000}
+ABOUT = {"judged": 1500, "learned": 4500, "epochs": 12, "users": 77, "of": 60_000, "control": 0.214}
 
 
 def tried(name: str, click: float, buy: float, weight: float | None = None) -> Tried:
@@ -54,6 +54,7 @@ def test_the_words_name_the_choice_and_its_reason() -> None:
     assert 'balance = "nash", balance_settings = {}' in told
     assert "1,500 newer impressions after learning from 4,500 older ones in 12 epochs, of 77 random users" in told
     assert "mgda failed: loss & all" in told
+    assert "over clicks finds 21 % of the revenue" in told
     assert "the task `cart` is left out" in told
     assert [row.name for row in short(found())] == ["nash", "weighted 0.50", "m:<Own>"]
 

@@ -63,6 +63,7 @@ def test_newer_examples_are_judged_and_nobody_is_in_both() -> None:
     assert made.about["learned"] + made.about["judged"] == made.about["impressions"]
     assert 5_000 <= made.about["impressions"] < 6_500
     assert made.about["judged"] / made.about["impressions"] == pytest.approx(0.25, abs=0.01)
+    assert 0 < made.about["control"] < 0.8
     assert len(made.user_columns) == made.about["users"] > made.early.user.max()
 
 

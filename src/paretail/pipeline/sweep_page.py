@@ -33,6 +33,11 @@ def lines(found: Tradeoff) -> list[str]:
         f"Gains and Δm are relative to a model of each task alone; volume: {100 * 100 * found.hypervolume:.4g} of the "
         "weighted sum alone, in per cent of one axis times per cent of the other.",
     ]  # fmt: skip
+    if (control := about.get("control")) is not None:
+        told.append(
+            f"A control that must fail: least squares on log(1 + value) over clicks finds {100 * control:.0f} % of the "
+            "revenue of the newer part."
+        )
     told += [f"{name} failed: {why}" for name, why in found.failed.items()]
     return [*told, *found.remarks]
 

@@ -29,6 +29,7 @@ from paretail.learn.step import step
 from paretail.rank import RankError
 from paretail.rank.balance import BALANCERS
 from paretail.rank.config import RankConfig
+from paretail.rank.control import log_value_ratio
 from paretail.rank.examples import Examples, learnable
 from paretail.rank.learned.fitting import THREADED, Frame, balance_of, batch_size, learn, network_of, optimiser
 from paretail.rank.learned.gaussian import expected
@@ -127,7 +128,8 @@ class Bench:
         sides = UserSides.of(before, features.facts)
         about = {"users": len(users), "impressions": len(sample), "of": len(every), "learned": int(is_early.sum()),
                  "judged": int((~is_early).sum()), "epochs": config.sweep.epochs, "seed": seed,
-                 "batch": batch_size(config, int(is_early.sum())), "cut_ms": cut}  # fmt: skip
+                 "batch": batch_size(config, int(is_early.sum())), "cut_ms": cut,
+                 "control": _control(sample, cut)}  # fmt: skip
         early, late = frame.where(torch.from_numpy(is_early)), frame.where(torch.from_numpy(~is_early))
         columns = torch.from_numpy(sides.matrix(before)), torch.from_numpy(item_sides(graph))
         return cls(tasks, early, late, *columns, config, seed, about, remarks)
@@ -210,6 +212,14 @@ def _drawn(every: Examples, most: int, rng: np.random.Generator) -> tuple[Exampl
     users = np.sort(order[:enough])
     sample = every.where(np.isin(every.user_idx, users))
     return replace(sample, user_idx=np.searchsorted(users, sample.user_idx).astype(np.int32)), users
+
+
+def _control(sample: Examples, cut: int) -> float | None:
+    """Return the share of the revenue that least squares on log(1 + value) would find; None without money."""
+    clicks = sample.where(sample.labels["click"] == 1)
+    value = np.nan_to_num(clicks.labels.get("value", np.zeros(len(clicks)))).astype(np.float64)
+    ratio = log_value_ratio(clicks.user_idx, clicks.item_idx, value, clicks.ts_ms < cut)
+    return ratio if np.isfinite(ratio) else None
 
 
 def _judged(early: Examples, late: Examples, config: RankConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
