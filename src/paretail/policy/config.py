@@ -27,5 +27,5 @@ class PolicyConfig(Config):
         "random near the best, so that their log can tell of other settings; questions may say otherwise.",
     )  # fmt: skip
     requests: int = Field(
-        256, ge=16, le=4096, description="Requests of each segment of users on which dials are measured."
+        512, ge=16, le=4096, description="Requests of each segment of users on which dials are measured."
     )
