@@ -112,8 +112,8 @@ def test_losses_that_reach_no_parameter_are_refused() -> None:
 class Fixed:
     """Weighs 3 to 1, and remembers what it was shown."""
 
-    def __init__(self, needs_gram: bool, weights: tuple[float, ...] = (3.0, 1.0)) -> None:
-        self.needs_gram, self.weights = needs_gram, weights
+    def __init__(self, needs_gram: bool, weights: tuple[float, ...] = (3.0, 1.0), fixed: bool = True) -> None:
+        self.needs_gram, self.weights, self.fixed = needs_gram, weights, fixed
         self.state: dict[str, object] = {}
         self.seen: list[tuple[np.ndarray | None, np.ndarray]] = []
 
@@ -153,16 +153,17 @@ def test_the_gram_matrix_is_taken_at_what_the_tasks_share() -> None:
         torch.testing.assert_close(param.grad, gradient)
 
 
-def test_a_penalty_counts_as_often_as_the_task_that_counts_most_and_no_balance_sees_it() -> None:
+@pytest.mark.parametrize(("fixed", "much"), [(True, 3.0), (False, 1.75)])
+def test_a_penalty_counts_with_the_tasks_and_no_balance_sees_it(fixed: bool, much: float) -> None:
     w = _weights()
-    balance = Fixed(needs_gram=True, weights=(0.5, 3.0))
+    balance = Fixed(needs_gram=True, weights=(0.5, 3.0), fixed=fixed)
     told = step(
         Losses({"a": _loss(w), "b": w.sum()}, penalty=w.square().sum()), [w], torch.optim.SGD([w], lr=0.0), balance
     )
-    np.testing.assert_allclose(w.grad, 0.5 * _gradient(START) + 3 * (1 + 2 * START))
+    np.testing.assert_allclose(w.grad, 0.5 * _gradient(START) + 3 + 2 * much * START)
     gradients = np.stack([_gradient(START), np.ones(2)])
     np.testing.assert_allclose(balance.seen[0][0], gradients @ gradients.T)
-    assert told["loss"] == pytest.approx(0.5 * told["loss/a"] + 3 * (told["loss/b"] + (START**2).sum()))
+    assert told["loss"] == pytest.approx(0.5 * told["loss/a"] + 3 * told["loss/b"] + much * (START**2).sum())
 
 
 @pytest.mark.parametrize("weights", [(1.0,), (1.0, -0.1), (1.0, float("nan"))])

@@ -33,6 +33,9 @@ class Balance(Protocol):
 
     #: Whether `weigh` wants the Gram matrix; without it a step costs no more than a plain one.
     needs_gram: bool
+    #: Whether weights are set once and for all: the task that counts most is then held by the penalty as it is. Of
+    #: others the mean of the weights says how much they amount to: one of a small loss may be any number.
+    fixed: bool
     #: What it remembers from step to step, as JSON values; a checkpoint keeps it.
     state: Mapping[str, Any]
 
@@ -72,7 +75,8 @@ def step(
     weights = _weights(asked, params, values, balance)
     total = sum((w * loss for w, loss in zip(weights.tolist(), asked.tasks.values(), strict=True)), torch.zeros(()))
     if asked.penalty is not None:
-        total = total + float(weights.max()) * asked.penalty
+        much = weights.max() if balance is None or balance.fixed else weights.mean()
+        total = total + float(much) * asked.penalty
     _clear(params, optimiser)
     norm = _descend(total, params, optimiser, clip, scaler)
     figures = {"loss": float(total.detach()), "grad_norm": norm}

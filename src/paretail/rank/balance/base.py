@@ -41,6 +41,8 @@ class Balancer(ABC, Generic[C]):
     config_type: ClassVar[type[Config]]
     #: Whether it looks at gradients; without them a step costs no more than a plain one.
     needs_gram: ClassVar[bool]
+    #: Whether the weights are those of the settings, whatever the losses do.
+    fixed: ClassVar[bool] = False
     claims: ClassVar[Claims]
 
     def __init__(self, config: C, tasks: Sequence[str]) -> None:

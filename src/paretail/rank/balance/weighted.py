@@ -26,6 +26,7 @@ class Weighted(Balancer[WeightedConfig]):
     """Costs nothing; losses in different units need weights in the inverse units."""
 
     config_type, needs_gram, claims = WeightedConfig, False, Claims()
+    fixed = True
 
     def __init__(self, config: WeightedConfig, tasks: Sequence[str]) -> None:
         """Raises ConfigError (RANK-03) where a weight is for a task that is not there."""
