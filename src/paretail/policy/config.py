@@ -6,6 +6,7 @@ from pydantic import Field, NonNegativeFloat
 
 from paretail.core.config import Config
 from paretail.policy.goals import Goals
+from paretail.policy.newcomers import Newcomers
 
 
 class PolicyConfig(Config):
@@ -26,6 +27,13 @@ class PolicyConfig(Config):
         0.0, ge=0, le=0.5, description="The share of expected clicks that live slates may cost for being drawn at "
         "random near the best, so that their log can tell of other settings; questions may say otherwise.",
     )  # fmt: skip
+    new_items: Newcomers = Field(
+        "mean", description="How live slates believe in items that were hardly shown: `mean`, as the ranker expects; "
+        "`thompson`, as drawn from what it believes; `ucb`, at the upper end of it.",
+    )  # fmt: skip
+    new_items_shown: int = Field(
+        100, ge=1, description="Items that the log shows less often than this are new to `new_items`."
+    )
     requests: int = Field(
         512, ge=16, le=4096, description="Requests of each segment of users on which dials are measured."
     )

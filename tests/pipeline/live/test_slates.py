@@ -140,3 +140,19 @@ def test_what_is_drawn_at_random_is_logged_with_its_probability(live: LiveShop) 
         assert row["policy"] == "goals/1"
     certain = asked(live, Goals(dial={"clicks": 0.9}))
     assert [line.propensity for line in certain.items] == [None] * 8
+
+
+def test_what_was_hardly_shown_is_believed_in_as_the_policy_says(live: LiveShop) -> None:
+    steering = live._engine.recommender.steering
+    before = asked(live, Goals(dial={"clicks": 1.0}))
+    told = {line.item_id: line.p_click for line in before.items}
+    try:
+        hope = {"new_items": "ucb", "new_items_shown": 10**9}
+        steering.config = steering.config.model_copy(update=hope)
+        hopeful = asked(live, Goals(dial={"clicks": 1.0}))
+    finally:
+        steering.config = steering.config.model_copy(update={"new_items": "mean"})
+    assert before.goals is not None
+    assert hopeful.goals is not None
+    assert hopeful.goals.predicted["clicks"] > before.goals.predicted["clicks"]
+    assert all(line.p_click == told[line.item_id] for line in hopeful.items if line.item_id in told)

@@ -130,7 +130,7 @@ def needs_ranker(question: bodies.RecommendRequest) -> bool:
 def explain(asked: Asked, lines: Sequence[Line], rows: Rows) -> None:
     """Tell in each line why its predictions are what they are; `rows` are the lines' items."""
     learned = np.flatnonzero(rows < len(asked.engine.recommender.items))
-    told = asked.engine.recommender.ranker.explain(*_pairs([asked], [rows[learned]]))
+    told = asked.engine.recommender.ranker.explain(*pairs_of([asked], [rows[learned]]))
     units = [asked.engine.minor if task == "value" else 1 for task in told.tasks]
     for pair, place in enumerate(learned.tolist()):
         line = lines[place]
@@ -144,7 +144,7 @@ def explain(asked: Asked, lines: Sequence[Line], rows: Rows) -> None:
 
 def _spread(asked: Asked, lines: Sequence[bodies.RankedItem], rows: Rows, levels: Sequence[float]) -> None:
     """Tell quantiles of an order in the first lines, whose items are `rows`; nothing where it was not learned."""
-    told = asked.engine.recommender.ranker.order_quantiles(*_pairs([asked], [rows]), levels) / asked.engine.minor
+    told = asked.engine.recommender.ranker.order_quantiles(*pairs_of([asked], [rows]), levels) / asked.engine.minor
     for line, values in zip(lines, told.tolist(), strict=False):
         line.order_quantiles = [round(value, DIGITS) for value in values if isfinite(value)]
 
@@ -165,11 +165,11 @@ def check_there(engine: Engine) -> None:
 
 def predicted(asked: Sequence[Asked], rows: Sequence[Rows]) -> list[Predictions]:
     """Predict items for each who asks, right after their last event; all ask one engine."""
-    told = asked[0].engine.recommender.ranker.predict(*_pairs(asked, rows))
+    told = asked[0].engine.recommender.ranker.predict(*pairs_of(asked, rows))
     return told.split([len(pairs) for pairs in rows])
 
 
-def _pairs(asked: Sequence[Asked], rows: Sequence[Rows]) -> tuple[History, Rows, Rows, Rows, NDArray[np.int64]]:
+def pairs_of(asked: Sequence[Asked], rows: Sequence[Rows]) -> tuple[History, Rows, Rows, Rows, NDArray[np.int64]]:
     """Return what `Ranker.predict` wants to know of items for each who asks."""
     engine = asked[0].engine
     recommender = engine.recommender

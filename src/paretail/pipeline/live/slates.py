@@ -82,9 +82,8 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
     engine, rules = asked.engine, question.slate or bodies.SlateRules()
     steering = engine.recommender.steering
     pinned = np.array([engine.shelf.row(pin.item_id) for pin in rules.pins], np.int32)
-    pool = steering.filled(
-        rows[None], np.stack([told.p_click, told.p_purchase, told.order_value])[:, None], asked.history
-    )
+    p_click = steering.hopeful(ranked.pairs_of([asked], [rows]), told.p_click)
+    pool = steering.filled(rows[None], np.stack([p_click, told.p_purchase, told.order_value])[:, None], asked.history)
     segment = _segment(steering, asked)
     setting = steering.setting(asked_goals(question), segment, question.k)
     hard = _rules(rules, asked, pool, pinned)

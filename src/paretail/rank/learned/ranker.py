@@ -127,6 +127,16 @@ class Ranker:
                 out[task][at] = values
         return Predictions(out["click"], out["cart"], out["purchase"], out["value"])
 
+    def clicks_at(self, history: History, known: Rows, user_idx: Rows, item_idx: Rows, ts_ms: NDArray[np.int64],
+                  deviates: NDArray[np.float64]) -> NDArray[np.float64]:  # fmt: skip
+        """Return P(click) of pairs, the logit taken `deviates[pairs]` deviations above its mean."""
+        people, price = self._people(history, known), self.features.facts.price_ratio[item_idx]
+        features = self.features.matrix(history, user_idx, item_idx, ts_ms)
+        means, variances = self._tables.beliefs(people, user_idx, item_idx, features, price)
+        click = self.tasks.index("click")
+        p = sigmoid(means[click] + deviates * np.sqrt(variances[click]))
+        return np.asarray(self._calibrate("click", p, item_idx))
+
     def order_quantiles(self, history: History, known: Rows, user_idx: Rows, item_idx: Rows, ts_ms: NDArray[np.int64],
                         levels: Sequence[float]) -> NDArray[np.float64]:  # fmt: skip
         """Return quantiles `[pairs, levels]` of an order's value in minor units, given a purchase; NaN without `value`.
