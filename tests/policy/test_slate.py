@@ -133,3 +133,12 @@ def test_pulls_name_the_goal_for_which_an_item_is_there() -> None:
     for slot, place in enumerate(places[0].tolist()):
         by = {"clicks": (p[place] - p.mean()) * found.attention[slot], "novelty": 0.4 * (rare[place] - rare.mean()) / 6}
         assert told[slot] == max(by, key=by.__getitem__)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_a_pool_narrowed_to_its_slate_is_worth_the_same(name: str) -> None:
+    found = pool()
+    places = np.array([[3, 1, 7, -1], [0, 5, 4, 9], [11, 2, -1, 8]], np.int32)
+    near = found.narrowed(np.concatenate([places, [[6, 10]] * 3], axis=1).astype(np.int32))
+    there = np.where(places >= 0, np.arange(4), -1).astype(np.int32)
+    np.testing.assert_allclose(GOALS[name].value(near, there), GOALS[name].value(found, places), rtol=1e-5, atol=1e-6)

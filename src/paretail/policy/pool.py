@@ -79,6 +79,15 @@ class Pool:
         """Return the items at `places[users, slots]`, -1 for none."""
         return np.where(places >= 0, np.take_along_axis(self.item_idx, np.maximum(places, 0), 1), -1).astype(np.int32)
 
+    def narrowed(self, places: Rows) -> Self:
+        """Return the pools of the candidates at `places[users, cands]` alone, in that order; -1 stays none."""
+        p_click, p_purchase, order_value = (
+            self.at(values, places) for values in (self.p_click, self.p_purchase, self.order_value)
+        )
+        return replace(
+            self, item_idx=self.items(places), p_click=p_click, p_purchase=p_purchase, order_value=order_value
+        )
+
     def rows(self, users: NDArray[np.integer]) -> Self:
         """Return the pools of some of the users, in that order."""
         return replace(

@@ -27,6 +27,8 @@ from paretail.policy.slate import compose, pulls
 
 #: Digits of goals' values in answers.
 DIGITS: Final = 6
+#: So many candidates stand for the usual one.
+USUAL: Final = 50
 #: The policy that chooses where no goals are asked: always the best first, so that every propensity is 1.
 BEST_FIRST: Final = "best-first/1"
 
@@ -88,13 +90,23 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
     setting = steering.setting(asked_goals(question), segment, question.k)
     hard = _rules(rules, asked, pool, pinned)
     places, propensity = _composed(steering, pool, setting, question, segment, hard)
-    lines = _lines(
-        asked, rows, places[0], told, pulls(pool, steering.available, setting.weights, places)[0], propensity
-    )
+    near, there = _told_apart(pool, places)
+    pulled = pulls(near, steering.available, setting.weights, there)[0]
+    lines = _lines(asked, rows, places[0], told, pulled, propensity)
     chosen = places[0][places[0] >= 0]
+    forecast = _answer(steering, near, there, setting, segment, hard.broken(places)[0])
     steering.exposures.add(rows[chosen])
-    broken = hard.broken(places)[0]
-    return rows[chosen], lines, _answer(steering, pool, places, setting, segment, broken)
+    return rows[chosen], lines, forecast
+
+
+def _told_apart(pool: Pool, places: Rows) -> tuple[Pool, Rows]:
+    """Return the slate's candidates with some usual ones to tell them apart from, and the slate's places there.
+
+    What a slate is worth and what pulled its items in are told from these few, at a fifth of the time.
+    """
+    usual = np.unique(np.linspace(0, pool.shape[1] - 1, USUAL).astype(np.int32))
+    near = pool.narrowed(np.concatenate([places, usual[None]], axis=1))
+    return near, np.where(places >= 0, np.arange(places.shape[1], dtype=np.int32), -1).astype(np.int32)
 
 
 def _segment(steering: Steering, asked: Asked) -> str:
