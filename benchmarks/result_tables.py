@@ -49,6 +49,16 @@ def _plain(results: Results) -> str:
     return _markdown([*map(_named, heads)], [[_figure(row.get(head, "")) for head in heads] for row in rows])
 
 
+def _apart(results: Results) -> str:
+    """Return a table for each part, every row as it is."""
+    parts = []
+    for part, run in results.items():
+        heads = list(dict.fromkeys(head for row in run["rows"] for head in row))
+        rows = [[_figure(row.get(head, "")) for head in heads] for row in run["rows"]]
+        parts.append(f"`{part}`\n\n{_markdown([*map(_named, heads)], rows)}")
+    return "\n\n".join(parts)
+
+
 def _named(key: str) -> str:
     """Return `peak_rss_mib` as `peak rss (MiB)`."""
     for ending, unit in (("_ms", "ms"), ("_s", "s"), ("_mib", "MiB")):
@@ -156,4 +166,5 @@ SHAPES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "real_sets": ("real_sets", _accuracy),
     "summary": ("real_sets", _summary),
     "live": ("live", _live),
+    "goals": ("goals", _apart),
 }
