@@ -86,7 +86,8 @@ def fit(
     weight = 1 / np.sqrt(n_wanted)
 
     def loss(at: Theta) -> tuple[float, Theta]:
-        scores = features @ at.astype(np.float32)
+        with np.errstate(invalid="ignore"):  # OpenBLAS may flag what it read past the end of a row and threw away
+            scores = features @ at.astype(np.float32)
         top = np.maximum.reduceat(scores, starts)
         odds = np.exp(scores - np.repeat(top, counts))
         total = np.add.reduceat(odds, starts)
