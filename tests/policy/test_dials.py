@@ -83,6 +83,18 @@ def test_raw_weights_are_no_dials(dials: Dials) -> None:
     assert np.mean(missed) > 0.1
 
 
+def test_callers_who_ask_for_anything_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paretail.policy.dials.MOST_SLATES", 20)
+    monkeypatch.setattr("paretail.policy.dials.MOST_SETTINGS", 5)
+    small = Dials(pool(users=20, cands=20), GOALS, BASE, 4)
+    first = small.setting(parse("clicks=0.5"))
+    for number in range(12):
+        small.setting(parse(f"clicks=0.{number + 10},diversity=0.3"))
+    assert len(small._solved) <= 5
+    assert len(small._slates) <= 20 + 20
+    assert small.setting(parse("clicks=0.5")).weights == first.weights
+
+
 def test_coverage_rises_with_its_dial(dials: Dials) -> None:
     shown = []
     for share in (0.0, 0.5, 1.0):

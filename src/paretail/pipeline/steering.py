@@ -42,6 +42,10 @@ FEWEST: Final = 32
 #: The longest slate, and the one for which presets are solved when a bundle is loaded.
 USUAL_SLOTS: Final = 20
 MOST_SLOTS: Final = 1000
+#: Dials are turned in hundredths: what is solved once serves all who ask for about the same.
+DIAL_DIGITS: Final = 2
+#: Segments and lengths of slates of which dials are kept.
+MOST_DIALS: Final = 24
 #: What tells in the log that somebody asked.
 SHOWN: Final = "impression"
 
@@ -138,19 +142,33 @@ class Steering:
         asked = resolved(goals, self.config.presets)
         for name in asked.names:
             self.goal(name)
-        return asked
+        if asked.dial is None:
+            return asked
+        return asked.model_copy(
+            update={"dial": {name: round(share, DIAL_DIGITS) for name, share in asked.dial.items()}}
+        )
 
     def goal(self, name: str) -> Objective[Any]:
         """Return a goal; raises PolicyError POL-01 for an unknown one, POL-02 where the bundle lacks what it reads."""
         if name not in self._goals:
+            self._check_own(name)
             found = objective(name, self.config.settings.get(name))
             found.gains(next(iter(self.samples.values())), 2)
             self._goals[name] = found
         return self._goals[name]
 
+    def _check_own(self, name: str) -> None:
+        """Raise PolicyError (POL-01) for a class that `[policy]` does not name: no question imports what it likes."""
+        config = self.config
+        named = {*config.base, *config.settings, *(goal for preset in config.presets.values() for goal in preset.names)}
+        if ":" in name and name not in named:
+            do = "Name it in [policy.settings] and train again"
+            raise PolicyError(Problem("POL-01", f"the goal {name!r} is not one of this shop", "Expected a goal that "
+                                      "[policy] names", do))  # fmt: skip
+
     def _take_all(self) -> None:
         """Take every goal of the table that can be had here."""
-        for name in OBJECTIVES:
+        for name in (*OBJECTIVES, *(own for own in self.config.settings if own not in OBJECTIVES)):
             with suppress(PolicyError):
                 self.goal(name)
 
@@ -174,6 +192,8 @@ class Steering:
 
     def dials(self, segment: str, k: int) -> Dials:
         """Return the dials of a segment for slates of `k`."""
+        while (segment, k) not in self._dials and len(self._dials) >= MOST_DIALS:
+            del self._dials[next(iter(self._dials))]
         if (segment, k) not in self._dials:
             self._dials[segment, k] = Dials(self.samples[segment], self._goals, self.base, k)
         return self._dials[segment, k]

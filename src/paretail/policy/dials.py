@@ -36,6 +36,8 @@ ROUNDS, NEAR = 14, 0.004
 #: Steps of a bisection for a budget, and rounds over several.
 HALVINGS, SWEEPS = 16, 3
 Key = tuple[tuple[str, float], ...]
+#: Slates of weightings that are kept, and settings.
+MOST_SLATES, MOST_SETTINGS = 256, 2000
 #: Slates are composed in so many steps where what was shown changes what is wanted.
 STEPS: Final = 8
 
@@ -93,7 +95,7 @@ class Curve:
 class Dials:
     """The goals of a shop measured on `sample`; what was measured is kept. `base[goal]`: what is served without goals.
 
-    Cost: a measurement composes the sample once, 256 requests about 15 ms on a core; a curve takes about 30, kept.
+    Cost: a measurement composes the sample once, 512 requests about 30 ms on a core; a curve takes about 30, kept.
     """
 
     sample: Pool
@@ -111,8 +113,18 @@ class Dials:
         key = goals.model_dump_json()
         if key not in self._solved:
             parts = self._budget(goals) if goals.maximise is not None else self._dialled(goals.dial or {})
-            self._solved[key] = self._setting(parts)
+            found = self._setting(parts)
+            self._forget()
+            self._solved[key] = found
         return self._solved[key]
+
+    def _forget(self) -> None:
+        """Let go of what the solving of settings needed, and of the oldest ones: callers may ask for anything."""
+        if len(self._slates) > MOST_SLATES:
+            self._slates.clear()
+            self._means.clear()
+        while len(self._solved) >= MOST_SETTINGS:
+            del self._solved[next(iter(self._solved))]
 
     @property
     def today(self) -> Setting:

@@ -1,5 +1,6 @@
 """Slates composed for goals, live: what is asked is followed, what is predicted is told, rules of the whole hold."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -93,13 +94,20 @@ def test_somebody_new_gets_a_slate(live: LiveShop) -> None:
 
 
 @pytest.mark.parametrize(("goals", "code"), [
-    (Goals(dial={"click": 0.5}), "POL-01"), (Goals(preset="spring"), "POL-04"), (Goals(), "POL-03"),
+    (Goals(dial={"click": 0.5}), "POL-01"), (Goals(dial={"antigravity:Goal": 0.5}), "POL-01"),
+    (Goals(preset="spring"), "POL-04"), (Goals(), "POL-03"),
     (Goals(maximise="diversity", keep={"clicks": ">= +900%"}), "POL-05"),
     (Goals(maximise="diversity", keep={"clicks": "2%"}), "POL-03"), (Goals(dial={"column.stars": 1.0}), "POL-02"),
 ])  # fmt: skip
 def test_goals_that_cannot_be_followed_are_refused(live: LiveShop, goals: Goals, code: str) -> None:
     with pytest.raises(PolicyError, match=code):
         asked(live, goals)
+
+
+def test_a_question_imports_no_module(live: LiveShop) -> None:
+    with pytest.raises(PolicyError, match="POL-01"):
+        asked(live, Goals(dial={"this:Goal": 0.5}))
+    assert "this" not in sys.modules
 
 
 def test_goals_and_an_order_are_too_much(live: LiveShop) -> None:
