@@ -130,7 +130,7 @@ export interface Goals {
   dial?: Record<string, number> | null;
   /** The goal of which as much as possible is wanted. */
   maximise?: string | null;
-  /** Least values of other goals: `">= -2%"` of what is served without goals, `">= 0.3"` in its unit (money in minor units). */
+  /** Least values of other goals: `">= -2%"` of what is served without goals, `">= 0.3"` in its unit (money in the reporting currency). */
   keep?: Record<string, string>;
   /** A name of `[policy.presets]`. */
   preset?: string | null;

@@ -40,6 +40,11 @@ def test_bounds_are_relative_to_today_or_in_the_goal_s_unit() -> None:
     assert Bound.parse(">=0.3").of(50.0) == 0.3
 
 
+def test_bounds_are_told_again_in_another_unit() -> None:
+    assert Bound.parse(Bound.parse(">= 0.35").text(100.0)).least == pytest.approx(35.0)
+    assert Bound.parse(Bound.parse(">= -2.5%").text(100.0)) == Bound.parse(">= -2.5%")
+
+
 def test_presets_are_followed_once() -> None:
     spring = Goals(dial={"clicks": 0.5})
     presets = {"spring": spring, "easter": Goals(preset="spring"), "loop": Goals(preset="loop")}

@@ -138,12 +138,13 @@ class Steering:
         return float(minor_per_major(currency)) if self._goals[goal].money else 1.0
 
     def goals(self, goals: Goals) -> Goals:
-        """Return what is asked, presets resolved; raises PolicyError for goals that are unknown or not to be had."""
+        """Return what is asked, presets resolved, money in minor units; raises PolicyError for goals not to be had."""
         asked = resolved(goals, self.config.presets)
         for name in asked.names:
             self.goal(name)
         if asked.dial is None:
-            return asked
+            kept = {name: bound.text(self.per(name)) for name, bound in asked.bounds.items()}
+            return asked.model_copy(update={"keep": kept})
         return asked.model_copy(
             update={"dial": {name: round(share, DIAL_DIGITS) for name, share in asked.dial.items()}}
         )

@@ -36,6 +36,10 @@ class Bound:
         percent = found[2] == "%"
         return cls(float(found[1]) / (100 if percent else 1), percent)
 
+    def text(self, per: float = 1.0) -> str:
+        """Return the bound as it is asked for, in a unit of which there are `per` in that of this one."""
+        return f">= {100 * self.least:.12g}%" if self.relative else f">= {per * self.least:.12f}"
+
     def of(self, today: float) -> float:
         """Return the least value in the goal's own unit."""
         return today + self.least * abs(today) if self.relative else self.least
@@ -96,7 +100,8 @@ def read(told: Mapping[str, Any], where: str = "goals") -> Goals:
     try:
         return Goals.parse(_floats(told), where)
     except ConfigError as error:
-        raise PolicyError([Problem("POL-03", p.found, p.expected, p.do) for p in error.problems]) from None
+        told_apart = [Problem("POL-03", p.found.replace(":  = ", " = "), p.expected, p.do) for p in error.problems]
+        raise PolicyError(told_apart) from None
 
 
 def parse(line: str) -> Goals:

@@ -62,6 +62,15 @@ def test_a_budget_says_what_it_costs(live: LiveShop) -> None:
     assert goals.expected["diversity"] >= goals.today["diversity"]
 
 
+def test_a_bound_on_money_is_in_the_shops_currency(live: LiveShop) -> None:
+    before = asked(live, Goals(dial={"clicks": 0.5})).goals
+    assert before is not None
+    least = round(0.9 * before.today["revenue"], 4)
+    goals = asked(live, Goals(maximise="diversity", keep={"revenue": f">= {least}"})).goals
+    assert goals is not None
+    assert goals.expected["revenue"] >= 0.999 * least
+
+
 def test_rules_of_the_slate_hold_and_those_that_cannot_are_told(live: LiveShop) -> None:
     plain = asked(live, slate=SlateRules())
     last, best = plain.items[-1].item_id, plain.items[0].item_id

@@ -98,7 +98,7 @@ class Goals(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True
     keep: Annotated[
         dict[str, str],
         Meta(description='Least values of other goals: `">= -2%"` of what is served without goals, `">= 0.3"` in its '
-             "unit (money in minor units)."),
+             "unit (money in the reporting currency)."),
     ] = {}  # fmt: skip
     preset: Annotated[str | None, Meta(description="A name of `[policy.presets]`.")] = None
 
