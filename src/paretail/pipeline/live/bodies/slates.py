@@ -1,0 +1,80 @@
+"""What a slate is for and its rules; what is predicted of it."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from paretail.pipeline.live.bodies.words import Filter, Id
+
+
+class Goals(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """What a slate is for: exactly one of `dial`, `maximise` (with `keep`) and `preset`."""
+
+    dial: Annotated[
+        dict[str, Annotated[float, Meta(ge=0, le=1)]] | None,
+        Meta(description="Goals and how far each is turned up: the share of its reachable range."),
+    ] = None
+    maximise: Annotated[str | None, Meta(description="The goal of which as much as possible is wanted.")] = None
+    keep: Annotated[
+        dict[str, str],
+        Meta(description='Least values of other goals: `">= -2%"` of what is served without goals, `">= 0.3"` in its '
+             "unit (money in the reporting currency)."),
+    ] = {}  # fmt: skip
+    preset: Annotated[str | None, Meta(description="A name of `[policy.presets]`.")] = None
+
+
+class Pin(Struct, forbid_unknown_fields=True):
+    """An item at a place of its own."""
+
+    item_id: Id
+    rank: Annotated[int, Meta(ge=1, le=1000, description="1 is the best place.")]
+
+
+class Cap(Struct, forbid_unknown_fields=True):
+    """At most so many items with the same value of an attribute."""
+
+    by: Annotated[str, Meta(min_length=1, max_length=100, description="`category`, `brand` or another attribute.")]
+    most: Annotated[int, Meta(ge=1, le=1000)]
+
+
+class Quota(Struct, forbid_unknown_fields=True):
+    """At least so many items for which a filter is true."""
+
+    filter: Filter
+    least: Annotated[int, Meta(ge=1, le=1000)]
+
+
+class Boost(Struct, forbid_unknown_fields=True):
+    """What items are worth, times a factor, where a filter is true: above 1 they rise, below they are buried."""
+
+    filter: Filter
+    factor: Annotated[float, Meta(ge=0, le=1000)]
+
+
+Some = Meta(max_length=50)
+
+
+class SlateRules(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """Rules of the slate as a whole; where they cannot all be kept, the answer tells which are broken."""
+
+    pins: Annotated[list[Pin], Some] = []
+    caps: Annotated[list[Cap], Some] = []
+    quotas: Annotated[list[Quota], Some] = []
+    boosts: Annotated[list[Boost], Some] = []
+
+
+Amounts = dict[str, float]
+
+
+class GoalsAnswer(Struct, omit_defaults=True):
+    """What is predicted of a slate, goal by goal in its unit (money in the reporting currency)."""
+
+    predicted: Annotated[Amounts, Meta(description="Of this slate.")]
+    expected: Annotated[Amounts, Meta(description="On average over users like this one, under these goals.")]
+    today: Annotated[Amounts, Meta(description="On average over them without goals: `[policy] base`.")]
+    shares: Annotated[
+        Amounts, Meta(description="Where each goal that is weighed stands in its reachable range, 0 to 1.")
+    ]
+    segment: Annotated[str, Meta(description="Users like this one: `new`, `light` or `heavy`.")]
+    units: Annotated[dict[str, str], Meta(description="What each goal is counted in.")]
+    broken: Annotated[list[str], Meta(description="Rules of the slate that could not be kept.")] = []
