@@ -44,8 +44,9 @@ def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfi
                progress: Progress) -> tuple[str, ...]:  # fmt: skip
     """Learn a ranker and put it into the draft; return what there is to say of it, a line each.
 
-    Nothing is learned, and that is said, where the extra `learn` is missing or the log has too few clicks; nothing is
-    said where lists hold no items or the log has no impressions.
+    A log without impressions gets trees over lists that the model would have made. Of one with them nothing is learned,
+    and that is said, where the extra `learn` is missing or there are too few clicks; nothing is said where lists hold
+    no items.
     """
     if not config.enabled or target.name != ITEM:
         return ()

@@ -112,7 +112,7 @@ class Steering:
         `asked` is what `Ranker.predict` is asked, `p_click` what it told.
         """
         ranker, config = self.recommender.ranker, self.config
-        if config.new_items == "mean" or isinstance(ranker, BoostedRanker):  # trees know no deviation
+        if isinstance(ranker, BoostedRanker):  # trees know no deviation
             return p_click
         moved = deviates(config.new_items, ranker.shown[asked[3]], config.new_items_shown, np.random.default_rng())
         new = np.flatnonzero(moved)
