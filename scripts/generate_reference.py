@@ -27,6 +27,11 @@ TABLES = {
     "Spaces": ("paretail.rank.spaces", "SPACES", "A name for `[rank] space`: where what follows a click is learned."),
     "Balancers": ("paretail.rank.balance", "BALANCERS", "How the losses of several tasks are weighed at each step."),
     "Goals": ("paretail.policy.objectives", "OBJECTIVES", "What slates may serve: names for dials, budgets, presets."),
+    "Search strategies": (
+        "paretail.search.strategies",
+        "STRATEGIES",
+        "Who says which architectures are worth a training; see [Searching for an architecture](../search.md).",
+    ),
     "Sources": ("paretail.data.sources", "SOURCES", "A name for `format`, where the file's ending does not say it."),
     "Checks": ("paretail.data.checks", "CHECKS", "What `paretail check` looks at, and `train` before it starts."),
     "Metrics": ("paretail.evaluate.metrics", "METRICS", "What `paretail evaluate` reports, the mean over users."),

@@ -1,0 +1,44 @@
+"""The table of search strategies, and the way from a name to one of them; a module is imported when it is asked for."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
+
+from paretail.core.errors import ConfigError, Problem, nearest
+from paretail.search.base import Space, Strategy
+
+#: name -> where its class is
+STRATEGIES: Final[dict[str, str]] = {
+    "random": "paretail.search.strategies.random:Random",
+}
+#: What the name `auto` stands for: benchmarks/search says why.
+DEFAULT_STRATEGY: Final = "random"
+
+
+def build(
+    name: str, space: Space, seed: int = 0, goals: int = 1, settings: Mapping[str, Any] | None = None
+) -> Strategy:
+    """Return the strategy `name`, an entry of STRATEGIES, `auto`, or a class of your own as `their_module:TheirStrategy`.
+
+    `settings` are those of its `config_type`. Raises ConfigError: SRCH-01 for an unknown name, SRCH-02 where the class
+    cannot be imported, CONF-01 for an unknown setting; MissingExtraError where it needs an extra that is not installed.
+    """
+    name = DEFAULT_STRATEGY if name == "auto" else name
+    if ":" not in name and name not in STRATEGIES:
+        expected = (
+            f"Expected {nearest(name, [*STRATEGIES, 'auto'])}, or a class of your own as their_module:TheirStrategy"
+        )
+        raise ConfigError(Problem("SRCH-01", f"there is no strategy {name!r}", expected, "Correct the name"))
+    found = _imported(STRATEGIES.get(name, name))
+    config = found.config_type.parse(dict(settings or {}), where=f"settings of {name}")
+    return found(space, seed=seed, goals=goals, config=config)  # type: ignore[no-any-return]
+
+
+def _imported(place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ModuleNotFoundError, AttributeError, ValueError) as error:
+        expected = "Expected a class with the methods of paretail.search.base.Strategy and a config_type"
+        found = f"the strategy {place!r} cannot be imported: {error}"
+        raise ConfigError(Problem("SRCH-02", found, expected, "Correct the name")) from None

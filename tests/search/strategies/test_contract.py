@@ -1,0 +1,130 @@
+"""What holds of every strategy in the table."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paretail.core.errors import ConfigError
+from paretail.search.base import Strategy
+from paretail.search.standing import standing
+from paretail.search.strategies import STRATEGIES, build
+from tests.search.spaces import Branches, score, size
+
+SPACE = Branches()
+every = pytest.mark.parametrize("name", STRATEGIES)
+
+
+def run(
+    name: str, space: Branches = SPACE, seed: int = 0, rounds: int = 4, count: int = 6, goals: int = 1,
+    strategy: Strategy | None = None,
+) -> tuple[Strategy, list[list[Any]]]:  # fmt: skip
+    strategy = strategy or build(name, space, seed=seed, goals=goals)
+    asked = []
+    for _ in range(rounds):
+        asked.append(strategy.ask(count))
+        strategy.tell(asked[-1], scores_of(asked[-1], goals))
+    return strategy, asked
+
+
+def best_of(asked: list[list[Any]]) -> float:
+    return max(score(net) for nets in asked for net in nets)
+
+
+def scores_of(asked: list[Any], goals: int = 1) -> list[Any]:
+    return [score(net) for net in asked] if goals == 1 else [[score(net), size(net)] for net in asked]
+
+
+@every
+@pytest.mark.parametrize("goals", [1, 2])
+def test_nothing_is_asked_for_twice(name: str, goals: int) -> None:
+    strategy, asked = run(name, goals=goals)
+    asked.append(strategy.ask(5))  # and not what waits to be told
+    asked.append(strategy.ask(5))
+    flat = [net for nets in asked for net in nets]
+    assert len(flat) == len(set(flat)) == 34
+
+
+@every
+def test_the_same_seed_asks_the_same_and_another_seed_does_not(name: str) -> None:
+    assert run(name)[1] == run(name)[1] != run(name, seed=1)[1]
+
+
+@every
+def test_a_small_space_is_asked_for_whole_and_then_nothing(name: str) -> None:
+    space = Branches(joins=2, width=2)
+    _, asked = run(name, space, rounds=7, count=5)
+    flat = [net for nets in asked for net in nets]
+    assert sorted(flat) == sorted(space.all())
+    assert asked[-1] == []
+
+
+@every
+def test_a_state_goes_through_json_and_goes_on_alike(name: str) -> None:
+    before, _ = run(name)
+    state = before.state()
+    arrays = {key: state.pop(key) for key in list(state) if isinstance(state[key], np.ndarray)}
+    after = build(name, SPACE, seed=0)
+    after.load_state(json.loads(json.dumps(state)) | arrays)
+    assert run(name, strategy=after, rounds=2)[1] == run(name, strategy=before, rounds=2)[1]
+
+
+@every
+def test_failed_trainings_are_borne(name: str) -> None:
+    strategy = build(name, SPACE)
+    for failed in (slice(None), slice(0, 3), slice(2, 2)):
+        asked = strategy.ask(6)
+        scores = np.array(scores_of(asked))
+        scores[failed] = np.nan
+        strategy.tell(asked, scores)
+    assert len(strategy.ask(6)) == 6
+
+
+@every
+def test_what_was_never_asked_for_may_be_told_and_a_later_score_replaces_an_earlier(name: str) -> None:
+    known = SPACE.all()[:20]
+    strategy = build(name, SPACE)
+    strategy.tell(known, np.zeros(20))
+    strategy.tell(known, scores_of(known))
+    assert not set(strategy.ask(30)) & set(known)
+
+
+@every
+def test_it_finds_more_than_chance_does(name: str) -> None:
+    if name == "random":
+        return
+    best = {
+        each: np.mean([best_of(run(each, seed=seed, rounds=8)[1]) for seed in range(6)]) for each in (name, "random")
+    }
+    assert best[name] > best["random"]
+
+
+def test_an_unknown_strategy_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"no strategy 'randum'.*did you mean 'random'.*SRCH-01"):
+        build("randum", SPACE)
+    with pytest.raises(ConfigError, match=r"cannot be imported.*SRCH-02"):
+        build("no_such_module:Strategy", SPACE)
+    with pytest.raises(ConfigError, match="CONF-01"):
+        build("random", SPACE, settings={"sede": 3})
+    assert type(build("paretail.search.strategies.random:Random", SPACE)) is type(build("random", SPACE))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=12))
+@settings(max_examples=60)
+def test_standing_orders_by_front_and_then_by_crowding(points: list[tuple[int, int]]) -> None:
+    scores = np.array(points, float)
+    stand = standing(scores)
+    for a, b in ((a, b) for a in range(len(points)) for b in range(len(points))):
+        if (scores[a] >= scores[b]).all() and (scores[a] > scores[b]).any():
+            assert stand[a] > stand[b]
+
+
+def test_standing_of_one_goal_is_its_score_and_of_a_failure_the_worst() -> None:
+    assert standing(np.array([[2.0], [np.nan], [-1.0]])).tolist() == [2.0, -np.inf, -1.0]
+    assert standing(np.zeros((0, 1))).tolist() == []
+    spread = standing(np.array([[0.0, 4], [1, 3], [2, 2], [4, 0], [0, 0]]))
+    assert list(np.argsort(-spread)[:2]) in ([0, 3], [3, 0])
+    assert spread[4] < -0.4
