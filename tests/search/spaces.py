@@ -33,8 +33,8 @@ class Branches:
     def neighbours(self, architecture: Net, rng: np.random.Generator, count: int) -> list[Net]:
         near = []
         for field, options in enumerate(self.choices):
-            for option in range(options):
-                near.append(self.from_tokens((*architecture[:field], option, *architecture[field + 1 :])))
+            changed = ((*architecture[:field], option, *architecture[field + 1 :]) for option in range(options))
+            near += map(self.from_tokens, changed)
         found = list(dict.fromkeys(net for net in near if net is not None and net != architecture))
         return [found[row] for row in rng.permutation(len(found))[:count]]
 

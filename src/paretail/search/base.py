@@ -49,7 +49,7 @@ class Space(Protocol):
         ...
 
     def tokens(self, architecture: Architecture) -> tuple[int, ...]:
-        """Return an option of each field, `0 <= tokens[f] < choices[f]`; different architectures have different ones."""
+        """Return one option a field, `0 <= tokens[f] < choices[f]`; different architectures have different ones."""
         ...
 
     def from_tokens(self, tokens: Sequence[int]) -> Architecture | None:
@@ -82,7 +82,7 @@ class Strategy(Protocol):
         ...
 
     def state(self) -> State:
-        """Return what `load_state` needs so that a fresh strategy of the same space, seed and settings goes on alike."""
+        """Return what `load_state` needs so that a new strategy of the same space, seed and settings goes on."""
         ...
 
     def load_state(self, state: State) -> None:

@@ -1,7 +1,7 @@
 """One number for how good an architecture is, of one goal or several.
 
-Of one goal it is the score. Of several: minus the number of the front it is on, plus its crowding distance within the
-front squeezed into 0 to 1, so that sorting by it is the order of NSGA-II.
+Of one goal it is the score. Of several: minus the number of the front that it is on, and crowding within the front as
+a part of 1, so that sorting by it is the order of NSGA-II.
 
 Source: K. Deb, A. Pratap, S. Agarwal, T. Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II",
 IEEE TEVC 6(2), 2002, doi:10.1109/4235.996017, sections III A and B. Deviations: none.
@@ -23,8 +23,7 @@ def standing(scores: Array) -> Array:
     depth = 0
     while len(rows):
         best = front(scores[rows])
-        spread = crowding(scores[rows[best]])
-        found[rows[best]] = -depth + np.where(np.isinf(spread), 0.5, 0.5 * spread / (1 + spread))
+        found[rows[best]] = -depth - 0.5 / (1 + crowding(scores[rows[best]]))
         rows, depth = rows[~best], depth + 1
     return found
 

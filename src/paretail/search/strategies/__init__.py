@@ -18,7 +18,7 @@ DEFAULT_STRATEGY: Final = "random"
 def build(
     name: str, space: Space, seed: int = 0, goals: int = 1, settings: Mapping[str, Any] | None = None
 ) -> Strategy:
-    """Return the strategy `name`, an entry of STRATEGIES, `auto`, or a class of your own as `their_module:TheirStrategy`.
+    """Return the strategy `name`, an entry of STRATEGIES, `auto`, or your own as `their_module:TheirStrategy`.
 
     `settings` are those of its `config_type`. Raises ConfigError: SRCH-01 for an unknown name, SRCH-02 where the class
     cannot be imported, CONF-01 for an unknown setting; MissingExtraError where it needs an extra that is not installed.

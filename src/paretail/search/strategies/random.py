@@ -1,6 +1,7 @@
 """Architectures drawn at random: what every other strategy has to beat.
 
-J. Bergstra, Y. Bengio, "Random search for hyper-parameter optimization", JMLR 13, 2012. Deviations: 1. without repetition.
+J. Bergstra, Y. Bengio, "Random search for hyper-parameter optimization", JMLR 13, 2012. Deviations:
+1. without repetition.
 """
 
 from collections.abc import Iterable
