@@ -28,6 +28,7 @@ from paretail.policy.newcomers import deviates
 from paretail.policy.objectives import OBJECTIVES, Objective, objective
 from paretail.policy.objectives.base import Values
 from paretail.policy.pool import Pool, Wares
+from paretail.policy.slate import compose
 from paretail.rank.boosted.ranker import BoostedRanker
 
 if TYPE_CHECKING:
@@ -208,11 +209,16 @@ class Steering:
             return self.dials(segment, k).setting(asked)
 
     def warm(self) -> None:
-        """Solve the presets ahead of the first question; one that cannot be followed is told when it is asked for."""
-        for preset in self.config.presets:
+        """Solve the base and the presets ahead of the first question; one that cannot be followed is told when asked.
+
+        What is compiled when it is first needed is compiled now.
+        """
+        somebody = next(iter(self.samples.values())).rows(np.arange(1))
+        compose(somebody, self._goals, {name: 1.0 for name in OBJECTIVES if name in self._goals}, 2)
+        for asked in (None, *(Goals(preset=preset) for preset in self.config.presets)):
             for segment in SEGMENTS:
                 with suppress(PolicyError):
-                    self.setting(Goals(preset=preset), segment, USUAL_SLOTS)
+                    self.setting(asked, segment, USUAL_SLOTS)
 
     def heat(self, goals: Goals | None, segment: str, k: int, share: float) -> float:
         """Return the temperature at which drawing a segment's slates costs `share` of their expected clicks."""

@@ -35,6 +35,8 @@ GAP, MOST_POINTS = 0.03, 40
 ROUNDS, NEAR = 14, 0.004
 #: Steps of a bisection for a budget, and rounds over several.
 HALVINGS, SWEEPS = 16, 3
+#: What the base is kept as, beside settings.
+BASE: Final = ""
 Key = tuple[tuple[str, float], ...]
 #: Slates of weightings that are kept, and settings.
 MOST_SLATES, MOST_SETTINGS = 256, 2000
@@ -112,11 +114,13 @@ class Dials:
         """Return the weights for what is asked (no preset); raises PolicyError (POL-05) for a budget out of reach."""
         key = goals.model_dump_json()
         if key not in self._solved:
-            parts = self._budget(goals) if goals.maximise is not None else self._dialled(goals.dial or {})
-            found = self._setting(parts)
-            self._forget()
-            self._solved[key] = found
+            self._keep(key, self._budget(goals) if goals.maximise is not None else self._dialled(goals.dial or {}))
         return self._solved[key]
+
+    def _keep(self, key: str, parts: Mapping[str, float]) -> None:
+        found = self._setting(parts)
+        self._forget()
+        self._solved[key] = found
 
     def _forget(self) -> None:
         """Let go of what the solving of settings needed, and of the oldest ones: callers may ask for anything."""
@@ -129,7 +133,9 @@ class Dials:
     @property
     def today(self) -> Setting:
         """What is served without goals: the base."""
-        return self._setting(dict(self.base))
+        if BASE not in self._solved:
+            self._keep(BASE, self.base)
+        return self._solved[BASE]
 
     def curve(self, goal: str) -> Curve:
         """Return the response curve of a goal against the rest of the base."""

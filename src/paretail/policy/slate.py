@@ -9,7 +9,7 @@ ascent), and what is looked at more goes first. Where all goals are attended and
 Many users are composed at once, a row each.
 
 Deviations: 1. The passes after the greedy one. 2. Gains of all candidates are kept up to date instead of lazily: they
-are one vector operation a goal.
+are one pass over the candidates a slot, compiled (`compiled.py`) unless a goal is a shop's own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
+from paretail.policy import compiled
 from paretail.policy.objectives.base import Gains, Objective, Values
 from paretail.policy.pool import Floats, Pool
 from paretail.policy.rules import NEVER, Free, Rules
@@ -43,22 +44,30 @@ def compose(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: 
     """Return the places `[users, k]` of the slates that are worth most; -1 where a pool has too few candidates.
 
     `weights[goal]` is in one over the goal's own unit, alike for all or `[users]`; a goal without one is not weighed.
-    Cost: 500 candidates, 10 slots, 3 goals: about a third of a millisecond for one user, 20 ms for 256.
+    Cost: 500 candidates, 10 slots, 5 goals: about .13 ms for one user, 20 ms for 512.
     """
     total = Total(pool, goals, weights, k, rules)
     places = np.full((pool.shape[0], k), -1, np.int32)
     if total.is_sorted:
         return _best(np.where(pool.valid, total.attended, -np.inf), places)
-    free = Free(pool, rules)
+    passes = passes if total.moving or total.rest is not None else 0
+    if (moving := total.forms()) is not None:
+        compiled.fill(places, pool, total.attended, total.rest, moving, rules, passes)
+    else:
+        _slot_by_slot(places, pool, total, rules, passes)
+    return _most_seen_first(places, total, rules)
+
+
+def _slot_by_slot(places: Rows, pool: Pool, total: "Total", rules: Rules, passes: int) -> None:
+    """Fill slates by asking each goal for its gains, whatever it is."""
+    k, free = places.shape[1], Free(pool, rules)
     for slot in range(k):
         _fill(places, slot, total, free, rules, k - slot)
-    moves = bool(total.moving) or total.rest is not None
-    for _ in range(passes if moves else 0):
+    for _ in range(passes):
         for slot in range(k):
             total.drop(places[:, slot], slot)
             free.drop(places[:, slot])
             _fill(places, slot, total, free, rules, 1)
-    return _most_seen_first(places, total, rules)
 
 
 def valued(pool: Pool, goals: Goals, places: Rows) -> Slates:
@@ -69,22 +78,31 @@ def valued(pool: Pool, goals: Goals, places: Rows) -> Slates:
 def pulls(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], places: Rows) -> list[list[str | None]]:
     """Return for each slot the goal that pulled its item in: where it beats the usual candidate by most."""
     names = [name for name in goals if name in weights]
-    k = places.shape[1]
     over = np.full((len(names), *places.shape), -np.inf)
-    valid = pool.valid
     for number, name in enumerate(names):
-        goal = goals[name]
-        gains, weight = goal.gains(pool, k), np.broadcast_to(weights[name], (len(places),))
-        for slot in range(k):
-            gains.add(places[:, slot], slot)
-        for slot in range(k):
-            gains.drop(places[:, slot], slot)
-            usual = np.where(valid, gains.now, 0).sum(1) / np.maximum(valid.sum(1), 1)
-            mine = pool.at(gains.now, places[:, slot : slot + 1])[:, 0]
-            over[number, :, slot] = weight * (mine - usual) * (pool.attention[slot] if goal.attended else 1.0)
-            gains.add(places[:, slot], slot)
+        weight = np.broadcast_to(weights[name], (len(places),))[:, None]
+        seen = pool.attention[: places.shape[1]] if goals[name].attended else 1.0
+        over[number] = weight * seen * _over_usual(pool, goals[name], places)
     best = over.argmax(0) if names else np.zeros(places.shape, int)
-    return [[names[best[u, s]] if names and places[u, s] >= 0 else None for s in range(k)] for u in range(len(places))]
+    return [[names[at] if names and place >= 0 else None for at, place in zip(*both, strict=True)]
+            for both in zip(best.tolist(), places.tolist(), strict=True)]  # fmt: skip
+
+
+def _over_usual(pool: Pool, goal: Objective[Any], places: Rows) -> Values:
+    """Return by how much each item of a slate gains more than the mean candidate, the others staying."""
+    gains, valid = goal.gains(pool, places.shape[1]), pool.valid
+    there = np.maximum(valid.sum(1), 1)
+    if goal.additive:
+        return np.asarray(pool.at(gains.now, places) - (np.where(valid, gains.now, 0).sum(1) / there)[:, None])
+    over, slots = np.zeros(places.shape), range(places.shape[1])
+    for slot in slots:
+        gains.add(places[:, slot], slot)
+    for slot in slots:
+        gains.drop(places[:, slot], slot)
+        usual = np.where(valid, gains.now, 0).sum(1) / there
+        over[:, slot] = pool.at(gains.now, places[:, slot : slot + 1])[:, 0] - usual
+        gains.add(places[:, slot], slot)
+    return over
 
 
 class Total:
@@ -110,6 +128,16 @@ class Total:
         if rules.factor is not None:
             self.attended *= rules.factor
         self.is_sorted &= not self.moving and self.rest is None
+
+    def forms(self) -> list[compiled.Weighed] | None:
+        """Return the goals that move in numbers; None where one is not known by them."""
+        forms = [gains.form() for _, gains, _ in self.moving]
+        if not compiled.fits(forms):
+            return None
+        return [
+            compiled.Weighed(form, np.broadcast_to(weight[:, 0], len(self.attended)), attended)
+            for form, (weight, _, attended) in zip(forms, self.moving, strict=True) if form is not None
+        ]  # fmt: skip
 
     def at(self, slot: int) -> Floats:
         """Return what each candidate would add at `slot`, `[users, cands]`."""

@@ -16,6 +16,7 @@ from paretail.core.config import Config
 from paretail.core.errors import Problem
 from paretail.core.ids import Rows
 from paretail.policy import PolicyError
+from paretail.policy.objectives.forms import Form
 from paretail.policy.pool import Floats, Pool
 
 Values = NDArray[np.float64]
@@ -40,6 +41,10 @@ class Gains:
 
     def drop(self, places: Rows, slot: int) -> None:
         """Take it away again."""
+
+    def form(self) -> Form | None:
+        """Return the same as numbers for compiled composition; None: it asks `now` slot by slot."""
+        return None
 
 
 class Objective(ABC, Generic[C]):
@@ -77,9 +82,12 @@ class Objective(ABC, Generic[C]):
 
 def told(values: Floats, pool: Pool, found: str, do: str) -> Floats:
     """Return candidates' values; raises PolicyError (POL-02) where all that there are are unknown, NaN counts as 0."""
-    if np.isnan(values[pool.valid]).all():
+    unknown = np.isnan(values)
+    if not unknown.any():
+        return values
+    if unknown[pool.valid].all():
         raise PolicyError(Problem("POL-02", found, "Expected it for some candidates at least", do))
-    return np.nan_to_num(values)
+    return np.where(unknown, np.float32(0.0), values)
 
 
 def codes_of(pool: Pool, name: str) -> Rows:

@@ -14,6 +14,7 @@ from paretail.core.config import Config
 from paretail.core.ids import Rows
 from paretail.data.kinds import NOT_TARGETS
 from paretail.policy.objectives.base import Gains, Objective, Values, codes_of
+from paretail.policy.objectives.forms import Form, Matching
 from paretail.policy.pool import Pool
 
 
@@ -36,10 +37,15 @@ class Calibration(Objective[CalibrationConfig]):
         return _Matching(codes_of(pool, self.config.by), self._wanted(pool), k, self.config.alpha)
 
     def value(self, pool: Pool, places: Rows) -> Values:
-        """Return -KL of slates: what they gained over the KL of an empty one."""
-        wanted = self._wanted(pool)
-        empty = wanted.sum(1) * np.log(1 / self.config.alpha)
-        return np.asarray(super().value(pool, places) - empty)
+        """Return -KL of slates, `[users]`."""
+        wanted, alpha = self._wanted(pool), self.config.alpha
+        label = np.where(places >= 0, pool.at(codes_of(pool, self.config.by), places), -1)
+        user, slot = np.nonzero(label >= 0)
+        held = np.zeros(wanted.shape)
+        np.add.at(held, (user, label[user, slot]), 1.0 / places.shape[1])
+        some = wanted > 0
+        p, q = wanted[some], ((1 - alpha) * held + alpha * wanted)[some]
+        return np.asarray(-np.bincount(np.nonzero(some)[0], p * np.log(p / q), len(places)), np.float64)
 
     def _wanted(self, pool: Pool) -> Values:
         """Return p, `[users, labels]`; of somebody without events zeros."""
@@ -74,6 +80,10 @@ class _Matching(Gains):
     def drop(self, places: Rows, slot: int) -> None:
         """Count it once less."""
         self._count(places, -1)
+
+    def form(self) -> Form:
+        """Return what each label gains, step by step."""
+        return Matching(self.codes, self.steps)
 
     def _count(self, places: Rows, by: int) -> None:
         label = self.codes[self.users, np.maximum(places, 0)]

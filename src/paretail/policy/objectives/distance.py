@@ -7,13 +7,16 @@ doi:10.1145/1060745.1060754. Deviations: 1. Mean over the pairs of the slate's l
 lie between 0 and 1. Vectors are those of the ranker: what the same people like is near.
 """
 
+from functools import cached_property
+
 import numpy as np
 
 from paretail.core.errors import Problem
 from paretail.core.ids import Rows
 from paretail.policy import PolicyError
-from paretail.policy.objectives.base import Gains, Objective, Plain
-from paretail.policy.objectives.pairs import Pairs
+from paretail.policy.objectives.base import Gains, Objective, Plain, Values
+from paretail.policy.objectives.forms import Apart, Form
+from paretail.policy.objectives.pairs import Pairs, both, mean_of_pairs
 from paretail.policy.pool import Floats, Pool
 
 
@@ -29,13 +32,29 @@ class Distance(Objective[Plain]):
         if not vectors.any():
             found = "the bundle knows no vectors of items"
             raise PolicyError(Problem("POL-02", found, "Expected vectors of items", "Name the goal `diversity`"))
-        return _Apart(pool.of(vectors), k)
+        return _Apart(pool, k)
+
+    def value(self, pool: Pool, places: Rows) -> Values:
+        """Return the mean distance of pairs, `[users]`."""
+        self.gains(pool, 2)  # the pool can tell
+        vectors = pool.wares.vectors[np.maximum(pool.items(places), 0)]
+        cosine = np.matmul(vectors, vectors.transpose(0, 2, 1))
+        return mean_of_pairs((0.5 - 0.5 * cosine) * both(places >= 0), places.shape[1])
 
 
 class _Apart(Pairs):
-    def __init__(self, vectors: Floats, k: int) -> None:
-        super().__init__(vectors.shape[:2], k)
-        self.vectors = vectors
+    def __init__(self, pool: Pool, k: int) -> None:
+        super().__init__(pool.shape, k)
+        self.pool = pool
+
+    @cached_property
+    def vectors(self) -> Floats:
+        """Vectors of candidates, `[users, cands, dim]`."""
+        return self.pool.of(self.pool.wares.vectors)
+
+    def form(self) -> Form:
+        """Return the vectors of all items."""
+        return Apart(self.pool.wares.vectors, float(self.per_pair))
 
     def _to(self, places: Rows) -> Floats:
         far: Floats = np.matmul(self.vectors, self.vectors[self.users, places][:, :, None])[:, :, 0]

@@ -12,8 +12,9 @@ from pydantic import Field
 
 from paretail.core.config import Config
 from paretail.core.ids import Rows
-from paretail.policy.objectives.base import Gains, Objective, codes_of
-from paretail.policy.objectives.pairs import Pairs
+from paretail.policy.objectives.base import Gains, Objective, Values, codes_of
+from paretail.policy.objectives.forms import Differing, Form
+from paretail.policy.objectives.pairs import Pairs, both, mean_of_pairs
 from paretail.policy.pool import Floats, Pool
 
 
@@ -34,12 +35,22 @@ class Diversity(Objective[DiversityConfig]):
         """Return gains that count the labels of what slates hold."""
         return _Differing(codes_of(pool, self.config.by), k)
 
+    def value(self, pool: Pool, places: Rows) -> Values:
+        """Return the share of pairs that differ, `[users]`."""
+        label, there = pool.at(codes_of(pool, self.config.by), places), places >= 0
+        same = (label[:, :, None] == label[:, None, :]) & (label >= 0)[:, :, None]
+        return mean_of_pairs(~same & both(there), places.shape[1])
+
 
 class _Differing(Pairs):
     def __init__(self, codes: Rows, k: int) -> None:
         super().__init__(codes.shape, k)
-        alone = -1 - np.arange(codes.shape[1], dtype=np.int32)
-        self.codes = np.where(codes < 0, alone, codes)  # without a label: a label of its own
+        self.codes = codes
+
+    def form(self) -> Form:
+        """Return the labels."""
+        return Differing(self.codes, float(self.per_pair))
 
     def _to(self, places: Rows) -> Floats:
-        return np.asarray(self.codes != self.codes[self.users, places][:, None], np.float32)
+        mine = self.codes[self.users, places][:, None]
+        return np.asarray((self.codes != mine) | (mine < 0), np.float32)

@@ -3,10 +3,13 @@
 value = 2 / (k (k - 1)) Σ_{i < j} d(i, j)
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
-from paretail.policy.objectives.base import Gains
+from paretail.policy.objectives.base import Gains, Values
 from paretail.policy.pool import Floats
 
 
@@ -36,3 +39,14 @@ class Pairs(Gains):
     def _to(self, places: Rows) -> Floats:
         """Return the distance of each candidate to the one at `places[users]`, an array of its own."""
         raise NotImplementedError
+
+
+def both(there: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return `[users, slots, slots]`: whether slots i < j hold something both."""
+    slots = there.shape[1]
+    return there[:, :, None] & there[:, None, :] & np.triu(np.ones((slots, slots), bool), 1)
+
+
+def mean_of_pairs(apart: NDArray[Any], k: int) -> Values:
+    """Return the mean of `apart[users, i, j]` over the pairs of slates of length `k`."""
+    return np.asarray(apart.sum((1, 2)) * (2.0 / (k * (k - 1)) if k > 1 else 0.0), np.float64)

@@ -7,7 +7,8 @@ WSDM 2009, doi:10.1145/1498759.1498766, with one intent an item). Deviations: cl
 import numpy as np
 
 from paretail.core.ids import Rows
-from paretail.policy.objectives.base import Gains, Objective, Plain, told
+from paretail.policy.objectives.base import Gains, Objective, Plain, Values, told
+from paretail.policy.objectives.forms import First, Form
 from paretail.policy.pool import Floats, Pool
 
 
@@ -23,6 +24,11 @@ class Reach(Objective[Plain]):
         p = told(pool.p_click, pool, "the ranker predicts no clicks", "Train on a log with clicks")
         return _First(p, pool.attention.astype(np.float32))
 
+    def value(self, pool: Pool, places: Rows) -> Values:
+        """Return the probability of a click, `[users]`."""
+        p = told(pool.p_click, pool, "the ranker predicts no clicks", "Train on a log with clicks")
+        return np.asarray(1 - np.prod(1.0 - pool.attention[: places.shape[1]] * pool.at(p, places), axis=1))
+
 
 class _First(Gains):
     def __init__(self, p: Floats, attention: Floats) -> None:
@@ -35,6 +41,10 @@ class _First(Gains):
 
     def drop(self, places: Rows, slot: int) -> None:
         self._now(self.none / self._unclicked(places, slot))
+
+    def form(self) -> Form:
+        """Return the probabilities."""
+        return First(self.p)
 
     def _unclicked(self, places: Rows, slot: int) -> Floats:
         p = self.p[np.arange(len(places)), np.maximum(places, 0)][:, None]
