@@ -171,7 +171,7 @@ class Forecasts:
         solved = [self.steering.setting(goals, name, k) for name in SEGMENTS]
         names = dict.fromkeys(name for one in solved for name in one.weights)
         weights = {name: np.array([solved[s].weights.get(name, 0.0) for s in segment]) for name in names}
-        return compose(self.pool, self.steering.available, weights, k)
+        return compose(self.pool, self.steering.available, weights, k, how=self.steering.how)
 
     def _terms(self, target: NDArray[np.int32], goal: str) -> tuple[Terms, Weights, float]:
         """Return the terms of a goal's estimate, a row a list, what its weights look like, and the model's word."""

@@ -84,7 +84,7 @@ def steered(recommender: Recommender, history: History, user_ids: pl.Series, set
             weights = {goal: np.array([found[s].weights.get(goal, 0.0) for s in segment])
                        for goal in dict.fromkeys(name for one in found for name in one.weights)}  # fmt: skip
             part = pool.with_exposures(exposures[line])
-            places = compose(part, steering.available, weights, k)
+            places = compose(part, steering.available, weights, k, how=steering.how)
             for goal, value in steering.values(part, places).items():
                 forecast[line][goal] += float(value.sum())
             exposures[line].add(part.items(places))

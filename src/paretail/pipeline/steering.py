@@ -19,6 +19,7 @@ from paretail.data.types import Candidates, History
 from paretail.pipeline.ranking import CANDIDATES
 from paretail.pipeline.wares import wares_of
 from paretail.policy import PolicyError
+from paretail.policy.compositions import Composition, How
 from paretail.policy.config import PolicyConfig
 from paretail.policy.dials import Dials, Setting
 from paretail.policy.explore import temperature
@@ -45,7 +46,9 @@ USUAL_SLOTS: Final = 20
 MOST_SLOTS: Final = 1000
 #: Dials are turned in hundredths: what is solved once serves all who ask for about the same.
 DIAL_DIGITS: Final = 2
-#: Segments and lengths of slates of which dials are kept.
+#: Requests of a segment on which dials are measured where composing is not compiled.
+FEW: Final = 128
+#: Segments, lengths and compositions of slates of which dials are kept.
 MOST_DIALS: Final = 24
 #: What tells in the log that somebody asked.
 SHOWN: Final = "impression"
@@ -61,9 +64,9 @@ class Steering:
     exposures: Exposures
     samples: Mapping[str, Pool]
     median: float
-    _dials: dict[tuple[str, int], Dials] = field(default_factory=dict)
+    _dials: dict[tuple[str, int, How], Dials] = field(default_factory=dict)
     _goals: dict[str, Objective[Any]] = field(default_factory=dict)
-    _heats: dict[tuple[str, str, int, float], float] = field(default_factory=dict)
+    _heats: dict[tuple[str, str, int, float, How], float] = field(default_factory=dict)
     _lock: RLock = field(default_factory=RLock)
 
     @classmethod
@@ -192,21 +195,38 @@ class Steering:
                                       "Expected one goal at least", "Name others, such as clicks = 1"))  # fmt: skip
         return found
 
-    def dials(self, segment: str, k: int) -> Dials:
-        """Return the dials of a segment for slates of `k`."""
-        while (segment, k) not in self._dials and len(self._dials) >= MOST_DIALS:
-            del self._dials[next(iter(self._dials))]
-        if (segment, k) not in self._dials:
-            self._dials[segment, k] = Dials(self.samples[segment], self._goals, self.base, k)
-        return self._dials[segment, k]
+    @property
+    def how(self) -> How:
+        """How slates are composed where a question does not say."""
+        return self.composed(None)
 
-    def setting(self, goals: Goals | None, segment: str, k: int) -> Setting:
+    def composed(self, composition: Composition | None) -> How:
+        """Return how slates are composed, with the balance of `[policy]`; None: as it says."""
+        return How(composition or self.config.composition, self.config.balance)
+
+    def dials(self, segment: str, k: int, how: How | None = None) -> Dials:
+        """Return the dials of a segment for slates of `k`."""
+        key = segment, k, how or self.how
+        while key not in self._dials and len(self._dials) >= MOST_DIALS:
+            del self._dials[next(iter(self._dials))]
+        if key not in self._dials:
+            sample = self._sample(segment, key[2])
+            self._dials[key] = Dials(sample, self._goals, self.base, k, key[2])
+        return self._dials[key]
+
+    def _sample(self, segment: str, how: How) -> Pool:
+        """Return the requests on which dials are measured: fewer where composing them is slow."""
+        sample = self.samples[segment]
+        few = how.composition != "greedy" and sample.shape[0] > FEW
+        return sample.rows(np.linspace(0, sample.shape[0] - 1, FEW).astype(int)) if few else sample
+
+    def setting(self, goals: Goals | None, segment: str, k: int, how: How | None = None) -> Setting:
         """Return the weights with which a segment's slates do what is asked, or, without goals, serve the base."""
         with self._lock:
             if goals is None:
-                return self.dials(segment, k).today
+                return self.dials(segment, k, how).today
             asked = self.goals(goals)
-            return self.dials(segment, k).setting(asked)
+            return self.dials(segment, k, how).setting(asked)
 
     def warm(self) -> None:
         """Solve the base and the presets ahead of the first question; one that cannot be followed is told when asked.
@@ -220,13 +240,15 @@ class Steering:
                 with suppress(PolicyError):
                     self.setting(asked, segment, USUAL_SLOTS)
 
-    def heat(self, goals: Goals | None, segment: str, k: int, share: float) -> float:
+    def heat(self, goals: Goals | None, segment: str, k: int, share: float, how: How | None = None) -> float:
         """Return the temperature at which drawing a segment's slates costs `share` of their expected clicks."""
-        setting = self.setting(goals, segment, k)
-        key = ("" if goals is None else goals.model_dump_json(), segment, k, share)
+        how = how or self.how
+        weights = self.setting(goals, segment, k, how).weights
+        key = ("" if goals is None else goals.model_dump_json(), segment, k, share, how)
         with self._lock:
             if key not in self._heats:
-                self._heats[key] = temperature(self.samples[segment], self._goals, setting.weights, k, share)
+                sample = self._sample(segment, how)
+                self._heats[key] = temperature(sample, self._goals, weights, k, share, how=how)
             return self._heats[key]
 
     def segments(self, history: History) -> NDArray[np.intp]:

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field, NonNegativeFloat
 
 from paretail.core.config import Config
+from paretail.policy.compositions import Composition
 from paretail.policy.goals import Goals
 from paretail.policy.newcomers import Newcomers
 
@@ -33,6 +34,13 @@ class PolicyConfig(Config):
     )  # fmt: skip
     new_items_shown: int = Field(
         100, ge=1, description="Items that the log shows less often than this are new to `new_items`."
+    )
+    composition: Composition = Field(
+        "greedy", description="How slates are put together: `greedy` takes the weighted goals as they are; `mmr` and "
+        "`dpp` weigh them against likeness by the items' vectors; questions may say otherwise.",
+    )  # fmt: skip
+    balance: float = Field(
+        0.7, ge=0, lt=1, description="How far `mmr` and `dpp` look at the goals; the remainder is difference."
     )
     requests: int = Field(
         512, ge=16, le=4096, description="Requests of each segment of users on which dials are measured."

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from paretail.core.errors import Problem
 from paretail.policy import PolicyError
+from paretail.policy.compositions import GREEDY, How
 from paretail.policy.exposure import Exposures
 from paretail.policy.goals import Goals
 from paretail.policy.objectives import Objective
@@ -104,6 +105,7 @@ class Dials:
     goals: Mapping[str, Objective[Any]]
     base: Mapping[str, float]
     k: int = 10
+    how: How = GREEDY
     _slates: dict[Key, NDArray[np.int32]] = field(default_factory=dict)
     _means: dict[tuple[str, Key], float] = field(default_factory=dict)
     _curves: dict[str, Curve] = field(default_factory=dict)
@@ -261,11 +263,11 @@ class Dials:
     def _composed(self, weights: Mapping[str, float]) -> NDArray[np.int32]:
         """Return the slates under weights; where exposure is a goal, each step of users sees what those before had."""
         if not any(self.goals[name].shared for name in weights):
-            return compose(self.sample, self.goals, weights, self.k)
+            return compose(self.sample, self.goals, weights, self.k, how=self.how)
         exposures, places = Exposures.none(self.sample.wares.items), []
         for users in _steps(self.sample.shape[0]):
             part = self.sample.rows(users).with_exposures(exposures)
-            places.append(compose(part, self.goals, weights, self.k))
+            places.append(compose(part, self.goals, weights, self.k, how=self.how))
             exposures.add(part.items(places[-1]))
         return np.concatenate(places)
 

@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
+from paretail.policy.compositions import GREEDY, How
 from paretail.policy.objectives.base import Values
 from paretail.policy.pool import Pool
 from paretail.policy.rules import Free, Rules
-from paretail.policy.slate import NO_RULES, Goals, Total
+from paretail.policy.slate import NO_RULES, Goals, Total, arranged
 
 #: Steps of the search for a temperature, and its bounds as parts of the spread of gains.
 HALVINGS: Final = 18
@@ -40,9 +41,10 @@ class Drawn:
 
 
 def draw(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: int, temperature: float,
-         rng: np.random.Generator, rules: Rules = NO_RULES) -> Drawn:  # fmt: skip
+         rng: np.random.Generator, rules: Rules = NO_RULES, how: How = GREEDY) -> Drawn:  # fmt: skip
     """Draw one slate for each user; `temperature` is in units of the weighted gain, 0 draws the best for sure."""
-    total, free = Total(pool, goals, weights, k, rules), Free(pool, rules)
+    total = arranged(Total(pool, goals, weights, k, rules), pool, k, how)
+    free = Free(pool, rules)
     places = np.full((pool.shape[0], k), -1, np.int32)
     propensity = np.ones((pool.shape[0], k))
     for slot in range(k):
@@ -60,10 +62,11 @@ def draw(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: int
 
 
 def likelihood(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], temperature: float, places: Rows,
-               rules: Rules = NO_RULES) -> NDArray[np.float64]:  # fmt: skip
+               rules: Rules = NO_RULES, how: How = GREEDY) -> NDArray[np.float64]:  # fmt: skip
     """Return the probability `[users, slots]` with which `draw` puts `places` there, given the slots before."""
     k = places.shape[1]
-    total, free = Total(pool, goals, weights, k, rules), Free(pool, rules)
+    total = arranged(Total(pool, goals, weights, k, rules), pool, k, how)
+    free = Free(pool, rules)
     found = np.ones(places.shape)
     for slot in range(k):
         log_p = _log_softmax((total.at(slot) + free.at(k - slot)).astype(np.float64), temperature)
@@ -75,17 +78,18 @@ def likelihood(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], 
     return found
 
 
-def temperature(pool: Pool, goals: Goals, weights: Mapping[str, float], k: int, share: float, seed: int = 0) -> float:
+def temperature(pool: Pool, goals: Goals, weights: Mapping[str, float], k: int, share: float, seed: int = 0,
+                how: How = GREEDY) -> float:  # fmt: skip
     """Return τ at which exploring costs `share` of the expected clicks of `pool`'s slates, against the coolest draw.
 
     Found by halving on common random numbers; the hottest where even that costs less.
     """
     if share <= 0:
         return 0.0
-    spread = _spread(pool, goals, weights, k)
+    spread = _spread(pool, goals, weights, k, how)
 
     def clicks(tau: float) -> float:
-        drawn = draw(pool, goals, weights, k, tau, np.random.default_rng(seed))
+        drawn = draw(pool, goals, weights, k, tau, np.random.default_rng(seed), how=how)
         return float(goals["clicks"].value(pool, drawn.places).mean())
 
     least = (1 - share) * clicks(0.0)
@@ -96,9 +100,9 @@ def temperature(pool: Pool, goals: Goals, weights: Mapping[str, float], k: int, 
     return spread * float(np.exp(low))
 
 
-def _spread(pool: Pool, goals: Goals, weights: Mapping[str, float], k: int) -> float:
+def _spread(pool: Pool, goals: Goals, weights: Mapping[str, float], k: int, how: How) -> float:
     """Return the usual deviation of gains among a user's candidates."""
-    scores = Total(pool, goals, weights, k, NO_RULES).at(0)
+    scores = arranged(Total(pool, goals, weights, k, NO_RULES), pool, k, how).at(0)
     kept = np.where(pool.valid, scores, np.nan)
     return float(np.nanmean(np.nanstd(kept, axis=1))) or 1.0
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
 from paretail.policy import compiled
+from paretail.policy.compositions import COMPOSITIONS, GREEDY, Arranging, How
 from paretail.policy.objectives.base import Gains, Objective, Values
 from paretail.policy.pool import Floats, Pool
 from paretail.policy.rules import NEVER, Free, Rules
@@ -40,7 +41,7 @@ class Slates:
 
 
 def compose(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: int, rules: Rules = NO_RULES,
-            passes: int = PASSES) -> Rows:  # fmt: skip
+            passes: int = PASSES, how: How = GREEDY) -> Rows:  # fmt: skip
     """Return the places `[users, k]` of the slates that are worth most; -1 where a pool has too few candidates.
 
     `weights[goal]` is in one over the goal's own unit, alike for all or `[users]`; a goal without one is not weighed.
@@ -48,6 +49,11 @@ def compose(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: 
     """
     total = Total(pool, goals, weights, k, rules)
     places = np.full((pool.shape[0], k), -1, np.int32)
+    if how.composition != "greedy":
+        worth, free = arranged(total, pool, k, how), Free(pool, rules)
+        for slot in range(k):
+            _fill(places, slot, worth, free, rules, k - slot)
+        return places
     if total.is_sorted:
         return _best(np.where(pool.valid, total.attended, -np.inf), places)
     passes = passes if total.moving or total.rest is not None else 0
@@ -56,6 +62,12 @@ def compose(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: 
     else:
         _slot_by_slot(places, pool, total, rules, passes)
     return _most_seen_first(places, total, rules)
+
+
+def arranged(total: "Total", pool: Pool, k: int, how: How) -> "Total | Arranging":
+    """Return what scores candidates slot by slot under a composition."""
+    arranging = COMPOSITIONS.get(how.composition)
+    return total if arranging is None else arranging(total, pool, k, how.balance)
 
 
 def _slot_by_slot(places: Rows, pool: Pool, total: "Total", rules: Rules, passes: int) -> None:
@@ -159,7 +171,7 @@ class Total:
             gains.drop(places, slot)
 
 
-def _fill(places: Rows, slot: int, total: Total, free: Free, rules: Rules, left: int) -> None:
+def _fill(places: Rows, slot: int, total: Total | Arranging, free: Free, rules: Rules, left: int) -> None:
     scores = total.at(slot)
     scores += free.at(left)
     best = scores.argmax(1).astype(np.int32)

@@ -173,3 +173,13 @@ def test_what_was_hardly_shown_is_believed_in_as_the_policy_says(live: LiveShop)
     assert hopeful.goals is not None
     assert hopeful.goals.predicted["clicks"] > before.goals.predicted["clicks"]
     assert all(line.p_click == told[line.item_id] for line in hopeful.items if line.item_id in told)
+
+
+def test_a_question_says_how_its_slate_is_put_together(live: LiveShop) -> None:
+    lists = []
+    for composition in ("greedy", "mmr", "dpp"):
+        answer = asked(live, Goals(dial={"clicks": 0.8}), slate=SlateRules(composition=composition))
+        assert answer.degraded == []
+        lists.append([line.item_id for line in answer.items])
+    assert lists[0] != lists[2]
+    assert all(len(set(items)) == 8 for items in lists)

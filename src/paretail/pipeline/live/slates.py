@@ -17,6 +17,7 @@ from paretail.pipeline.live.asked import Asked
 from paretail.pipeline.live.ranked import Drawn
 from paretail.pipeline.steering import SEGMENTS, Steering
 from paretail.policy import goals as spoken
+from paretail.policy.compositions import How
 from paretail.policy.dials import Setting
 from paretail.policy.explore import draw
 from paretail.policy.goals import Goals
@@ -51,7 +52,7 @@ def check(asked: Asked, question: bodies.RecommendRequest) -> None:
         found = f"`goals` or `slate` beside the order {question.order!r}"
         raise UsageError(Problem("POL-08", found, "Expected one of them", "Leave out `order`: goals say what is best"))
     steering, rules = asked.engine.recommender.steering, question.slate or bodies.SlateRules()
-    steering.setting(asked_goals(question), _segment(steering, asked), question.k)
+    steering.setting(asked_goals(question), _segment(steering, asked), question.k, _how(steering, question))
     for text in (*(quota.filter for quota in rules.quotas), *(boost.filter for boost in rules.boosts)):
         asked.engine.shelf.matching(filters.parse(text))
     for cap in rules.caps:
@@ -88,7 +89,7 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
     p_click = steering.hopeful(ranked.pairs_of([asked], [rows]), told.p_click) if hopes else told.p_click
     pool = steering.filled(rows[None], np.stack([p_click, told.p_purchase, told.order_value])[:, None], asked.history)
     segment = _segment(steering, asked)
-    setting = steering.setting(asked_goals(question), segment, question.k)
+    setting = steering.setting(asked_goals(question), segment, question.k, _how(steering, question))
     hard = _rules(rules, asked, pool, pinned)
     places, propensity = _composed(steering, pool, setting, question, segment, hard)
     near, there = _told_apart(pool, places)
@@ -110,6 +111,10 @@ def _told_apart(pool: Pool, places: Rows) -> tuple[Pool, Rows]:
     return near, np.where(places >= 0, np.arange(places.shape[1], dtype=np.int32), -1).astype(np.int32)
 
 
+def _how(steering: Steering, question: bodies.RecommendRequest) -> How:
+    return steering.composed(None if question.slate is None else question.slate.composition)
+
+
 def _segment(steering: Steering, asked: Asked) -> str:
     return SEGMENTS[int(steering.segments(asked.history)[0])]
 
@@ -117,11 +122,11 @@ def _segment(steering: Steering, asked: Asked) -> str:
 def _composed(steering: Steering, pool: Pool, setting: Setting, question: bodies.RecommendRequest, segment: str,
               hard: Rules) -> tuple[Rows, NDArray[np.float64] | None]:  # fmt: skip
     """Return the places of the slate, and how probable each was where it was drawn."""
-    share = steering.config.explore if question.explore is None else question.explore
+    share, how = steering.config.explore if question.explore is None else question.explore, _how(steering, question)
     if share <= 0:
-        return compose(pool, steering.available, setting.weights, question.k, hard), None
-    heat = steering.heat(asked_goals(question), segment, question.k, share)
-    drawn = draw(pool, steering.available, setting.weights, question.k, heat, np.random.default_rng(), hard)
+        return compose(pool, steering.available, setting.weights, question.k, hard, how=how), None
+    heat = steering.heat(asked_goals(question), segment, question.k, share, how)
+    drawn = draw(pool, steering.available, setting.weights, question.k, heat, np.random.default_rng(), hard, how)
     return drawn.places, drawn.propensity[0]
 
 

@@ -1,6 +1,6 @@
 """What a slate is for and its rules; what is predicted of it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -61,6 +61,10 @@ class SlateRules(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only
     caps: Annotated[list[Cap], Some] = []
     quotas: Annotated[list[Quota], Some] = []
     boosts: Annotated[list[Boost], Some] = []
+    composition: Annotated[
+        Literal["greedy", "mmr", "dpp"] | None,
+        Meta(description="How the slate is put together; by default as `[policy] composition`."),
+    ] = None
 
 
 Amounts = dict[str, float]
