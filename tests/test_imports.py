@@ -13,6 +13,7 @@ EXTRAS = (
     "jaxtyping",
     "beartype",
     "faiss",
+    "optuna",
     "psycopg",
     "tomlkit",
     "hypothesis",

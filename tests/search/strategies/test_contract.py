@@ -1,6 +1,7 @@
 """What holds of every strategy in the table."""
 
 import json
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -8,14 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretail.core.errors import ConfigError
+from paretail.core.errors import ConfigError, MissingExtraError
 from paretail.search.base import Strategy
 from paretail.search.standing import standing
 from paretail.search.strategies import STRATEGIES, build
 from tests.search.spaces import Branches, score, size
 
 SPACE = Branches()
-every = pytest.mark.parametrize("name", STRATEGIES)
+NEEDS = {"tpe": "optuna"}
+every = pytest.mark.parametrize("name", [name for name in STRATEGIES if find_spec(NEEDS.get(name, "numpy"))])
 
 
 def run(
@@ -110,6 +112,12 @@ def test_an_unknown_strategy_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="CONF-01"):
         build("random", SPACE, settings={"sede": 3})
     assert type(build("paretail.search.strategies.random:Random", SPACE)) is type(build("random", SPACE))
+
+
+def test_a_strategy_whose_extra_is_missing_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paretail.search.strategies.tpe.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"paretail\[search\].*SRCH-03"):
+        build("tpe", SPACE)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=12))

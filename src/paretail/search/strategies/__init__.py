@@ -10,9 +10,14 @@ from paretail.search.base import Space, Strategy
 #: name -> where its class is
 STRATEGIES: Final[dict[str, str]] = {
     "random": "paretail.search.strategies.random:Random",
+    "evolution": "paretail.search.strategies.evolution:Evolution",
+    "local": "paretail.search.strategies.local:Local",
+    "tpe": "paretail.search.strategies.tpe:Tpe",
+    "nsga2": "paretail.search.strategies.nsga2:Nsga2",
+    "hybrid": "paretail.search.strategies.hybrid:Hybrid",
 }
 #: What the name `auto` stands for: benchmarks/search says why.
-DEFAULT_STRATEGY: Final = "random"
+DEFAULT_STRATEGY: Final = "hybrid"
 
 
 def build(
