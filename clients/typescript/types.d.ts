@@ -464,6 +464,10 @@ export interface RecommendAnswer {
   degraded?: string[];
   /** With `goals` or `slate`. */
   goals?: GoalsAnswer | null;
+  /** The experiment of `[[experiments]]` that this list belongs to. */
+  experiment?: string | null;
+  /** The arm that the user is in. */
+  arm?: string | null;
 }
 
 /** A list for somebody. */
@@ -588,6 +592,8 @@ export interface SlateRules {
   caps?: Cap[];
   quotas?: Quota[];
   boosts?: Boost[];
+  /** How the slate is put together; by default as `[policy] composition`. */
+  composition?: "dpp" | "greedy" | "mmr" | null;
 }
 
 /** Statistics by placement and model version. */

@@ -120,7 +120,7 @@ def test_nothing_shown_nothing_happened() -> None:
     some = lists(shown("r1", "u1", 0, "a"), shown("r2", "u1", 0))
     assert attribute(lists(), log(event("u1", "a", "click", 1)), 1.0).height == 0
     assert attribute(some, log(), 1.0).rows() == [
-        ("r1", "for-you", "v1", "best", 1, "a", "u1", 0, 1.0, False, False, False, 0)
+        ("r1", "for-you", "v1", "best", None, None, 1, "a", "u1", 0, 1.0, False, False, False, 0)
     ]
 
 

@@ -30,6 +30,7 @@ VERBS = {
     "pareto": ("paretail.cli.pareto:pareto", "Measure what slates can bring in several goals at once."),
     "forecast": ("paretail.cli.forecast:forecast", "Estimate from a log what settings of the goals would bring."),
     "release": ("paretail.cli.release:release", "Say whether a setting may go live, from a log of what is served."),
+    "experiment": ("paretail.cli.experiment:experiment", "Say where the experiments of a shop stand."),
     "compare": ("paretail.cli.compare:compare", "Train several models and tell what each is worth and costs."),
     "evaluate": ("paretail.cli.evaluate:evaluate", "Measure a bundle on events that it has not seen."),
     "serve": ("paretail.cli.serve:serve", "Answer over HTTP."),

@@ -15,6 +15,8 @@ def release(
     margin: float = 2.0,
     of: int = 1,
     k: Annotated[int, Parameter(name=["-k", "--k"])] = 10,
+    start: Path | None = None,
+    name: str | None = None,
     json: bool = False,
 ) -> None:
     """Say whether slates of a bundle under a setting may replace what the log shows: ship, experiment or keep.
@@ -38,6 +40,10 @@ def release(
         How many settings are judged on this log; each has its part of the error.
     k
         Length of the slates.
+    start
+        A shop.toml into which a small experiment of the setting is written where the verdict is `experiment`.
+    name
+        What that experiment is called; by default the setting.
     json
         Print everything as JSON.
     """
@@ -65,4 +71,11 @@ def release(
         print_json(goal_tables.release_json(found, goal, ready.steering.per(goal)))
     else:
         goal_tables.release(console, found, goal, margin, ready.steering.per(goal))
+    if start is not None and found.verdict == "experiment" and asked is not None:
+        from paretail.pipeline.experiments.starting import begin
+
+        begun = begin(start, name or setting, setting, goal, margin / 100)
+        if not json:
+            console.print(f"Experiment {begun!r} is in {start}: serve with it, and ask paretail experiment --config "
+                          f"{start}", markup=False, soft_wrap=True)  # fmt: skip
     raise SystemExit({"ship": 0, "experiment": 3, "keep": 4}[found.verdict])

@@ -39,7 +39,8 @@ def serve(
     from paretail.pipeline.config import ServeConfig, load_config
     from paretail.serve.run import run
 
-    settings = ServeConfig() if config is None else load_config(config).serve
+    shop = None if config is None else load_config(config)
+    settings = ServeConfig() if shop is None else shop.serve
     if bundle is None and config is not None and settings.bundle is not None:
         bundle = config.parent / settings.bundle
     if bundle is None:
@@ -52,7 +53,7 @@ def serve(
     given |= {name: str(_beside(config, told) if here is None else here)
               for name, (here, told) in sides.items() if here is not None or told is not None}  # fmt: skip
     settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
-    run(bundle, store or beside(bundle), settings)
+    run(bundle, store or beside(bundle), settings, shop.experiments if shop is not None else ())
     # Threads of the HTTP server may still run Python while the interpreter is taken down, which then aborts: one to
     # four of eight stops did (github.com/emmett-framework/granian/issues/693). Nothing is left to be done: leave.
     sys.stdout.flush()

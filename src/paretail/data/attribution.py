@@ -36,6 +36,8 @@ IMPRESSION_COLUMNS: dict[str, pl.DataType] = {
     "placement": pl.String(),
     "model_version": pl.String(),
     "policy": pl.String(),
+    "experiment": pl.String(),
+    "arm": pl.String(),
     "position": pl.Int32(),
     "item_id": pl.String(),
     "user_id": pl.String(),

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveFloat, field_validator
 from paretail.core.config import Config
 from paretail.core.errors import ConfigError, Problem
 from paretail.data.config import DataConfig
+from paretail.pipeline.experiments.config import ExperimentConfig
 from paretail.policy.config import PolicyConfig
 from paretail.rank.config import RankConfig
 
@@ -123,6 +124,17 @@ class ShopConfig(Config):
     policy: PolicyConfig = PolicyConfig()
     serve: ServeConfig = ServeConfig()
     store: StoreConfig = StoreConfig()
+    experiments: list[ExperimentConfig] = Field(
+        default_factory=list, description="Experiments that `paretail serve --config` runs; see `[[experiments]]`."
+    )
+
+    @field_validator("experiments")
+    @classmethod
+    def _have_names(cls, experiments: list[ExperimentConfig]) -> list[ExperimentConfig]:
+        names = [one.name for one in experiments]
+        if len(set(names)) < len(names):
+            raise ValueError(f"names of their own, not {', '.join(names)}")
+        return experiments
 
 
 def load_config(path: Path) -> ShopConfig:

@@ -5,7 +5,7 @@ import ipaddress
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from paretail.core.errors import Problem, UsageError
 from paretail.data.stores.embedded import EmbeddedStore
 from paretail.pipeline.bundle import current
 from paretail.pipeline.config import ServeConfig
+from paretail.pipeline.experiments.config import ExperimentConfig
 from paretail.pipeline.live.shop import LiveShop
 from paretail.serve.app import create_app
 from paretail.serve.batching import Batcher
@@ -40,8 +41,8 @@ IDLE_MS = 75_000
 SWITCH_SECONDS = 0.001
 
 
-def run(bundle: Path, folder: Path, config: ServeConfig) -> None:
-    """Serve `bundle` with the store in `folder` until SIGINT or SIGTERM.
+def run(bundle: Path, folder: Path, config: ServeConfig, experiments: Sequence[ExperimentConfig] = ()) -> None:
+    """Serve `bundle` with the store in `folder` until SIGINT or SIGTERM, under the experiments of a shop.
 
     Raises BundleError, DataError or UsageError where it cannot, before it listens.
     """
@@ -55,7 +56,8 @@ def run(bundle: Path, folder: Path, config: ServeConfig) -> None:
         if elsewhere and all(key.revoked_ms is not None for key in known):
             raise _no_key(config.host, folder)
         prepare()
-        with closing(KeyRing(store.keys, elsewhere)) as keys, closing(LiveShop.open(bundle, store, config)) as shop:
+        opened = LiveShop.open(bundle, store, config, experiments)
+        with closing(KeyRing(store.keys, elsewhere)) as keys, closing(opened) as shop:
             told = "an API key is needed" if keys.needed else "no API key is needed"
             where = f"http://{f'[{address}]' if ':' in address else address}:{config.port}"
             print(f"paretail serves {bundle} with the store {folder} on {where} (its pages: /docs), {told}. "

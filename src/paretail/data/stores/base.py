@@ -28,6 +28,8 @@ ANSWER_COLUMNS: dict[str, pl.DataType] = {
     "policy": pl.String(),
     "item_ids": pl.List(pl.String()),
     "propensities": pl.List(pl.Float64()),  # null: 1 for each, the choice was deterministic
+    "experiment": pl.String(),  # null: none
+    "arm": pl.String(),
 }
 
 
@@ -64,6 +66,8 @@ class Shown(NamedTuple):
     policy: str
     item_ids: Sequence[str]
     propensities: Sequence[float] | None = None
+    experiment: str | None = None
+    arm: str | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ _FLAT = {**ANSWER_COLUMNS, "item_ids": pl.String(), "propensities": pl.String()}
 def packed(shown: Shown) -> tuple[object, ...]:
     """Return the row of a list, its items and propensities as JSON."""
     items = json.dumps(list(shown.item_ids), ensure_ascii=False)
-    return (*shown[:-2], items, None if shown.propensities is None else json.dumps(list(shown.propensities)))
+    odds = None if shown.propensities is None else json.dumps(list(shown.propensities))
+    return (*shown._replace(item_ids=items, propensities=odds),)  # type: ignore[arg-type]  # JSON in their places
 
 
 def insert(connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:

@@ -51,8 +51,11 @@ CREATE TABLE document_next(kind TEXT NOT NULL, id TEXT NOT NULL, body BLOB, PRIM
 INSERT INTO state VALUES ('laid', 0);
 """
 
+# Which experiment a list belongs to, and the arm of its user.
+_EXPERIMENTS = "ALTER TABLE shown ADD COLUMN experiment TEXT; ALTER TABLE shown ADD COLUMN arm TEXT;"
+
 #: `MIGRATIONS[n]` leads from version n to n + 1.
-MIGRATIONS: tuple[str, ...] = (_BASE, _BLOCKS, _TELLERS)
+MIGRATIONS: tuple[str, ...] = (_BASE, _BLOCKS, _TELLERS, _EXPERIMENTS)
 VERSION = len(MIGRATIONS)
 
 

@@ -1,6 +1,7 @@
 """Placements: the lists of one page, drawn one after the other from one scoring, no item (or variant of it) twice."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import product
@@ -143,3 +144,14 @@ def _tell(asked: Asked, lines: list[RecommendedItem], reason: str, because: str 
 
 def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def named_apart(lists: Sequence[PageList]) -> list[tuple[str, list[RecommendedItem]]]:
+    """Return the lists by placement; a second one of a placement is `NAME 2`, so that each is kept."""
+    seen: Counter[str] = Counter()
+    named = []
+    for made in lists:
+        seen[made.placement] += 1
+        number = seen[made.placement]
+        named.append((made.placement if number == 1 else f"{made.placement} {number}", made.items))
+    return named

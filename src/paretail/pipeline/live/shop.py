@@ -23,11 +23,13 @@ from paretail.data.live import LiveUsers
 from paretail.data.people import People
 from paretail.data.stores.base import Shown, Store, StoredEvent
 from paretail.pipeline.config import ServeConfig
+from paretail.pipeline.experiments.config import ExperimentConfig
 from paretail.pipeline.live import bodies, feed, profile, ranked, rules, slates
+from paretail.pipeline.live.arms import Arms, Placed
 from paretail.pipeline.live.asked import Asked, scores_of
 from paretail.pipeline.live.current import Current, Holds
 from paretail.pipeline.live.engine import Engine
-from paretail.pipeline.live.placements import Page
+from paretail.pipeline.live.placements import Page, named_apart
 from paretail.pipeline.live.shown import ShownLists
 from paretail.pipeline.live.sides import Sides
 from paretail.pipeline.stats import stats
@@ -39,7 +41,9 @@ Answer = bodies.RecommendAnswer | ParetailError
 class LiveShop:
     """See the module; safe to share by threads."""
 
-    def __init__(self, bundle: Path, store: Store, config: ServeConfig) -> None:
+    def __init__(
+        self, bundle: Path, store: Store, config: ServeConfig, experiments: Sequence[ExperimentConfig] = ()
+    ) -> None:
         self.store, self.config = store, config
         self._users = LiveUsers(store, config.users_in_memory, config.events_per_user)
         self._people = People(store, config.users_in_memory)
@@ -47,11 +51,21 @@ class LiveShop:
         self._writing = Lock()  # documents and engines: one writer at a time
         self._current = self._follow(bundle, "items")
         self._sides = Sides(config, self._follow, self._shown)
+        self._arms = Arms(experiments, config, self._shown)
+        try:
+            self._arms.check(self._engine)
+        except ParetailError:
+            self.close()
+            raise
 
     @classmethod
-    def open(cls, bundle: Path, store: Store, config: ServeConfig | None = None) -> Self:
-        """Load the bundle's current version and the live users; raises BundleError where it is damaged."""
-        return cls(bundle, store, config or ServeConfig())
+    def open(cls, bundle: Path, store: Store, config: ServeConfig | None = None,
+             experiments: Sequence[ExperimentConfig] = ()) -> Self:  # fmt: skip
+        """Load the bundle's current version and the live users; raises BundleError where it is damaged.
+
+        Raises PolicyError or UsageError where an arm of an experiment asks for what the bundle cannot do.
+        """
+        return cls(bundle, store, config or ServeConfig(), experiments)
 
     def close(self) -> None:
         """Write what was shown and stop the threads; the store stays open."""
@@ -87,20 +101,17 @@ class LiveShop:
         """Return the lists of many questions, scored together; one that cannot be answered gets its error."""
         engine = self._engine
         asked: dict[int, Asked] = {}
+        placed: dict[int, Placed] = {}
         answers: dict[int, Answer] = {}
         for place, question in enumerate(questions):
             try:
-                if ranked.needs_ranker(question):
-                    ranked.check_there(engine)
-                one = Asked.of(engine, self._aged(question), self._shown, self.config.fatigue)
-                slates.check(one, question)
-                asked[place] = one
+                asked[place], placed[place] = self._arms.understood(engine, question)
             except ParetailError as error:
                 answers[place] = error
-        them = [questions[place] for place in asked]
+        them = [placed[place].question for place in asked]
         scores, degraded = self._scores(list(asked.values()), [ranked.drawn(question) for question in them])
         for (place, one), drawn in zip(asked.items(), ranked.draw(list(asked.values()), scores, them), strict=True):
-            answers[place] = self._listed(one, drawn, questions[place], list(degraded))
+            answers[place] = self._listed(one, drawn, placed[place], [*degraded, *placed[place].degraded])
         return [answers[place] for place in range(len(questions))]
 
     def page(self, question: bodies.PageRequest) -> bodies.PageAnswer:
@@ -110,7 +121,7 @@ class LiveShop:
         page = Page(asked, scores[0], now_ms(), degraded)
         lists = [page.draw(request) for request in question.lists]
         request_id = question.request_id or uuid4().hex
-        self._show(asked, request_id, _named_apart(lists))
+        self._show(asked, request_id, named_apart(lists))
         return bodies.PageAnswer(request_id, asked.engine.version, lists, degraded)
 
     def categories(self, question: bodies.CategoriesRequest) -> bodies.RecommendAnswer:
@@ -314,22 +325,23 @@ class LiveShop:
             floor = np.maximum(engine.trends.scores(engine.shelf.learned), 0)
             return [floor.copy() for _ in asked], ["model"]
 
-    def _listed(self, asked: Asked, drawn: ranked.Drawn, question: bodies.RecommendRequest,
+    def _listed(self, asked: Asked, drawn: ranked.Drawn, placed: Placed,
                 degraded: list[str]) -> bodies.RecommendAnswer:  # fmt: skip
-        engine = asked.engine
+        engine, question = asked.engine, placed.question
         rows, lines, goals = slates.listed(asked, drawn, question, degraded)
         if question.explain:
             asked.explain(lines, rows, degraded)
         request_id = question.request_id or uuid4().hex
-        self._show(asked, request_id, [(question.placement, lines)])
-        return bodies.RecommendAnswer(request_id, engine.version, lines, degraded, goals)
+        self._show(asked, request_id, [(question.placement, lines)], placed)
+        return bodies.RecommendAnswer(request_id, engine.version, lines, degraded, goals, placed.experiment, placed.arm)
 
-    def _show(self, asked: Asked, request_id: str, lists: Sequence[tuple[str, list[bodies.RecommendedItem]]]) -> None:
+    def _show(self, asked: Asked, request_id: str, lists: Sequence[tuple[str, list[bodies.RecommendedItem]]],
+              placed: Placed | None = None) -> None:  # fmt: skip
         question, now = asked.rules, now_ms()
         user_id = None if question.user_id is None else self._users.user_of(question.user_id)
         self._shown.add([
             Shown(request_id, now, user_id, question.session_id, placement, asked.engine.version,
-                  *slates.policy_of(lines))
+                  *slates.policy_of(lines), *(() if placed is None else (placed.experiment, placed.arm)))
             for placement, lines in lists if lines
         ])  # fmt: skip
 
@@ -381,17 +393,6 @@ class LiveShop:
             known = engine.recommender.user_table.row(row, named=True)
             return {name: value for name, value in known.items() if name != "user_id" and value is not None}
         return {} if kept is None else dict(msgspec.json.decode(kept)["attributes"])
-
-
-def _named_apart(lists: Sequence[bodies.PageList]) -> list[tuple[str, list[bodies.RecommendedItem]]]:
-    """Return the lists by placement; a second one of a placement is `NAME 2`, so that each is kept."""
-    seen: Counter[str] = Counter()
-    named = []
-    for made in lists:
-        seen[made.placement] += 1
-        number = seen[made.placement]
-        named.append((made.placement if number == 1 else f"{made.placement} {number}", made.items))
-    return named
 
 
 def _unknown_item(item_id: str) -> Problem:

@@ -97,6 +97,10 @@ class RecommendAnswer(Struct, omit_defaults=True):
     items: list[RecommendedItem]
     degraded: Degraded = []
     goals: Annotated[GoalsAnswer | None, Meta(description="With `goals` or `slate`.")] = None
+    experiment: Annotated[
+        str | None, Meta(description="The experiment of `[[experiments]]` that this list belongs to.")
+    ] = None  # fmt: skip
+    arm: Annotated[str | None, Meta(description="The arm that the user is in.")] = None
 
 
 class PageList(Struct, omit_defaults=True):

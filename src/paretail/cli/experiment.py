@@ -1,0 +1,74 @@
+"""`paretail experiment`: where the experiments of a shop stand."""
+
+from pathlib import Path
+
+
+def experiment(
+    *,
+    config: Path,
+    store: Path | None = None,
+    name: str | None = None,
+    json: bool = False,
+) -> None:
+    """Say where the experiments of a shop.toml stand, from its store: effects, intervals, and what to do.
+
+    The exit code is 0 for ship, 3 for go on, 4 for keep and stop (of several arms the first of these); an experiment
+    whose assignment is broken is refused.
+
+    Parameters
+    ----------
+    config
+        The shop.toml with `[[experiments]]`.
+    store
+        The folder of live data; by default the one of `[serve]`.
+    name
+        Which experiment; by default all.
+    json
+        Print everything as JSON.
+    """
+    from contextlib import closing
+    from dataclasses import asdict
+
+    from rich.box import SIMPLE
+    from rich.markup import escape
+    from rich.table import Table
+
+    from paretail.cli.serve import beside
+    from paretail.cli.terminal import out as console
+    from paretail.cli.terminal import print_json
+    from paretail.core.clock import now_ms
+    from paretail.core.errors import Problem, UsageError, nearest
+    from paretail.core.money import minor_per_major
+    from paretail.data.stores.embedded import EmbeddedStore
+    from paretail.pipeline.config import load_config
+    from paretail.pipeline.experiments.looking import look
+
+    shop = load_config(config)
+    wanted = {one.name: one for one in shop.experiments if name in (None, one.name)}
+    if not wanted:
+        names = [one.name for one in shop.experiments]
+        found = f"{config.name} has no experiment" + (f" {name!r}" if name else "")
+        expected = f"Expected {nearest(name, names)}" if name and names else "Expected one in [[experiments]]"
+        raise UsageError(Problem("EXPT-05", found, expected, "Name one, or write one (see docs/release.md)"))
+    bundle = None if shop.serve.bundle is None else config.parent / shop.serve.bundle
+    folder = store or (config.parent / shop.serve.store if shop.serve.store else bundle and beside(bundle))
+    if folder is None:
+        raise UsageError(Problem("CLI-07", "no store to read", "--store FOLDER, or [serve] in shop.toml", "Name one"))
+    with closing(EmbeddedStore.open(folder, create=False)) as opened:
+        minor = minor_per_major(shop.data.currency)
+        told = {one: look(opened, settled, now_ms(), minor) for one, settled in wanted.items()}
+    if json:
+        print_json([{"experiment": one, **asdict(status)} for one, each in told.items() for status in each])
+    else:
+        for one, each in told.items():
+            for status in each:
+                console.print(f"{escape(one)}, {escape(status.arm)}: [bold]{status.verdict}[/bold]"
+                              + (f" ({', '.join(status.because)})" if status.because else "")
+                              + f"; {status.users:,} users against {status.incumbent_users:,}")  # fmt: skip
+                table = Table("a user", "incumbent", "candidate", "difference", "95 % at every look", box=SIMPLE)
+                for effect in status.effects:
+                    table.add_row(effect.metric, f"{effect.incumbent:.4g}", f"{effect.candidate:.4g}",
+                                  f"{effect.difference:+.4g}", f"{effect.low:+.4g} to {effect.high:+.4g}")  # fmt: skip
+                console.print(table)
+    verdicts = [status.verdict for each in told.values() for status in each]
+    raise SystemExit(0 if "ship" in verdicts else 3 if "go on" in verdicts else 4)

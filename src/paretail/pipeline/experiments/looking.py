@@ -1,0 +1,180 @@
+"""Looking at an experiment: what its users did since they first saw a list of their arm, from the store alone.
+
+A user's clicks (views where the shop tells no clicks), purchases and revenue after the first exposure count, whatever
+list they came from; the same in the days before it takes out what was known (CUPED). What may be read when, and the
+end, are `evaluate/experiments`'.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from paretail.core.clock import DAY_MS
+from paretail.core.errors import DataError, Problem
+from paretail.data.stores.base import Store
+from paretail.evaluate.experiments import stopping
+from paretail.evaluate.experiments.cuped import cuped
+from paretail.evaluate.experiments.ratio import any_time
+from paretail.evaluate.experiments.sequences import Arm, compared
+from paretail.pipeline.experiments.config import ExperimentConfig
+
+#: What a user did in so many days before says what they would do anyway.
+BEFORE_DAYS: Final = 28
+#: The store is read in slices, back to so many days.
+SLICE_DAYS, MOST_DAYS = 8, 400
+#: From this share of users in two arms on, no figure may be read; below, they are left out.
+CROSSED: Final = 0.01
+KINDS: Final = ("click", "view", "purchase")
+METRICS: Final = ("clicks", "purchases", "revenue")
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One metric of a candidate against the incumbent: means a user, their difference, and its interval."""
+
+    metric: str
+    incumbent: float
+    candidate: float
+    difference: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where one candidate stands; `because` names the metrics that say so."""
+
+    arm: str
+    users: int
+    incumbent_users: int
+    effects: tuple[Effect, ...]
+    verdict: str
+    because: tuple[str, ...]
+
+
+def look(store: Store, experiment: ExperimentConfig, now_ms: int, minor: int) -> list[Status]:
+    """Return where each candidate stands; `minor` units of money make one of the shop's currency.
+
+    Raises DataError: EXPT-02 where the arms do not have the users that they should have, EXPT-03 where users are in
+    two arms, EXPT-04 where nobody was exposed.
+    """
+    exposed = _exposed(store, experiment, now_ms)
+    users = _metrics(store, exposed, now_ms)
+    arm = users["number"].to_numpy().astype(np.int64)
+    _check_ratio(np.bincount(arm, minlength=len(experiment.arms)).tolist(), experiment)
+    scale = {"clicks": 1.0, "purchases": 1.0, "revenue": 1.0 / minor}
+    values = {name: _adjusted(users, name, arm) * scale[name] for name in METRICS}
+    return [_status(experiment, number, values, arm) for number in range(1, len(experiment.arms))]
+
+
+def _status(
+    experiment: ExperimentConfig, number: int, values: dict[str, NDArray[np.float64]], arm: NDArray[np.int64]
+) -> Status:
+    rivals = len(experiment.arms) - 1
+    settled = stopping.Rules(users=experiment.users, margin=experiment.margin, alpha=experiment.alpha / rivals,
+                             guardrail_margin=experiment.guardrail_margin)  # fmt: skip
+    pairs: dict[str, stopping.Metric] = {
+        name: stopping.Metric(Arm.of(each[arm == number]), Arm.of(each[arm == 0])) for name, each in values.items()
+    }
+    guardrails: dict[str, stopping.Metric] = {
+        name: pairs[name] for name in experiment.guardrails if name != experiment.goal
+    }
+    shares = experiment.arms[number].share, experiment.arms[0].share
+    told = stopping.look(pairs[experiment.goal], guardrails, settled, shares)
+    if told.problem is not None:
+        raise DataError(told.problem)
+    effects = []
+    for name in (experiment.goal, *guardrails):
+        pair = pairs[name]
+        found = compared(pair.candidate, pair.incumbent, settled.users, settled.alpha)
+        effects.append(Effect(name, pair.incumbent.mean, pair.candidate.mean, found.difference, found.low, found.high))
+    because = tuple(experiment.goal if name == "goal" else name for name in told.because)
+    size = int((arm == number).sum()), int((arm == 0).sum())
+    return Status(experiment.arms[number].name, *size, tuple(effects), told.verdict, because)
+
+
+def _exposed(store: Store, experiment: ExperimentConfig, now_ms: int) -> pl.DataFrame:
+    """Return `user_id, number` (of the arm) and `first_ms` of whoever saw a list of one arm."""
+    mine = pl.col("experiment") == experiment.name
+    parts = [
+        part.filter(mine & pl.col("user_id").is_not_null()).select("user_id", "arm", "ts_ms")
+        for part in _slices(store.answers, now_ms - MOST_DAYS * DAY_MS, now_ms + DAY_MS)
+    ]
+    numbers = {arm.name: number for number, arm in enumerate(experiment.arms)}
+    shown = pl.concat(parts).filter(pl.col("arm").is_in(list(numbers)))
+    found = shown.group_by("user_id").agg(
+        first_ms=pl.col("ts_ms").min(), arms=pl.col("arm").n_unique(), arm=pl.col("arm").first()
+    )
+    crossed = found.filter(pl.col("arms") > 1).height
+    if crossed > CROSSED * found.height:
+        raise DataError(_crossed(experiment, crossed, found.height))
+    if not found.height:
+        raise DataError(_nobody(experiment))
+    number = pl.col("arm").replace_strict(numbers, return_dtype=pl.Int64).alias("number")
+    return found.filter(pl.col("arms") == 1).select("user_id", "first_ms", number).sort("user_id")
+
+
+def _metrics(store: Store, exposed: pl.DataFrame, now_ms: int) -> pl.DataFrame:
+    """Return `exposed` with METRICS after the first exposure, and `before_NAME`, null for whom nothing was known."""
+    start = int(exposed["first_ms"].min()) - BEFORE_DAYS * DAY_MS  # type: ignore[arg-type]  # there is somebody
+    parts = [
+        part.filter(pl.col("kind").is_in(KINDS)).select("user_id", "kind", "ts_ms", "price_minor", "quantity")
+        .join(exposed.select("user_id", "first_ms"), on="user_id")
+        for part in _slices(store.events, max(start, 0), now_ms + DAY_MS)
+    ]  # fmt: skip
+    events = pl.concat(parts).filter(pl.col("ts_ms") >= pl.col("first_ms") - BEFORE_DAYS * DAY_MS)
+    click = "click" if (events["kind"] == "click").any() else "view"
+    clicked, bought = pl.col("kind") == click, pl.col("kind") == "purchase"
+    paid = pl.col("price_minor").fill_null(0) * pl.col("quantity").fill_null(1.0) * bought.cast(pl.Float64)
+    later = pl.col("ts_ms") >= pl.col("first_ms")
+    summed = {"clicks": clicked.cast(pl.Float64), "purchases": bought.cast(pl.Float64), "revenue": paid}
+    after = events.group_by("user_id").agg(
+        **{name: (each * later).sum() for name, each in summed.items()},
+        **{f"before_{name}": (each * ~later).sum() for name, each in summed.items()}, known=(~later).any(),
+    )  # fmt: skip
+    joined = exposed.join(after, on="user_id", how="left").with_columns(pl.col(METRICS).fill_null(0.0))
+    known = pl.col("known").fill_null(False)
+    return joined.with_columns(pl.when(known).then(pl.col(f"before_{name}")).alias(f"before_{name}")
+                               for name in METRICS).sort("user_id")  # fmt: skip
+
+
+def _adjusted(users: pl.DataFrame, name: str, arm: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return a metric of each user less what was known of them."""
+    before = users.select(f"before_{each}" for each in METRICS).cast(pl.Float64).to_numpy()
+    return cuped(users[name].to_numpy().astype(np.float64), before, arm)
+
+
+def _slices(
+    read: Callable[[int, int], pl.DataFrame], since_ms: int, until_ms: int, days: int = SLICE_DAYS
+) -> Iterator[pl.DataFrame]:
+    """Yield what lies between, a slice at a time; the store's own frame without rows comes first."""
+    yield read(0, 0)
+    for start in range(max(since_ms, 0), until_ms, days * DAY_MS):
+        yield read(start, min(start + days * DAY_MS, until_ms))
+
+
+def _check_ratio(users: Sequence[int], experiment: ExperimentConfig) -> None:
+    shares = [arm.share for arm in experiment.arms]
+    if any_time(users, shares) >= stopping.Rules(users=1).mismatch:
+        return
+    told = ", ".join(f"{arm.name} {count:,}" for arm, count in zip(experiment.arms, users, strict=True))
+    expected = ", ".join(f"{arm.name} {arm.share:.1%}" for arm in experiment.arms)
+    do = "Look for users who are lost in one arm (errors, redirects, robots), and start anew under another name"
+    raise DataError(Problem("EXPT-02", f"the arms of {experiment.name!r} have these users: {told}",
+                            f"Expected {expected}", do))  # fmt: skip
+
+
+def _crossed(experiment: ExperimentConfig, crossed: int, users: int) -> Problem:
+    found = f"{crossed:,} of {users:,} users of {experiment.name!r} saw lists of two arms"
+    do = "Start anew under another name; change no shares meanwhile, and send the same user_id at every visit"
+    return Problem("EXPT-03", found, "Expected each user in one arm", do)
+
+
+def _nobody(experiment: ExperimentConfig) -> Problem:
+    found = f"the store has no list of the experiment {experiment.name!r}"
+    do = "Serve with this shop.toml (paretail serve --config), with questions that name a user_id and no goals"
+    return Problem("EXPT-04", found, "Expected lists that were shown to its users", do)
