@@ -541,7 +541,11 @@ export interface RecommendedItem {
   value?: number | null;
   /** With `goals`: the goal for which it is there more than the usual candidate. */
   pulled_by?: string | null;
-  /** With `order` and `explain`: each prediction explained. */
+  /** With `goals` and `explain`: how far each goal speaks for the item against the usual candidate, the others staying; parts of all that speaks for and against it. */
+  pulls?: Record<string, number>;
+  /** The same in words. */
+  pulled?: string | null;
+  /** With `order` or `goals`, and `explain`: each prediction explained. */
   why?: Explanation[];
   /** With `explore`: the probability with which it was drawn at this place, given those before. */
   propensity?: number | null;

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from paretail.data.types import Explanations
-from paretail.pipeline.explaining import explanations, parts_of, sentence
+from paretail.pipeline.explaining import explanations, parts_of, pulled_in_words, sentence
 
 EXPLAINED = Explanations(
     ("click", "value"), ("taste", "price", "moment"),
@@ -37,3 +37,10 @@ def test_a_row_a_pair_and_task() -> None:
     assert rows["usual"].to_list() == [0.135, 10.0]
     assert rows["price"].to_list() == pytest.approx([-np.log(1.25), np.log(3)])
     assert list(parts_of(EXPLAINED, 0, 0)) == ["taste", "price", "moment"]
+
+
+def test_pulls_in_words() -> None:
+    assert pulled_in_words({"revenue": 0.6, "clicks": 0.02, "diversity": -0.38}) == (
+        "Here for revenue (60 %); against it diversity (38 %)."
+    )
+    assert pulled_in_words({"clicks": -1.0}) == "Here as the best that is left; against it clicks (100 %)."

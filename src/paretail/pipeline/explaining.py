@@ -33,6 +33,14 @@ def sentence(task: str, predicted: float, usual: float, parts: Mapping[str, floa
     return f"{head}: {tail}." if tail else f"{head}."
 
 
+def pulled_in_words(parts: Mapping[str, float]) -> str:
+    """Say which goals speak for an item of a slate and which against it; `parts` are shares of all that is said."""
+    speaks = [f"{name} ({100 * part:.0f} %)" for name, part in parts.items() if part >= TOLD]
+    against = [f"{name} ({-100 * part:.0f} %)" for name, part in list(parts.items())[::-1] if part <= -TOLD]
+    head = f"Here for {', '.join(speaks)}" if speaks else "Here as the best that is left"
+    return f"{head}; against it {', '.join(against)}." if against else f"{head}."
+
+
 def parts_of(told: Explanations, pair: int, task: int) -> dict[str, float]:
     """Return what each group adds to one prediction, the largest first."""
     adds = told.contributions[pair, task]

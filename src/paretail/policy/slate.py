@@ -87,17 +87,17 @@ def valued(pool: Pool, goals: Goals, places: Rows) -> Slates:
     return Slates(places, {name: goal.value(pool, places) for name, goal in goals.items()})
 
 
-def pulls(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], places: Rows) -> list[list[str | None]]:
-    """Return for each slot the goal that pulled its item in: where it beats the usual candidate by most."""
-    names = [name for name in goals if name in weights]
-    over = np.full((len(names), *places.shape), -np.inf)
-    for number, name in enumerate(names):
+def pulls(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], places: Rows) -> dict[str, Values]:
+    """Return by goal how far it speaks for each item of a slate, `[users, slots]`: weight times gain over the usual.
+
+    The usual is the mean candidate in that slot, the others staying; what pulled an item in is the greatest.
+    """
+    found = {}
+    for name in (name for name in goals if name in weights):
         weight = np.broadcast_to(weights[name], (len(places),))[:, None]
         seen = pool.attention[: places.shape[1]] if goals[name].attended else 1.0
-        over[number] = weight * seen * _over_usual(pool, goals[name], places)
-    best = over.argmax(0) if names else np.zeros(places.shape, int)
-    return [[names[at] if names and place >= 0 else None for at, place in zip(*both, strict=True)]
-            for both in zip(best.tolist(), places.tolist(), strict=True)]  # fmt: skip
+        found[name] = np.asarray(weight * seen * _over_usual(pool, goals[name], places))
+    return found
 
 
 def _over_usual(pool: Pool, goal: Objective[Any], places: Rows) -> Values:

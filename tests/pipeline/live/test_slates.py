@@ -44,6 +44,20 @@ def test_each_line_says_what_it_is_there_for(live: LiveShop) -> None:
     assert [line.rank for line in answer.items] == list(range(1, 9))
 
 
+def test_with_explain_it_says_how_far_each_goal_speaks_for_an_item(live: LiveShop) -> None:
+    answer = asked(live, Goals(dial={"clicks": 0.4, "diversity": 0.6}), explain=True)
+    assert answer.degraded == []
+    assert answer.goals is not None
+    for line in answer.items:
+        assert set(line.pulls) == set(answer.goals.shares)
+        assert sum(map(abs, line.pulls.values())) == pytest.approx(1, abs=0.01)
+        assert line.pulled_by == next(iter(line.pulls))
+        assert line.pulled is not None
+        assert line.pulled.startswith("Here ")
+        assert {why.task for why in line.why} >= {"click"}
+        assert line.reason
+
+
 def test_it_composes_what_the_command_line_composes(live: LiveShop, shop: DemoShop, tmp_path: Path) -> None:
     answer = asked(live, Goals(dial={"clicks": 0.7}), exclude=["none"])
     out = tmp_path / "slates.parquet"

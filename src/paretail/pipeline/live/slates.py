@@ -12,6 +12,7 @@ from paretail.core.errors import Problem, UsageError
 from paretail.core.ids import Rows
 from paretail.data import filters
 from paretail.data.types import Predictions
+from paretail.pipeline.explaining import pulled_in_words
 from paretail.pipeline.live import bodies, ranked
 from paretail.pipeline.live.asked import Asked
 from paretail.pipeline.live.ranked import Drawn
@@ -21,13 +22,15 @@ from paretail.policy.compositions import How
 from paretail.policy.dials import Setting
 from paretail.policy.explore import draw
 from paretail.policy.goals import Goals
-from paretail.policy.objectives.base import codes_of
+from paretail.policy.objectives.base import Values, codes_of
 from paretail.policy.pool import Pool
 from paretail.policy.rules import Cap, Need, Pin, Rules
 from paretail.policy.slate import compose, pulls
 
 #: Digits of goals' values in answers.
 DIGITS: Final = 6
+#: Digits of how far goals speak for an item.
+PULL_DIGITS: Final = 3
 #: So many candidates stand for the usual one.
 USUAL: Final = 50
 #: The policy that chooses where no goals are asked: always the best first, so that every propensity is 1.
@@ -70,7 +73,7 @@ def listed(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest, degrad
         return *ranked.listed(asked, drawn, question, degraded), None
     try:
         if drawn.told is not None:
-            return slate(asked, ranked.learned(asked.engine, drawn.rows), drawn.told, question)
+            return slate(asked, ranked.learned(asked.engine, drawn.rows), drawn.told, question, degraded)
         degraded.append("ranker")
     except Exception as error:  # the retriever's list is better than none
         log.error("slate_failed", version=asked.engine.version, exc_info=error)
@@ -78,7 +81,7 @@ def listed(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest, degrad
     return *ranked.plain(asked, drawn, question.k, degraded), None
 
 
-def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.RecommendRequest) -> tuple[
+def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.RecommendRequest, degraded: list[str]) -> tuple[
     Rows, list[bodies.RecommendedItem], bodies.GoalsAnswer
 ]:  # fmt: skip
     """Return the rows, lines and forecast of a slate from candidates `rows` and what the ranker tells of them."""
@@ -93,9 +96,11 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
     hard = _rules(rules, asked, pool, pinned)
     places, propensity = _composed(steering, pool, setting, question, segment, hard)
     near, there = _told_apart(pool, places)
-    pulled = pulls(near, steering.available, setting.weights, there)[0]
+    pulled = pulls(near, steering.available, setting.weights, there)
     lines = _lines(asked, rows, places[0], told, pulled, propensity)
     chosen = places[0][places[0] >= 0]
+    if question.explain:
+        _explain(asked, lines, rows[chosen], {name: each[0][places[0] >= 0] for name, each in pulled.items()}, degraded)
     forecast = _answer(steering, near, there, setting, segment, hard.broken(places)[0])
     steering.exposures.add(rows[chosen])
     return rows[chosen], lines, forecast
@@ -130,16 +135,32 @@ def _composed(steering: Steering, pool: Pool, setting: Setting, question: bodies
     return drawn.places, drawn.propensity[0]
 
 
-def _lines(asked: Asked, rows: Rows, places: Rows, told: Predictions, pulled: Sequence[str | None],
+def _lines(asked: Asked, rows: Rows, places: Rows, told: Predictions, pulled: Mapping[str, Values],
            propensity: NDArray[np.float64] | None) -> list[bodies.RecommendedItem]:  # fmt: skip
     slots = np.flatnonzero(places >= 0)
     scores = (1.0 / np.arange(1, len(slots) + 1)).astype(np.float32)  # a slate is worth something as a whole alone
     lines = asked.lines(rows[places[slots]], scores, "goals")
     for line, slot in zip(lines, slots.tolist(), strict=True):
         ranked.tell(line, told, int(places[slot]), asked.engine.minor)
-        line.pulled_by = pulled[slot]
+        line.pulled_by = max(pulled, key=lambda name: float(pulled[name][0, slot]), default=None)
         line.propensity = None if propensity is None else float(propensity[slot])
     return lines
+
+
+def _explain(asked: Asked, lines: Sequence[bodies.RecommendedItem], rows: Rows, pulled: Mapping[str, Values],
+             degraded: list[str]) -> None:  # fmt: skip
+    """Tell in each line how far each goal speaks for it, and why its predictions are what they are."""
+    try:
+        ranked.explain(asked, lines, rows)
+    except Exception as error:  # a slate without explanations is better than none
+        log.error("explanations_failed", version=asked.engine.version, exc_info=error)
+        degraded.append("why")
+    for slot, line in enumerate(lines):
+        speaks = {name: float(each[slot]) for name, each in pulled.items()}
+        whole = sum(map(abs, speaks.values())) or 1.0
+        order = sorted(speaks, key=lambda name: -speaks[name])
+        line.pulls = {name: round(speaks[name] / whole, PULL_DIGITS) for name in order}
+        line.pulled = pulled_in_words(line.pulls)
 
 
 def policy_of(lines: Sequence[bodies.RecommendedItem]) -> tuple[str, list[str], list[float] | None]:

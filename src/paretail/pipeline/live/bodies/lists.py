@@ -82,7 +82,15 @@ class RecommendedItem(Struct, omit_defaults=True):
     pulled_by: Annotated[
         str | None, Meta(description="With `goals`: the goal for which it is there more than the usual candidate.")
     ] = None  # fmt: skip
-    why: Annotated[list[Explanation], Meta(description="With `order` and `explain`: each prediction explained.")] = []
+    pulls: Annotated[
+        dict[str, float],
+        Meta(description="With `goals` and `explain`: how far each goal speaks for the item against the usual "
+             "candidate, the others staying; parts of all that speaks for and against it."),
+    ] = {}  # fmt: skip
+    pulled: Annotated[str | None, Meta(description="The same in words.")] = None
+    why: Annotated[
+        list[Explanation], Meta(description="With `order` or `goals`, and `explain`: each prediction explained.")
+    ] = []
     propensity: Annotated[
         float | None,
         Meta(description="With `explore`: the probability with which it was drawn at this place, given those before."),
