@@ -14,7 +14,7 @@ from paretail.rank.config import RankConfig
 from paretail.rank.isotonic import HELD, Isotonic, logit, shifts
 from paretail.rank.judging import Later, judged
 from paretail.rank.segments import bands, divided, item_segments
-from paretail.rank.tables import sigmoid
+from paretail.rank.tables import expected, probability, sigmoid
 
 ROWS = 60_000
 
@@ -62,21 +62,20 @@ def test_uneven_weights_count_as_fewer_examples() -> None:
     assert logit(Calibration.fit("platt", p, label, weight, seen)(p[:1]))[0] < logit(p[:1])[0] + 0.5
 
 
-def test_purchases_are_calibrated_as_if_all_pairs_had_been_clicked() -> None:
-    """The policy shows, and people click, what is bought less often than told: the others are bought as told."""
+def test_what_follows_a_click_is_told_given_the_click() -> None:
+    """What nobody knows of a pair lifts both click and purchase: those that were clicked buy more than all would."""
     rng = np.random.default_rng(2)
-    liked = rng.random(ROWS) < 0.5
-    propensity, p_click = np.where(liked, 0.9, 0.4), np.where(liked, 0.5, 0.2)
-    there = (rng.random(ROWS) < propensity) & (rng.random(ROWS) < p_click)
-    true = np.where(liked, 0.3, 0.4)
-    buy = np.where(there, rng.random(ROWS) < true, np.nan)
-    told = {"click": p_click, "purchase": np.full(ROWS, 0.4)}
-    asked = Later({task: p[there] for task, p in told.items()},
-                  {"click": np.ones(int(there.sum())), "purchase": buy[there]}, np.full(int(there.sum()), np.nan),
-                  np.ones(int(there.sum())), np.ones(int(there.sum())), np.arange(int(there.sum())), None,
-                  propensity[there])  # fmt: skip
-    fit = calibrations(judged(asked, RankConfig(), [])["calibration"])["purchase"]
-    assert fit(told["purchase"]).mean() == pytest.approx(0.35, abs=0.012)
+    eta, unknown = rng.normal(-1, 0.4, ROWS), rng.normal(0, 0.7, ROWS)
+    clicked, bought = sigmoid(eta - 0.5 + unknown), sigmoid(eta + unknown)
+    spread = np.full(ROWS, 0.7**2)
+    told = probability((eta - 0.5, spread), (eta, spread), spread)
+    assert told.mean() > expected(sigmoid, eta, spread).mean() + 0.05
+    for part in np.array_split(np.argsort(eta), 4):
+        weight = clicked[part]
+        assert np.average(told[part], weights=weight) == pytest.approx(
+            np.average(bought[part], weights=weight), abs=0.01
+        )
+    np.testing.assert_allclose(probability((eta, spread), (eta, spread), 0 * spread), expected(sigmoid, eta, spread))
 
 
 def test_segments_are_shifted_towards_what_they_did() -> None:
@@ -133,8 +132,7 @@ def later(seed: int = 0) -> Later:
     buy = click & (rng.random(ROWS) < q)
     labels = {"click": click * 1.0, "purchase": np.where(click, buy, np.nan), "value": np.where(buy, 0.0, np.nan)}
     told = {"click": p, "purchase": q, "value": np.where(item < 12, 0.5, 1.0) * value}
-    return Later(told, labels, np.where(buy, value, np.nan), seen, np.ones(ROWS), rng.integers(500, size=ROWS), item,
-                 np.ones(ROWS))  # fmt: skip
+    return Later(told, labels, np.where(buy, value, np.nan), seen, np.ones(ROWS), rng.integers(500, size=ROWS), item)
 
 
 def test_a_later_part_is_judged_and_calibrated() -> None:

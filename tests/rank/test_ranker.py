@@ -26,6 +26,7 @@ from paretail.rank.sharing import SHARING  # noqa: E402
 from .world import World, world  # noqa: E402
 
 QUICK = {"epochs": 10, "dim": 6, "own_dim": 2}
+DRAWS = 200_000
 
 
 @cache
@@ -63,9 +64,9 @@ def test_probabilities_are_those_of_the_world() -> None:
     assert alike(told.p_click, truth.p_click) > 0.91
     assert alike(told.p_purchase, truth.p_purchase) > 0.8
     for predicted, true in ((told.p_click, truth.p_click), (told.p_purchase, truth.p_purchase)):
-        assert predicted.mean() / true.mean() == pytest.approx(1, abs=0.08)
+        assert predicted.mean() / true.mean() == pytest.approx(1, abs=0.1)
         bins = np.array_split(np.argsort(predicted), 10)
-        assert np.mean([abs(predicted[part].mean() - true.ravel()[part].mean()) for part in bins]) < 0.03
+        assert np.mean([abs(predicted[part].mean() - true.ravel()[part].mean()) for part in bins]) < 0.035
     true_value = truth.p_click * truth.p_purchase * truth.value
     assert told.value.mean() / true_value.mean() == pytest.approx(1, abs=0.12)
     assert ((told.p_cart > 0) & (told.p_cart < 1)).all()
@@ -203,10 +204,16 @@ def test_served_is_what_was_trained(sharing: str) -> None:
         ends = [tuple(part[torch.from_numpy(rows)] for part in end)
                 for end, rows in ((people, user), (net.items(), item))]  # fmt: skip
         told = net.beliefs(ends[0], ends[1], torch.from_numpy(features), torch.from_numpy(price))
-    mean, variance = served.beliefs((people[0].numpy(), people[1].numpy()), user, item, features, price)
+    mean, variance, together = served.beliefs((people[0].numpy(), people[1].numpy()), user, item, features, price)
     for place, task in enumerate(tasks):
         np.testing.assert_allclose(mean[place], told.mean[task].numpy(), rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(variance[place], told.variance[task].numpy(), rtol=1e-4)
+        np.testing.assert_allclose(together[place], told.together[task].numpy(), rtol=1e-4, atol=1e-6)
+    weights = net.weights().detach()
+    p, q = (torch.normal(means.expand(DRAWS, -1), spreads.sqrt(), generator=draw)
+            for means, spreads in ((end[0][0, : net.columns], end[1][0, : net.columns]) for end in ends))  # fmt: skip
+    logits = (p * q) @ weights.T
+    np.testing.assert_allclose(together[:, 0], torch.cov(logits.T)[0].numpy(), atol=0.02 * float(logits.var(0).max()))
 
 
 def test_gaussians() -> None:

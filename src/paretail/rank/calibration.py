@@ -4,7 +4,7 @@
     value' = value · Σ actual / Σ predicted
 
 The prior keeps few examples from moving much: the two numbers are near 1 and 0 unless the later events say otherwise.
-Of what follows a click, w are those with which clicked examples stand for all pairs, 1 / (propensity · p_click), cut.
+What may follow a click is told given the click (`tables.probability`), so that each clicked example counts as it is.
 Isotonic calibration and shifts by segment: `isotonic.py` beside.
 
 J. Platt, "Probabilistic outputs for support vector machines", 1999. Deviations: 1. The prior instead of smoothed

@@ -22,16 +22,13 @@ Floats = NDArray[np.float64]
 #: A task has a weight of clicks, that of what follows them rises where clicks are rare.
 CLICK: Final = "click"
 VALUE: Final = "value"
-#: Weights of clicked examples end at so many times their mean.
-HEAVIEST: Final = 10.0
 
 
 @dataclass(frozen=True, eq=False)
 class Later:
     """Impressions of the newest part: what is `told` of each, uncalibrated, and what happened (NaN where not known).
 
-    `paid` is in minor units, as `told["value"]`; `segment` is that of the item by which is calibrated; `propensity` is
-    with which the policy showed it.
+    `paid` is in minor units, as `told["value"]`; `segment` is that of the item by which is calibrated.
     """
 
     told: Mapping[str, Floats]
@@ -41,7 +38,6 @@ class Later:
     weight: Floats
     user: Codes
     segment: Codes | None
-    propensity: Floats
 
     def of(self, task: str, click_power: float) -> tuple[NDArray[np.bool_], Floats, Floats]:
         """Return the rows that know a task's answer, their weights, and P(seen) of them."""
@@ -49,14 +45,6 @@ class Later:
         power = 0.0 if task == CLICK else click_power
         seen = self.seen[there] if task == CLICK else np.ones(int(there.sum()))
         return there, self.weight[there] * self.told[CLICK][there] ** -power, seen
-
-    def as_if_all(self, rows: NDArray[np.bool_]) -> Floats:
-        """Return weights with which the clicked `rows` stand for all pairs, shown and clicked or not, cut at HEAVIEST.
-
-        Vectors learned with them would be noise; a calibration is two numbers.
-        """
-        weight = 1 / (self.propensity[rows] * self.told[CLICK][rows])
-        return np.asarray(np.minimum(weight, HEAVIEST * weight.mean()))
 
 
 def judged(later: Later, config: RankConfig, divided: Sequence[Segments]) -> dict[str, Any]:
@@ -93,7 +81,8 @@ def value_ratio(later: Later, rows: NDArray[np.bool_]) -> float:
 
 def _fitted(task: str, later: Later, config: RankConfig, rows: NDArray[np.bool_]) -> Calibration:
     there, weight, seen = later.of(task, config.click_power)
-    weight = weight if task == CLICK else later.as_if_all(there)
+    if task != CLICK:
+        weight = np.ones(len(weight))  # they were clicked, and what is told is what follows a click
     keep = rows[there]
     if not keep.any():
         return Calibration()

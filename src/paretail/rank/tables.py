@@ -8,7 +8,7 @@ features' network, whatever its architecture, is asked as it is. A test holds th
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
@@ -18,6 +18,9 @@ Floats = NDArray[np.float64]
 Dense = NDArray[np.float32]
 #: Means and variances, a row each user or item.
 Ends = tuple[Dense, Dense]
+#: Mean and variance of logits.
+Moments = tuple[Floats, Floats]
+EDGE: Final = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +37,29 @@ class Tables:
     log_sigma: float
 
     def beliefs(self, people: Ends, user: NDArray[Any], item: NDArray[Any], features: Dense,
-                price: Dense) -> tuple[Floats, Floats]:  # fmt: skip
-        """Return mean and variance `[tasks, pairs]` of the logits of pairs."""
+                price: Dense) -> tuple[Floats, Floats, Floats]:  # fmt: skip
+        """Return mean and variance `[tasks, pairs]` of the logits of pairs, and their covariance with the first one."""
         x = self.net(features)
-        mean, variance = np.empty(x.shape), np.empty(x.shape)
-        _believe(*people, *self.items, self.mix, self.fixed, x, user, item, price, mean, variance)
-        return mean, variance
+        mean, variance, together = (np.empty(x.shape) for _ in range(3))
+        _believe(*people, *self.items, self.mix, self.fixed, x, user, item, price, mean, variance, together)
+        return mean, variance, together
+
+
+def probability(click: Moments, task: Moments, together: Floats) -> Floats:
+    """Return P(task | click) = E[σ(η_click) σ(η_task)] / E[σ(η_click)] of logits that are Gaussian together.
+
+    What nobody knows of a pair lifts both: those who click are likelier to buy than all would be. Two points for the
+    logit of the click, and two for what of the other's does not follow from it.
+    """
+    spread = np.sqrt(click[1])
+    follows = together / np.maximum(spread, EDGE)
+    rest = np.sqrt(np.maximum(task[1] - follows**2, 0))
+    clicks, both = np.zeros(len(spread)), np.zeros(len(spread))
+    for side in (-1, 1):
+        p = sigmoid(click[0] + side * spread)
+        middle = task[0] + side * follows
+        clicks, both = clicks + p, both + p * 0.5 * (sigmoid(middle + rest) + sigmoid(middle - rest))
+    return both / clicks
 
 
 def expected(of: Callable[[Floats], Floats], mean: Floats, variance: Floats) -> Floats:
@@ -54,8 +74,8 @@ def sigmoid(eta: Floats) -> Floats:
 
 
 @njit(cache=True, nogil=True)
-def _believe(p, p_var, q, q_var, mix, fixed, x, user, item, price, mean, variance):  # type: ignore[no-untyped-def]
-    """Fill mean and variance: the same sums as `RankNet.beliefs`, pair by pair."""
+def _believe(p, p_var, q, q_var, mix, fixed, x, user, item, price, mean, variance, together):  # type: ignore[no-untyped-def]
+    """Fill mean, variance and covariance: the same sums as `RankNet.beliefs`, pair by pair."""
     tasks, columns = mix.shape
     for pair in range(len(user)):
         u, i, cost = user[pair], item[pair], price[pair]
@@ -64,9 +84,11 @@ def _believe(p, p_var, q, q_var, mix, fixed, x, user, item, price, mean, varianc
                              + (fixed[1, t] + p[u, columns + tasks + t]) * cost)  # fmt: skip
             variance[t, pair] = (p_var[u, columns + t] + q_var[i, columns + t]
                                  + p_var[u, columns + tasks + t] * cost * cost)  # fmt: skip
+            together[t, pair] = 0.0
         for k in range(columns):
             both = p[u, k] * q[i, k]
             spread = p_var[u, k] * q[i, k] ** 2 + p[u, k] ** 2 * q_var[i, k] + p_var[u, k] * q_var[i, k]
             for t in range(tasks):
                 mean[t, pair] += mix[t, k] * both
                 variance[t, pair] += mix[t, k] ** 2 * spread
+                together[t, pair] += mix[0, k] * mix[t, k] * spread

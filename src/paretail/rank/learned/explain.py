@@ -13,7 +13,8 @@ and Δq = q_i - q̄ = own + attributes, the vectors' part of a logit's mean spli
 
 The network of the features is split by integrated gradients from the average features, φ_j = x_j ∫ ∂net(αx)/∂x_j dα, by
 the midpoint rule, and summed over the columns of each group. `certainty` is what the spread of the beliefs does: the
-mean of σ(η) lies nearer a half than σ of the mean. `calibration` is what calibrating moves.
+mean of σ(η) lies nearer a half than σ of the mean, and what follows a click is told given the click. `calibration` is
+what calibrating moves.
 
 Source: M. Sundararajan, A. Taly, Q. Yan, "Axiomatic attribution for deep networks", ICML 2017, arXiv:1703.01365; the
 halves of a product of two ends are its integrated gradient. Deviations: 1. What the midpoint rule misses (up to .002
@@ -32,8 +33,8 @@ from torch import Tensor
 
 from paretail.data.features.pairs import GROUPS, NAMES
 from paretail.rank.isotonic import logit
-from paretail.rank.learned.gaussian import expected
 from paretail.rank.learned.network import SIGMA, SMALL, Beliefs, RankNet
+from paretail.rank.tables import Moments, expected, probability, sigmoid
 
 #: Steps of the integral: a network of rectifiers is bent at some places of the way.
 STEPS: Final = 64
@@ -156,10 +157,20 @@ class Explainer:
                 spread = 0.5 * (variance.double().numpy() + sigma**2)
                 levels = [alone + log_price + of for of in (0.0, spread, spread + self.log_ratio)]
             else:
-                p = expected(torch.sigmoid, mean, variance).double().numpy()
+                p = self._expected(task, told)
                 levels = [alone, logit(p), self._calibrated(task, p, item_idx)]
             found.append(np.stack(levels))
         return np.stack(found, 2)
+
+    def _expected(self, task: str, told: Beliefs) -> Floats:
+        """Return what `ranker.py` tells of a probability before it is calibrated."""
+
+        def moments(of: str) -> Moments:
+            return told.mean[of].double().numpy(), told.variance[of].double().numpy()
+
+        if task == "click":
+            return expected(sigmoid, *moments(task))
+        return probability(moments("click"), moments(task), told.together[task].double().numpy())
 
     def _calibrated(self, task: str, p: Floats, item_idx: NDArray[Any] | None) -> Floats:
         """Return calibrated logits; without items their mean over all, as they are shown."""

@@ -68,10 +68,14 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Beliefs:
-    """Mean and variance of each task's logit (of `value`: of its logarithm), and the tensors that the tasks share."""
+    """Mean and variance of each task's logit (of `value`: of its logarithm), their covariance with the first task's,
+
+    and the tensors that the tasks share.
+    """
 
     mean: Mapping[str, Vector]
     variance: Mapping[str, Vector]
+    together: Mapping[str, Vector]
     shared: Sequence[Tensor] = field(default=())
     penalty: Tensor = field(default_factory=lambda: torch.zeros(()))
 
@@ -138,10 +142,11 @@ class RankNet(nn.Module):
         variance = (
             spread @ (mix**2).T + p_var[:, k : k + every] + q_var[:, k:] + p_var[:, k + every :] * price[:, None] ** 2
         )
-        return Beliefs(
-            dict(zip(self.tasks, mean.unbind(1), strict=True)), dict(zip(self.tasks, variance.unbind(1), strict=True)),
-            (p, q, *out.shared), out.penalty,
-        )  # fmt: skip
+        together = spread @ (mix * mix[0]).T
+        of_mean, of_variance, of_both = (
+            dict(zip(self.tasks, one.unbind(1), strict=True)) for one in (mean, variance, together)
+        )
+        return Beliefs(of_mean, of_variance, of_both, (p, q, *out.shared), out.penalty)
 
     def weights(self) -> Float[Tensor, "tasks columns"]:
         """Return the weight w_tk that each task gives to each column."""

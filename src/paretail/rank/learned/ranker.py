@@ -33,7 +33,7 @@ from paretail.rank.learned.network import SIGMA, RankNet, Sizes, state_of
 from paretail.rank.learned.transfer import Origin, started
 from paretail.rank.segments import divided, item_segments
 from paretail.rank.sides import UserSides, named_item_sides
-from paretail.rank.tables import Ends, Tables, expected, sigmoid
+from paretail.rank.tables import Ends, Tables, expected, probability, sigmoid
 
 #: The share of the impressions, the newest, on which the ranker is calibrated and judged.
 LATER: Final = 0.1
@@ -94,7 +94,7 @@ class Ranker:
             remarks += (started(net, origin, names, items),)
         fresh = cls(config, examples.tasks, net, features, sides)
         curves = learn(net, frame.first(1 - LATER), config, config.epochs, config.lr, seed, progress)
-        calibrated = fresh._judged(frame, graph.tables["item"], examples.propensity)
+        calibrated = fresh._judged(frame, graph.tables["item"])
         learn(net, frame, config, max(1, round(AGAIN * config.epochs)), AGAIN_LR * config.lr, seed + 1, progress)
         net.settle()
         net.eval()
@@ -132,7 +132,7 @@ class Ranker:
         """Return P(click) of pairs, the logit taken `deviates[pairs]` deviations above its mean."""
         people, price = self._people(history, known), self.features.facts.price_ratio[item_idx]
         features = self.features.matrix(history, user_idx, item_idx, ts_ms)
-        means, variances = self._tables.beliefs(people, user_idx, item_idx, features, price)
+        means, variances, _ = self._tables.beliefs(people, user_idx, item_idx, features, price)
         click = self.tasks.index("click")
         p = sigmoid(means[click] + deviates * np.sqrt(variances[click]))
         return np.asarray(self._calibrate("click", p, item_idx))
@@ -152,8 +152,8 @@ class Ranker:
             at = slice(start, start + BLOCK)
             features = self.features.matrix(history, user_idx[at], item_idx[at], ts_ms[at])
             price = self.features.facts.price_ratio[item_idx[at]]
-            mean, variance = (part[at_value][:, None] for part in
-                              self._tables.beliefs(people, user_idx[at], item_idx[at], features, price))  # fmt: skip
+            told = self._tables.beliefs(people, user_idx[at], item_idx[at], features, price)
+            mean, variance = (part[at_value][:, None] for part in told[:2])
             factor = self._prices[item_idx[at], None] * self.value_ratio
             found[at] = np.exp(mean + z * np.sqrt(variance + sigma**2)) * factor
         return found
@@ -244,18 +244,24 @@ class Ranker:
     def _told(self, tables: Tables, people: Ends, user_idx: NDArray[Any], item_idx: NDArray[Any],
               features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:  # fmt: skip
         price = self.features.facts.price_ratio[item_idx]
-        means, variances = tables.beliefs(people, user_idx, item_idx, features, price)
+        means, variances, together = tables.beliefs(people, user_idx, item_idx, features, price)
+        click = means[0], variances[0]
         found = {}
-        for task, mean, variance in zip(self.tasks, means, variances, strict=True):
+        for task, mean, variance, shared in zip(self.tasks, means, variances, together, strict=True):
             if task == "value":
                 sigma = np.exp(tables.log_sigma).clip(*SIGMA)
                 value = np.exp(mean + 0.5 * (variance + sigma**2))
                 found[task] = value * self._prices[item_idx] * self.value_ratio
             else:
-                found[task] = self._calibrate(task, expected(sigmoid, mean, variance), item_idx)
+                p = (
+                    expected(sigmoid, mean, variance)
+                    if task == "click"
+                    else probability(click, (mean, variance), shared)
+                )
+                found[task] = self._calibrate(task, p, item_idx)
         return found
 
-    def _judged(self, frame: Frame, items: pl.DataFrame, propensity: NDArray[np.float32]) -> dict[str, Any]:
+    def _judged(self, frame: Frame, items: pl.DataFrame) -> dict[str, Any]:
         """Calibrate on the newest impressions; return the numbers, and how reliable the predictions are."""
         self.net.eval()
         earlier, later = frame.first(1 - LATER), frame.last(LATER)
@@ -263,13 +269,14 @@ class Ranker:
         with torch.inference_mode():
             own = torch.arange(self.net.user_own.mean.shape[0])
             mean, variance = self.net.users(own, self.net.get_buffer("user_columns"))
-            told = self._told(self.net.tables(), (mean.numpy(), variance.numpy()), user, item, later.features.numpy())
+        tables, people = self.net.tables(), (mean.numpy(), variance.numpy())
+        told = self._told(tables, people, user, item, later.features.numpy())
+        with torch.inference_mode():
             seen = self.net.seen(later.position).exp().double().numpy()
         labels = {task: label.double().numpy() for task, label in later.labels.items()}
         paid = np.exp(labels.get("value", np.full(len(user), np.nan))) * self._prices[item]
         segment = None if self._segments is None else self._segments[item]
-        shown = propensity[-len(user) :].astype(np.float64)
-        asked = Later(told, labels, paid, seen, later.weight.double().numpy(), user, segment, shown)
+        asked = Later(told, labels, paid, seen, later.weight.double().numpy(), user, segment)
         before = [np.bincount(rows.numpy(), minlength=int(all_rows.max()) + 1)[those] for rows, all_rows, those in
                   ((earlier.user, frame.user, user), (earlier.item, frame.item, item))]  # fmt: skip
         return judged(asked, self.config, divided(items, self.features.facts, item, *before))
