@@ -32,6 +32,7 @@ VERBS = {
     "release": ("paretail.cli.release:release", "Say whether a setting may go live, from a log of what is served."),
     "experiment": ("paretail.cli.experiment:experiment", "Say where the experiments of a shop stand."),
     "compare": ("paretail.cli.compare:compare", "Train several models and tell what each is worth and costs."),
+    "search": ("paretail.cli.search:search", "Search for a graph model of the shop's own."),
     "evaluate": ("paretail.cli.evaluate:evaluate", "Measure a bundle on events that it has not seen."),
     "serve": ("paretail.cli.serve:serve", "Answer over HTTP."),
     "items": ("paretail.cli.items:app", "Put a file of items into a store."),

@@ -81,8 +81,11 @@ class Draft:
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
 
 
-def publish(draft: Draft, root: Path) -> str:
-    """Write the draft as a new version below `root` and make it current; return its name. All or nothing."""
+def publish(draft: Draft, root: Path, turn: bool = True) -> str:
+    """Write the draft as a new version below `root`, return its name; all or nothing.
+
+    It becomes the current one, without `turn` only where there is no other.
+    """
     refuse_foreign(root)
     created = now_ms()
     with folder_aside(root / "versions") as aside:
@@ -93,7 +96,8 @@ def publish(draft: Draft, root: Path) -> str:
         (aside / "manifest.json").write_text(text, encoding="utf-8")
         version = f"{_stamp(created)}-{sha256(text.encode()).hexdigest()[:16]}"
         settle(aside, root / "versions" / version)
-    _turn_to(root, version)
+    if turn or len(versions(root)) == 1:
+        _turn_to(root, version)
     return version
 
 

@@ -13,6 +13,7 @@ from paretail.data.config import DataConfig
 from paretail.pipeline.experiments.config import ExperimentConfig
 from paretail.policy.config import PolicyConfig
 from paretail.rank.config import RankConfig
+from paretail.search.config import SearchConfig
 
 _DURATION = re.compile(r"\d+(\.\d+)?[smh]", re.ASCII)
 
@@ -122,6 +123,7 @@ class ShopConfig(Config):
     model: ModelConfig = ModelConfig()
     rank: RankConfig = RankConfig()
     policy: PolicyConfig = PolicyConfig()
+    search: SearchConfig = SearchConfig()
     serve: ServeConfig = ServeConfig()
     store: StoreConfig = StoreConfig()
     experiments: list[ExperimentConfig] = Field(

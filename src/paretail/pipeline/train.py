@@ -101,31 +101,50 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
     seconds = config.train.budget_seconds if budget_seconds is None else budget_seconds
     progress("Building the graph")
     target = turned(shop, config.goal.lists)
-    graph, question = _asked(target, config)
+    graph, question = asked(target, config)
     found = swept(target, graph, config.rank, seed, progress) if sweep else None
     with threadpool_limits(1 if len(graph.history.item_idx) < FEW_EVENTS else None, "blas"):
         wanted = config.model
         name, choice, fitted = chosen(graph, question, wanted.name, wanted.settings, seed, seconds, progress)
+    trained = published(target, graph, question, config, (name, choice, fitted), out, seed, progress)
+    told = None if found is None else write_sweep(out, trained.version, found)
+    return replace(trained, tradeoff=found, sweep=told)
+
+
+def published(
+    target: Target, graph: ShopGraph, question: Question, config: ShopConfig, model: tuple[str, Choice, Retriever],
+    out: Path, seed: int, progress: Progress = silent, turn: bool = True,
+) -> Trained:  # fmt: skip
+    """Add associations and a ranker to a fitted model, by its name and with the choice made, and publish it to `out`.
+
+    Without `turn` it does not become the current version where there is one.
+    """
+    name, choice, fitted = model
     facts = _facts(graph, question, config, name, choice, seed) | {"run": getattr(fitted, "run", None)}
     progress("Counting associations")
     draft = drafted(target, graph, config, fitted, choice.metrics, facts)
     remarks = add_ranker(draft, target, graph, config.rank, seed, progress)
     progress("Publishing")
-    version = publish(draft, out)
+    version = publish(draft, out, turn)
     page = write_page(out, version, facts, draft.facts.get(GROUP), config.data.currency)
-    told = None if found is None else write_sweep(out, version, found)
-    return Trained(version, choice, facts, remarks, page, found, told)
+    return Trained(version, choice, facts, remarks, page)
 
 
 def graph_of(config: ShopConfig, base: Path, progress: Progress = silent) -> tuple[ShopGraph, Question]:
     """Import the shop's files (relative to `base`) and return the graph and what is asked of it; nothing is written."""
+    return asked(target_of(config, base, progress), config)
+
+
+def target_of(config: ShopConfig, base: Path, progress: Progress = silent) -> Target:
+    """Import the shop's files (relative to `base`), as a shop whose items are what lists hold; nothing is written."""
     progress("Importing")
     shop = ingest(config.data, base, progress=progress).shop
     progress("Building the graph")
-    return _asked(turned(shop, config.goal.lists), config)
+    return turned(shop, config.goal.lists)
 
 
-def _asked(target: Target, config: ShopConfig) -> tuple[ShopGraph, Question]:
+def asked(target: Target, config: ShopConfig) -> tuple[ShopGraph, Question]:
+    """Return the graph, and what is asked of it."""
     graph = target.graph()
     return graph, TO_BE_FRIENDS if target.name == USER else question_of(graph.history, config)
 

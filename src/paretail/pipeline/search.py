@@ -1,0 +1,229 @@
+"""Search: from the shop's files to a graph model of its own, beside honest baselines, published as a bundle.
+
+All that is chosen is chosen on hidden events of the training log; a holdout is never read. What the search is told of
+and what the choice is judged on are different users (`search/ground.py`).
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from paretail.core.errors import Problem, UsageError
+from paretail.core.files import atomic_file, check_writable
+from paretail.core.progress import Progress, silent
+from paretail.core.rng import rng_for
+from paretail.graph.shopgraph import ShopGraph
+from paretail.graph.targets import Target
+from paretail.pipeline import search_page
+from paretail.pipeline.bundle import Bundle, current_or_none, refuse_foreign
+from paretail.pipeline.config import ModelConfig, ShopConfig
+from paretail.pipeline.ranking import rooted
+from paretail.pipeline.search_report import CURRENT, Judged, Searched, as_text
+from paretail.pipeline.train import FEW_EVENTS, Trained, asked, check_model, published, target_of
+from paretail.retrieve.base import Question
+from paretail.retrieve.choose import Choice
+from paretail.retrieve.fitting import FitContext, fit
+from paretail.retrieve.models import model as model_of
+from paretail.retrieve.spec import PRESETS, GraphModelSpec
+from paretail.search.config import SearchConfig
+from paretail.search.fields import DEFAULTS
+from paretail.search.ground import Ground
+from paretail.search.importance import effects
+from paretail.search.journal import Journal
+from paretail.search.loop import Loop, Plan, Tried
+from paretail.search.picking import Picked, ahead, picked
+from paretail.search.space import GraphSpace, checked
+from paretail.search.strategies import build
+from paretail.search.trial import LENGTH, Job
+from paretail.search.workers import Lab, Workers
+
+#: A baseline that chooses its own settings has this share of the budget, and at most so many seconds.
+CHOOSING_SHARE: Final = 1 / 20
+CHOOSING_SECONDS: Final = 120.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for beside shop.toml."""
+
+    goals: tuple[str, ...] = ("accuracy",)
+    workers: int | None = None
+    seed: int | None = None
+    pick: str | None = None
+    ray: str | None = None
+
+
+def search(
+    config: ShopConfig, base: Path, out: Path, bundle: Path, wish: Asked | None = None, progress: Progress = silent
+) -> Searched:
+    """Search the space of `[search]` on the shop's files (relative to `base`), report to `out`, publish to `bundle`.
+
+    What `out` holds of an earlier search of the same data is used, so that one that was killed goes on. The version
+    becomes current where there is none, or where it is better on users kept apart than the current one's settings.
+    Raises ConfigError, DataError, UsageError, MissingExtraError (LEARN-01).
+    """
+    wish = wish or Asked()
+    _check(config, out, bundle)
+    seed = config.train.seed if wish.seed is None else wish.seed
+    with _alone(out):
+        target = target_of(config, base, progress)
+        graph, question = asked(target, config)
+        with threadpool_limits(1 if len(graph.history.item_idx) < FEW_EVENTS else None, "blas"):
+            searched = _searched(graph, question, config, out, bundle, wish, seed, progress)
+            rooted_config = config.model_copy(update={"rank": rooted(config.rank, base)})
+            trained = _published(searched, target, graph, question, rooted_config, bundle, seed, progress)
+        done = replace(searched, version=trained.version, ranker=trained.account)
+        _write(done, out)
+        return done
+
+
+def _check(config: ShopConfig, out: Path, bundle: Path) -> None:
+    """Refuse what can be refused before the data are read."""
+    import_module("paretail.learn")  # raises LEARN-01 without torch
+    checked(config.search.space)
+    for name in config.search.baselines:
+        check_model(ModelConfig(name=name))
+    check_writable(out)
+    refuse_foreign(bundle)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold the folder; raises UsageError (SRCH-18) where another search does."""
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found = f"another search is running in {out}"
+            raise UsageError(
+                Problem("SRCH-18", found, "One search in a folder", "Wait for it, or choose another --out")
+            ) from None
+        yield
+
+
+def _searched(
+    graph: ShopGraph, question: Question, config: ShopConfig, out: Path, bundle: Path, wish: Asked, seed: int,
+    progress: Progress,
+) -> Searched:  # fmt: skip
+    asks = config.search
+    space = GraphSpace.of(graph, question, asks.space)
+    strategy = build(asks.strategy, space, seed=seed, goals=len(wish.goals), settings=asks.settings)
+    ground = Ground.of(graph, question, seed, None if asks.exclude == "auto" else asks.exclude)
+    journal = Journal.open(out / "evaluations.jsonl", ground.fingerprint)
+    with _lab(ground, out, wish) as lab:
+        loop = Loop(space, strategy, lab, journal, _plan(asks, wish.goals, seed))
+        rivals = _baselines(space, asks, bundle, seed)
+        measured = loop.baselines(list(rivals.values()), progress)
+        found = loop.run(progress)
+    judged = [
+        Tried(0, -1, space.place_of(job.settings), job.settings | one.get("settings", {}), None, one, name)
+        for (name, job), one in zip(rivals.items(), measured, strict=True)
+    ]
+    points = [one for one in judged if rivals[one.name].model == "graph" and one.name != CURRENT]
+    choice = picked([*found.trials, *points], wish.goals, wish.pick)
+    return _told(ground, space, asks, wish.goals, found, judged, choice, journal, seed)
+
+
+def _plan(asks: SearchConfig, goals: tuple[str, ...], seed: int) -> Plan:
+    way = [asks.strategy, asks.settings, asks.batch, asks.screen, asks.keep, asks.space, goals, seed]
+    named = sha256(repr(way).encode()).hexdigest()[:8]
+    return Plan(
+        goals, asks.trials, asks.batch, asks.screen, asks.keep, asks.budget_seconds, asks.patience, asks.target, seed,
+        named,
+    )  # fmt: skip
+
+
+@contextmanager
+def _lab(ground: Ground, out: Path, wish: Asked) -> Iterator[Lab]:
+    folder = out / "ground"
+    shutil.rmtree(folder, ignore_errors=True)
+    ground.save(folder)
+    try:
+        with _workers(folder, wish) as lab:
+            yield lab
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _workers(folder: Path, wish: Asked) -> AbstractContextManager[Lab]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Workers(folder, wish.workers or cores)
+
+
+def _baselines(space: GraphSpace, asks: SearchConfig, bundle: Path, seed: int) -> dict[str, Job]:
+    """Return the jobs of the baselines; the model of the current version is one, with its settings."""
+    seconds = round(min(CHOOSING_SECONDS, CHOOSING_SHARE * asks.budget_seconds), 1)
+    jobs = {}
+    for name in dict.fromkeys(asks.baselines):
+        if name in PRESETS and name != "mf":  # the table's `mf` is matrix factorisation that tunes itself
+            weights = {"weights": space.options["weights"][0]}
+            jobs[name] = Job("graph", {**DEFAULTS, **weights, **PRESETS[name]}, seed=seed)
+        else:
+            jobs[name] = Job(name, {}, seed=seed, seconds=seconds)
+    if (version := current_or_none(bundle)) is not None:
+        facts = Bundle.load(bundle, version).manifest.facts
+        jobs[CURRENT] = Job(facts["model"], facts["settings"], seed=seed)
+    return jobs
+
+
+def _told(
+    ground: Ground, space: GraphSpace, asks: SearchConfig, goals: tuple[str, ...], found: Any, rivals: Sequence[Tried],
+    choice: Picked, journal: Journal, seed: int,
+) -> Searched:  # fmt: skip
+    measured = [one for one in found.trials if one.screened and "failed" not in one.screened]
+    scores = np.array([one.screened["ndcg"] for one in measured if one.screened], np.float64)
+    told = effects(
+        [space.tokens(one.architecture) for one in measured], scores, space.choices, rng_for("search/effects", seed)
+    )
+    matters = sorted(zip(space.fields, told, strict=False), key=lambda pair: -pair[1].share)
+    beside = [choice.chosen, *(one for one in rivals if one is not choice.chosen)]
+    return Searched(
+        strategy=asks.strategy, goals=goals, seed=seed, mode=ground.mode, target=ground.question.target,
+        told=len(ground.told), apart=0 if ground.apart is ground.told else len(ground.apart), size=space.size,
+        found=found, picked=choice, rivals=tuple(_judged(one, choice.chosen) for one in beside),
+        matters=tuple((name, effect, tuple(map(str, space.options[name]))) for name, effect in matters),
+        known=len(journal) - found.evaluated, others=journal.others,
+    )  # fmt: skip
+
+
+def _judged(one: Tried, chosen: Tried) -> Judged:
+    if one.whole is None or "failed" in one.whole:
+        return Judged(one, None)
+    return Judged(one, None if one is chosen else ahead(chosen, one, "apart"))
+
+
+def _published(
+    searched: Searched, target: Target, graph: ShopGraph, question: Question, config: ShopConfig, bundle: Path,
+    seed: int, progress: Progress,
+) -> Trained:  # fmt: skip
+    """Fit what was picked on all events and publish it."""
+    chosen = searched.picked.chosen
+    assert chosen.whole is not None
+    settings = {**chosen.settings, "epochs": chosen.whole["epochs"]}
+    spec = GraphModelSpec.parse(settings, "the search")
+    progress("Fitting")
+    fitted = fit(model_of("graph"), graph, spec, seed, FitContext(progress))
+    figure = f"NDCG@{LENGTH} {chosen.whole['ndcg']:.4f} ± {chosen.whole['error']:.4f}"
+    metrics = {searched.mode: {"ndcg": chosen.whole["ndcg"], "standard_error": chosen.whole["error"], "k": LENGTH,
+                               "tried": len(searched.found.trials)}}  # fmt: skip
+    choice = Choice(spec, metrics, tuple(searched.remarks), figure)
+    return published(
+        target, graph, question, config, ("graph", choice, fitted), bundle, seed, progress, turn=searched.turns
+    )
+
+
+def _write(done: Searched, out: Path) -> None:
+    for name, text in (("search.json", as_text(done)), ("search.html", search_page.page(done))):
+        with atomic_file(out / name) as aside:
+            aside.write_text(text, encoding="utf-8")

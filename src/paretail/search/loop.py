@@ -1,0 +1,255 @@
+"""The loop of a search: ask, screen, train, tell, round by round, until a stop rule says that it is enough.
+
+Each round is successive halving of two rungs: all of it is trained for a share of the epochs, the best of it in full.
+What a screened architecture would have reached, which its strategy must be told, is foretold by the median ratio of
+those that were trained in full; what is chosen was trained in full. Rounds are batch-synchronous: what is asked for
+follows from the seed and from earlier rounds alone, whatever the number of workers.
+K. Jamieson, A. Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization", AISTATS 2016,
+arXiv:1502.07943. Deviations: 1. within each round, two rungs; 2. the second training starts anew, for its learning
+rate falls over all of its epochs.
+
+A search that was killed is run again from its beginning: the strategy asks for the same, and the journal knows the
+answers, so that nothing is evaluated twice and the end is the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from time import monotonic
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from paretail.core.errors import Problem, UsageError
+from paretail.core.progress import Progress, silent
+from paretail.search.base import Architecture, Strategy
+from paretail.search.goals import gains
+from paretail.search.journal import Journal
+from paretail.search.space import GraphSpace
+from paretail.search.standing import standing
+from paretail.search.trial import Job, Measured
+from paretail.search.workers import Lab
+
+Stop = Literal["trials", "budget", "patience", "target", "space"]
+#: What each stop rule says to people.
+WHY: Final[dict[Stop, str]] = {
+    "trials": "all trials are done", "budget": "the time is up", "patience": "nothing better came for long enough",
+    "target": "the target is reached", "space": "there is nothing left to try",
+}  # fmt: skip
+#: A training may take so many times the mean share of the budget.
+LONGEST_SHARE: Final = 6.0
+FEWEST_MINUTES: Final = 1.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a search goes; `named` identifies it among others that share a journal."""
+
+    goals: tuple[str, ...] = ("accuracy",)
+    trials: int = 40
+    batch: int = 6
+    screen: float = 0.25
+    keep: float = 0.34
+    seconds: float = float("inf")
+    patience: int | None = None
+    target: float | None = None
+    seed: int = 0
+    named: str = ""
+
+    @property
+    def minutes(self) -> float | None:
+        """The longest that a training may take."""
+        if self.seconds == float("inf"):
+            return None
+        return max(FEWEST_MINUTES, LONGEST_SHARE * self.seconds / self.trials / 60)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One architecture: after screening, and where it was among the best of its round, after a whole training."""
+
+    number: int
+    round: int
+    architecture: Architecture
+    settings: Mapping[str, Any]
+    screened: Measured | None
+    whole: Measured | None
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people call it: its number, or the name of a baseline."""
+        return self.called or f"#{self.number}"
+
+    @property
+    def title(self) -> str:
+        """Its name, and what it is."""
+        return f"{self.name} ({name_of(self.settings)})"
+
+    @property
+    def failed(self) -> str | None:
+        """Why it could not be trained."""
+        found = self.whole or self.screened or {}
+        return found.get("failed")
+
+
+@dataclass
+class Found:
+    """What a search did so far: `best` has after each trial the greatest accuracy of those trained in full."""
+
+    trials: list[Tried] = field(default_factory=list)
+    best: list[float | None] = field(default_factory=list)
+    figures: list[dict[str, float]] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+    stopped: Stop = "trials"
+    seconds: float = 0.0
+    evaluated: int = 0  # those that the journal did not know
+    longest: float = 0.0  # of all rounds, in seconds
+
+    @property
+    def whole(self) -> list[Tried]:
+        """Return those that were trained in full, and did not fail."""
+        return [one for one in self.trials if one.whole is not None and "failed" not in one.whole]
+
+
+class Loop:
+    """A search over `space` by `strategy`; trainings are done by `lab` and kept in `journal`."""
+
+    def __init__(self, space: GraphSpace, strategy: Strategy, lab: Lab, journal: Journal, plan: Plan) -> None:
+        self.space, self.strategy, self.lab, self.journal, self.plan = space, strategy, lab, journal, plan
+        self.found, self.ratios = Found(), list[float]()
+
+    def baselines(self, jobs: Sequence[Job], progress: Progress = silent) -> list[Measured]:
+        """Train what the search is compared with; points of the space are told to the strategy too."""
+        progress("Training the baselines")
+        began = monotonic()
+        measured, new = self._evaluated(jobs)
+        self._spend("baselines", began, new)
+        known: dict[Architecture, Measured] = {}
+        for job, one in zip(jobs, measured, strict=True):
+            place = self.space.place_of(job.settings) if job.model == "graph" and "failed" not in one else None
+            if place is not None:
+                known[place] = one
+        if known:
+            self.strategy.tell(list(known), self._scores(list(known.values())))
+        return measured
+
+    def run(self, progress: Progress = silent) -> Found:
+        """Go on until a stop rule says so."""
+        number = 0
+        while (stop := self._stop()) is None:
+            progress(self._told(), len(self.found.trials) / self.plan.trials)
+            asked = self.strategy.ask(min(self.plan.batch, self.plan.trials - len(self.found.trials)))
+            if not asked:
+                stop = "space"
+                break
+            self._round(number, asked)
+            number += 1
+        self.found.stopped, self.found.alarms = stop, list(self.strategy.alarms)
+        return self.found
+
+    def _round(self, number: int, asked: Sequence[Architecture]) -> None:
+        began = monotonic()
+        screens, new = self._evaluated([self._job(one, self.plan.screen) for one in asked])
+        chosen = self._promoted(screens)
+        wholes, newer = self._evaluated([self._job(asked[row], 1.0) for row in chosen])
+        whole = dict(zip(chosen, wholes, strict=True))
+        self._learn_ratio([(screens[row], one) for row, one in whole.items()])
+        self.strategy.tell(asked, self._scores([self._foretold(one, whole.get(n)) for n, one in enumerate(screens)]))
+        self.found.figures.append({name: float(value) for name, value in self.strategy.figures.items()})
+        for row, one in enumerate(asked):
+            settings, place = self.space.settings(one), len(self.found.trials) + 1
+            self.found.trials.append(Tried(place, number, one, settings, screens[row], whole.get(row)))
+            self.found.best.append(self._best())
+        self._spend(f"round {number}", began, new + newer)
+
+    def _job(self, architecture: Architecture, share: float) -> Job:
+        minutes = self.plan.minutes
+        limit = None if minutes is None else max(FEWEST_MINUTES, minutes * share)
+        return Job("graph", self.space.settings(architecture), share, self.plan.seed, minutes=limit)
+
+    def _evaluated(self, jobs: Sequence[Job]) -> tuple[list[Measured], int]:
+        """Return what the jobs found, and how many of them the journal did not know."""
+        new = list({job.key: job for job in jobs if self.journal.get(job.key) is None}.values())
+        self.lab.run(new, lambda job, found: self.journal.add(job.key, _plain(job), found))
+        self.found.evaluated += len(new)
+        return [self.journal.get(job.key) or {"failed": "it was not evaluated"} for job in jobs], len(new)
+
+    def _promoted(self, screens: Sequence[Measured]) -> list[int]:
+        """Return the rows that are trained in full, the best after screening first."""
+        worth = standing(gains(screens, self.plan.goals))
+        order = [int(row) for row in np.argsort(-worth, kind="stable") if np.isfinite(worth[row])]
+        return order[: ceil(self.plan.keep * len(screens))]
+
+    def _learn_ratio(self, pairs: Sequence[tuple[Measured, Measured]]) -> None:
+        for screen, whole in pairs:
+            if "failed" not in whole and screen["ndcg"] > 0:
+                self.ratios.append(whole["ndcg"] / screen["ndcg"])
+
+    def _foretold(self, screen: Measured, whole: Measured | None) -> Measured:
+        if whole is not None or "failed" in screen:
+            return whole or screen
+        ratio = float(np.median(self.ratios)) if self.ratios else 1.0
+        return {**screen, "ndcg": ratio * screen["ndcg"]}
+
+    def _scores(self, found: Sequence[Measured]) -> Any:
+        scores = gains(found, self.plan.goals)
+        return scores[:, 0] if len(self.plan.goals) == 1 else scores
+
+    def _best(self) -> float | None:
+        return max((one.whole["ndcg"] for one in self.found.whole if one.whole), default=None)
+
+    def _spend(self, name: str, began: float, new: int) -> None:
+        """Count the time of a round; of one that the journal knew, the time that it took then."""
+        name, took = f"{self.plan.named}/{name}", monotonic() - began
+        before = self.journal.noted(name)
+        if new or before is None:
+            took += before or 0.0
+            self.journal.note(name, took)
+        else:
+            took = before
+        self.found.seconds += took
+        if "round" in name:
+            self.found.longest = max(self.found.longest, took)
+
+    def _stop(self) -> Stop | None:
+        found, plan = self.found, self.plan
+        if len(found.trials) >= plan.trials:
+            return "trials"
+        if found.seconds + found.longest > plan.seconds:
+            if not found.whole:
+                raise UsageError(_too_little(found.seconds, plan))
+            return "budget"
+        best = found.best[-1] if found.best else None
+        if best is None:
+            return None
+        if plan.target is not None and best >= plan.target:
+            return "target"
+        since = len(found.best) - 1 - found.best.index(best)
+        return "patience" if plan.patience is not None and since >= plan.patience else None
+
+    def _told(self) -> str:
+        tried, whole = len(self.found.trials), self.found.whole
+        told = f"{tried} of {self.plan.trials} tried"
+        if not whole:
+            return told
+        best = max(whole, key=lambda one: one.whole["ndcg"] if one.whole else 0.0)
+        assert best.whole is not None
+        return f"{told}; best: #{best.number} {name_of(best.settings)}, {best.whole['ndcg']:.4f}"
+
+
+def name_of(settings: Mapping[str, Any]) -> str:
+    """Return a short name of a point: what people ask for first."""
+    layers = "no graph" if settings["message"] == "none" else f"{settings['message']} x {settings['depth']}"
+    return f"{layers}, {settings['loss']}, {settings['scorer']}, dim {settings['dim']}"
+
+
+def _plain(job: Job) -> dict[str, Any]:
+    return {**vars(job), "settings": dict(job.settings)}
+
+
+def _too_little(spent: float, plan: Plan) -> Problem:
+    expected = "Time for one round of trials at least"
+    found = f"--budget {plan.seconds:.0f} s: after {spent:.0f} s no architecture was trained in full"
+    return Problem("SRCH-16", found, expected, f"Give it more: --budget {ceil(4 * spent / 60)}m, or more; what was "
+                   "trained is kept")  # fmt: skip

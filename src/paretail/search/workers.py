@@ -1,0 +1,133 @@
+"""Workers: trials in processes of their own, side by side, each on one thread; results come in the order of the jobs.
+
+A worker that dies (out of memory, killed) or hangs fails its trial alone, and another takes its place. How many there
+are changes how long a search takes and nothing else.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Timer
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+
+from paretail.search.trial import ONE_THREAD, Job, Measured
+
+#: Told after each job, in the order in which they end.
+Ended = Callable[[Job, Measured], None]
+#: A trial with a limit of time is stopped from outside after so many times its limit, and these seconds.
+GRACE: Final = 2.0
+GRACE_SECONDS: Final = 300.0
+
+
+class Lab(Protocol):
+    """What does jobs."""
+
+    def run(self, jobs: Sequence[Job], ended: Ended) -> list[Measured]:
+        """Return the result of each job, in their order."""
+        ...
+
+
+class Workers:
+    """`count` processes over the ground that `folder` keeps; close them at the end, or use them as a context."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder, self.count = folder, count
+        self._idle: SimpleQueue[subprocess.Popen[str] | None] = SimpleQueue()
+        for _ in range(count):
+            self._idle.put(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run(self, jobs: Sequence[Job], ended: Ended) -> list[Measured]:
+        """Return the result of each job, in their order."""
+        with ThreadPoolExecutor(self.count) as threads:
+            waiting = [threads.submit(self._done, job, ended) for job in jobs]
+            try:
+                return [done.result() for done in waiting]
+            except BaseException:
+                for done in waiting:
+                    done.cancel()
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """End all processes."""
+        for _ in range(self._idle.qsize()):
+            process = self._idle.get()
+            if process is not None:
+                _end(process)
+            self._idle.put(None)
+
+    def _done(self, job: Job, ended: Ended) -> Measured:
+        process: subprocess.Popen[str] | None = self._idle.get()
+        try:
+            process = process or _started(self.folder)
+            found = _asked(process, job)
+        except BaseException:
+            _end(process)
+            process = None
+            raise
+        finally:
+            if process is not None and process.poll() is not None:
+                _end(process)
+                process = None
+            self._idle.put(process)
+        ended(job, found)
+        return found
+
+
+def _started(folder: Path) -> "subprocess.Popen[str]":
+    alone = dict.fromkeys(ONE_THREAD, "1")
+    command = [sys.executable, "-m", "paretail.search.trial", str(folder)]
+    pipe = subprocess.PIPE
+    errors = (folder / f"worker-{os.urandom(4).hex()}.log").open("w")
+    with errors:
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, text=True, env=os.environ | alone)
+
+
+def _asked(process: "subprocess.Popen[str]", job: Job) -> Measured:
+    """Return a worker's answer; where it ended instead, that."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    limit = None if job.minutes is None else GRACE * 60 * job.minutes + GRACE_SECONDS
+    timer = None if limit is None else Timer(limit, process.kill)
+    if timer is not None:
+        timer.start()
+    try:
+        process.stdin.write(json.dumps({**asdict(job), "settings": dict(job.settings)}) + "\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+    except BrokenPipeError:
+        line = ""
+    finally:
+        if timer is not None:
+            timer.cancel()
+    if line.endswith("\n"):
+        found: dict[str, Any] = json.loads(line)
+        return found
+    return {"failed": f"its process ended with {process.wait()}", "seconds": 0.0}
+
+
+def _end(process: "subprocess.Popen[str] | None") -> None:
+    if process is None:
+        return
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(BrokenPipeError):
+                pipe.close()

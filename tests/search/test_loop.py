@@ -1,0 +1,128 @@
+"""The loop: promotes the best, tells what it foretells, stops as asked, and goes on exactly where it was killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from math import nan
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paretail.core.errors import UsageError
+from paretail.search.loop import name_of
+from paretail.search.trial import Job
+
+from .made_up import SPACE, Lab, search
+
+
+def test_each_round_is_screened_and_its_best_trained_in_full(tmp_path: Path) -> None:
+    lab = Lab()
+    found = search(tmp_path, lab)
+    assert (found.stopped, len(found.trials), len(found.best)) == ("trials", 30, 30)
+    assert [job.share for job in lab.done] == [1.0, *([0.25] * 6 + [1.0] * 3) * 5]
+    for number in range(5):
+        here = [one for one in found.trials if one.round == number]
+        kept = [one.screened["ndcg"] for one in here if one.whole and one.screened]
+        left = [one.screened["ndcg"] for one in here if not one.whole and one.screened]
+        assert min(kept) >= max(left)
+    assert found.best[-1] == max(one.whole["ndcg"] for one in found.whole if one.whole)
+    assert [one.number for one in found.trials] == list(range(1, 31))
+
+
+def test_what_was_only_screened_is_told_as_it_would_have_ended(tmp_path: Path) -> None:
+    told: dict[object, float] = {}
+
+    class Spy:
+        figures, alarms = {}, ()
+
+        def __init__(self) -> None:
+            self.asked = 0
+
+        def ask(self, count: int) -> list[object]:
+            self.asked += 1
+            return list(SPACE.sample(np.random.default_rng(self.asked), count))
+
+        def tell(self, architectures: list[object], scores: list[float]) -> None:
+            told.update(zip(architectures, scores, strict=True))
+
+    from paretail.search.journal import Journal
+    from paretail.search.loop import Loop, Plan
+
+    lab = Lab()
+    found = Loop(SPACE, Spy(), lab, Journal.open(tmp_path / "e", "x"), Plan(trials=12)).run()  # type: ignore[arg-type]
+    for one in found.trials:
+        whole = lab.measured(Job("graph", SPACE.settings(one.architecture)))["ndcg"]
+        assert told[one.architecture] == pytest.approx(whole)
+
+
+def test_a_trial_that_fails_is_told_so_and_never_chosen(tmp_path: Path) -> None:
+    found = search(tmp_path, Lab(worth=lambda job: nan if job.settings["loss"] == "bpr" else job.settings["dim"] / 128))
+    failed = [one for one in found.trials if one.failed]
+    assert failed
+    assert all(one.settings["loss"] == "bpr" and one.whole is None for one in failed)
+    assert len(found.whole) < len(found.trials)
+
+
+def test_a_search_ends_at_its_target_or_without_gain(tmp_path: Path) -> None:
+    assert search(tmp_path / "a", Lab(worth=lambda job: 0.5), target=0.4).stopped == "target"
+    found = search(tmp_path / "b", Lab(worth=lambda job: 0.5), patience=7)
+    assert (found.stopped, len(found.trials)) == ("patience", 12)
+
+
+def test_the_budget_counts_what_earlier_runs_took(tmp_path: Path) -> None:
+    first = search(tmp_path, Lab(pause=0.02), seconds=0.5)
+    assert first.stopped == "budget"
+    assert 6 <= len(first.trials) < 30
+    again = search(tmp_path, Lab(pause=0.02), seconds=0.5)
+    assert (again.evaluated, len(again.trials)) == (0, len(first.trials))
+    more = search(tmp_path, Lab(), seconds=100.0)
+    assert len(more.trials) == 30
+    assert [one.architecture for one in more.trials[: len(first.trials)]] == [one.architecture for one in first.trials]
+
+
+def test_a_budget_for_nothing_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="SRCH-16"):
+        search(tmp_path, Lab(pause=0.05), seconds=0.01)
+
+
+@pytest.mark.parametrize("goals", [("accuracy",), ("accuracy", "latency")])
+def test_a_second_run_repeats_nothing_and_ends_alike(tmp_path: Path, goals: tuple[str, ...]) -> None:
+    first, lab = search(tmp_path, Lab(), goals=goals), Lab()
+    again = search(tmp_path, lab, goals=goals)
+    assert not lab.done
+    assert again.trials == first.trials
+
+
+def test_killed_in_the_middle_nothing_is_repeated_and_the_end_is_the_same(tmp_path: Path) -> None:
+    def start(folder: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "tests.search.made_up", str(tmp_path / folder), "auto"]
+        root = Path(__file__).parents[2]
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, cwd=root, env=os.environ | {"PYTHONPATH": str(root / "src")}
+        )
+
+    whole, killed = start("whole"), start("killed")
+    path = tmp_path / "killed" / "evaluations.jsonl"
+    for _ in range(1200):
+        if path.exists() and path.read_bytes().count(b"\n") > 20:
+            break
+        time.sleep(0.05)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    known = [json.loads(line)["key"] for line in path.read_bytes().split(b"\n")[1:-1] if b'"key"' in line]
+    assert 10 < len(known) < 40
+    expected = json.loads(whole.communicate()[0])
+    resumed = json.loads(start("killed").communicate()[0])
+    keys = [json.loads(line)["key"] for line in path.read_text().splitlines() if '"key"' in line]
+    assert len(keys) == len(set(keys))
+    assert resumed["new"] == expected["new"] - len(known)
+    assert (resumed["best"], resumed["trials"]) == (expected["best"], expected["trials"])
+
+
+def test_an_architecture_is_named_by_what_people_ask_for() -> None:
+    assert name_of(SPACE.settings((0,) * len(SPACE.fields))) == "lightgcn x 2, softmax, cosine, dim 64"
+    assert name_of(SPACE.settings((1,) + (0,) * (len(SPACE.fields) - 1))).startswith("no graph, ")
