@@ -17,7 +17,7 @@ from paretail.core.ids import Rows, Vocabulary
 from paretail.data.conditions import Mask
 from paretail.data.documents import ItemDocument
 from paretail.data.filters import Filter
-from paretail.data.shelf_columns import Cells
+from paretail.data.shelf_columns import Cells, Numbers
 from paretail.data.shelf_fields import attribute_columns, kind_of, own_columns
 from paretail.data.shelf_table import Table
 from paretail.data.shelf_turns import Masks, Turns
@@ -101,6 +101,16 @@ class Shelf:
     def price_minor(self) -> NDArray[np.int64]:
         """The price in minor units of each item, -1 where unknown."""
         return self._now(self._table.own.price)
+
+    @property
+    def margin(self) -> NDArray[np.float64]:
+        """The share of the price that is profit of each item, NaN where unknown."""
+        return self._now(self._table.own.margin)
+
+    def numbers(self, name: str) -> NDArray[np.float64] | None:
+        """Return an attribute of numbers of each item, NaN where unknown; None where it is no such attribute."""
+        column = self._table.attributes.get(name)
+        return self._now(column) if isinstance(column, Numbers) else None
 
     @property
     def created_ts_ms(self) -> NDArray[np.int64]:

@@ -98,11 +98,14 @@ class Steering:
         full[:, user, place] = told.p_click, told.p_purchase, told.order_value
         return self.filled(lists.item_idx, full, history)
 
-    def filled(self, item_idx: Rows, told: NDArray[np.float64], history: History) -> Pool:
-        """Return candidates with predictions: `told` is p_click, p_purchase and order_value, each like `item_idx`."""
+    def filled(self, item_idx: Rows, told: NDArray[np.float64], history: History, wares: Wares | None = None) -> Pool:
+        """Return candidates with predictions: `told` is p_click, p_purchase and order_value, each like `item_idx`.
+
+        `wares` are the items as they are now; by default as in the bundle.
+        """
         p_click, p_purchase, order_value = told.astype(np.float32)
         moment = max(self.recommender.moment_ms, int(history.ts_ms.max(initial=0)) + 1)
-        return Pool(item_idx, p_click, p_purchase, order_value, self.wares, self.attention, history, moment,
+        return Pool(item_idx, p_click, p_purchase, order_value, wares or self.wares, self.attention, history, moment,
                     self.exposures)  # fmt: skip
 
     @cached_property

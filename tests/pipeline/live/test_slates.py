@@ -8,7 +8,17 @@ import polars as pl
 import pytest
 
 from paretail.core.errors import ParetailError, UsageError
-from paretail.pipeline.live.bodies import Boost, Cap, Goals, Pin, Quota, RecommendAnswer, RecommendRequest, SlateRules
+from paretail.pipeline.live.bodies import (
+    Boost,
+    Cap,
+    Goals,
+    ItemChange,
+    Pin,
+    Quota,
+    RecommendAnswer,
+    RecommendRequest,
+    SlateRules,
+)
 from paretail.pipeline.live.shop import LiveShop
 from paretail.policy import PolicyError
 
@@ -187,6 +197,24 @@ def test_what_was_hardly_shown_is_believed_in_as_the_policy_says(live: LiveShop)
     assert hopeful.goals is not None
     assert hopeful.goals.predicted["clicks"] > before.goals.predicted["clicks"]
     assert all(line.p_click == told[line.item_id] for line in hopeful.items if line.item_id in told)
+
+
+def test_goals_know_prices_and_margins_as_they_are_now(live: LiveShop) -> None:
+    goals = Goals(dial={"revenue": 1.0})
+    before = asked(live, goals)
+    dearest = before.items[0]
+    assert dearest.value is not None
+    price = live.item(dearest.item_id).item.price
+    assert price is not None
+    live.change_items([ItemChange(dearest.item_id, price=2 * price, margin=0.5)])
+    after = asked(live, goals)
+    assert after.items[0].item_id == dearest.item_id
+    assert after.items[0].value == pytest.approx(2 * dearest.value, rel=1e-3)
+    assert before.goals is not None
+    assert after.goals is not None
+    assert after.goals.predicted["revenue"] > before.goals.predicted["revenue"]
+    live.change_items([ItemChange(dearest.item_id, price=price / 1000)])
+    assert dearest.item_id not in [line.item_id for line in asked(live, goals).items]
 
 
 def test_a_question_says_how_its_slate_is_put_together(live: LiveShop) -> None:

@@ -164,9 +164,10 @@ def check_there(engine: Engine) -> None:
 
 
 def predicted(asked: Sequence[Asked], rows: Sequence[Rows]) -> list[Predictions]:
-    """Predict items for each who asks, right after their last event; all ask one engine."""
-    told = asked[0].engine.recommender.ranker.predict(*pairs_of(asked, rows))
-    return told.split([len(pairs) for pairs in rows])
+    """Predict items for each who asks, right after their last event, at prices of now; all ask one engine."""
+    engine = asked[0].engine
+    told = engine.recommender.ranker.predict(*pairs_of(asked, rows))
+    return engine.wares.priced(told, np.concatenate(rows)).split([len(pairs) for pairs in rows])
 
 
 def pairs_of(asked: Sequence[Asked], rows: Sequence[Rows]) -> tuple[History, Rows, Rows, Rows, NDArray[np.int64]]:
