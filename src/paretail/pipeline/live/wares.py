@@ -54,7 +54,7 @@ class LiveWares:
             return made[1]
         shelf, size = self.shelf, self.shelf.learned
         price = shelf.price_minor[:size]
-        columns = {name: values if (found := shelf.numbers(name)) is None else _floats(found[:size])
+        columns = {name: values if (told := shelf.numbers(name)) is None else _floats(told[:size])
                    for name, values in wares.columns.items()}  # fmt: skip
         if PRICE in columns:
             columns[PRICE] = np.where(price < 0, np.nan, price).astype(np.float32)
