@@ -50,6 +50,8 @@ DIAL_DIGITS: Final = 2
 FEW: Final = 128
 #: Segments, lengths and compositions of slates of which dials are kept.
 MOST_DIALS: Final = 24
+#: Settings of each that are solved anew before other dials are taken.
+MOST_REFITTED: Final = 20
 #: What tells in the log that somebody asked.
 SHOWN: Final = "impression"
 
@@ -218,10 +220,7 @@ class Steering:
         return self._dials[key]
 
     def _sample(self, segment: str, how: How) -> Pool:
-        """Return the requests on which dials are measured: fewer where composing them is slow."""
-        sample = self.samples[segment]
-        few = how.composition != "greedy" and sample.shape[0] > FEW
-        return sample.rows(np.linspace(0, sample.shape[0] - 1, FEW).astype(int)) if few else sample
+        return _thinned(self.samples[segment], how)
 
     def setting(self, goals: Goals | None, segment: str, k: int, how: How | None = None) -> Setting:
         """Return the weights with which a segment's slates do what is asked, or, without goals, serve the base."""
@@ -230,6 +229,26 @@ class Steering:
                 return self.dials(segment, k, how).today
             asked = self.goals(goals)
             return self.dials(segment, k, how).setting(asked)
+
+    def refit(self, samples: Mapping[str, Pool]) -> None:
+        """Measure the dials of segments on other requests, with the settings asked for lately, and swap them at once.
+
+        Questions are answered by those before until then. Cost: a second or two a setting.
+        """
+        fresh = {key: self._refitted(key, dials, samples[key[0]]) for key, dials in list(self._dials.items())
+                 if key[0] in samples}  # fmt: skip
+        with self._lock:
+            self.samples = {**self.samples, **samples}
+            self._dials |= fresh
+            self._heats = {key: heat for key, heat in self._heats.items() if key[1] not in samples}
+
+    def _refitted(self, key: tuple[str, int, How], before: Dials, sample: Pool) -> Dials:
+        found = Dials(_thinned(sample, key[2]), self._goals, self.base, key[1], key[2])
+        assert found.today
+        for asked in before.asked[-MOST_REFITTED:]:
+            with suppress(PolicyError):
+                found.setting(asked)
+        return found
 
     def warm(self) -> None:
         """Solve the base and the presets ahead of the first question; one that cannot be followed is told when asked.
@@ -279,6 +298,12 @@ class Steering:
             found[name] = pool.rows(rows) if len(users) >= FEWEST else pool
             start += len(users)
         return found
+
+
+def _thinned(sample: Pool, how: How) -> Pool:
+    """Return the requests on which dials are measured: fewer where composing them is slow."""
+    few = how.composition != "greedy" and sample.shape[0] > FEW
+    return sample.rows(np.linspace(0, sample.shape[0] - 1, FEW).astype(int)) if few else sample
 
 
 def known_events(history: History) -> NDArray[np.int64]:

@@ -42,6 +42,10 @@ class PolicyConfig(Config):
     balance: float = Field(
         0.7, ge=0, lt=1, description="How far `mmr` and `dpp` look at the goals; the remainder is difference."
     )
+    refit_minutes: float = Field(
+        60.0, ge=0, description="How often dials are measured anew on the service's own requests, in the background, "
+        "where there are enough new ones; 0: never.",
+    )  # fmt: skip
     requests: int = Field(
         512, ge=16, le=4096, description="Requests of each segment of users on which dials are measured."
     )

@@ -139,6 +139,11 @@ class Dials:
             self._keep(BASE, self.base)
         return self._solved[BASE]
 
+    @property
+    def asked(self) -> list[Goals]:
+        """The settings that are kept, those solved last at the end."""
+        return [Goals.model_validate_json(key) for key in self._solved if key != BASE]
+
     def curve(self, goal: str) -> Curve:
         """Return the response curve of a goal against the rest of the base."""
         if goal not in self._curves:

@@ -19,6 +19,7 @@ from paretail.pipeline.bundle import current, current_or_none
 from paretail.pipeline.live import bodies, ranked, rules
 from paretail.pipeline.live.asked import Asked, scores_of
 from paretail.pipeline.live.engine import Engine
+from paretail.pipeline.live.refits import Refits
 from paretail.pipeline.live.shown import ShownLists
 from paretail.pipeline.ranking import GROUP
 from paretail.pipeline.recommender import Recommender
@@ -55,10 +56,12 @@ class Current:
         self._stop = Event()
         self._watcher = Thread(target=self._watch, name="paretail-watch", daemon=True)
         self._watcher.start()
+        self.refits = Refits(lambda: self.engine)
 
     def close(self) -> None:
         """Follow nothing any more."""
         self._stop.set()
+        self.refits.close()
         self._watcher.join()
 
     def _load(self, version: str) -> None:

@@ -27,6 +27,7 @@ from paretail.graph.traits import About, row_of, together
 from paretail.pipeline.live.bursts import bursts
 from paretail.pipeline.live.feed import words_of
 from paretail.pipeline.live.reach import Reach
+from paretail.pipeline.live.refits import Requests
 from paretail.pipeline.live.trends import Trends
 from paretail.pipeline.live.wares import LiveWares
 from paretail.pipeline.recommender import Recommender
@@ -83,6 +84,7 @@ class Engine:
         self.minor = minor_per_major(self.currency)
         self.shelf = Shelf.of(recommender.catalogue, recommender.items, self.minor)
         self.wares = LiveWares.of(self.shelf)
+        self.requests = Requests()
         self.trends = Trends(recommender.history, self.shelf.learned, now_ms())
         self.words = words_of(recommender.words)
         kinds = recommender.history.kinds

@@ -61,10 +61,7 @@ class LiveShop:
     @classmethod
     def open(cls, bundle: Path, store: Store, config: ServeConfig | None = None,
              experiments: Sequence[ExperimentConfig] = ()) -> Self:  # fmt: skip
-        """Load the bundle's current version and the live users; raises BundleError where it is damaged.
-
-        Raises PolicyError or UsageError where an arm of an experiment asks for what the bundle cannot do.
-        """
+        """Load a bundle and the live users; raises BundleError where it is damaged, PolicyError for an arm's fault."""
         return cls(bundle, store, config or ServeConfig(), experiments)
 
     def close(self) -> None:
@@ -272,6 +269,7 @@ class LiveShop:
             self.store.forget(everyone, moment)
             self._users.forget(everyone, moment)
             self._people.changed(everyone)
+            self._engine.requests.forget(everyone)
         return feed.answer(uuid4().hex, user_ids, [True] * len(user_ids))
 
     def merge(self, user_id: str, question: bodies.MergeRequest) -> bodies.MergeAnswer:
@@ -299,6 +297,7 @@ class LiveShop:
             "shown_waiting": float(self._shown.waiting),
             "bundle_age_seconds": (now_ms() - self._engine.recommender.manifest.created_ms) / 1000,
             "problems": float(len(self.problems())),
+            **self._current.refits.gauges(),
             **{f"store_{name}": float(count) for name, count in self.store.counts().items()},
         }
 

@@ -16,6 +16,7 @@ from paretail.pipeline.explaining import pulled_in_words
 from paretail.pipeline.live import bodies, ranked
 from paretail.pipeline.live.asked import Asked
 from paretail.pipeline.live.ranked import Drawn
+from paretail.pipeline.live.refits import Request
 from paretail.pipeline.steering import SEGMENTS, Steering
 from paretail.policy import goals as spoken
 from paretail.policy.compositions import How
@@ -93,6 +94,10 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
     numbers = np.stack([p_click, told.p_purchase, told.order_value])[:, None]
     pool = steering.filled(rows[None], numbers, asked.history, engine.wares.now(steering.wares))
     segment = _segment(steering, asked)
+    if question.filter is None and not question.include_items:
+        told_now = np.asarray(numbers[:, 0], np.float32)
+        seen = Request(question.user_id, rows, told_now, asked.past, asked.about)
+        engine.requests.note(segment, seen, steering.config.requests)
     setting = steering.setting(asked_goals(question), segment, question.k, _how(steering, question))
     hard = _rules(rules, asked, pool, pinned)
     places, propensity = _composed(steering, pool, setting, question, segment, hard)
