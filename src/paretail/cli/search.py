@@ -20,6 +20,7 @@ def search(
     goals: str = "accuracy",
     pick: str | None = None,
     workers: int | None = None,
+    ray: str | None = None,
     seed: int | None = None,
     json: bool = False,
 ) -> None:
@@ -49,6 +50,8 @@ def search(
         `--pick`: no trial is done again.
     workers
         Processes that train side by side, by default one for each core. Results do not depend on it.
+    ray
+        The address of a Ray cluster, such as HOST:6379, or `auto`: trials run on its machines; needs the extra `ray`.
     seed
         Seed of every random stream, instead of `[train] seed`.
     json
@@ -68,7 +71,7 @@ def search(
     shop = shop.model_copy(update={"search": overridden(shop.search, given)})
     if workers is not None and workers < 1:
         raise UsageError(Problem("SRCH-19", f"--workers {workers}", "One or more", "Correct it"))
-    wish = Asked(parsed(goals), workers, seed, pick)
+    wish = Asked(parsed(goals), workers, seed, pick, ray)
     place = bundle or out / "bundle"
     with progress() as tell:
         done = run(shop, config.parent, out, place, wish, tell)

@@ -73,7 +73,7 @@ def search(
     Raises ConfigError, DataError, UsageError, MissingExtraError (LEARN-01).
     """
     wish = wish or Asked()
-    _check(config, out, bundle)
+    _check(config, out, bundle, wish)
     seed = config.train.seed if wish.seed is None else wish.seed
     with _alone(out):
         target = target_of(config, base, progress)
@@ -87,9 +87,11 @@ def search(
         return done
 
 
-def _check(config: ShopConfig, out: Path, bundle: Path) -> None:
+def _check(config: ShopConfig, out: Path, bundle: Path, wish: Asked) -> None:
     """Refuse what can be refused before the data are read."""
     import_module("paretail.learn")  # raises LEARN-01 without torch
+    if wish.ray is not None:
+        import_module("paretail.search.cluster")  # raises SRCH-20 without ray
     checked(config.search.space)
     for name in config.search.baselines:
         check_model(ModelConfig(name=name))
@@ -157,6 +159,10 @@ def _lab(ground: Ground, out: Path, wish: Asked) -> Iterator[Lab]:
 
 
 def _workers(folder: Path, wish: Asked) -> AbstractContextManager[Lab]:
+    if wish.ray is not None:
+        from paretail.search.cluster import Cluster  # the extra `ray`
+
+        return Cluster(folder, wish.ray)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Workers(folder, wish.workers or cores)
 

@@ -1,0 +1,140 @@
+"""Trials on the machines of a Ray cluster: each of its cores trains one at a time, as a worker of this machine would.
+
+P. Moritz et al., "Ray: a distributed framework for emerging AI applications", OSDI 2018, arXiv:1712.05889. Every actor
+gets the ground of the search once, and runs trials in a process of its own on one thread (`workers.py`): results are
+those of one machine of the same kind. A trial whose machine is lost is done again elsewhere.
+
+Needs the extra `ray` (SRCH-20), on every machine with the same version of paretail.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from socket import create_connection
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any, Final, Self
+
+from paretail import __version__
+from paretail.core.errors import MissingExtraError, Problem, UsageError
+from paretail.search.trial import Job, Measured
+from paretail.search.workers import Ended, Workers
+
+if find_spec("ray") is None:
+    raise MissingExtraError(
+        Problem(
+            "SRCH-20", "ray cannot be imported", "A search on a cluster needs the extra `ray`",
+            "Install it on every machine: pip install 'paretail[learn,ray]'",
+        )
+    )  # fmt: skip
+
+import ray
+
+#: A trial is given up after its machine was lost so many times.
+TRIES: Final = 3
+KNOCK_SECONDS: Final = 5.0
+Files = Mapping[str, bytes]
+
+
+class Trainer:
+    """An actor: a worker on its own machine, over a copy of the ground."""
+
+    def __init__(self, files: Files, version: str) -> None:
+        self.version = version
+        self._folder = TemporaryDirectory(prefix="paretail-search-")
+        folder = Path(self._folder.name) / "ground"
+        for name, content in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        self._workers = Workers(folder, 1)
+
+    def about(self) -> tuple[str, str]:
+        """Return the version of paretail here, and the node's id."""
+        return __version__, ray.get_runtime_context().get_node_id()
+
+    def evaluate(self, job: Job) -> Measured:
+        """Do one job."""
+        return self._workers.run([job], lambda job, found: None)[0]
+
+
+class Cluster:
+    """The cluster at `address` (`auto`: this one), with the ground that `folder` keeps; close it at the end.
+
+    Raises UsageError: SRCH-21 where there is no cluster, SRCH-22 where a machine has another version of paretail.
+    """
+
+    def __init__(self, folder: Path, address: str) -> None:
+        try:
+            _knock(address)
+            ray.init(address=address, log_to_driver=False, configure_logging=False)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UsageError(_unreachable(address, error)) from None
+        files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        self._files = ray.put(files)
+        cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self._idle = [self._trainer() for _ in range(cores)]
+        about = ray.get([trainer.about.remote() for trainer in self._idle])
+        self.nodes = sorted({node for _, node in about})
+        if strangers := sorted({version for version, _ in about} - {__version__}):
+            self.close()
+            raise UsageError(_other_version(strangers))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run(self, jobs: Sequence[Job], ended: Ended) -> list[Measured]:
+        """Return the result of each job, in their order."""
+        waiting, busy, found = list(enumerate(jobs)), dict[Any, tuple[int, Any]](), dict[int, Measured]()
+        lost = [0] * len(jobs)
+        while waiting or busy:
+            while waiting and self._idle:
+                number, job = waiting.pop(0)
+                trainer = self._idle.pop()
+                busy[trainer.evaluate.remote(job)] = number, trainer
+            (done,), _ = ray.wait(list(busy), num_returns=1)
+            number, trainer = busy.pop(done)
+            try:
+                found[number] = ray.get(done)
+            except ray.exceptions.RayActorError as error:
+                lost[number] += 1
+                trainer = self._trainer()
+                if lost[number] < TRIES:
+                    waiting.insert(0, (number, jobs[number]))
+                    self._idle.append(trainer)
+                    continue
+                found[number] = {"failed": f"its machine was lost {TRIES} times: {error}", "seconds": 0.0}
+            self._idle.append(trainer)
+            ended(jobs[number], found[number])
+        return [found[number] for number in range(len(jobs))]
+
+    def close(self) -> None:
+        """Leave the cluster; its actors end."""
+        ray.shutdown()
+
+    def _trainer(self) -> Any:
+        # On whichever machine has most room, so that all of them work.
+        options = {"num_cpus": 1, "scheduling_strategy": "SPREAD"}
+        return ray.remote(Trainer).options(**options).remote(self._files, __version__)
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens: ray itself would wait for more than a minute."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal() and "/" not in host:
+        create_connection((host, int(port)), KNOCK_SECONDS).close()
+
+
+def _unreachable(address: str, error: Exception) -> Problem:
+    why = str(error).splitlines()[0] if str(error) else type(error).__name__
+    do = "Start one: ray start --head, and on the other machines ray start --address HOST:6379"
+    return Problem("SRCH-21", f"--ray {address}: {why}", "The address of a Ray cluster, or auto", do)
+
+
+def _other_version(strangers: Sequence[str]) -> Problem:
+    found = f"machines of the cluster have paretail {', '.join(strangers)}"
+    return Problem("SRCH-22", found, f"The version of this machine, {__version__}", "Install the same everywhere")
