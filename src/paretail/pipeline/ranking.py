@@ -18,6 +18,7 @@ from paretail.data.types import Candidates, History, Predictions
 from paretail.graph.shopgraph import ShopGraph
 from paretail.graph.targets import ITEM, Target
 from paretail.pipeline.bundle import Bundle, Draft
+from paretail.pipeline.scores import fitting, mode_of, score_of
 from paretail.rank import RankError
 from paretail.rank.boosted.levels import Gain
 from paretail.rank.boosted.questions import NEAR
@@ -58,12 +59,16 @@ def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfi
 
     progress("Learning to rank")
     try:
-        ranker = Ranker.train(graph, target.shop.events, config, seed, progress, _origin(config))
+        fit = fitting(draft.facts, graph, seed, progress) if config.retrieved else None
+        ranker = Ranker.train(graph, target.shop.events, config, seed, progress, _origin(config), fit)
     except RankError as error:
         return tuple(f"No ranker: {problem.found}" for problem in error.problems)
     draft.arrays[GROUP] = ranker.arrays()
     draft.facts[GROUP] = ranker.facts
-    return (f"Ranker: {told(ranker.facts)}", *(f"Ranker: {remark}" for remark in ranker.report["remarks"]))
+    remarks = list(ranker.report["remarks"])
+    if config.retrieved and fit is None:
+        remarks.append(f"no feature of {draft.facts['model']!r}: it would be trained anew for each part of the log")
+    return (f"Ranker: {told(ranker.facts)}", *(f"Ranker: {remark}" for remark in remarks))
 
 
 def _add_boosted(draft: Draft, target: Target, graph: ShopGraph, seed: int, progress: Progress) -> tuple[str, ...]:
@@ -180,7 +185,8 @@ def ranker_of(bundle: Bundle, items: pl.DataFrame, history: History, retriever: 
     from paretail.rank.learned.ranker import Ranker
 
     try:
-        return Ranker.from_arrays(bundle.arrays[GROUP], facts, items, history)
+        score = score_of(retriever, mode_of(bundle.manifest.facts, history)) if facts["config"]["retrieved"] else None
+        return Ranker.from_arrays(bundle.arrays[GROUP], facts, items, history, score)
     except KeyError as error:
         found = f"the ranker of bundle version {bundle.version} lacks {error}: another version of paretail made it"
         raise BundleError(Problem("RANK-05", found, "A ranker of this version", "Train again")) from None

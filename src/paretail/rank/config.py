@@ -84,6 +84,14 @@ class RankConfig(Config):
     leaks: Literal["refuse", "ignore"] = Field(
         "refuse", description="What becomes of a ranker where an attribute says exactly what it is to predict."
     )
+    retrieved: bool = Field(
+        False,
+        description="Whether the retriever's score of the pair is a feature, from models fitted before the moment.",
+    )
+    recent: int = Field(
+        0, ge=0, le=200, description="Newest events of a user that the features' network reads through a Transformer; "
+        "0 leaves them out.",
+    )  # fmt: skip
     attribution_hours: float = Field(
         168.0, gt=0, le=8760, description="How long after it was shown an event may follow from an impression.",
     )  # fmt: skip

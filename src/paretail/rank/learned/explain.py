@@ -31,15 +31,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from paretail.data.features.pairs import GROUPS, NAMES
 from paretail.rank.isotonic import logit
+from paretail.rank.learned.inputs import groups_of, width
 from paretail.rank.learned.network import SIGMA, SMALL, Beliefs, RankNet
 from paretail.rank.tables import Moments, expected, probability, sigmoid
 
 #: Steps of the integral: a network of rectifiers is bent at some places of the way.
 STEPS: Final = 64
 VECTORS: Final = ("taste", "popularity", "activity", "attributes", "traits")
-ALL_GROUPS: Final = (*VECTORS, *GROUPS, "certainty", "calibration")
+CERTAINTY: Final = ("certainty", "calibration")
 
 Floats = NDArray[np.float64]
 #: Task, probabilities and items (-1 none of them) to calibrated probabilities.
@@ -98,6 +98,11 @@ class Explainer:
         return cls(net, items, log_price, calibrate, log_ratio, user, item, usual, shares)
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        """The names of what adds something."""
+        return (*VECTORS, *groups_of(self.net.config), *CERTAINTY)
+
+    @property
     def usual(self) -> Floats:
         """What is predicted of the usual pair, `[tasks]`."""
         usual: Floats = self._outcome(self._usual)[0]
@@ -118,7 +123,7 @@ class Explainer:
             found["price"][:, net.tasks.index("value")] += self.log_price[item_idx] - self.usual_log_price
         moved = levels - self._usual
         found |= {"certainty": moved[1] - moved[0], "calibration": moved[2] - moved[1]}
-        return self._outcome(levels), np.stack([found[name] for name in ALL_GROUPS], 2)
+        return self._outcome(levels), np.stack([found[name] for name in self.groups], 2)
 
     def _vectors(self, users: Halves, items: Halves) -> dict[str, Tensor]:
         """Return what the vectors and biases add, `[pairs, tasks]` a group."""
@@ -138,7 +143,7 @@ class Explainer:
 
     @cached_property
     def _usual(self) -> Floats:
-        nothing = torch.zeros(1, len(NAMES)), torch.zeros(1)
+        nothing = torch.zeros(1, width(self.net.config)), torch.zeros(1)
         with torch.no_grad():
             told = self.net.beliefs(self.user.both, self.item.both, *nothing)
         return self._levels(told, np.array([self.usual_log_price]), None)
@@ -200,5 +205,6 @@ def _features(net: RankNet, features: Tensor) -> dict[str, Tensor]:
         moved = torch.stack([ends[task][:-1] - ends[task][-1] for task in net.tasks], 1)
         rest, size = moved - parts.sum(2), parts.abs().sum(2).clamp(min=SMALL)
         parts = (parts + parts.abs() * (rest / size)[:, :, None]) * net.gain[:, None]
-    place = {name: at for at, name in enumerate(NAMES)}
-    return {group: parts[:, :, [place[name] for name in names]].sum(2) for group, names in GROUPS.items()}
+    groups = groups_of(net.config)
+    sizes = [len(names) for names in groups.values()]
+    return {group: part.sum(2) for group, part in zip(groups, torch.split(parts, sizes, 2), strict=True)}

@@ -1,6 +1,6 @@
 """Fitting a ranker's network: the examples as tensors, and the epochs over them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Self
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from paretail.core.progress import Progress
-from paretail.data.features.pairs import NAMES, PairFeatures
+from paretail.data.features.pairs import PairFeatures
 from paretail.learn import device
 from paretail.learn.loop import LoopConfig, run
 from paretail.rank.balance import balancer
 from paretail.rank.config import RankConfig
 from paretail.rank.examples import Examples
+from paretail.rank.learned.inputs import width
 from paretail.rank.learned.network import Batch, RankNet, Sizes
 
 #: Weights by propensity end at so many times their mean.
@@ -32,7 +33,7 @@ BETAS: Final = (0.9, 0.99)
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """The examples as tensors, oldest first."""
+    """The examples as tensors, oldest first; see `Batch`."""
 
     user: Tensor
     item: Tensor
@@ -40,11 +41,16 @@ class Frame:
     weight: Tensor
     features: Tensor
     price: Tensor
+    moment: Tensor
     labels: Mapping[str, Tensor]
 
     @classmethod
-    def of(cls, examples: Examples, features: PairFeatures, raw: NDArray[np.float32], config: RankConfig) -> Self:
-        """Return examples as tensors; weights by propensity have the mean 1 before the heaviest are cut."""
+    def of(cls, examples: Examples, features: PairFeatures, raw: NDArray[np.float32], config: RankConfig,
+           more: Sequence[NDArray[np.float32]] = (), moment: NDArray[np.int64] | None = None) -> Self:  # fmt: skip
+        """Return examples as tensors; weights by propensity have the mean 1 before the heaviest are cut.
+
+        `raw` are features as they are, `more` columns behind them that are standardised already.
+        """
         weight = examples.propensity.astype(np.float64) ** -config.propensity_power
         weight = np.minimum(weight / weight.mean(), HEAVIEST)
         labels = dict(examples.labels)
@@ -53,14 +59,17 @@ class Frame:
         return cls(
             torch.from_numpy(examples.user_idx.astype(np.int64)), torch.from_numpy(examples.item_idx.astype(np.int64)),
             torch.from_numpy(examples.position.astype(np.int64)), torch.from_numpy(weight.astype(np.float32)),
-            torch.from_numpy(features.standard(raw)), torch.from_numpy(features.facts.price_ratio[examples.item_idx]),
+            torch.from_numpy(np.concatenate([features.standard(raw), *more], 1)),
+            torch.from_numpy(features.facts.price_ratio[examples.item_idx]),
+            torch.from_numpy(np.zeros(len(examples), np.int64) if moment is None else moment),
             {task: torch.from_numpy(label) for task, label in labels.items()},
         )  # fmt: skip
 
     def batch(self, rows: Any) -> Batch:
         """Return some examples."""
+        labels = {task: label[rows] for task, label in self.labels.items()}
         return Batch(self.user[rows], self.item[rows], self.position[rows], self.weight[rows], self.features[rows],
-                     self.price[rows], {task: label[rows] for task, label in self.labels.items()})  # fmt: skip
+                     self.price[rows], self.moment[rows], labels)  # fmt: skip
 
     def first(self, share: float) -> Self:
         """Return the oldest examples."""
@@ -94,13 +103,21 @@ def learn(net: RankNet, frame: Frame, config: RankConfig, epochs: int, lr: float
     )  # fmt: skip
 
     def batches(epoch: int, rng: np.random.Generator) -> Iterator[Batch]:
-        order = torch.from_numpy(rng.permutation(len(frame.user)))
+        order = _order(frame, rng, by_moment=net.recent is not None)
         return (frame.batch(order[start : start + size]) for start in range(0, len(order), size))
 
     balance = balance_of(config, net.tasks)
     optimise = partial(optimiser, lr=lr)
     with device.threads(None if size >= THREADED else 1):
         return run(net, batches, None, loop, None, progress, optimise=optimise, balance=balance).to_json()
+
+
+def _order(frame: Frame, rng: np.random.Generator, by_moment: bool) -> Tensor:
+    """Return the examples in a random order, those of a moment together where one encoding serves them all."""
+    if not by_moment:
+        return torch.from_numpy(rng.permutation(len(frame.user)))
+    moment = frame.moment.numpy()
+    return torch.from_numpy(np.argsort(rng.permutation(int(moment.max()) + 1)[moment], kind="stable"))
 
 
 def batch_size(config: RankConfig, examples: int) -> int:
@@ -116,7 +133,8 @@ def optimiser(net: torch.nn.Module, lr: float) -> torch.optim.Optimizer:
 def network_of(config: RankConfig, tasks: tuple[str, ...], user_columns: Tensor, item_columns: Tensor,
                seed: int) -> RankNet:  # fmt: skip
     """Return a fresh network over users and items that have these columns."""
-    sizes = Sizes(len(user_columns), len(item_columns), user_columns.shape[1], item_columns.shape[1], len(NAMES))
+    sizes = Sizes(len(user_columns), len(item_columns), user_columns.shape[1], item_columns.shape[1],
+                  width(config))  # fmt: skip
     with device.seeded("rank/start", seed):
         net = RankNet(config, tasks, sizes)
     net.get_buffer("item_columns").copy_(item_columns)

@@ -22,7 +22,7 @@ what could be shown.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import torch
@@ -34,6 +34,7 @@ from paretail.learn.step import Losses
 from paretail.rank.config import RankConfig
 from paretail.rank.learned import relations
 from paretail.rank.learned.gaussian import Gaussian, expected
+from paretail.rank.learned.recent import Recent, Sequences
 from paretail.rank.sharing import SHARING
 from paretail.rank.spaces import SPACES, Followed
 from paretail.rank.tables import Tables
@@ -55,7 +56,10 @@ Vector = Float[Tensor, " batch"]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some examples; labels are NaN where nothing is known, `log_value` is the paid value over the item's price."""
+    """Some examples; labels are NaN where nothing is known, `log_value` is the paid value over the item's price.
+
+    `moment` is the row of each in `RankNet.told`; without recent events it says nothing.
+    """
 
     user: Int[Tensor, " batch"]
     item: Int[Tensor, " batch"]
@@ -63,6 +67,7 @@ class Batch:
     weight: Vector
     features: Float[Tensor, "batch features"]
     price: Vector
+    moment: Int[Tensor, " batch"]
     labels: Mapping[str, Vector]
 
 
@@ -116,6 +121,8 @@ class RankNet(nn.Module):
         asked = space.config_type(**config.space_settings)
         follow = [task for task in self.tasks if task not in FIRST and "click" in self.tasks]
         self.spaces = nn.ModuleDict({task: space(asked, sizes.features) for task in follow})
+        self.recent = Recent(config.recent, columns) if config.recent else None
+        self.told: Sequences | None = None  # the recent events of the moments that are learned from
         self.examples = 1
         self.anchors: dict[str, Tensor] = {}  # where the prior of the network's weights lies; 0 without
         learned, fixed = _masks(config, self.tasks)
@@ -174,10 +181,20 @@ class RankNet(nn.Module):
 
     def loss(self, batch: Batch) -> Losses:
         """Return the loss of each task a row of the batch, and the KL as the penalty."""
+        batch = replace(batch, features=self.inputs(batch))
         user, item = self._end("user", batch.user), self._end("item", batch.item)
         told = self.beliefs(user, item, batch.features, batch.price)
         losses = {task: self._task_loss(task, told, batch) for task in self.tasks}
         return Losses(losses, told.shared, self._held() / self.examples + told.penalty)
+
+    def inputs(self, batch: Batch) -> Float[Tensor, "batch features"]:
+        """Return what the network of the features reads of examples: the features, and what was turned to last."""
+        if self.recent is None or self.told is None:
+            return batch.features
+        moments, place = torch.unique(batch.moment, return_inverse=True)
+        with torch.no_grad():
+            vectors = self.items()[0][:, : self.columns]
+        return torch.cat([batch.features, self.recent(self.told.at(moments), place, vectors, batch.item)], 1)
 
     def _end(self, end: str, rows: Int[Tensor, " batch"]) -> tuple[Tensor, Tensor]:
         """Return means and variances of the users or items of a batch."""

@@ -18,18 +18,21 @@ from scipy.special import ndtri
 
 from paretail.core.ids import Rows, Vocabulary
 from paretail.core.progress import Progress, silent
-from paretail.data.features.pairs import NAMES, PairFeatures, wished
+from paretail.data.features.pairs import PairFeatures, wished
 from paretail.data.types import Events, Explanations, History, Predictions
 from paretail.graph.shopgraph import ShopGraph
 from paretail.rank.calibration import Calibration, calibrations
 from paretail.rank.config import RankConfig
+from paretail.rank.earlier import Earlier, Fit, Score, crossfitted
 from paretail.rank.examples import TASKS, Examples, learnable
 from paretail.rank.judging import Later, judged
 from paretail.rank.leaks import check_leaks
-from paretail.rank.learned.explain import ALL_GROUPS, Explainer, Halves
+from paretail.rank.learned.explain import Explainer, Halves
 from paretail.rank.learned.fitting import Frame, learn, log_prices, network_of
 from paretail.rank.learned.foldin import Usual, folded
+from paretail.rank.learned.inputs import width
 from paretail.rank.learned.network import SIGMA, RankNet, Sizes, state_of
+from paretail.rank.learned.recent import Sequences, moments_of
 from paretail.rank.learned.transfer import Origin, started
 from paretail.rank.segments import divided, item_segments
 from paretail.rank.sides import UserSides, named_item_sides
@@ -47,6 +50,7 @@ BLOCK: Final = 1 << 16
 EXPLAINED: Final = 1 << 9
 #: Prefixes of what a bundle keeps.
 NET, FEATURES, SIDES, NAMED, ITEM_SIDES = "net/", "features/", "sides/", "names/", "item_columns"
+EARLIER: Final = "earlier/"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,16 +68,20 @@ class Ranker:
     shown: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))  # how often each item was, in its log
     end_ms: int = 0  # of its log
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of the columns of users and items
+    earlier: Earlier | None = None  # the retriever's scores, where they are features
 
     @classmethod
     def train(cls, graph: ShopGraph, events: Events, config: RankConfig, seed: int = 0,
-              progress: Progress = silent, origin: Origin | None = None) -> Self:  # fmt: skip
+              progress: Progress = silent, origin: Origin | None = None,
+              fit: Fit | None = None) -> Self:  # fmt: skip
         """Learn from the impressions in `events` and what followed them, starting from nothing or from another ranker.
 
+        `fit` fits the model whose scores are features; without it `[rank] retrieved` is off, whatever it says.
         Cost: 1 million impressions, 4 tasks: about 100 seconds on a core, under 2 GiB. Raises RankError (RANK-04) where
         there are too few clicks.
         """
         seed = seed if config.seed is None else config.seed
+        config = config if fit is not None else config.model_copy(update={"retrieved": False})
         users, items = graph.nodes["user"], graph.nodes["item"]
         examples, remarks = learnable(Examples.of(events, users, items, config.attribution_hours), events.frame)
         if config.leaks == "refuse":
@@ -85,11 +93,15 @@ class Ranker:
             features = replace(features, mean=origin.mean, scale=origin.scale)
         remarks += features.constant
         sides = UserSides.of(graph.history, features.facts)
-        frame = Frame.of(examples, features, raw, config)
+        earlier, more = _earlier(graph.history, examples, fit if config.retrieved else None)
+        asked_of, at, moment = moments_of(examples.user_idx, examples.ts_ms)
+        frame = Frame.of(examples, features, raw, config, more, moment)
         item_columns, item_names = named_item_sides(graph)
         names = {"users": sides.names(graph), "items": item_names}
         columns = torch.from_numpy(sides.matrix(graph.history)), torch.from_numpy(item_columns)
         net = network_of(config, examples.tasks, *columns, seed)
+        if config.recent:
+            net.told = Sequences.of(graph.history, asked_of, at, config.recent)
         if origin is not None:
             remarks += (started(net, origin, names, items),)
         fresh = cls(config, examples.tasks, net, features, sides)
@@ -98,6 +110,7 @@ class Ranker:
         learn(net, frame, config, max(1, round(AGAIN * config.epochs)), AGAIN_LR * config.lr, seed + 1, progress)
         net.settle()
         net.eval()
+        net.told = None
         report = {
             "remarks": list(remarks), "examples": len(examples),
             "positives": {task: int(np.nansum(label > 0)) for task, label in examples.labels.items()},
@@ -105,7 +118,7 @@ class Ranker:
             **calibrated,
         }  # fmt: skip
         return cls(config, examples.tasks, net, features, sides, calibrations(report["calibration"]),
-                   report["value_ratio"], report, *_log(graph.history, graph.items), names)  # fmt: skip
+                   report["value_ratio"], report, *_log(graph.history, graph.items), names, earlier)  # fmt: skip
 
     def origin(self, items: Vocabulary | None) -> Origin:
         """Return what another ranker may start from; `items` are those of this one, where they are the same there."""
@@ -122,7 +135,7 @@ class Ranker:
         people = self._people(history, known)
         for start in range(0, len(user_idx), BLOCK):
             at = slice(start, start + BLOCK)
-            features = self.features.matrix(history, user_idx[at], item_idx[at], ts_ms[at])
+            features = self._matrix(history, user_idx[at], item_idx[at], ts_ms[at])
             for task, values in self._told(self._tables, people, user_idx[at], item_idx[at], features).items():
                 out[task][at] = values
         return Predictions(out["click"], out["cart"], out["purchase"], out["value"])
@@ -131,7 +144,7 @@ class Ranker:
                   deviates: NDArray[np.float64]) -> NDArray[np.float64]:  # fmt: skip
         """Return P(click) of pairs, the logit taken `deviates[pairs]` deviations above its mean."""
         people, price = self._people(history, known), self.features.facts.price_ratio[item_idx]
-        features = self.features.matrix(history, user_idx, item_idx, ts_ms)
+        features = self._matrix(history, user_idx, item_idx, ts_ms)
         means, variances, _ = self._tables.beliefs(people, user_idx, item_idx, features, price)
         click = self.tasks.index("click")
         p = sigmoid(means[click] + deviates * np.sqrt(variances[click]))
@@ -150,7 +163,7 @@ class Ranker:
         sigma = np.exp(self._tables.log_sigma).clip(*SIGMA)
         for start in range(0, len(user_idx), BLOCK):
             at = slice(start, start + BLOCK)
-            features = self.features.matrix(history, user_idx[at], item_idx[at], ts_ms[at])
+            features = self._matrix(history, user_idx[at], item_idx[at], ts_ms[at])
             price = self.features.facts.price_ratio[item_idx[at]]
             told = self._tables.beliefs(people, user_idx[at], item_idx[at], features, price)
             mean, variance = (part[at_value][:, None] for part in told[:2])
@@ -176,15 +189,15 @@ class Ranker:
         mean, variance = (torch.from_numpy(part.copy()) for part in self._people(history, known))
         users = Halves(mean - traits, traits, variance)
         none = np.zeros((0, len(self.tasks)))
-        parts = [(none, np.zeros((*none.shape, len(ALL_GROUPS))))]
+        parts = [(none, np.zeros((*none.shape, len(self._explainer.groups))))]
         for start in range(0, len(user_idx), EXPLAINED):
             at = slice(start, start + EXPLAINED)
-            features = torch.from_numpy(self.features.matrix(history, user_idx[at], item_idx[at], ts_ms[at]))
+            features = torch.from_numpy(self._matrix(history, user_idx[at], item_idx[at], ts_ms[at]))
             price = torch.from_numpy(self.features.facts.price_ratio[item_idx[at]])
             those = users.at(torch.from_numpy(user_idx[at].astype(np.int64)))
             parts.append(self._explainer.split(those, item_idx[at], features, price))
         predicted, contributions = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return Explanations(self.tasks, ALL_GROUPS, contributions, predicted, self._explainer.usual)
+        return Explanations(self.tasks, self._explainer.groups, contributions, predicted, self._explainer.usual)
 
     @cached_property
     def _explainer(self) -> Explainer:
@@ -213,6 +226,18 @@ class Ranker:
     def _usual(self) -> Usual:
         report = self.report
         return Usual.of(self.shown, report["positives"]["click"] / report["examples"])
+
+    def _matrix(
+        self, history: History, user_idx: Rows, item_idx: Rows, ts_ms: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return what the network of the features reads of pairs."""
+        asked = history, user_idx, item_idx, ts_ms
+        parts = [self.features.matrix(*asked)]
+        if self.earlier is not None:
+            parts.append(self.earlier.matrix(*asked))
+        if self.net.recent is not None:
+            parts.append(self.net.recent.matrix(*asked, self.item_vectors))
+        return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
     def _people(self, history: History, known: Rows) -> Ends:
         """Return what is believed of users, with the events that the ranker did not learn from."""
@@ -269,8 +294,9 @@ class Ranker:
         with torch.inference_mode():
             own = torch.arange(self.net.user_own.mean.shape[0])
             mean, variance = self.net.users(own, self.net.get_buffer("user_columns"))
+            features = self.net.inputs(later.batch(slice(None))).numpy()
         tables, people = self.net.tables(), (mean.numpy(), variance.numpy())
-        told = self._told(tables, people, user, item, later.features.numpy())
+        told = self._told(tables, people, user, item, features)
         with torch.inference_mode():
             seen = self.net.seen(later.position).exp().double().numpy()
         labels = {task: label.double().numpy() for task, label in later.labels.items()}
@@ -297,6 +323,8 @@ class Ranker:
         found |= {f"{FEATURES}{name}": array for name, array in self.features.arrays().items()}
         found |= {f"{SIDES}{name}": array for name, array in self.sides.arrays().items()}
         named = {f"{NAMED}{end}": _packed(names) for end, names in self.names.items()}
+        if self.earlier is not None:
+            found |= {f"{EARLIER}{name}": array for name, array in self.earlier.arrays().items()}
         return found | named | {ITEM_SIDES: self.net.get_buffer("item_columns").numpy()}
 
     @property
@@ -306,8 +334,8 @@ class Ranker:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any], items: pl.DataFrame,
-                    history: History) -> Self:  # fmt: skip
-        """Rebuild from `arrays()` and `facts`, the bundle's catalogue and its log."""
+                    history: History, score: Score | None = None) -> Self:  # fmt: skip
+        """Rebuild from `arrays()` and `facts`, the bundle's catalogue, its log, and what asks its model."""
 
         def part(prefix: str) -> dict[str, NDArray[Any]]:
             return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
@@ -315,17 +343,28 @@ class Ranker:
         config = RankConfig.parse(dict(facts["config"]), "the bundle")
         state = part(NET)
         sizes = Sizes(len(state["user_own.mean"]), len(state["item_own.mean"]), len(state["user_side.mean"]),
-                      len(state["item_side.mean"]), len(NAMES))  # fmt: skip
+                      len(state["item_side.mean"]), width(config))  # fmt: skip
         net = RankNet(config, facts["tasks"], sizes)
         net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
         net.get_buffer("item_columns").copy_(torch.from_numpy(np.array(arrays[ITEM_SIDES])))
         net.eval()
         features = PairFeatures.from_arrays(items, history, part(FEATURES))
         sides = UserSides.from_arrays(items, part(SIDES))
+        earlier = Earlier.from_arrays(score, part(EARLIER)) if score is not None and part(EARLIER) else None
         report = facts["report"]
         return cls(config, tuple(facts["tasks"]), net, features, sides, calibrations(report["calibration"]),
                    report["value_ratio"], report, *_log(history, items.height),
-                   {end: _unpacked(packed) for end, packed in part(NAMED).items()})  # fmt: skip
+                   {end: _unpacked(packed) for end, packed in part(NAMED).items()}, earlier)  # fmt: skip
+
+
+def _earlier(history: History, examples: Examples,
+             fit: Fit | None) -> tuple[Earlier | None, list[NDArray[np.float32]]]:  # fmt: skip
+    """Return what asks the retriever, and its columns of the examples."""
+    if fit is None:
+        return None, []
+    raw = crossfitted(history, examples.user_idx, examples.item_idx, examples.ts_ms, fit)
+    earlier = Earlier.of(raw)
+    return earlier, [earlier.standard(raw)]
 
 
 def _log(history: History, items: int) -> tuple[NDArray[np.float64], int]:

@@ -114,6 +114,7 @@ class Bench:
     @classmethod
     def of(cls, graph: ShopGraph, events: Events, config: RankConfig, seed: int) -> Self:
         """Draw users, cut their impressions by time, and compute features."""
+        config = config.model_copy(update={"retrieved": False, "recent": 0})  # of the tasks, not of these features
         seed = seed if config.seed is None else config.seed
         every = Examples.of(events, graph.nodes["user"], graph.nodes["item"], config.attribution_hours)
         sample, users = _drawn(every, config.sweep.impressions, rng_for("rank/sweep", seed))

@@ -28,7 +28,7 @@ from paretail.rank.learned.gaussian import Gaussian
 from paretail.rank.learned.network import RankNet
 
 #: Settings that must be those of the other bundle: its numbers fit no other network.
-SAME: Final = ("dim", "own_dim", "sharing", "sharing_settings", "shared_vectors")
+SAME: Final = ("dim", "own_dim", "sharing", "sharing_settings", "shared_vectors", "retrieved", "recent")
 
 
 @dataclass(frozen=True, eq=False)

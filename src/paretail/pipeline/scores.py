@@ -1,0 +1,49 @@
+"""Scores: how a bundle's model becomes a feature of its ranker (`rank/earlier.py`), in training and in serving."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from paretail.core.kernels import ONE_AT_A_TIME
+from paretail.core.progress import Progress
+from paretail.data.held import Mode
+from paretail.data.kinds import NOT_TARGETS
+from paretail.data.types import History
+from paretail.graph.shopgraph import ShopGraph
+from paretail.rank.earlier import Dense, Fit, Score
+from paretail.retrieve.base import Question, Retriever
+from paretail.retrieve.fitting import FitContext, fit
+from paretail.retrieve.models import model
+from paretail.retrieve.models.blend import modes_to_learn
+
+
+def score_of(fitted: Retriever, mode: Mode) -> Score:
+    """Return what asks a fitted model for the scores of users."""
+
+    def score(history: History) -> Dense:
+        with ONE_AT_A_TIME:
+            return np.asarray(fitted.score(history, None, mode))
+
+    return score
+
+
+def fitting(facts: Mapping[str, Any], graph: ShopGraph, seed: int, progress: Progress) -> Fit | None:
+    """Return what fits the model that a bundle's `facts` tell of to an earlier log; None for one that is trained."""
+    model_type = model(facts["model"])
+    if hasattr(model_type, "train"):
+        return None
+    settings = model_type.config_type.parse(facts["settings"], "[model.settings]")
+    mode = mode_of(facts, graph.history)
+
+    def to(log: History) -> Score:
+        progress("Fitting the retriever to an earlier log")
+        return score_of(fit(model_type, graph.with_history(log), settings, seed, FitContext(progress)), mode)
+
+    return to
+
+
+def mode_of(facts: Mapping[str, Any], history: History) -> Mode:
+    """Return the mode that a shop's lists are made in unasked."""
+    wishes = tuple(kind for kind in history.kinds if kind not in NOT_TARGETS)
+    return modes_to_learn(history, Question(facts["target"], facts["repeat"], wishes))[0]

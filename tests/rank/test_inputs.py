@@ -1,0 +1,240 @@
+"""What the network reads beside the features of pairs: retrievers' scores and recent events, in time and honestly."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+torch = pytest.importorskip("torch")
+
+from paretail.core.ids import Rows  # noqa: E402  # torch may be missing
+from paretail.data.features.pairs import wished  # noqa: E402
+from paretail.data.types import History  # noqa: E402
+from paretail.graph.shopgraph import ShopGraph  # noqa: E402
+from paretail.pipeline.config import ShopConfig  # noqa: E402
+from paretail.pipeline.recommender import Recommender  # noqa: E402
+from paretail.pipeline.train import train_shop  # noqa: E402
+from paretail.rank import earlier  # noqa: E402
+from paretail.rank.config import RankConfig  # noqa: E402
+from paretail.rank.earlier import Earlier, crossfitted, told, windows  # noqa: E402
+from paretail.rank.examples import Examples  # noqa: E402
+from paretail.rank.learned.inputs import groups_of, width  # noqa: E402
+from paretail.rank.learned.ranker import Ranker  # noqa: E402
+from paretail.rank.learned.recent import Sequences, moments_of  # noqa: E402
+
+from .world import World, world  # noqa: E402
+
+SETTINGS: dict[str, Any] = {"epochs": 8, "dim": 6, "own_dim": 2, "retrieved": True, "recent": 6}
+
+
+@cache
+def planted() -> World:
+    return world(users=60, items=40, requests=2_000)
+
+
+@cache
+def graph() -> ShopGraph:
+    shop = planted().shop
+    return ShopGraph.build(shop, shop.user_vocabulary(), shop.item_vocabulary())
+
+
+def fit(log: History) -> earlier.Score:
+    """Fit co-occurrence: an item scores by how many who turned to it turned to the items of the history."""
+    items = graph().items
+
+    def had(history: History) -> NDArray[np.float32]:
+        matrix = np.zeros((history.users, items), np.float32)
+        wishes = history.where(wished(history))
+        np.add.at(matrix, (wishes.user_idx, wishes.item_idx), 1.0)
+        return matrix
+
+    known = had(log)
+    together = known.T @ known
+    return lambda history: had(history) @ together + together.diagonal()
+
+
+@cache
+def examples() -> Examples:
+    return Examples.of(planted().shop.events, graph().nodes["user"], graph().nodes["item"])
+
+
+@cache
+def trained() -> Ranker:
+    ranker = Ranker.train(graph(), planted().shop.events, RankConfig(**SETTINGS), fit=fit)
+    assert ranker.earlier is not None
+    return replace(ranker, earlier=replace(ranker.earlier, score=fit(graph().history)))
+
+
+def scored(history: History) -> NDArray[np.float32]:
+    some = examples()
+    return crossfitted(history, some.user_idx, some.item_idx, some.ts_ms, fit)
+
+
+def changed_after(history: History, cut_ms: int) -> History:
+    """Return a log with other items in the events at or after a moment."""
+    late = history.ts_ms >= cut_ms
+    return replace(history, item_idx=np.where(late, (history.item_idx + 7) % graph().items, history.item_idx))
+
+
+def test_scores_of_a_window_know_nothing_of_it_or_later() -> None:
+    some, before = examples(), scored(graph().history)
+    bounds = [start for start, _, _ in windows(graph().history, some.ts_ms)]
+    assert len(bounds) == earlier.WINDOWS - 1
+    assert np.isnan(before[: bounds[0]]).all()
+    assert np.isfinite(before[bounds[0] :]).all()
+    for start, end in zip(bounds, [*bounds[1:], len(some)], strict=True):
+        after = scored(changed_after(graph().history, int(some.ts_ms[start])))
+        np.testing.assert_array_equal(after[:end], before[:end])
+    assert (scored(changed_after(graph().history, 0)) != before)[bounds[0] :].mean() > 0.5
+
+
+def test_scores_are_in_training_what_they_are_in_serving() -> None:
+    """A bundle of the log before each window, asked then, reads what training reads of its pairs, row by row."""
+    some, raw = examples(), scored(graph().history)
+    standard = Earlier.of(raw)
+    for start, end, log in windows(graph().history, some.ts_ms):
+        served = replace(standard, score=fit(log))
+        people = np.unique(some.user_idx[start:end])
+        place = np.searchsorted(people, some.user_idx[start:end])
+        cut = np.full(end - start, int(some.ts_ms[start]))
+        asked = graph().history.of_users(people)  # with all that came later: it must not count
+        np.testing.assert_array_equal(
+            served.matrix(asked, place, some.item_idx[start:end], cut), standard.standard(raw[start:end])
+        )
+
+
+def test_scores_in_blocks_are_those_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    score, rng = fit(graph().history), np.random.default_rng(0)
+    user, item = rng.integers(graph().users, size=400), rng.integers(graph().items, size=400)
+    whole = told(score, graph().history, user, item)
+    monkeypatch.setattr(earlier, "CELLS", 7 * graph().items)
+    np.testing.assert_array_equal(told(score, graph().history, user, item), whole)
+    one = score(graph().history)[user[0]].astype(np.float64)
+    z = (one[item[0]] - one.mean()) / one.std()
+    assert whole[0, 0] == pytest.approx(np.sign(z) * np.log1p(abs(z)), rel=1e-5)
+
+
+def test_nothing_known_is_nothing_read() -> None:
+    standard = Earlier.of(np.full((5, 1), np.nan, np.float32))
+    assert (standard.standard(np.array([[np.nan], [3.0]], np.float32)) == 0).all()
+
+
+def test_recent_events_by_hand() -> None:
+    history, rng = graph().history, np.random.default_rng(1)
+    user = rng.integers(graph().users, size=40).astype(np.int32)
+    at = rng.choice(history.ts_ms, 40)
+    found = Sequences.of(history, user, at, 6)
+    says = wished(history)
+    for row in range(40):
+        mine = (history.user_idx == user[row]) & says & (history.ts_ms < at[row])
+        want = history.item_idx[mine][-6:].tolist()
+        assert found.item[row].tolist() == want + [-1] * (6 - len(want))
+        if want:
+            seconds = (at[row] - history.ts_ms[mine][-1]) / 1000
+            assert int(found.age[row, len(want) - 1]) == min(27, 1 + int(np.log2(1 + seconds)))
+
+
+def test_moments_are_distinct_and_every_pair_finds_its_own() -> None:
+    user, ts = np.array([2, 1, 2, 2, 1], np.int32), np.array([5, 9, 5, 6, 9])
+    people, at, place = moments_of(user, ts)
+    assert len(people) == 3
+    np.testing.assert_array_equal(people[place], user)
+    np.testing.assert_array_equal(at[place], ts)
+    assert len(moments_of(user[:0], ts[:0])[0]) == 0
+
+
+def served(ranker: Ranker, history: History, rows: NDArray[Any]) -> NDArray[np.float32]:
+    some = examples()
+    people: Rows = some.user_idx[rows]
+    return ranker._matrix(history, people, some.item_idx[rows], some.ts_ms[rows])
+
+
+def test_the_network_reads_in_training_what_it_reads_in_serving() -> None:
+    """Features and recent events row by row; an event at or after the moment changes neither."""
+    ranker, some = trained(), examples()
+    rows = np.random.default_rng(2).integers(len(some), size=300)
+    people, at, place = moments_of(some.user_idx, some.ts_ms)
+    net = ranker.net
+    assert net.recent is not None
+    with torch.no_grad():
+        in_training = net.recent(
+            Sequences.of(graph().history, people, at, 6).at(torch.arange(len(people))),
+            torch.from_numpy(place), net.items()[0][:, : net.columns], torch.from_numpy(some.item_idx.astype(np.int64)),
+        ).numpy()  # fmt: skip
+    found = served(ranker, graph().history, rows)
+    assert found.shape[1] == width(ranker.config) == sum(map(len, groups_of(ranker.config).values()))
+    np.testing.assert_allclose(found[:, -in_training.shape[1] :], in_training[rows], atol=1e-5)
+    cut = int(some.ts_ms.max()) // 2 + int(some.ts_ms.min()) // 2
+    early = rows[some.ts_ms[rows] < cut]
+    recent = slice(-in_training.shape[1], None)
+    np.testing.assert_allclose(
+        served(ranker, changed_after(graph().history, cut), early)[:, recent], in_training[early], atol=1e-5
+    )
+
+
+def everyone(ranker: Ranker) -> NDArray[np.float64]:
+    users, items = graph().users, graph().items
+    user, item = np.repeat(np.arange(users, dtype=np.int32), items), np.tile(np.arange(items, dtype=np.int32), users)
+    at = np.full(users * items, ranker.end_ms + 1)
+    return ranker.predict(graph().history, np.arange(users, dtype=np.int32), user, item, at).p_click
+
+
+def test_a_ranker_with_both_learns_is_kept_and_explained() -> None:
+    ranker = trained()
+    assert ranker.earlier is not None
+    found = everyone(ranker)
+    assert np.corrcoef(found, planted().p_click.ravel())[0, 1] > 0.7
+    again = Ranker.from_arrays(
+        ranker.arrays(), ranker.facts, graph().tables["item"], graph().history, ranker.earlier.score
+    )
+    np.testing.assert_array_equal(everyone(again), found)
+    user, item = np.zeros(20, np.int32), np.arange(20, dtype=np.int32)
+    asked = graph().history.of_users(np.array([3])), np.array([3], np.int32), user, item, np.full(20, ranker.end_ms + 1)
+    why = ranker.explain(*asked)
+    assert {"retriever", "recent events"} < set(why.groups)
+    click, usual = why.predicted[:, 0], why.usual[0]
+    odds = np.log(click / (1 - click)) - np.log(usual / (1 - usual))
+    np.testing.assert_allclose(why.contributions.sum(2)[:, 0], odds, atol=1e-4)
+
+
+def test_without_a_model_the_scores_are_left_out() -> None:
+    some = planted().shop.events
+    few = replace(some, frame=some.frame.head(3000))
+    assert Ranker.train(graph(), few, RankConfig(**SETTINGS | {"epochs": 1})).config.retrieved is False
+
+
+def test_same_seed_same_bytes() -> None:
+    few = replace(planted().shop.events, frame=planted().shop.events.frame.head(3000))
+    one, other = (Ranker.train(graph(), few, RankConfig(**SETTINGS | {"epochs": 1}), fit=fit) for _ in range(2))
+    assert all(other.arrays()[name].tobytes() == array.tobytes() for name, array in one.arrays().items())
+
+
+def shop_config(model: str, **settings: Any) -> ShopConfig:
+    rank = SETTINGS | {"epochs": 1, "recent": 0}
+    return ShopConfig.parse(
+        {"data": {"events": "events.csv"}, "model": {"name": model, "settings": settings}, "rank": rank}, "shop.toml"
+    )
+
+
+def test_a_bundle_asks_its_own_model(tmp_path: Path) -> None:
+    done = train_shop(planted().shop, shop_config("popular"), tmp_path / "bundle")
+    assert not any("no feature" in line for line in done.account)
+    recommender = Recommender.load(tmp_path / "bundle")
+    ranker = recommender.ranker
+    assert isinstance(ranker, Ranker)
+    assert ranker.earlier is not None
+    scores = ranker.earlier.score(recommender.history)
+    assert scores.shape == (graph().users, graph().items)
+    assert np.isfinite(everyone(ranker)).all()
+
+
+def test_a_model_that_is_trained_gives_no_feature_and_it_is_said(tmp_path: Path) -> None:
+    done = train_shop(planted().shop, shop_config("lightgcn", epochs=1), tmp_path / "bundle")
+    assert any("no feature of 'lightgcn'" in line for line in done.account)
+    ranker = Recommender.load(tmp_path / "bundle").ranker
+    assert isinstance(ranker, Ranker)
+    assert ranker.earlier is None
