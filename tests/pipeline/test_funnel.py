@@ -120,8 +120,43 @@ def test_somebody_new_keeps_the_models_list_and_can_be_predicted(bundle: Path, t
     told = predict_to_file(bundle, tmp_path / "pairs.csv", tmp_path / "p.parquet", quantiles=[0.1, 0.9])
     assert told["new_users"] == 1
     assert pl.read_parquet(tmp_path / "p.parquet")["order_value_p90"][0] > 0
+
+
+def test_predictions_are_explained_without_a_rest(bundle: Path, tmp_path: Path) -> None:
+    """Groups sum to the difference from the usual pair; over all pairs asked, the score and the trees say what p is."""
+    recommender = Recommender.load(bundle)
+    ranker, at = recommender.ranker, np.full(2 * ITEMS, recommender.moment_ms, np.int64)
+    user, item = np.repeat(np.arange(2, dtype=np.int32), ITEMS), np.tile(np.arange(ITEMS, dtype=np.int32), 2)
+    asked = recommender.history_of(pl.Series(["u3", "u8"])), np.array([3, 8], np.int32), user, item, at
+    why, told = ranker.explain(*asked), ranker.predict(*asked)
+    assert why.tasks == ("click", "purchase", "value")
+    assert not why.given
+    bought = told.p_click * told.p_purchase
+    np.testing.assert_allclose(why.predicted[:, 1], bought, rtol=1e-4, atol=2e-6)
+    np.testing.assert_allclose(why.predicted[:, 2], told.order_value)
+    odds = [np.log(p / (1 - p)) for p in (why.predicted[:, :2], why.usual[:2])]
+    np.testing.assert_allclose(why.contributions[:, :2].sum(2), odds[0] - odds[1], atol=1e-5)
+    np.testing.assert_allclose(why.contributions[:, 2].sum(1), np.log(why.predicted[:, 2] / why.usual[2]), atol=1e-9)
+    past = why.contributions[:, 1, why.groups.index("past with the item")]
+    assert past.std() > 0.1  # the wait before buying again
+    pairs = pl.DataFrame({"user_id": ["u3", "stranger"], "item_id": ["i1", "i2"]})
+    pairs.write_csv(tmp_path / "pairs.csv")
+    predict_to_file(bundle, tmp_path / "pairs.csv", tmp_path / "p.parquet", explain=tmp_path / "why.parquet")
+    frame = pl.read_parquet(tmp_path / "why.parquet")
+    assert frame.height == 6
+    assert frame["text"][1].startswith("A purchase has ")
+
+
+def test_trees_of_an_earlier_version_are_not_taken_apart(bundle: Path) -> None:
+    ranker = Recommender.load(bundle).ranker
+    assert isinstance(ranker, BoostedRanker)
+    level = ranker.modes[ranker.mode]["purchase"]
+    old = replace(level, trees=replace(level.trees, cover=np.zeros_like(level.trees.cover)))
+    nobody = np.zeros(0, np.int32)
     with pytest.raises(UsageError, match="RANK-17"):
-        predict_to_file(bundle, tmp_path / "pairs.csv", tmp_path / "p.parquet", explain=tmp_path / "why.parquet")
+        replace(ranker, modes={ranker.mode: {"purchase": old}}).explain(
+            ranker.log, nobody, nobody, nobody, np.zeros(0, np.int64)
+        )
 
 
 def test_goals_work_on_such_a_bundle(bundle: Path) -> None:

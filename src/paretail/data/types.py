@@ -244,7 +244,8 @@ class Explanations:
     """What each group of what a ranker knows adds to its predictions, over those of the usual pair.
 
     `contributions[pairs, tasks, groups]` sum over groups to the difference of log-odds, of `value` (the value of an
-    order, in minor units) of logarithms, between `predicted[pairs, tasks]` and `usual[tasks]`.
+    order, in minor units) of logarithms, between `predicted[pairs, tasks]` and `usual[tasks]`. `given` says whether
+    carts and purchases are those given a click, else of all pairs.
     """
 
     tasks: tuple[str, ...]
@@ -252,6 +253,7 @@ class Explanations:
     contributions: NDArray[np.float64]
     predicted: NDArray[np.float64]
     usual: NDArray[np.float64]
+    given: bool = True
 
 
 def _empty(*columns: str) -> pl.DataFrame:

@@ -10,22 +10,24 @@ from paretail.data.types import Explanations
 
 #: How a task is spoken of.
 SUBJECTS: Final = {"click": "A click", "cart": "After a click, a cart", "purchase": "After a click, a purchase"}
+#: The same where probabilities are those of all pairs.
+OF_ALL: Final = {"click": "A click", "cart": "A cart", "purchase": "A purchase"}
 #: Groups are named where they change odds by so much at least, and so many on each side.
 TOLD: Final = 0.05
 MOST: Final = 3
 
 
-def sentence(task: str, predicted: float, usual: float, parts: Mapping[str, float]) -> str:
+def sentence(task: str, predicted: float, usual: float, parts: Mapping[str, float], given: bool = True) -> str:
     """Say how a prediction differs from the usual one, and what speaks most for and against it.
 
-    `parts` are what groups add, in logarithms of odds, of `value` of money.
+    `parts` are what groups add, in logarithms of odds, of `value` of money; `given` as in `Explanations`.
     """
     times = float(np.exp(sum(parts.values())))
     if task == "value":
         head = f"An order is worth {times:.3g} times the usual ({predicted:,.2f} instead of {usual:,.2f})"
     else:
         numbers = f"{100 * predicted:.3g} % instead of {100 * usual:.3g} %"
-        head = f"{SUBJECTS[task]} has {times:.3g} times the usual odds ({numbers})"
+        head = f"{(SUBJECTS if given else OF_ALL)[task]} has {times:.3g} times the usual odds ({numbers})"
     order = sorted((name for name in parts if abs(parts[name]) >= TOLD), key=lambda name: -abs(parts[name]))
     speaks = [", ".join(f"{name} x{np.exp(parts[name]):.2f}" for name in names[:MOST]) for names in (
         [name for name in order if parts[name] > 0], [name for name in order if parts[name] < 0])]  # fmt: skip
@@ -61,6 +63,6 @@ def explanations(pairs: pl.DataFrame, told: Explanations, minor: float) -> pl.Da
         **{name: pl.Series(told.contributions[:, :, at].ravel()) for at, name in enumerate(told.groups)},
     )
     groups = list(told.groups)
-    texts = [sentence(row["task"], row["predicted"], row["usual"], {name: row[name] for name in groups})
-             for row in rows.iter_rows(named=True)]  # fmt: skip
+    texts = [sentence(row["task"], row["predicted"], row["usual"], {name: row[name] for name in groups},
+                      told.given) for row in rows.iter_rows(named=True)]  # fmt: skip
     return rows.with_columns(text=pl.Series(texts, dtype=pl.String))

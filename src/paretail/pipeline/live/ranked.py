@@ -139,7 +139,8 @@ def explain(asked: Asked, lines: Sequence[Line], rows: Rows) -> None:
             parts, numbers = parts_of(told, pair, at), (told.predicted[pair, at] / unit, told.usual[at] / unit)
             adds = {name: round(value, DIGITS) for name, value in parts.items()}
             predicted, usual = (round(float(number), DIGITS) for number in numbers)
-            line.why.append(bodies.Explanation(task, predicted, usual, adds, sentence(task, predicted, usual, parts)))
+            text = sentence(task, predicted, usual, parts, told.given)
+            line.why.append(bodies.Explanation(task, predicted, usual, adds, text))
 
 
 def _spread(asked: Asked, lines: Sequence[bodies.RankedItem], rows: Rows, levels: Sequence[float]) -> None:

@@ -33,12 +33,16 @@ UNCALIBRATED: Final = Platt()
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """Slope and shift of the retriever's score, what trees add, and the calibration of the sum."""
+    """Slope and shift of the retriever's score, what trees add, and the calibration of the sum.
+
+    `usual` is the mean score of all pairs.
+    """
 
     a: float
     b: float
     trees: Trees
     platt: Platt = UNCALIBRATED
+    usual: float = 0.0
 
     @classmethod
     def fit(cls, asked: Asked, level: str, how: Boosting, rng: np.random.Generator) -> Self:
@@ -46,7 +50,8 @@ class Level:
         label, weight = asked.reached[level].astype(np.float64), asked.weight
         score = asked.x[:, 0].astype(np.float64)
         a, b = line(score, label, weight)
-        return cls(a, b, Trees.fit(asked.x, label, weight, a * score + b, how, rng))
+        trees = Trees.fit(asked.x, label, weight, a * score + b, how, rng)
+        return cls(a, b, trees, usual=float(np.average(score, weights=weight)))
 
     def logits(self, x: Dense) -> Floats:
         """Return the logits before calibration."""

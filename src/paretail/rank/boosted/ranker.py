@@ -6,7 +6,7 @@ What a probability is of follows from how the question was asked (`report`): tha
 with the next pair that the user turns to. Each mode that lists are made in has levels of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
@@ -20,6 +20,7 @@ from paretail.core.ids import Rows
 from paretail.data.held import Mode
 from paretail.data.types import Explanations, History, Predictions
 from paretail.rank.boosted.columns import Columns, Retrieve
+from paretail.rank.boosted.explain import GROUPS, split, with_money
 from paretail.rank.boosted.levels import Funnel, Gain, Level
 from paretail.rank.boosted.money import Money
 from paretail.rank.boosted.questions import LEVELS, blocks
@@ -71,9 +72,7 @@ class BoostedRanker:
         """
         reached = {level: np.full(len(user_idx), np.nan) for level in LEVELS}
         moment = int(ts_ms.max(initial=0))
-        for users in blocks(history.users, self._cells):
-            pairs = np.flatnonzero((user_idx >= users[0]) & (user_idx <= users[-1]))
-            x = self._matrix(history.of_users(users), user_idx[pairs] - users[0], item_idx[pairs], moment)
+        for pairs, x in self._blocks(history, user_idx, item_idx, moment):
             for name, level in self.modes[self.mode].items():
                 reached[name][pairs] = level.probabilities(x)
         click = np.fmax.reduce(list(reached.values()))
@@ -91,10 +90,32 @@ class BoostedRanker:
 
     def explain(self, history: History, known: Rows, user_idx: Rows, item_idx: Rows,
                 ts_ms: NDArray[np.int64]) -> Explanations:  # fmt: skip
-        """Raise UsageError (RANK-17): trees are not taken apart."""
-        found = "the bundle's ranker was learned without impressions, and its trees explain no prediction"
-        expected = "A bundle with a ranker that was learned from what was shown"
-        raise UsageError(Problem("RANK-17", found, expected, "Leave out the explanation, or log impressions"))
+        """Explain the levels of the same pairs, by Shapley values of their trees (`explain.py`).
+
+        Cost: 500 pairs take .12 s a level on one thread. Raises UsageError (RANK-17) where the bundle was made
+        by a version that did not keep what explanations need.
+        """
+        levels = self.modes[self.mode]
+        if any(not level.trees.cover.any() for level in levels.values()):
+            found = "the bundle's trees do not tell how many pairs reached their leaves: an earlier version made them"
+            raise UsageError(Problem("RANK-17", found, "A bundle of this version", "Train again"))
+        moment, pairs = int(ts_ms.max(initial=0)), len(user_idx)
+        predicted = np.empty((pairs, len(levels)))
+        adds, usual = np.empty((pairs, len(levels), len(GROUPS))), np.zeros(len(levels))
+        for at, x in self._blocks(history, user_idx, item_idx, moment):
+            predicted[at], adds[at], usual = split(levels, x, self._columns.names)
+        told = Explanations(tuple(levels), GROUPS, adds, predicted, usual, given=False)
+        if "value" not in self.tasks or self.money is None:
+            return told
+        often = np.bincount(self.log.item_idx, minlength=self.items.height) + 1e-9
+        return with_money(told, self.money, known[user_idx], item_idx, often)
+
+    def _blocks(self, history: History, user_idx: Rows, item_idx: Rows,
+                moment_ms: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:  # fmt: skip
+        """Yield which pairs, and their columns, as many users at once as fit into memory."""
+        for users in blocks(history.users, self._cells):
+            pairs = np.flatnonzero((user_idx >= users[0]) & (user_idx <= users[-1]))
+            yield pairs, self._matrix(history.of_users(users), user_idx[pairs] - users[0], item_idx[pairs], moment_ms)
 
     def _matrix(self, history: History, user: Rows, item: Rows, moment_ms: int) -> NDArray[np.float32]:
         told = self.retrieve(history, self.mode).columns(user, item)
@@ -140,7 +161,10 @@ class BoostedRanker:
     def facts(self) -> dict[str, Any]:
         """What a manifest tells of the ranker, as plain values."""
         numbers = {
-            mode: {name: {"a": level.a, "b": level.b, "platt": vars(level.platt)} for name, level in levels.items()}
+            mode: {
+                name: {"a": level.a, "b": level.b, "platt": vars(level.platt), "usual": level.usual}
+                for name, level in levels.items()
+            }
             for mode, levels in self.modes.items()
         }
         return {"kind": KIND, "tasks": list(self.tasks), "mode": self.mode, "levels": numbers,
@@ -156,7 +180,8 @@ class BoostedRanker:
 
         modes = {
             mode: {
-                name: Level(told["a"], told["b"], Trees.from_arrays(part(f"{mode}/{name}/")), Platt(**told["platt"]))
+                name: Level(told["a"], told["b"], Trees.from_arrays(part(f"{mode}/{name}/")), Platt(**told["platt"]),
+                            told.get("usual", 0.0))
                 for name, told in levels.items()
             }
             for mode, levels in facts["levels"].items()

@@ -45,11 +45,15 @@ class Boosting:
 
 @dataclass(frozen=True, eq=False)
 class Trees:
-    """`feature[trees, nodes]` (-1: all rows go left) and `cut` where it is left if x <= cut; `leaf[trees, leaves]`."""
+    """`feature[trees, nodes]` (-1: all rows go left) and `cut` where it is left if x <= cut; `leaf[trees, leaves]`.
+
+    `cover[trees, leaves]` is the weight of the rows at each leaf, which explanations need.
+    """
 
     feature: NDArray[np.int32]
     cut: Dense
     leaf: Dense
+    cover: Dense
 
     @classmethod
     def fit(cls, x: Dense, label: Floats, weight: Floats, base: Floats, how: Boosting,
@@ -60,7 +64,7 @@ class Trees:
         nodes = 2**how.depth - 1
         grown = cls(
             np.full((how.trees, nodes), -1, np.int32), np.zeros((how.trees, nodes), np.float32),
-            np.zeros((how.trees, nodes + 1), np.float32),
+            *(np.zeros((how.trees, nodes + 1), np.float32) for _ in range(2)),
         )  # fmt: skip
         eta, place = base.astype(np.float64), np.zeros(len(x), np.int32)
         drawn = max(1, round(how.features * x.shape[1]))
@@ -78,6 +82,7 @@ class Trees:
             eta += leaf[place]
             there = feature >= 0
             grown.feature[tree], grown.leaf[tree] = feature, leaf
+            grown.cover[tree] = np.bincount(place, weight, nodes + 1)
             grown.cut[tree, there] = edges[feature[there], split[there]]
         return grown
 
@@ -89,12 +94,13 @@ class Trees:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a bundle keeps."""
-        return {"feature": self.feature, "cut": self.cut, "leaf": self.leaf}
+        return {"feature": self.feature, "cut": self.cut, "leaf": self.leaf, "cover": self.cover}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Rebuild from `arrays()`."""
-        return cls(*(np.array(arrays[name]) for name in ("feature", "cut", "leaf")))
+        feature, cut, leaf = (np.array(arrays[name]) for name in ("feature", "cut", "leaf"))
+        return cls(feature, cut, leaf, np.array(arrays["cover"]) if "cover" in arrays else np.zeros_like(leaf))
 
 
 def binned(x: Dense, edges: Dense) -> NDArray[np.uint8]:

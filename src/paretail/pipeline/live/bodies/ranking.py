@@ -11,7 +11,13 @@ from paretail.pipeline.live.bodies.words import Id, Rank, RequestId, Version
 class Explanation(Struct):
     """Why one prediction differs from that of the usual pair: an average user, an item as usually shown."""
 
-    task: Annotated[str, Meta(description="click; cart or purchase, given a click; value: of an order.")]
+    task: Annotated[
+        str,
+        Meta(
+            description="click; cart or purchase, given a click (without impressions in the log: of all pairs); "
+            "value: of an order."
+        ),
+    ]
     predicted: Annotated[float, Meta(description="A probability; of value money, expected of an order.")]
     usual: Annotated[float, Meta(description="The same of the usual pair.")]
     adds: Annotated[
