@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch")
 
+from paretail.core.clock import DAY_MS  # noqa: E402  # torch may be missing
 from paretail.core.ids import Rows  # noqa: E402  # torch may be missing
 from paretail.data.features.pairs import wished  # noqa: E402
 from paretail.data.types import History  # noqa: E402
@@ -24,7 +25,7 @@ from paretail.rank.earlier import Earlier, crossfitted, told, windows  # noqa: E
 from paretail.rank.examples import Examples  # noqa: E402
 from paretail.rank.learned.inputs import groups_of, width  # noqa: E402
 from paretail.rank.learned.ranker import Ranker  # noqa: E402
-from paretail.rank.learned.recent import Sequences, moments_of  # noqa: E402
+from paretail.rank.learned.recent import Moments, Sequences  # noqa: E402
 
 from .world import World, world  # noqa: E402
 
@@ -125,26 +126,27 @@ def test_nothing_known_is_nothing_read() -> None:
 
 def test_recent_events_by_hand() -> None:
     history, rng = graph().history, np.random.default_rng(1)
-    user = rng.integers(graph().users, size=40).astype(np.int32)
-    at = rng.choice(history.ts_ms, 40)
-    found = Sequences.of(history, user, at, 6)
-    says = wished(history)
-    for row in range(40):
-        mine = (history.user_idx == user[row]) & says & (history.ts_ms < at[row])
+    user = rng.integers(graph().users, size=60).astype(np.int32)
+    at = np.append(rng.choice(history.ts_ms, 58), [0, int(history.ts_ms.max()) + 7 * DAY_MS])
+    moments = Moments.of(history, user, at)
+    found = Sequences.of(moments, 6)
+    for row, place in enumerate(moments.place.tolist()):
+        mine = (history.user_idx == user[row]) & wished(history) & (history.ts_ms < at[row])
         want = history.item_idx[mine][-6:].tolist()
-        assert found.item[row].tolist() == want + [-1] * (6 - len(want))
-        if want:
-            seconds = (at[row] - history.ts_ms[mine][-1]) / 1000
-            assert int(found.age[row, len(want) - 1]) == min(27, 1 + int(np.log2(1 + seconds)))
+        assert found.item[place].tolist() == want + [-1] * (6 - len(want))
+        for behind in range(len(want)):
+            seconds = (at[row] - history.ts_ms[mine][-1 - behind]) / 1000
+            told = int(found.age[place, len(want) - 1 - behind])
+            assert told - min(27, 1 + int(np.log2(1 + seconds))) in ((0,) if behind == 0 else (-1, 0))
 
 
-def test_moments_are_distinct_and_every_pair_finds_its_own() -> None:
-    user, ts = np.array([2, 1, 2, 2, 1], np.int32), np.array([5, 9, 5, 6, 9])
-    people, at, place = moments_of(user, ts)
-    assert len(people) == 3
-    np.testing.assert_array_equal(people[place], user)
-    np.testing.assert_array_equal(at[place], ts)
-    assert len(moments_of(user[:0], ts[:0])[0]) == 0
+def test_what_was_shown_together_is_one_moment() -> None:
+    """A request of five items within a second is encoded once; an event in between is a moment of its own."""
+    some = examples()
+    moments = Moments.of(graph().history, some.user_idx, some.ts_ms)
+    assert len(moments.user) < len(some) / 4
+    np.testing.assert_array_equal(moments.user[moments.place], some.user_idx)
+    assert len(Moments.of(graph().history, some.user_idx[:0], some.ts_ms[:0]).user) == 0
 
 
 def served(ranker: Ranker, history: History, rows: NDArray[Any]) -> NDArray[np.float32]:
@@ -157,13 +159,12 @@ def test_the_network_reads_in_training_what_it_reads_in_serving() -> None:
     """Features and recent events row by row; an event at or after the moment changes neither."""
     ranker, some = trained(), examples()
     rows = np.random.default_rng(2).integers(len(some), size=300)
-    people, at, place = moments_of(some.user_idx, some.ts_ms)
-    net = ranker.net
+    moments, net = Moments.of(graph().history, some.user_idx, some.ts_ms), ranker.net
     assert net.recent is not None
     with torch.no_grad():
         in_training = net.recent(
-            Sequences.of(graph().history, people, at, 6).at(torch.arange(len(people))),
-            torch.from_numpy(place), net.items()[0][:, : net.columns], torch.from_numpy(some.item_idx.astype(np.int64)),
+            Sequences.of(moments, 6).at(torch.arange(len(moments.user))), torch.from_numpy(moments.place),
+            net.items()[0][:, : net.columns], torch.from_numpy(some.item_idx.astype(np.int64)),
         ).numpy()  # fmt: skip
     found = served(ranker, graph().history, rows)
     assert found.shape[1] == width(ranker.config) == sum(map(len, groups_of(ranker.config).values()))

@@ -107,7 +107,7 @@ class BoostedRanker:
         told = Explanations(tuple(levels), GROUPS, adds, predicted, usual, given=False)
         if "value" not in self.tasks or self.money is None:
             return told
-        often = np.bincount(self.log.item_idx, minlength=self.items.height) + 1e-9
+        often = np.bincount(self.log.item_idx, minlength=self.items.height).astype(np.float64) + 1e-9
         return with_money(told, self.money, known[user_idx], item_idx, often)
 
     def _blocks(self, history: History, user_idx: Rows, item_idx: Rows,

@@ -32,7 +32,7 @@ from paretail.rank.learned.fitting import Frame, learn, log_prices, network_of
 from paretail.rank.learned.foldin import Usual, folded
 from paretail.rank.learned.inputs import width
 from paretail.rank.learned.network import SIGMA, RankNet, Sizes, state_of
-from paretail.rank.learned.recent import Sequences, moments_of
+from paretail.rank.learned.recent import Moments, Sequences
 from paretail.rank.learned.transfer import Origin, started
 from paretail.rank.segments import divided, item_segments
 from paretail.rank.sides import UserSides, named_item_sides
@@ -94,14 +94,14 @@ class Ranker:
         remarks += features.constant
         sides = UserSides.of(graph.history, features.facts)
         earlier, more = _earlier(graph.history, examples, fit if config.retrieved else None)
-        asked_of, at, moment = moments_of(examples.user_idx, examples.ts_ms)
-        frame = Frame.of(examples, features, raw, config, more, moment)
+        moments = Moments.of(graph.history, examples.user_idx, examples.ts_ms) if config.recent else None
+        frame = Frame.of(examples, features, raw, config, more, None if moments is None else moments.place)
         item_columns, item_names = named_item_sides(graph)
         names = {"users": sides.names(graph), "items": item_names}
         columns = torch.from_numpy(sides.matrix(graph.history)), torch.from_numpy(item_columns)
         net = network_of(config, examples.tasks, *columns, seed)
-        if config.recent:
-            net.told = Sequences.of(graph.history, asked_of, at, config.recent)
+        if moments is not None:
+            net.told = Sequences.of(moments, config.recent)
         if origin is not None:
             remarks += (started(net, origin, names, items),)
         fresh = cls(config, examples.tasks, net, features, sides)

@@ -37,6 +37,35 @@ AGES: Final = 28
 
 
 @dataclass(frozen=True, eq=False)
+class Moments:
+    """What is encoded once: `user[moments]`, the `end` of their events before it in `turned`, the time `at_ms`.
+
+    Moments of a user with the same events before them, the newest of which is as old in powers of two of seconds, are
+    one: items that were shown together share it. `place[pairs]` is the moment of each pair that was asked for.
+    """
+
+    turned: History
+    user: NDArray[np.int64]
+    end: NDArray[np.int64]
+    at_ms: NDArray[np.int64]
+    place: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, history: History, user: Rows, ts_ms: NDArray[np.int64]) -> Self:
+        """Find the moments of pairs of users of `history`; events at `ts_ms[pairs]` or after it do not count."""
+        turned, who = history.where(wished(history)), user.astype(np.int64)
+        end = _ends(turned, who, ts_ms)
+        newest = np.append(turned.ts_ms, 0)[np.maximum(end - 1, 0)]
+        some = end > turned.indptr[who]
+        seconds = np.where(some, (ts_ms - newest) / 1000, 0.0)
+        bucket = np.where(some, np.minimum(np.log2(1 + seconds), AGES).astype(np.int64), 0)
+        keys = (who * (len(turned.ts_ms) + 1) + end) * (AGES + 1) + bucket
+        _, first, place = np.unique(keys, return_index=True, return_inverse=True)
+        at = np.where(some, newest + 1000 * (2**bucket - 1), 0)
+        return cls(turned, who[first], end[first], at[first], place)
+
+
+@dataclass(frozen=True, eq=False)
 class Sequences:
     """The newest events before some moments, oldest first, `[moments, length]` each; `item` is -1 behind the last."""
 
@@ -45,35 +74,22 @@ class Sequences:
     age: Tensor
 
     @classmethod
-    def of(cls, history: History, user: Rows, ts_ms: NDArray[np.int64], length: int) -> Self:
-        """Take the events strictly before `ts_ms[moments]` of users of `history` by which they turned to items."""
-        turned = history.where(wished(history))
-        end = np.array([turned.indptr[u] + np.searchsorted(turned.ts_ms[turned.indptr[u] : turned.indptr[u + 1]], at)
-                        for u, at in zip(user.tolist(), ts_ms.tolist(), strict=True)], np.int64)  # fmt: skip
-        count = np.minimum(end - turned.indptr[user], length)
+    def of(cls, moments: Moments, length: int) -> Self:
+        """Take the newest events by which the users turned to items."""
+        turned, end = moments.turned, moments.end
+        count = np.minimum(end - turned.indptr[moments.user], length)
         there = np.arange(length) < count[:, None]
         at = np.where(there, (end - count)[:, None] + np.arange(length), 0)
-        events = [np.append(column, 0) for column in (turned.item_idx, _strength(turned), turned.ts_ms)]
-        item, kind, when = (column[at] for column in events)
-        age = 1 + np.floor(np.log2(1 + np.maximum(ts_ms[:, None] - when, 0) / 1000))
-        parts = (np.where(there, item, -1), np.where(there, kind, 0), np.where(there, np.minimum(age, AGES - 1), 0))
+        item, kind, when = (np.append(column, 0)[at] for column in (turned.item_idx, _strength(turned), turned.ts_ms))
+        seconds = np.where(there, moments.at_ms[:, None] - when, 0) / 1000
+        age = np.minimum(1 + np.floor(np.log2(1 + seconds)), AGES - 1)
+        parts = (np.where(there, item, -1), np.where(there, kind, 0), np.where(there, age, 0))
         return cls(*(torch.from_numpy(part.astype(dtype)) for part, dtype in
                      zip(parts, (np.int32, np.uint8, np.uint8), strict=True)))  # fmt: skip
 
     def at(self, rows: Tensor) -> Self:
         """Return some moments."""
         return type(self)(self.item[rows].long(), self.kind[rows].long(), self.age[rows].long())
-
-
-def moments_of(user: Rows, ts_ms: NDArray[np.int64]) -> tuple[Rows, NDArray[np.int64], NDArray[np.int64]]:
-    """Return the distinct (user, moment) and the place of each pair's among them."""
-    order = np.lexsort((ts_ms, user))
-    new = np.ones(len(order), bool)
-    new[1:] = (user[order][1:] != user[order][:-1]) | (ts_ms[order][1:] != ts_ms[order][:-1])
-    place = np.empty(len(order), np.int64)
-    place[order] = np.cumsum(new) - 1
-    first = order[new]
-    return user[first], ts_ms[first], place
 
 
 class Recent(nn.Module):
@@ -103,11 +119,18 @@ class Recent(nn.Module):
     def matrix(self, history: History, user: Rows, item: Rows, ts_ms: NDArray[np.int64],
                items: NDArray[np.float32]) -> NDArray[np.float32]:  # fmt: skip
         """Return the columns of pairs of users of `history` and items as of `ts_ms[pairs]`."""
-        people, at, place = moments_of(user, ts_ms)
-        told = Sequences.of(history, people, at, self.length).at(torch.arange(len(people)))
-        rows = (torch.from_numpy(np.asarray(part, np.int64)) for part in (place, item))
-        place_of, item_of = rows
-        return np.asarray(self(told, place_of, torch.from_numpy(items), item_of).numpy())
+        moments = Moments.of(history, user, ts_ms)
+        told = Sequences.of(moments, self.length).at(torch.arange(len(moments.user)))
+        place, rows = torch.from_numpy(moments.place), torch.from_numpy(item.astype(np.int64))
+        return np.asarray(self(told, place, torch.from_numpy(items), rows).numpy())
+
+
+def _ends(turned: History, user: NDArray[np.int64], ts_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the place behind the last event of each user before each time, by one search in user and time at once."""
+    start, last = (int(turned.ts_ms.min()), int(turned.ts_ms.max())) if len(turned.ts_ms) else (0, 0)
+    span = last - start + 2
+    keys = turned.user_idx.astype(np.int64) * span + (turned.ts_ms - start)
+    return np.searchsorted(keys, user * span + np.clip(ts_ms - start, 0, span - 1)).astype(np.int64)
 
 
 def _strength(history: History) -> NDArray[np.int64]:
