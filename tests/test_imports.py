@@ -29,6 +29,9 @@ NEED_TORCH = {
     "paretail.rank.learned",
     "paretail.rank.sharing",
     "paretail.rank.spaces",
+    "paretail.search.adversarial",
+    "paretail.search.strategies.gan",
+    "paretail.search.strategies.gan_mutation",
 }
 VERBS = ([], ["train"], ["recommend"], ["bundles"])
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +25,7 @@ class Branches:
         return (self.joins, *[OPERATIONS + 1] * self.width)
 
     def all(self) -> list[Net]:
-        found = [self.from_tokens(tokens) for tokens in np.ndindex(*self.choices)]
-        return list(dict.fromkeys(net for net in found if net is not None))
+        return _all(self.joins, self.width)
 
     def sample(self, rng: np.random.Generator, count: int) -> list[Net]:
         nets = self.all()
@@ -49,6 +50,12 @@ class Branches:
     def from_tokens(self, tokens: Sequence[int]) -> Net | None:
         join, *operations = map(int, tokens)
         return (join, *sorted(operations, reverse=True)) if any(operations) else None
+
+
+@cache
+def _all(joins: int, width: int) -> list[Net]:
+    sorted_ones = combinations_with_replacement(range(OPERATIONS, -1, -1), width)
+    return [(join, *ones) for ones in sorted_ones if any(ones) for join in range(joins)]
 
 
 def score(net: Net) -> float:

@@ -14,6 +14,8 @@ STRATEGIES: Final[dict[str, str]] = {
     "local": "paretail.search.strategies.local:Local",
     "tpe": "paretail.search.strategies.tpe:Tpe",
     "nsga2": "paretail.search.strategies.nsga2:Nsga2",
+    "gan": "paretail.search.strategies.gan:Gan",
+    "gan_mutation": "paretail.search.strategies.gan_mutation:GanMutation",
     "hybrid": "paretail.search.strategies.hybrid:Hybrid",
 }
 #: What the name `auto` stands for: benchmarks/search says why.

@@ -1,0 +1,51 @@
+"""The generator writes legal options, starts near uniform, and moves towards what is rewarded."""
+
+import torch
+
+from paretail.search.adversarial.generator import Generator, improve, told
+
+CHOICES = (3, 5, 1, 2)
+
+
+def drawn(policy: Generator, count: int = 400, seed: int = 0) -> torch.Tensor:
+    return policy.sample(count, torch.Generator().manual_seed(seed))
+
+
+def test_options_are_legal_and_at_first_about_equally_frequent() -> None:
+    tokens = drawn(Generator(CHOICES, 16, seed=0), 3000)
+    for field, options in enumerate(CHOICES):
+        counts = torch.bincount(tokens[:, field], minlength=options)
+        assert len(counts) == options
+        assert (counts / 3000 - 1 / options).abs().max() < 0.05
+
+
+def test_probabilities_of_a_sequence_are_those_it_is_drawn_with() -> None:
+    policy = Generator((2, 2), 16, seed=3)
+    with torch.no_grad():
+        policy.head.weight.mul_(100)
+        tokens = drawn(policy, 4000)
+        log_p, entropy = told(policy.logits(tokens), tokens, policy.offsets)
+    both = (tokens[:, 0] == 1) & (tokens[:, 1] == 0)
+    assert abs(float(both.float().mean()) - float(log_p[both][0].sum().exp())) < 0.03
+    assert 0 < float(entropy) <= 1
+
+
+def test_it_moves_towards_what_is_rewarded_and_the_bonus_keeps_it_from_it() -> None:
+    def share(entropy: float) -> tuple[float, float]:
+        policy, figures = Generator(CHOICES, 16, seed=0), {}
+        for turn in range(25):
+            tokens = drawn(policy, 64, turn)
+            figures = improve(policy, tokens, (tokens[:, 1] == 4).double().numpy(), lr=1e-2, entropy=entropy)
+        return float((drawn(policy)[:, 1] == 4).float().mean()), figures["entropy"]
+
+    bold, held = share(0.0), share(5.0)
+    assert bold[0] > 0.9
+    assert held[0] < 0.5
+    assert bold[1] < held[1]
+
+
+def test_a_restart_keeps_a_share_of_the_weights() -> None:
+    policy = Generator(CHOICES, 16, seed=0)
+    before, fresh = policy.places.weight.detach().clone(), Generator(CHOICES, 16, seed=5).places.weight.detach()
+    policy.start(5, kept=0.5)
+    assert torch.allclose(policy.places.weight, 0.5 * before + 0.5 * fresh)
