@@ -26,6 +26,7 @@ NEED_TORCH = {
     "paretail.retrieve.losses",
     "paretail.retrieve.net",
     "paretail.retrieve.sequences.learning",
+    "paretail.policy.agents",
     "paretail.rank.learned",
     "paretail.rank.sharing",
     "paretail.rank.spaces",

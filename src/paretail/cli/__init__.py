@@ -34,6 +34,7 @@ VERBS = {
     "compare": ("paretail.cli.compare:compare", "Train several models and tell what each is worth and costs."),
     "search": ("paretail.cli.search:search", "Search for a graph model of the shop's own."),
     "evaluate": ("paretail.cli.evaluate:evaluate", "Measure a bundle on events that it has not seen."),
+    "learn": ("paretail.cli.learn:learn", "Learn an agent over sessions in the simulated shop."),
     "serve": ("paretail.cli.serve:serve", "Answer over HTTP."),
     "items": ("paretail.cli.items:app", "Put a file of items into a store."),
     "users": ("paretail.cli.users:app", "Put a file of users into a store."),

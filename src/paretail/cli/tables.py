@@ -12,6 +12,7 @@ from paretail.evaluate.report import Report, Row
 from paretail.pipeline.compare import Comparison
 from paretail.pipeline.comparison_page import cells_of
 from paretail.pipeline.evaluate import Evaluation
+from paretail.pipeline.learning import Learned
 from paretail.pipeline.sweep_page import cells_of as tradeoff_cells
 from paretail.pipeline.sweep_page import heading, lines, shown
 from paretail.pipeline.train import Trained
@@ -107,6 +108,20 @@ def comparison(console: Console, found: Comparison, out: Path | None) -> None:
             console.print(f"{one.name}: {one.failed}", soft_wrap=True)
     if out is not None:
         console.print(f"The same with a picture: {out / 'compare.html'}", soft_wrap=True)
+
+
+def learned(console: Console, done: Learned, out: Path) -> None:
+    """Print what an agent is worth on held-out visits, and others on the same ones."""
+    table = Table("policy", "reward of a visit", box=SIMPLE, collapse_padding=True, pad_edge=False)
+    best = done.looks[done.best]
+    table.add_row(done.asked.agent, f"{best.reward:.2f} ± {1.96 * best.se:.2f}")
+    for name, reward in done.rivals.items():
+        table.add_row(name, f"{reward:.2f}")
+    console.print(table)
+    console.print(
+        f"{done.looks[-1].steps:,} steps, ended by {done.stopped}; the best after {best.steps:,}: {out}/agent"
+    )
+    console.print(f"Curves: {out}/report.html", soft_wrap=True)
 
 
 def as_json(values: Any) -> str:

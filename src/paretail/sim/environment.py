@@ -109,7 +109,11 @@ class ShopVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[np.generic
 
     metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
 
-    def __init__(self, num_envs: int, shop: Visits | None = None, reward: Reward = _REWARD) -> None:
+    def __init__(
+        self, num_envs: int, shop: Visits | None = None, reward: Reward = _REWARD, users: Rows | None = None
+    ) -> None:
+        """`users`: who may come, evenly drawn; by default all."""
+        self._users = users
         self.num_envs, self.shop, self.reward_weights = num_envs, shop or visited(), reward.weights
         self._observer = Observer(self.shop)
         self.item_vectors = self._observer.items
@@ -146,6 +150,8 @@ class ShopVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[np.generic
         return self._observer(self._state), rewards, outcome.left, outcome.over, _info(outcome)
 
     def _newcomers(self, count: int) -> Rows:
+        if self._users is not None:
+            return self._users[self.np_random.integers(len(self._users), size=count)]
         return self.np_random.integers(self.shop.sizes.users, size=count).astype(np.int32)
 
 

@@ -1,0 +1,43 @@
+"""Agents that learn over sessions: `SlatePPO`, `SlateDQN` and `SlateReinforce`, for any gymnasium environment.
+
+    agent = SlatePPO(env.observation_space, item_vectors, slate_size=10)
+    agent.learn(env, steps=100_000, seed=0)
+    agent.reset()                              # an episode begins
+    rows = agent.act(observation)              # item rows, best position first
+
+Needs the extras `learn` (LEARN-01) and `agents` (AGENT-01).
+"""
+
+from importlib.util import find_spec
+
+import paretail.learn  # noqa: F401  # says which extra is missing where torch is (LEARN-01)
+from paretail.core.errors import MissingExtraError, ParetailError, Problem
+
+if find_spec("gymnasium") is None:
+    raise MissingExtraError(
+        Problem(
+            "AGENT-01", "gymnasium cannot be imported", "Agents need the extras `learn` and `agents`",
+            "Install them: pip install 'paretail[learn,agents]'",
+        )
+    )  # fmt: skip
+
+
+class AgentError(ParetailError):
+    """An agent cannot be made, learn or act as it was asked to."""
+
+
+from paretail.policy.agents.config import DQNConfig, PPOConfig, ReinforceConfig  # noqa: E402  # AgentError stands first
+from paretail.policy.agents.dqn import SlateDQN  # noqa: E402
+from paretail.policy.agents.ppo import SlatePPO  # noqa: E402
+from paretail.policy.agents.reinforce import SlateReinforce  # noqa: E402
+
+#: Agents by name.
+AGENTS: dict[str, type[SlatePPO] | type[SlateDQN] | type[SlateReinforce]] = {
+    "ppo": SlatePPO,
+    "dqn": SlateDQN,
+    "reinforce": SlateReinforce,
+}
+
+__all__ = [
+    "AGENTS", "AgentError", "DQNConfig", "PPOConfig", "ReinforceConfig", "SlateDQN", "SlatePPO", "SlateReinforce",
+]  # fmt: skip

@@ -1,0 +1,378 @@
+"""What all agents are: they read an environment's spaces, learn in rounds, act, and are saved whole or not at all.
+
+Learning begins with a probe of random slates, from which the agent finds where clicks stand (`feedback.py`), how
+observations are scaled, and a first model of clicks P(click | session, item). Then rounds: play, update, and let the
+model of clicks learn from what was seen. All randomness follows from the seed and the number of the round, so that an
+agent that was saved between two calls of `learn` and loaded again learns on with the same numbers.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any, ClassVar, Final, Self
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from torch import nn
+
+from paretail.core.errors import Problem
+from paretail.core.rng import rng_for
+from paretail.learn import device
+from paretail.learn.step import step as descend
+from paretail.policy.agents import AgentError, storage
+from paretail.policy.agents.config import AgentConfig
+from paretail.policy.agents.feedback import Probe, Reading, find
+from paretail.policy.agents.hands import Hands
+from paretail.policy.agents.items import SMALL, items_of
+from paretail.policy.agents.lanes import Environment, Lanes
+from paretail.policy.agents.memory import Memory, State
+from paretail.policy.agents.networks import Eyes, Response, Scorer, groups_of
+from paretail.policy.agents.sessions import Choose, Player, Round, Rows, Sessions, remembered, tensors
+from paretail.policy.agents.spaces import Reader, Values, same, slots_of
+
+#: Sessions before the newest by whose mean return an agent's progress is told.
+RECENT: Final = 100
+_BATCH: Final = 256
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a round brought: steps so far, mean return of the newest sessions, losses."""
+
+    steps: int
+    seconds: float
+    mean_return: float | None
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+Progress = Callable[[Told], None]
+
+
+class Agent(ABC):
+    """An agent for observations of one space and slates of these items."""
+
+    name: ClassVar[str]
+    #: What a unit of fading is in the unit of the agent's scores.
+    _fade_scale: ClassVar[float] = 1.0
+    Config: ClassVar[type[AgentConfig]]
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        item_vectors: NDArray[np.floating] | spaces.Discrete | None = None,
+        slate_size: int = 1,
+        config: AgentConfig | Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make an agent that has learned nothing.
+
+        `item_vectors[items, features]`: without them the environment's Discrete actions are the items, each its own
+        vector, and networks are made when learning begins. Raises AgentError: AGENT-02 for a space that cannot be read,
+        AGENT-07 for vectors that are no matrix of finite numbers or too few for a slate.
+        """
+        given = (
+            config if isinstance(config, AgentConfig) else self.Config.parse(dict(config or {}), "the agent's config")
+        )
+        self.observation_space, self.slots, self.config = observation_space, int(slate_size), given
+        self.rounds, self.steps, self.seconds, self.usual = 0, 0, 0.0, 0.5
+        self.reading: Reading | None = None
+        self.single = self.slots == 1
+        self.recent: list[float] = []
+        self._horizon = (0, 1)
+        self.aim_weights = np.full(given.goals, 1.0 / max(1, given.goals), np.float32)
+        self._sessions: Sessions | None = None
+        self._acting: Hands | None = None
+        self._rng = rng_for("agents/act", 0)
+        self.probed = False
+        self._made = False
+        if isinstance(item_vectors, spaces.Discrete):
+            item_vectors = np.eye(int(item_vectors.n), dtype=np.float32)
+        if item_vectors is not None:
+            self._make(np.asarray(item_vectors, np.float32), 0)
+
+    # ---- what subclasses are
+
+    @abstractmethod
+    def _build(self) -> nn.ModuleDict:
+        """Return the networks beside the model of clicks."""
+
+    @abstractmethod
+    def _choose(self, state: State, rng: np.random.Generator, explore: bool) -> tuple[Rows, NDArray[np.float64]]:
+        """Return slates and, of a policy that draws, their log-probabilities."""
+
+    @abstractmethod
+    def _hands(self) -> Hands:
+        """Return what fills slates by the networks as they are."""
+
+    @abstractmethod
+    def _update(self, played: Round, rng: np.random.Generator) -> dict[str, float]:
+        """Learn from a round."""
+
+    @property
+    @abstractmethod
+    def round_steps(self) -> int:
+        """Return the steps of all lanes together between two updates."""
+
+    # ---- learning
+
+    def learn(self, env: Environment, steps: int, seed: int = 0, progress: Progress | None = None) -> list[Told]:
+        """Learn for `steps` steps of all lanes together, and tell what each round brought.
+
+        Raises AgentError (AGENT-03 to -07); the agent is then as it was after its last whole round.
+        """
+        began, done, told = monotonic(), 0, []
+        lanes = self._fitted(env, seed)
+        self._horizon = (self.steps, steps)
+        player = Player(self, lanes, seed, rng_for(f"agents/aims/{self.rounds}", seed))
+        if not self.probed:
+            done += self._probe(player, steps, rng_for("agents/probe", seed))
+        before = self.seconds
+        while done < steps and not self._late(began):
+            rng = rng_for(f"agents/round/{self.rounds}", seed)
+            count = max(1, min(self.round_steps, steps - done) // lanes.count)
+            played = player.play(count, lambda state: self._choose(state, rng, True), rng)  # noqa: B023  # it ends before
+            figures = self._learned(played, rng)
+            done += count * lanes.count
+            self.steps += count * lanes.count
+            self.rounds += 1
+            self.seconds = before + monotonic() - began
+            told.append(Told(self.steps, self.seconds, self.mean_return, figures))
+            if progress is not None:
+                progress(told[-1])
+        self._settle()
+        self._acting = None
+        return told
+
+    @property
+    def mean_return(self) -> float | None:
+        """The mean return of the newest sessions of learning."""
+        return float(np.mean(self.recent)) if self.recent else None
+
+    # ---- acting
+
+    def reset(self) -> None:
+        """Begin a session."""
+        if self._sessions is not None:
+            self._sessions.reset(np.ones(1, bool))
+
+    def act(self, observation: Any, explore: bool = False) -> Any:
+        """Return the rows of the next slate, best first; one row, as an int, where actions are Discrete.
+
+        Raises AgentError: AGENT-03 for an observation that does not fit, AGENT-08 where nothing was learned yet.
+        """
+        if not self._made:
+            raise AgentError(
+                Problem("AGENT-08", "the agent has neither item vectors nor learned anything",
+                        "Expected one that knows its actions", "Call learn(env, ...), or give item vectors")
+            )  # fmt: skip
+        self._sessions = self._sessions or Sessions(self, 1)
+        rows = self._next(self._sessions, observation, explore)[0]
+        return int(rows[0]) if self.single else rows
+
+    def crowd(self) -> "Crowd":
+        """Return a policy for batches of observations, of many sessions side by side."""
+        return Crowd(self)
+
+    def aim(self, weights: NDArray[np.floating]) -> None:
+        """Tell an agent that was made for several goals what each counts from now on."""
+        given = np.asarray(weights, np.float32)
+        if given.shape != (self.config.goals,) or not np.isfinite(given).all():
+            raise AgentError(
+                Problem("AGENT-09", f"weights {given.tolist()}", f"Expected {self.config.goals} finite numbers",
+                        "Set `goals` of the agent's configuration to the number of goals")
+            )  # fmt: skip
+        self.aim_weights = given
+        if self._sessions is not None:
+            self._sessions.aim = self.aims(1, None)
+
+    def _next(self, sessions: Sessions, observation: Any, explore: bool) -> Rows:
+        raw = self.reader.raw(observation, sessions.lanes)
+        if sessions.begun.any():
+            sessions.note(raw)
+        rows, _ = self._choose(sessions.state(raw), self._rng, explore)
+        sessions.shown(raw, rows)
+        return rows
+
+    @property
+    def hands(self) -> Hands:
+        """What fills slates, up to date."""
+        if self._acting is None:
+            self._acting = self._hands()
+        return self._acting
+
+    # ---- what sessions need
+
+    def memory(self, lanes: int) -> Memory:
+        """Return an empty memory."""
+        return Memory(self.items, self.slots, lanes, self.config.decays, self._kept.kept)
+
+    def aims(self, lanes: int, rng: np.random.Generator | None) -> Values:
+        """Return the goals' weights of each lane: drawn evenly from the simplex, or those that the agent is told."""
+        if rng is None or not self.config.goals:
+            return np.tile(self.aim_weights, (lanes, 1))
+        return rng.dirichlet(np.ones(self.config.goals), lanes).astype(np.float32)
+
+    # ---- keeping
+
+    def save(self, folder: Path | str) -> Path:
+        """Write the agent, with all that learning on needs, to a folder; what stood there goes when it is whole."""
+        return storage.save(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Self:
+        """Read an agent; raises AgentError (AGENT-10) where the folder is damaged or holds another agent."""
+        return storage.load(cls, Path(folder))
+
+    def extra(self) -> tuple[dict[str, NDArray[np.generic]], dict[str, Any]]:
+        """Return what learning on needs beside networks and optimisers."""
+        return {}, {}
+
+    def take(self, arrays: Mapping[str, NDArray[np.generic]], values: Mapping[str, Any]) -> None:  # noqa: B027  # most agents keep nothing more
+        """Take up what `extra` gave."""
+
+    # ---- private
+
+    def _make(self, vectors: Values, seed: int) -> None:
+        """Make the networks for items with these vectors."""
+        if vectors.ndim != 2 or not np.isfinite(vectors).all() or not 1 <= self.slots <= len(vectors):
+            raise AgentError(
+                Problem("AGENT-07", f"item vectors of shape {vectors.shape} for slates of {self.slots}",
+                        "Expected one row of finite numbers an item, and at least as many items as slots",
+                        "Give item_vectors[items, features] and the environment's slate_size")
+            )  # fmt: skip
+        self.vectors, self.items = vectors, items_of(vectors, self.config.components, self.config.groups)
+        kept = min(self.config.kept, 16 * self.slots) if len(vectors) <= SMALL else self.config.kept
+        self._kept = self.config.model_copy(update={"kept": kept})
+        self.reader = Reader(self.observation_space, self.items.phi)
+        with device.seeded("agents/networks", seed):
+            self.eyes = Eyes(self.items, self.slots, self.reader.width, self._kept)
+            self.response = Response(self.items, self.eyes, self._kept)
+            self.networks = self._build()
+        self._moments = np.zeros((3, self.reader.width))
+        self.response_optimiser = torch.optim.Adam(groups_of(self.response, self.config.response_lr))
+        self.optimiser = torch.optim.Adam(groups_of(self.networks, self.config.lr), eps=1e-5)
+        self._past: list[Round] = []
+        self._acting = None
+        self._made = True
+
+    def _fitted(self, env: Environment, seed: int) -> Lanes:
+        """Return the environment as lanes, after its spaces are found to fit; an agent without steps is made anew."""
+        if isinstance(env, gymnasium.vector.VectorEnv):
+            seen, acts = env.single_observation_space, env.single_action_space
+        else:
+            seen, acts = env.observation_space, env.action_space
+        if not same(self.observation_space, seen):
+            raise AgentError(
+                Problem("AGENT-03", f"the environment's observations are of {seen}",
+                        f"Expected {self.observation_space}", "Make the agent with this environment's own space")
+            )  # fmt: skip
+        if not self._made and isinstance(acts, spaces.Discrete):
+            vectors = np.eye(int(acts.n), dtype=np.float32)
+        else:
+            vectors = self.vectors if self._made else np.zeros((0, 0), np.float32)
+        single = slots_of(acts, len(vectors), self.slots)
+        if not self._made or not self.steps:
+            self._make(vectors, seed)
+        self.single, self._sessions = single, None
+        return Lanes(env, self.reader, single)
+
+    def _late(self, began: float) -> bool:
+        return bool(self.config.minutes) and monotonic() - began > 60 * self.config.minutes
+
+    def _probe(self, player: Player, steps: int, rng: np.random.Generator) -> int:
+        """Play random slates and learn how to read what is seen; return the steps that it took."""
+        lanes = player.lanes.count
+        count = max(1, min(self.config.probe, int(steps * self.config.probe_share)) // lanes)
+        played = player.play(count, lambda state: self._random(len(state["obs"]), rng), rng)
+        flat = played.valid.ravel()
+        raw, after = (part.reshape(count * lanes, -1)[flat] for part in (played.raw, played.raw_after))
+        rows, reward = played.rows.reshape(count * lanes, -1)[flat], played.reward.ravel()[flat]
+        self.reading, _ = find(Probe(raw, after, rows, reward), self.reader.leaves, self.vectors)
+        if self.reading is not None:
+            self.usual = float(self.reading(raw, after, rows, self.vectors).mean())
+            with torch.no_grad():
+                self.eyes.usual.fill_(self.usual)
+                self.response.bias.fill_(float(np.log(self.usual / (1 - self.usual))))
+            self._respond(remembered(self, played), rng, self.config.response_start)
+        for scorer in (part for part in self.networks.modules() if isinstance(part, Scorer)):
+            scorer.fade(self.config.fade * self._fade_scale if self.reading is not None and self.items.groups else 0.0)
+        self._scale(played)
+        self._acting = None
+        self.recent = played.returns[-RECENT:]
+        self.steps, self.probed = self.steps + count * lanes, True
+        player.sessions.reset(np.ones(lanes, bool), rng)
+        player.now = player.lanes.reset(int(rng.integers(2**31)))
+        player.total[:] = 0
+        return count * lanes
+
+    def _random(self, lanes: int, rng: np.random.Generator) -> tuple[Rows, NDArray[np.float64]]:
+        items = len(self.vectors)
+        rows = rng.random((lanes, items)).argpartition(self.slots - 1, 1)[:, : self.slots]
+        return rows.astype(np.int64), np.zeros((lanes, self.slots))
+
+    def _learned(self, played: Round, rng: np.random.Generator) -> dict[str, float]:
+        figures = self._update(played, rng)
+        if self.reading is not None:
+            figures |= self._respond(played, rng, self.config.response_steps)
+        self._scale(played)
+        self._acting = None
+        self.recent = (self.recent + played.returns)[-RECENT:]
+        return figures
+
+    def _respond(self, played: Round, rng: np.random.Generator, steps: int) -> dict[str, float]:
+        """Let the model of clicks learn from the newest rounds."""
+        self._past = [*self._past, played][-max(1, 8192 // max(1, self.round_steps)) :]
+        losses = []
+        for _ in range(steps):
+            one = self._past[int(rng.integers(len(self._past)))] if rng.random() < 0.5 else played
+            flat = np.flatnonzero(one.valid.ravel())
+            which = rng.choice(flat, min(_BATCH, len(flat)), replace=False)
+            assert one.clicks is not None
+            rows, clicks = (part.reshape(-1, self.slots)[which] for part in (one.rows, one.clicks))
+            loss = self.response.loss(self.eyes(tensors(one.states, which)), torch.from_numpy(rows), _float(clicks))
+            losses.append(descend(loss, self.response.parameters(), self.response_optimiser, clip=1.0)["loss"])
+        return {"response": float(np.mean(losses))} if losses else {}
+
+    def _scale(self, played: Round) -> None:
+        """Take the round's observations into the moments by which observations are scaled."""
+        seen = played.states["obs"].astype(np.float64)
+        self._moments = self._moments + np.stack([np.full(seen.shape[1], len(seen)), seen.sum(0), (seen**2).sum(0)])
+        count, total, squares = self._moments
+        mean = total / np.maximum(count, 1)
+        spread = np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 1e-8))
+        with torch.no_grad():
+            self.eyes.mean.copy_(_float(mean))
+            self.eyes.spread.copy_(_float(np.where(spread < 1e-3, 1.0, spread)))
+
+    def _settle(self) -> None:  # noqa: B027  # most agents have nothing due
+        """Do what is due when learning ends."""
+
+
+class Crowd:
+    """An agent in many sessions side by side: a policy for rollouts; `reset` begins all of them."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin all sessions."""
+        self._sessions: Sessions | None = None
+
+    def __call__(self, observation: Any) -> NDArray[np.int32]:
+        """Return slates `[lanes, slots]`; the number of lanes may change where sessions begin."""
+        if self._sessions is None:
+            first = next(iter(observation.values())) if isinstance(observation, Mapping) else observation
+            self._sessions = Sessions(self.agent, len(first))
+        return self.agent._next(self._sessions, observation, False).astype(np.int32)
+
+
+def _float(values: NDArray[np.generic]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, np.float32))
+
+
+__all__ = ["Agent", "Choose", "Crowd", "Progress", "Told"]

@@ -1,0 +1,250 @@
+"""`SlateDQN`: deep Q-learning on slates, with a head on item vectors.
+
+V. Mnih et al., "Human-level control through deep reinforcement learning", 2015, doi:10.1038/nature14236; H. van
+Hasselt et al., 2016, arXiv:1509.06461 (double); Z. Wang et al., 2016, arXiv:1511.06581 (dueling); E. Ie et al.,
+"SlateQ", 2019, arXiv:1905.12767 (slates). A slate is worth, by `choice`,
+
+    sum   Q(s, A) = V(s) + 1/slots Σ_j a(s, i_j | slots above),   a = β σ(logit P(click)) + a score of its own
+    one   Q(s, A) = Σ_i P(i | s, A) q(s, i),   P(i | s, A) = v_i / (1 + Σ v),   v = exp logit P(click)
+
+`sum` is composed greedily from the top, `one` by SlateQ's exact optimum. Targets are n-step, with the slate of the
+current network valued by the target network. Deviations:
+1. Dueling subtracts the mean of all items' own scores in the first slot.
+2. `sum` takes the place of SlateQ's choice of one item where many may be clicked, and what is shown, not only what is
+   clicked, moves the state.
+3. Exploring replaces single slots by random items, not whole slates.
+4. Rewards are divided by the spread of the probe's; the best weights by the mean return of recent sessions are kept.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from paretail.learn.step import step as descend
+from paretail.policy.agents.base import Agent
+from paretail.policy.agents.config import AgentConfig, DQNConfig
+from paretail.policy.agents.hands import Hands
+from paretail.policy.agents.items import SMALL, Items
+from paretail.policy.agents.losses import n_step, slate_q, td_loss
+from paretail.policy.agents.memory import State
+from paretail.policy.agents.networks import Eyes, Prepared, Response, Scorer, Scores, Seen, Valuer, Within, above
+from paretail.policy.agents.replay import Replay
+from paretail.policy.agents.sessions import Round, Rows, tensors
+from paretail.policy.agents.slates import composed, exact_slate
+
+#: Optimiser steps of a round, by how many items there are: with many a step costs more, and says more.
+FEW_ITEMS, MANY_ITEMS = 64, 16
+
+
+class Q(nn.Module):
+    """Value of a state and advantages of items."""
+
+    def __init__(self, items: Items, eyes: Eyes, config: AgentConfig, dueling: bool) -> None:
+        super().__init__()
+        self.scorer, self.value = Scorer(items, eyes, config, 0.1), Valuer(items, eyes, config)
+        self.phi = self.scorer.phi
+        self.beta = nn.Parameter(torch.tensor(1.0))
+        self.dueling = dueling
+
+
+class Bound:
+    """Q with a model of clicks, as one scoring of items; `trusts` where clicks can be read."""
+
+    def __init__(self, q: Q, response: Response, trusts: bool) -> None:
+        self.q, self.response, self.trusts, self.phi = q, response, trusts, q.phi
+
+    def mix(self, parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the advantages from the scores of Q's own scorer and of the model of clicks."""
+        if len(parts) == 1:
+            return parts[0]
+        return np.asarray(parts[0] + self.q.beta.item() / (1 + np.exp(-parts[1])), np.float32)
+
+    def prepared(self, seen: Seen) -> Prepared:
+        """Return what no slot changes: the two scorers' side by side."""
+        mine = self.q.scorer.prepared(seen)
+        if not self.trusts:
+            return mine
+        with torch.no_grad():
+            clicks = self.response.scorer.prepared(seen)
+        return Prepared(*(torch.stack(pair) for pair in zip(vars(mine).values(), vars(clicks).values(), strict=True)))
+
+    def scores(self, known: Prepared, within: Within) -> Scores:
+        """Return the advantages of all items for slots under which `within` stands."""
+        if not self.trusts:
+            return self.q.scorer.scores(known, within)
+        mine = Prepared(known.q[0], known.hidden[0], known.own[0])
+        with torch.no_grad():
+            clicks = self.response.scorer.scores(Prepared(known.q[1], known.hidden[1], known.own[1]), within)
+        return self.q.scorer.scores(mine, within) + self.q.beta * clicks.sigmoid()
+
+    def value(self, seen: Seen, rows: Tensor) -> Tensor:
+        """Return Q of slates."""
+        scorer, shown = self.q.scorer, above(self.phi[rows])
+        known = scorer.prepared(seen)
+        vectors = scorer.vectors(known, shown)
+        mine = (vectors * self.phi[rows]).sum(2) + known.own.gather(1, rows)
+        if self.trusts:
+            with torch.no_grad():
+                clicks = self.response.scorer.at(seen, rows).sigmoid()
+            mine = mine + self.q.beta * clicks
+        usual = vectors[:, 0] @ self.phi.mean(0) + known.own.mean(1)
+        value: Tensor = self.q.value(seen) + mine.mean(1) - (usual if self.q.dueling else 0.0)
+        return value
+
+
+class SlateDQN(Agent):
+    """Deep Q-learning on slates."""
+
+    name: ClassVar[str] = "dqn"
+    Config: ClassVar[type[AgentConfig]] = DQNConfig
+    config: DQNConfig
+    _fade_scale = 0.1
+
+    def _build(self) -> nn.ModuleDict:
+        self.target = Q(self.items, self.eyes, self._kept, self.config.dueling)
+        networks = nn.ModuleDict({"q": Q(self.items, self.eyes, self._kept, self.config.dueling)})
+        self.target.load_state_dict(networks["q"].state_dict())
+        self.replay = Replay(self.config.replay)
+        self.reward_scale, self.best = 1.0, -np.inf
+        self._best: dict[str, Tensor] = {}
+        return networks
+
+    @property
+    def round_steps(self) -> int:
+        """Return the steps of all lanes together between two updates."""
+        return self.config.round_steps
+
+    def _bound(self, q: nn.Module) -> Bound:
+        assert isinstance(q, Q)
+        return Bound(q, self.response, self.reading is not None)
+
+    def _choose(self, state: State, rng: np.random.Generator, explore: bool) -> tuple[Rows, NDArray[np.float64]]:
+        if self.config.choice == "sum":
+            rows, _ = self.hands.composed(state, self.slots, None)
+        else:
+            with torch.no_grad():
+                rows = self._best_slates(self.networks["q"], self.eyes(tensors(state))).numpy()
+        if explore:
+            at_random = rng.random(rows.shape) < self._exploring()
+            rows = _mixed(rows, at_random, len(self.vectors), rng)
+        return rows, np.zeros(rows.shape)
+
+    def _hands(self) -> Hands:
+        bound = self._bound(self.networks["q"])
+        scorers = [bound.q.scorer, *([bound.response.scorer] if bound.trusts else [])]
+        return Hands(self.items, self.eyes, scorers, bound.mix)
+
+    def _best_slates(self, q: nn.Module, seen: Seen) -> Tensor:
+        bound = self._bound(q)
+        if self.config.choice == "sum":
+            return composed(bound, seen, self.slots)[0]
+        v, items, none = self._choices(bound, seen)
+        return exact_slate(v, items, self.slots, torch.ones(len(v)), none)
+
+    def _choices(self, bound: Bound, seen: Seen) -> tuple[Tensor, Tensor, Tensor]:
+        """Return, of SlateQ, `v[batch, items]`, `q[batch, items]` and the value of choosing nothing."""
+        nothing = torch.zeros(len(seen.x), 1, self.phi_width)
+        q = bound.q.scorer
+        none = bound.q.value(seen)
+        items = none[:, None] + q.scores(q.prepared(seen), nothing)[:, 0]
+        with torch.no_grad():
+            clicks = bound.response.scorer
+            v = clicks.scores(clicks.prepared(seen), nothing)[:, 0].clamp(-10, 10).exp()
+        return v, items, none
+
+    @property
+    def phi_width(self) -> int:
+        """Return how many features an item has."""
+        return int(self.items.phi.shape[1])
+
+    def _exploring(self) -> float:
+        """Return the share of slots that are drawn at random: falls over the first part of the steps asked for."""
+        first, steps = self._horizon
+        done = (self.steps - first if first else self.steps) / max(1.0, self.config.explore_share * steps)
+        start = 1.0 if not first else self.config.explore
+        start = min(start, 0.5) if self.reading is not None else start
+        return max(self.config.explore, start * (1 - done))
+
+    def _update(self, played: Round, rng: np.random.Generator) -> dict[str, float]:
+        if not self.replay.size:
+            self.target.load_state_dict(self.networks["q"].state_dict())
+        if not self.replay.size and played.reward.std() > 0:
+            self.reward_scale = float(max(np.abs(played.reward).mean(), played.reward.std(), 1e-6))
+        discount = np.where(played.terminated, 0.0, self.config.discount)
+        reward, left, used = n_step(played.reward / self.reward_scale, discount, played.chain, self.config.n_step)
+        self.replay.add(played, reward, left, used)
+        self._keep_best(played)
+        losses = []
+        for _ in range(self.config.updates or (FEW_ITEMS if len(self.vectors) <= SMALL else MANY_ITEMS)):
+            batch = self.replay.draw(self.config.batch_size, rng)
+            loss = self._loss(batch.states, batch.next_states, batch.rows, batch.clicks, batch.reward, batch.discount)
+            losses.append(descend(loss, self.networks.parameters(), self.optimiser, clip=10.0)["loss"])
+        if self.rounds % self.config.target_rounds == 0:
+            self.target.load_state_dict(self.networks["q"].state_dict())
+        return {"td": float(np.mean(losses)), "exploring": self._exploring()}
+
+    def _loss(self, states: State, next_states: State, rows: Rows, clicks: NDArray[np.float32],
+              reward: NDArray[np.float32], discount: NDArray[np.float32]) -> Tensor:  # fmt: skip
+        seen, then = self.eyes(tensors(states)), self.eyes(tensors(next_states))
+        slate = torch.from_numpy(rows)
+        r_t, discount_t = torch.from_numpy(reward), torch.from_numpy(discount)
+        with torch.no_grad():
+            chooser = self.networks["q"] if self.config.double else self.target
+            v_t = self._slate_value(self.target, then, self._best_slates(chooser, then))
+        if self.config.choice == "sum":
+            return td_loss(self._bound(self.networks["q"]).value(seen, slate), r_t, discount_t, v_t)
+        _, items, none = self._choices(self._bound(self.networks["q"]), seen)
+        done, chosen = torch.from_numpy(clicks), items.gather(1, slate)
+        q_tm1 = torch.where(done.sum(1) > 0, (done * chosen).sum(1) / done.sum(1).clamp(min=1), none)
+        return td_loss(q_tm1, r_t, discount_t, v_t)
+
+    def _slate_value(self, q: nn.Module, seen: Seen, rows: Tensor) -> Tensor:
+        bound = self._bound(q)
+        if self.config.choice == "sum":
+            return bound.value(seen, rows)
+        v, items, none = self._choices(bound, seen)
+        return slate_q(v.gather(1, rows), items.gather(1, rows), torch.ones(len(v)), none)
+
+    def _keep_best(self, played: Round) -> None:
+        """Keep the weights whose recent sessions went best, once exploring is low."""
+        recent = (self.recent + played.returns)[-20:]
+        if len(recent) == 20 and self._exploring() <= 2 * self.config.explore and np.mean(recent) >= self.best:
+            self.best = float(np.mean(recent))
+            self._best = {name: value.clone() for name, value in self.networks.state_dict().items()}
+
+    def _settle(self) -> None:
+        if self._best:
+            self.networks.load_state_dict(self._best)
+
+    def extra(self) -> tuple[dict[str, NDArray[np.generic]], dict[str, Any]]:
+        """Return the replay, the target network and the best weights."""
+        arrays = {f"replay/{name}": value for name, value in self.replay.arrays().items()}
+        arrays |= {f"target/{name}": value.numpy() for name, value in self.target.state_dict().items()}
+        arrays |= {f"best/{name}": value.numpy() for name, value in self._best.items()}
+        best = self.best if np.isfinite(self.best) else None
+        return arrays, {"scale": self.reward_scale, "best": best, "replay": [self.replay.size, self.replay.next]}
+
+    def take(self, arrays: Mapping[str, NDArray[np.generic]], values: Mapping[str, Any]) -> None:
+        """Take up what `extra` gave."""
+        parts: dict[str, dict[str, NDArray[np.generic]]] = {"replay": {}, "target": {}, "best": {}}
+        for name, value in arrays.items():
+            part, key = name.split("/", 1)
+            parts[part][key] = value
+        self.replay.take(parts["replay"], *values["replay"])
+        self.target.load_state_dict({name: torch.from_numpy(value) for name, value in parts["target"].items()})
+        self._best = {name: torch.from_numpy(value) for name, value in parts["best"].items()}
+        self.reward_scale, self.best = values["scale"], -np.inf if values["best"] is None else values["best"]
+
+
+def _mixed(rows: Rows, at_random: NDArray[np.bool_], items: int, rng: np.random.Generator) -> Rows:
+    """Return the slates with random items, none of them twice, where `at_random` says so."""
+    rows = rows.copy()
+    for lane, slot in zip(*np.nonzero(at_random), strict=True):
+        drawn = int(rng.integers(items))
+        if drawn not in rows[lane]:
+            rows[lane, slot] = drawn
+    return rows

@@ -1,0 +1,153 @@
+"""Acting without torch's overhead: the forward passes of `networks.py` in numpy, and slates filled step by step.
+
+The same numbers as `slates.composed` gives (a test), for few lanes at a time. Scores are kept up to date from slot to
+slot: what was just shown moves the scores of all items along its own vector, and those of its group alone by the
+group's network, so that a slot costs one row of products and a sum over the group. Weights are views of the networks'
+own.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from paretail.policy.agents.items import Items
+from paretail.policy.agents.memory import State
+from paretail.policy.agents.networks import Eyes, Scorer
+from paretail.policy.agents.sessions import Rows, tensors
+
+Values = NDArray[np.float32]
+#: From the scores of each scorer to those by which slots are filled.
+Mix = Callable[[Sequence[Values]], Values]
+#: Items up to which all products of their vectors are kept.
+_ALL: Final = 4000
+
+
+class Hands:
+    """Fills slates by several scorers together; `refresh` after their weights have changed."""
+
+    def __init__(self, items: Items, eyes: Eyes, scorers: Sequence[Scorer], mix: Mix) -> None:
+        self.items, self.eyes, self.mix = items, eyes, mix
+        self.scorers = [_Scorer(items, scorer) for scorer in scorers]
+        self._products = items.z @ items.z.T if len(items.z) <= _ALL else None
+        self._members = [np.flatnonzero(items.group == group) for group in range(items.groups)]
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take note that weights have changed."""
+        for scorer in self.scorers:
+            scorer.refresh()
+
+    def composed(self, state: State, slots: int, noise: Values | None) -> tuple[Rows, NDArray[np.float64]]:
+        """Return slates and the log-probabilities of their slots; `noise[lanes, slots, items]` makes it a draw."""
+        with torch.no_grad():
+            seen = self.eyes(tensors(state))
+            known = [scorer.prepared(seen, state) for scorer in self.scorers]
+        lanes = len(state["obs"])
+        rows, logs = np.zeros((lanes, slots), np.int64), np.zeros((lanes, slots))
+        for lane in range(lanes):
+            parts = [(scores[lane].copy(), hidden[lane]) for scores, hidden in known]
+            rows[lane], logs[lane] = self._filled(parts, slots, None if noise is None else noise[lane])
+        return rows, logs
+
+    def _filled(
+        self, parts: list[tuple[Values, Values]], slots: int, noise: Values | None
+    ) -> tuple[Rows, NDArray[np.float64]]:
+        rows, logs = np.zeros(slots, np.int64), np.zeros(slots)
+        gone, counts = np.zeros(len(self.items.z), np.float32), np.zeros(self.items.groups)
+        for slot in range(slots):
+            scores = self.mix([part for part, _ in parts]) + gone
+            best = int((scores if noise is None else scores + noise[slot]).argmax())
+            rows[slot] = best
+            if noise is not None:
+                top = scores.max()
+                logs[slot] = scores[best] - top - np.log(np.exp(scores - top).sum())
+            gone[best] = -np.inf
+            if slot + 1 < slots:
+                self._shown(best, parts, counts)
+        return rows, logs
+
+    def _shown(self, row: int, parts: list[tuple[Values, Values]], counts: NDArray[np.float64]) -> None:
+        """Move the scores by what was just put into the slate."""
+        near = self._products[row] if self._products is not None else self.items.z @ self.items.z[row]
+        group = int(self.items.group[row])
+        for scorer, (scores, hidden) in zip(self.scorers, parts, strict=True):
+            scores += float(scorer.above) * near
+            if self.items.groups:
+                now, then = (scorer.told(hidden[group], counts[group] + more) for more in (0, 1))
+                scores[self._members[group]] += then - now
+        if self.items.groups:
+            counts[group] += 1
+
+
+class _Scorer:
+    """A scorer's weights as arrays."""
+
+    def __init__(self, items: Items, scorer: Scorer) -> None:
+        self.items, self.scorer, self.phi = items, scorer, items.phi
+        self.user, self.straight = _layers(scorer.user), _array(scorer.straight.weight)
+        self.above, self.alpha, self.omega = (_array(w) for w in (scorer.above, scorer.alpha, scorer.omega))
+        self.above_group, self.omega_group = _array(scorer.above_group), _array(scorer.omega_group)
+        self.group, self.bias = _array(scorer.group.weight), _array(scorer.group.bias)
+        self.out, self.out_bias = _array(scorer.told.weight)[0], _array(scorer.told.bias)
+
+    def refresh(self) -> None:
+        """Compute what depends on weights alone."""
+        with torch.no_grad():
+            self.pulls = self.scorer._pulls().numpy()
+            self.weight = (self.scorer.own @ self.scorer.ages).numpy()
+
+    def told(self, hidden: Values, count: float) -> float:
+        """Return the score of a group that stands `count` times in the slate."""
+        told = np.maximum(hidden + np.float32(count) * self.group[:, -1], 0) @ self.out
+        return float(told + self.above_group * count)
+
+    def prepared(self, seen: Any, state: State) -> tuple[Values, Values]:
+        """Return `[lanes, items]` scores for an empty slate, and the groups' first layer."""
+        if self.scorer.window is not None:
+            known = self.scorer.prepared(seen)
+            empty = torch.zeros(len(known.q), 1, self.phi.shape[1])
+            return self.scorer.scores(known, empty)[:, 0].numpy(), known.hidden.numpy()
+        x, components = seen.x.numpy(), self.items.z.shape[1]
+        q = _forward(self.user, x) + x @ self.straight.T
+        traces = seen.traces.numpy()
+        q[:, :components] += self.alpha * seen.taste.numpy() + _told(traces[..., :components], self.omega)
+        q[:, components:] += _told(traces[..., components:], self.omega_group)
+        hidden = seen.groups.numpy() @ self.group[:, :-1].T + self.bias
+        if self.items.groups:
+            q[:, components:] += np.maximum(hidden, 0) @ self.out + self.out_bias
+        return q @ self.phi.T + self.pulls + self._owned(state), hidden
+
+    def _owned(self, state: State) -> Values:
+        own = np.zeros((len(state["rows"]), len(self.phi)), np.float32)
+        for lane, (rows, clicked) in enumerate(zip(state["rows"], state["clicked"], strict=True)):
+            there = rows >= 0
+            if there.any():
+                amount = self.weight[0, there] + self.weight[1, there] * clicked[there]
+                own[lane] = np.bincount(rows[there], amount, len(self.phi))
+        return own
+
+
+def _told(traces: Values, weight: Values) -> Values:
+    told: Values = (traces * weight[..., None]).sum((1, 2))
+    return told
+
+
+def _layers(module: nn.Sequential) -> list[tuple[Values, Values]]:
+    return [(_array(layer.weight), _array(layer.bias)) for layer in module if isinstance(layer, nn.Linear)]
+
+
+def _forward(layers: list[tuple[Values, Values]], x: Values) -> Values:
+    for number, (weight, bias) in enumerate(layers):
+        x = x @ weight.T + bias
+        if number + 1 < len(layers):
+            x = np.tanh(x)
+    return x
+
+
+def _array(tensor: torch.Tensor) -> Values:
+    array: Values = tensor.detach().numpy()
+    return array

@@ -1,0 +1,101 @@
+"""The Plackett-Luce policy that PPO and REINFORCE learn, and how they see a round.
+
+    score = κ · logit P(click) + a score of its own;   κ = exp(log κ)
+
+The first policy shows what is clicked, as far as the model of clicks knows; what is learned beside it is what a click
+now costs later. The model of clicks is a constant for the policy's losses: it moves between rounds alone, so that
+ratios of probabilities stay those of one policy.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from paretail.policy.agents.config import AgentConfig
+from paretail.policy.agents.items import Items
+from paretail.policy.agents.networks import Eyes, Prepared, Response, Scorer, Scores, Seen, Within
+from paretail.policy.agents.sessions import Round, Rows
+
+
+class Policy(nn.Module):
+    """Scores of a Plackett-Luce policy; `response` is not its own."""
+
+    phi: Tensor
+
+    def __init__(self, items: Items, eyes: Eyes, config: AgentConfig, sharpness: float) -> None:
+        super().__init__()
+        self.scorer = Scorer(items, eyes, config)
+        self.phi = self.scorer.phi
+        self.log_sharpness = nn.Parameter(torch.tensor(float(np.log(sharpness))))
+        self.trusts = False
+
+    def bind(self, response: Response) -> "Bound":
+        """Return the policy with this model of clicks."""
+        return Bound(self, response)
+
+
+class Bound:
+    """A policy and a model of clicks, as one scoring of items."""
+
+    def __init__(self, policy: Policy, response: Response) -> None:
+        self.policy, self.response, self.phi = policy, response, policy.scorer.phi
+
+    def mix(self, parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the scores of the policy from those of its own scorer and of the model of clicks."""
+        return parts[0] if len(parts) == 1 else parts[0] + np.exp(self.policy.log_sharpness.item()) * parts[1]
+
+    def prepared(self, seen: Seen) -> Prepared:
+        """Return what no slot changes: the two scorers' side by side."""
+        mine = self.policy.scorer.prepared(seen)
+        if not self.policy.trusts:
+            return mine
+        with torch.no_grad():
+            clicks = self.response.scorer.prepared(seen)
+        own = mine.own + self.policy.log_sharpness.exp() * clicks.own
+        return Prepared(torch.stack([mine.q, clicks.q]), torch.stack([mine.hidden, clicks.hidden]), own)
+
+    def scores(self, known: Prepared, within: Within) -> Scores:
+        """Return the scores of all items for slots under which `within` stands."""
+        if not self.policy.trusts:
+            return self.policy.scorer.scores(known, within)
+        vectors = self.policy.scorer.vectors(Prepared(known.q[0], known.hidden[0], known.own), within)
+        with torch.no_grad():
+            clicks = self.response.scorer.vectors(Prepared(known.q[1], known.hidden[1], known.own), within)
+        vectors = vectors + self.policy.log_sharpness.exp() * clicks
+        return (vectors.reshape(-1, vectors.shape[2]) @ self.phi.T).view(*vectors.shape[:2], -1) + known.own[:, None]
+
+
+def gumbel(rng: np.random.Generator, *shape: int) -> NDArray[np.float32]:
+    """Return noise of Gumbel's distribution."""
+    uniform = rng.random(shape, dtype=np.float32)
+    return np.asarray(-np.log(-np.log(np.clip(uniform, 1e-9, 1 - 1e-7))), np.float32)
+
+
+class Scale:
+    """The running spread of discounted returns, by which rewards are divided."""
+
+    def __init__(self) -> None:
+        self.count, self.mean, self.squares = 0.0, 0.0, 0.0
+
+    def take(self, played: Round, discount: float) -> float:
+        """Take a round's discounted returns, and return the spread of all so far."""
+        later, found = np.zeros(played.reward.shape[1]), []
+        for reward, chain in zip(played.reward[::-1], played.chain[::-1], strict=True):
+            later = reward + discount * chain * later
+            found.append(later)
+        values = np.concatenate(found)
+        self.count += len(values)
+        self.mean += float((values - self.mean).sum()) / self.count
+        self.squares += float((values**2).sum())
+        return float(np.sqrt(max(self.squares / self.count - self.mean**2, 1e-8)))
+
+
+def flat(values: NDArray[np.generic], slots: int = 0) -> NDArray[np.generic]:
+    """Return `[steps · lanes]` or `[steps · lanes, slots]`."""
+    return values.reshape(-1, slots) if slots else values.reshape(-1)
+
+
+__all__ = ["Bound", "Policy", "Rows", "Scale", "flat", "gumbel"]

@@ -1,0 +1,131 @@
+"""`SlatePPO`: proximal policy optimisation of a Plackett-Luce policy over slates.
+
+J. Schulman et al., "Proximal Policy Optimization Algorithms", 2017, arXiv:1707.06347:
+
+    max_θ E[min(ρ A, clip(ρ, 1 ± ε) A)] - value·(V - R)² + entropy·H,   ρ = π_θ(slate | s) / π_then(slate | s)
+
+A are generalised advantages, scaled to unit variance over the round. Deviations:
+1. Rewards are divided by the running spread of discounted returns; values are not clipped.
+2. A round's epochs end where the mean of ρ - 1 - log ρ passes `target_kl` · √slots.
+3. The entropy bonus counts the mean over slots, so that it means the same for every slate size.
+4. The score holds the model of clicks (`policies.py`), which learns beside the policy, between rounds.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from paretail.learn.step import Losses
+from paretail.learn.step import step as descend
+from paretail.policy.agents.base import Agent
+from paretail.policy.agents.config import AgentConfig, PPOConfig
+from paretail.policy.agents.hands import Hands
+from paretail.policy.agents.losses import gae, ratio_loss
+from paretail.policy.agents.memory import State
+from paretail.policy.agents.networks import Valuer
+from paretail.policy.agents.policies import Bound, Policy, Scale, gumbel
+from paretail.policy.agents.sessions import Round, Rows, tensors
+from paretail.policy.agents.slates import entropy, log_prob, slate_scores
+
+
+class PolicyAgent(Agent):
+    """An agent whose slates are drawn by a Plackett-Luce policy, with a value of states beside it."""
+
+    config: Any
+
+    def _build(self) -> nn.ModuleDict:
+        self.scale = Scale()
+        policy = Policy(self.items, self.eyes, self._kept, self.config.sharpness)
+        return nn.ModuleDict({"policy": policy, "value": Valuer(self.items, self.eyes, self._kept)})
+
+    @property
+    def round_steps(self) -> int:
+        """Return the steps of all lanes together between two updates."""
+        return int(self.config.round_steps)
+
+    @property
+    def bound(self) -> Bound:
+        """The policy with its model of clicks."""
+        policy = self.networks["policy"]
+        assert isinstance(policy, Policy)
+        policy.trusts = self.reading is not None
+        return policy.bind(self.response)
+
+    def _choose(self, state: State, rng: np.random.Generator, explore: bool) -> tuple[Rows, NDArray[np.float64]]:
+        noise = gumbel(rng, len(state["obs"]), self.slots, len(self.vectors)) if explore else None
+        return self.hands.composed(state, self.slots, noise)
+
+    def _hands(self) -> Hands:
+        bound = self.bound
+        scorers = [bound.policy.scorer, *([bound.response.scorer] if bound.policy.trusts else [])]
+        return Hands(self.items, self.eyes, scorers, bound.mix)
+
+    def _advantages(self, played: Round, lam: float) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+        """Return advantages and returns, in units of the scale, and the scale."""
+        scale = self.scale.take(played, self.config.discount)
+        value = self._values(played.states)
+        v_tm1 = value[: played.reward.size].reshape(played.reward.shape)
+        discount = np.where(played.terminated, 0.0, self.config.discount)
+        found = gae(played.reward / scale, discount, v_tm1, value[played.next_at], played.chain, lam)
+        return found, found + v_tm1, scale
+
+    def _values(self, states: State) -> NDArray[np.float64]:
+        value, count = self.networks["value"], len(states["obs"])
+        with torch.no_grad():
+            parts = [value(self.eyes(tensors(states, slice(at, at + 2048)))) for at in range(0, count, 2048)]
+        return torch.cat(parts).double().numpy()
+
+    def extra(self) -> tuple[dict[str, NDArray[np.generic]], dict[str, Any]]:
+        """Return the scale of rewards."""
+        return {}, {"scale": [self.scale.count, self.scale.mean, self.scale.squares]}
+
+    def take(self, arrays: Mapping[str, NDArray[np.generic]], values: Mapping[str, Any]) -> None:
+        """Take up the scale of rewards."""
+        self.scale.count, self.scale.mean, self.scale.squares = values["scale"]
+
+
+class SlatePPO(PolicyAgent):
+    """Proximal policy optimisation on slates."""
+
+    name: ClassVar[str] = "ppo"
+    Config: ClassVar[type[AgentConfig]] = PPOConfig
+    config: PPOConfig
+
+    def _update(self, played: Round, rng: np.random.Generator) -> dict[str, float]:
+        advantage, returns, scale = self._advantages(played, self.config.gae)
+        which = np.flatnonzero(played.valid.ravel())
+        mean, spread = advantage.ravel()[which].mean(), advantage.ravel()[which].std() + 1e-8
+        told: list[dict[str, float]] = []
+        for _ in range(self.config.epochs):
+            order, kl = rng.permutation(which), []
+            for part in np.array_split(order, max(1, round(len(order) / self.config.batch_size))):
+                losses, moved = self._losses(played, part, (advantage.ravel() - mean) / spread, returns.ravel())
+                kl.append(moved)
+                told.append(descend(losses, self.networks.parameters(), self.optimiser, clip=self.config.clip))
+            if np.mean(kl) > self.config.target_kl * self.slots**0.5:
+                break
+        figures = {name: float(np.mean([one[name] for one in told])) for name in ("loss/policy", "loss/value")}
+        figures |= {"entropy": -float(np.mean([one["loss/entropy"] for one in told])) / max(self.config.entropy, 1e-12)}
+        return figures | {"kl": float(np.mean(kl)), "scale": scale, "steps": len(told)}
+
+    def _losses(self, played: Round, part: NDArray[np.int64], advantage: NDArray[np.float64],
+                returns: NDArray[np.float64]) -> tuple[Losses, float]:  # fmt: skip
+        seen = self.eyes(tensors(played.states, part))
+        rows = torch.from_numpy(played.rows.reshape(-1, self.slots)[part])
+        scores = slate_scores(self.bound, seen, rows)
+        log_p = log_prob(scores, rows).sum(1)
+        then = _float(played.log_p.reshape(-1, self.slots)[part].sum(1))
+        with torch.no_grad():
+            moved = float(((log_p - then).exp() - 1 - (log_p - then)).mean())
+        policy = ratio_loss(log_p, then, _float(advantage[part]), self.config.ratio_clip)
+        value = (self.networks["value"](seen) - _float(returns[part])).square().mean()
+        bonus = -self.config.entropy * entropy(scores).mean()
+        return Losses({"policy": policy, "value": self.config.value * value, "entropy": bonus}), moved
+
+
+def _float(values: NDArray[np.generic]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, np.float32))

@@ -1,0 +1,220 @@
+"""Agents: small worlds solved, saved and resumed exactly, all kinds of environment, clear errors."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+torch = pytest.importorskip("torch")
+
+from paretail.policy.agents import AGENTS, AgentError, SlateDQN, SlatePPO  # noqa: E402
+from paretail.policy.agents.lanes import Lanes  # noqa: E402
+from paretail.policy.agents.sessions import Player  # noqa: E402
+
+from .worlds import Bored, TwoStates, mean_return  # noqa: E402
+
+QUICK: dict[str, dict[str, Any]] = {
+    "ppo": {"round_steps": 64, "batch_size": 64, "epochs": 3, "lr": 5e-3},
+    "dqn": {"round_steps": 32, "updates": 12, "batch_size": 32, "lr": 5e-3, "replay": 1000},
+    "reinforce": {"round_steps": 64, "lr": 1e-2},
+}
+NAMES = list(AGENTS)
+
+
+def made(name: str, env: Any, slots: int = 3, **config: Any) -> Any:
+    settings = QUICK[name] | {"dim": 16, "probe": 60, "probe_share": 0.5, "kept": 12, "response_steps": 4} | config
+    return AGENTS[name](env.observation_space, env.item_vectors, slots, settings)
+
+
+@pytest.mark.parametrize("name", ["ppo", "dqn"])
+def test_two_states_are_solved_where_greed_stays(name: str) -> None:
+    env = TwoStates()
+    agent = AGENTS[name](env.observation_space, config=QUICK[name] | {"dim": 16, "discount": 0.9})
+    agent.learn(env, 1500, seed=0)
+    assert mean_return(agent, env, 1) == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_boredom_is_seen_from_the_agents_own_history(name: str) -> None:
+    env = Bored()
+    agent = made(name, env)
+    agent.learn(env, 800, seed=1)
+    assert agent.reading is not None
+    always_the_best = 3 * 0.9  # then nothing is clicked any more
+    random = 5.0
+    assert mean_return(agent, env) > max(always_the_best, random) + 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_saved_between_two_calls_an_agent_learns_on_with_the_same_numbers(name: str, tmp_path: Path) -> None:
+    env = Bored()
+    agent = made(name, env)
+    agent.learn(env, 160, seed=3)
+    agent.save(tmp_path / "agent")
+    again = AGENTS[name].load(tmp_path / "agent")
+    told = [one.learn(Bored(), 130, seed=4) for one in (agent, again)]
+    assert [t.figures for t in told[0]] == [t.figures for t in told[1]]
+    for key, value in agent.networks.state_dict().items():
+        assert torch.equal(value, again.networks.state_dict()[key]), key
+    seen, _ = env.reset(seed=0)
+    agent.reset(), again.reset()
+    for _ in range(8):
+        rows = agent.act(seen)
+        assert (rows == again.act(seen)).all()
+        seen = env.step(rows)[0]
+
+
+def test_the_same_seed_gives_the_same_agent_and_another_seed_another() -> None:
+    acts = []
+    for seed in (0, 0, 1):
+        agent = made("ppo", Bored())
+        agent.learn(Bored(), 150, seed=seed)
+        acts.append(agent.networks.state_dict()["value.value.0.weight"])
+    assert torch.equal(acts[0], acts[1])
+    assert not torch.equal(acts[0], acts[2])
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_vectors_of_environments_are_learned_from_however_they_begin_anew(mode: AutoresetMode) -> None:
+    env = SyncVectorEnv([Bored] * 3, autoreset_mode=mode)
+    agent = made("ppo", Bored())
+    told = agent.learn(env, 192, seed=0)
+    assert told[-1].mean_return is not None
+    rows = agent.crowd()(env.reset(seed=1)[0])
+    assert rows.shape == (3, 3)
+    assert len(set(rows[0].tolist())) == 3
+
+
+@pytest.mark.parametrize("seen", ["dict", "box"])
+def test_single_items_are_ints_where_actions_are_discrete(seen: str) -> None:
+    env = Bored(slots=1, seen=seen, items=80)
+    agent = made("dqn", env, 1)
+    agent.learn(env, 200, seed=0)
+    assert agent.reading is not None
+    agent.reset()
+    assert isinstance(agent.act(env.reset(seed=0)[0]), int)
+    assert isinstance(agent.act(env.observation_space.sample(), explore=True), int)
+
+
+def test_slates_by_the_choice_of_one_item() -> None:
+    env = Bored()
+    agent = made("dqn", env, choice="one")
+    agent.learn(env, 200, seed=0)
+    assert agent.act(env.reset(seed=0)[0]).shape == (3,)
+
+
+def test_weights_of_goals_are_part_of_the_state_and_of_the_reward() -> None:
+    env = Bored()
+    agent = made("ppo", env, goals=2)
+    agent.learn(env, 250, seed=0)
+    seen, found = env.reset(seed=0)[0], []
+    for weights in ([1.0, 0.0], [0.0, 1.0]):
+        agent.aim(np.array(weights))
+        agent.reset()
+        agent.act(seen)
+        found.append(agent._values(agent._sessions.state(agent._sessions.raw))[0])
+    assert found[0] != found[1]
+    player = Player(agent, Lanes(Bored(), agent.reader, False), 0, np.random.default_rng(0))
+    played = player.play(
+        8, lambda state: agent._choose(state, np.random.default_rng(0), True), np.random.default_rng(0)
+    )
+    clicks, kind = played.clicks.sum((1, 2)), (env.kind[played.rows] == 4).sum((1, 2))
+    aim = played.states["aim"][0]
+    assert played.reward[:, 0] == pytest.approx(aim[0] * clicks + aim[1] * kind, abs=1e-6)
+    with pytest.raises(AgentError, match="AGENT-09"):
+        agent.aim(np.array([1.0]))
+
+
+def test_learning_ends_after_its_minutes() -> None:
+    env = Bored()
+    agent = made("ppo", env, minutes=1e-6)
+    assert agent.learn(env, 100_000, seed=0) == []
+
+
+def _fault(fault: str) -> None:
+    env = Bored(fault=fault)
+    made("ppo", env).learn(env, 200, seed=0)
+
+
+def _unfit_action() -> None:
+    env = Bored()
+    env.action_space = spaces.MultiDiscrete([40] * 4)
+    made("ppo", Bored()).learn(env, 50)
+
+
+def _unfit_observation() -> None:
+    agent = SlatePPO(spaces.Box(0, 1, (3,)), np.eye(40), 3)
+    agent.learn(Bored(), 50)
+
+
+def _acts_on_another() -> None:
+    made("ppo", Bored()).act(np.zeros(3))
+
+
+def _unmade() -> None:
+    SlateDQN(spaces.Box(0, 1, (3,))).act(np.zeros(3))
+
+
+ERRORS = {
+    "AGENT-02": lambda: SlatePPO(spaces.Text(4), np.eye(3)),
+    "AGENT-03": _unfit_observation,
+    "AGENT-04": _unfit_action,
+    "AGENT-05": lambda: _fault("nan"),
+    "AGENT-06": lambda: _fault("raise"),
+    "AGENT-07": lambda: SlatePPO(spaces.Box(0, 1, (3,)), np.full((4, 2), np.nan), 2),
+    "AGENT-08": _unmade,
+}
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_what_does_not_fit_is_said(code: str) -> None:
+    with pytest.raises(AgentError, match=code):
+        ERRORS[code]()
+
+
+def test_both_spaces_are_shown_and_an_observation_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(AgentError, match=r"MultiDiscrete.*40 40 40 40(.|\n)*MultiDiscrete\(\[40\] \* 3\)"):
+        _unfit_action()
+    with pytest.raises(AgentError, match="AGENT-03"):
+        _acts_on_another()
+
+
+def test_a_broken_environment_leaves_the_agent_as_it_was() -> None:
+    agent = made("ppo", Bored())
+    agent.learn(Bored(), 150, seed=0)
+    before = {key: value.clone() for key, value in agent.networks.state_dict().items()}
+    with pytest.raises(AgentError, match="AGENT-05"):
+        agent.learn(Bored(fault="nan"), 100, seed=1)
+    assert all(torch.equal(value, before[key]) for key, value in agent.networks.state_dict().items())
+
+
+def test_damaged_and_foreign_folders_are_refused_and_a_failed_save_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = made("ppo", Bored())
+    agent.save(tmp_path / "agent")
+    with pytest.raises(AgentError, match="AGENT-10"):
+        SlateDQN.load(tmp_path / "agent")
+    file = tmp_path / "agent" / "agent.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    with pytest.raises(AgentError, match="AGENT-10"):
+        SlatePPO.load(tmp_path / "agent")
+    with pytest.raises(AgentError, match="AGENT-10"):
+        SlatePPO.load(tmp_path / "nothing")
+    monkeypatch.setattr("paretail.policy.agents.storage.json.dumps", lambda *a, **k: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        agent.save(tmp_path / "half")
+    assert not list(tmp_path.glob("*half*"))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_spaces_are_kept(tmp_path: Path) -> None:
+    space = spaces.Dict(
+        {"a": spaces.Tuple([spaces.Discrete(3), spaces.Box(-np.inf, np.inf, (2,))]), "b": spaces.MultiBinary([2, 2]),
+         "c": spaces.MultiDiscrete([3, 4]), "d": spaces.Box(np.array([0, 1]), np.array([2, 3]), dtype=np.int64)}
+    )  # fmt: skip
+    SlatePPO(space, np.eye(5), 2).save(tmp_path / "agent")
+    assert SlatePPO.load(tmp_path / "agent").observation_space == space
