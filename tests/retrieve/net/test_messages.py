@@ -170,3 +170,20 @@ def test_gradients_are_those_of_finite_differences(message: str) -> None:
         return ours(x, y, edges)
 
     assert torch.autograd.gradcheck(out, (x, y, *params), atol=1e-4)
+
+
+@pytest.mark.parametrize(("message", "more"), [("gat", {}), ("gatv2", {}), ("sage", {"aggregation": "attention"})])
+def test_edges_that_a_step_leaves_out_are_as_if_they_were_not_there(message: str, more: dict[str, Any]) -> None:
+    ours, found = made(message, **more), matrix()
+    gone = torch.zeros(TARGETS, dtype=torch.bool)
+    gone[[2, 5]] = True  # they had neighbours, and are left with none
+    kept = found.toarray()
+    kept[gone.numpy()] = 0
+    gradients = []
+    for edges in (Edges.of(found).without(targets=gone), Edges.of(sparse.csr_array(kept))):
+        x, y = (state.requires_grad_() for state in states())
+        heard = ours(x, 40 * y, edges)  # scores so far apart that those left out would swallow the others
+        gradients.append((heard, *torch.autograd.grad(heard.square().sum(), [x, y, *ours.parameters()])))
+    for left_out, absent in zip(*gradients, strict=True):
+        assert torch.isfinite(left_out).all()
+        close(left_out, absent)

@@ -20,13 +20,15 @@ CHUNK = 1 << 18
 
 def edge_softmax(scores: Float[Tensor, "edges heads"], edges: Edges) -> Float[Tensor, "edges heads"]:
     """Return the shares of each target's edges, which add up to 1."""
-    rows, shape = edges.targets, (edges.csr.shape[0], scores.shape[1])
+    rows, shape, weight = edges.targets, (edges.csr.shape[0], scores.shape[1]), edges.csr.by_row.values[:, None]
+    scores = torch.where(weight > 0, scores, -torch.inf)  # of a node whose edges are all left out, 0 / 0 otherwise
     at = rows[:, None].expand_as(scores)
     most = torch.full(shape, -torch.inf, dtype=scores.dtype, device=scores.device)
     most = most.scatter_reduce(0, at, scores.detach(), "amax")
-    raised = torch.exp(scores - most.index_select(0, rows)) * edges.csr.by_row.values[:, None]
+    most = torch.where(most > -torch.inf, most, 0.0)
+    raised = torch.exp(scores - most.index_select(0, rows)) * weight
     total = torch.zeros(shape, dtype=scores.dtype, device=scores.device).index_add(0, rows, raised)
-    return raised / total.index_select(0, rows).clamp(min=torch.finfo(scores.dtype).tiny)
+    return raised / torch.where(total > 0, total, 1.0).index_select(0, rows)
 
 
 def attended(
