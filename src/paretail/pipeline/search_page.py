@@ -7,7 +7,6 @@ from typing import Final
 
 from paretail.pipeline.comparison_page import STYLE
 from paretail.pipeline.search_report import Searched, shown
-from paretail.search.fields import DEFAULTS
 from paretail.search.goals import GOALS
 from paretail.search.loop import Tried, name_of
 from paretail.search.picture import drawing
@@ -46,13 +45,12 @@ def _choice(done: Searched) -> Iterator[str]:
     lines = "".join(f"<li>{escape(line)}</li>" for line in (*done.remarks, done.why_current))
     yield f"<h2>Chosen: {escape(chosen.title)}</h2><ul>{lines}</ul>"
     yield drawing(chosen.settings)
-    whole = chosen.whole or {}
-    settings = {**chosen.settings, "epochs": whole.get("epochs", chosen.settings["epochs"])}
-    told = "\n".join(f"{name} = {_toml(value)}" for name, value in settings.items() if value != DEFAULTS[name])
+    settings = {**chosen.settings, "epochs": (chosen.whole or {}).get("epochs", chosen.settings["epochs"])}
+    told = "\n".join(f"{name} = {_toml(value)}" for name, value in settings.items() if value is not None)
     yield (
-        "<p>In shop.toml, so that <code>paretail train</code> fits it, or mixes it with the training-free blend "
-        '(<code>name = "auto"</code>, <code>[model.settings.candidates.graph]</code>):</p>'
-        f'<pre>[model]\nname = "graph"\n\n[model.settings]\n{escape(told)}</pre>'
+        "<details><summary>In shop.toml, so that <code>paretail train</code> fits just this (or, under <code>name = "
+        '"auto"</code> and <code>[model.settings.candidates.graph]</code>, mixes it with the training-free blend)'
+        f'</summary><pre>[model]\nname = "graph"\n\n[model.settings]\n{escape(told)}</pre></details>'
     )
 
 

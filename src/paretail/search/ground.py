@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from paretail.core.errors import DataError, Problem
 from paretail.core.rng import rng_for
 from paretail.data.held import Held, Mode
+from paretail.data.kinds import FRIEND
 from paretail.data.splits import Split
-from paretail.data.types import Catalogue
+from paretail.data.types import Catalogue, History
 from paretail.evaluate.context import Context, labels
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question
-from paretail.retrieve.question import held_out
+from paretail.retrieve.question import held_out, hidden_links
 
 #: Users who are asked at most, the share of them that the search is told of, and with fewer none is kept apart.
 MOST_ASKED: Final = 4000
@@ -53,7 +54,7 @@ class Ground:
         """
         mode = ("none" if question.repeat else "target") if mode is None else mode
         rng = rng_for("search/validation", seed)
-        split = held_out(graph.history, question.target, mode, MOST_ASKED, rng)
+        split = _split(graph.history, question.target, mode, rng)
         asked = np.flatnonzero(split.held.counts)
         if not len(asked):
             found = f"of {graph.users:,} users none can be asked for a held-out {question.target}"
@@ -96,6 +97,13 @@ class Ground:
         held = Held(arrays["indptr"], arrays["item_idx"], arrays["repeat"])
         graph = ShopGraph.load(folder / "graph")
         return cls(graph, held, arrays["told"], arrays["apart"], question, facts["mode"], facts["fingerprint"])
+
+
+def _split(history: History, target: str, mode: Mode, rng: np.random.Generator) -> Split:
+    """Return the split that copies the question; a friendship is hidden in both directions."""
+    if target == FRIEND:
+        return hidden_links(history, MOST_ASKED, rng)
+    return held_out(history, target, mode, MOST_ASKED, rng)
 
 
 def _fingerprint(graph: ShopGraph, question: Question, mode: Mode, seed: int) -> str:

@@ -116,7 +116,8 @@ def _measured(ground: Ground, fitted: Retriever, job: Job) -> Measured:
     """Return accuracy on the users told and, after a whole training, of each user; and what an answer costs."""
     users, lists = _judged(ground, fitted, ground.told)
     error = float(users.std() / np.sqrt(len(users)))
-    found = {"ndcg": float(users.mean()), "error": error, **_beyond(ground, lists), **_costs(ground, fitted)}
+    found = {"ndcg": float(users.mean()), "error": error, **_beyond(ground, lists)}
+    found |= _costs(ground, fitted, times=TIMES if job.share == 1 else 1)
     if job.share < 1:
         return found
     apart = users if ground.apart is ground.told else _judged(ground, fitted, ground.apart)[0]
@@ -164,13 +165,13 @@ def _mean(values: NDArray[np.floating]) -> float | None:
     return float(there.mean()) if len(there) else None
 
 
-def _costs(ground: Ground, fitted: Retriever) -> Measured:
-    """Return the milliseconds of answers to one user each, the fastest of a few, and the memory that serving needs."""
+def _costs(ground: Ground, fitted: Retriever, times: int) -> Measured:
+    """Return the milliseconds of answers to one user each, the fastest of `times`, and the memory of serving."""
     taken = np.full(TIMED, np.inf)
     users = np.resize(ground.told, UNTIMED + TIMED)
     for user in users[:UNTIMED]:
         _answered(ground, fitted, np.array([user]))
-    for _ in range(TIMES):
+    for _ in range(times):
         for place, user in enumerate(users[UNTIMED:]):
             began = perf_counter()
             _answered(ground, fitted, np.array([user]))
