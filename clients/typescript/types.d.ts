@@ -90,7 +90,7 @@ export interface EventsRequest {
 
 /** Why one prediction differs from that of the usual pair: an average user, an item as usually shown. */
 export interface Explanation {
-  /** click; cart or purchase, given a click; value: of an order. */
+  /** click; cart or purchase, given a click (without impressions in the log: of all pairs); value: of an order. */
   task: string;
   /** A probability; of value money, expected of an order. */
   predicted: number;
@@ -417,6 +417,8 @@ export interface RankRequest {
   by?: "click" | "purchase" | "value";
   /** Tell what each prediction comes from. By default false. */
   explain?: boolean;
+  /** Further tasks that each line tells of, where the log had examples of them. */
+  tasks?: ("favourite" | "long_view")[];
   /** Quantiles of an order's value that each line tells, such as 0.1 and 0.9. */
   quantiles?: number[];
   /** Your own name for this request. */
@@ -434,6 +436,10 @@ export interface RankedItem {
   p_cart?: number | null;
   /** Probability that a click leads to a purchase. */
   p_purchase?: number | null;
+  /** With `tasks`: that whoever clicks stays for `[rank] long_view_seconds`. */
+  p_long_view?: number | null;
+  /** With `tasks`: that a click leads to a favourite. */
+  p_favourite?: number | null;
   /** Money expected of showing it, in the reporting currency. */
   value?: number | null;
   /** With `quantiles`: those of an order's value, given a purchase, in that order. */

@@ -66,6 +66,18 @@ def test_pairs_keep_their_order(folder: Path, tmp_path: Path) -> None:
     assert told["expected_value"][0] == pytest.approx(most, rel=0.5)  # in the shop's own currency
 
 
+def test_further_tasks_are_columns(folder: Path, tmp_path: Path) -> None:
+    """Those of which the log had no example are empty."""
+    pl.DataFrame({"user_id": ["u007"], "item_id": ["i003"]}).write_csv(tmp_path / "pairs.csv")
+    asked = ["--bundle", folder / "bundle", "--pairs", tmp_path / "pairs.csv", "--out", tmp_path / "told.parquet"]
+    assert paretail("predict", *asked, "--tasks", "favourite, cart").code == 0
+    told = pl.read_parquet(tmp_path / "told.parquet")
+    assert told.columns[-2:] == ["p_favourite", "p_cart"]
+    assert told["p_favourite"][0] is None
+    assert 0 < told["p_cart"][0] < 1
+    assert "RANK-18" in paretail("predict", *asked, "--tasks", "like").err
+
+
 def test_what_predictions_come_from(folder: Path, tmp_path: Path) -> None:
     pl.DataFrame({"user_id": ["u007", "nobody"], "item_id": ["i003", "i001"]}).write_csv(tmp_path / "pairs.csv")
     asked = ["--bundle", folder / "bundle", "--pairs", tmp_path / "pairs.csv", "--out", tmp_path / "told.parquet"]

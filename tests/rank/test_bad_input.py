@@ -34,6 +34,8 @@ def remarks_of(frame: pl.DataFrame) -> dict[str, str]:
     left, told = learnable(examples, frame)
     found = {line.split("`")[1]: line.split(": ", 1)[1] for line in told}
     assert set(left.tasks) == {"click", "cart", "purchase", "value"} - set(found)
+    assert found.pop("favourite") == "0 positive examples, 20 are needed; no event of that kind"
+    assert found.pop("long_view").endswith("; no click or view tells how long somebody stayed")
     return found
 
 

@@ -179,7 +179,7 @@ def test_tasks_without_positives_are_left_out_by_name() -> None:
     unsold = Examples.of(replace(shop.events, frame=frame.filter(pl.col("kind") != "purchase")), users, items)
     examples, told = learnable(unsold)
     assert examples.tasks == ("click", "cart")
-    assert [line.split("`")[1] for line in told] == ["purchase", "value"]
+    assert [line.split("`")[1] for line in told] == ["long_view", "favourite", "purchase", "value"]
     unpriced = Examples.of(
         replace(shop.events, frame=frame.with_columns(price_minor=pl.lit(None, pl.Int64))), users, items
     )

@@ -18,6 +18,19 @@ def levels(told: str | None) -> list[float]:
     return found
 
 
+def tasks_of(told: str | None) -> list[str]:
+    """Return the tasks that the command line gives; raises UsageError (RANK-18) for what is none."""
+    from paretail.core.errors import nearest
+    from paretail.pipeline.predict import GIVEN_CLICK
+
+    words = [] if told is None else [word.strip() for word in told.split(",")]
+    for word in words:
+        if word not in GIVEN_CLICK:
+            found = f"--tasks {told}: there is no task {word!r} to add"
+            raise UsageError(Problem("RANK-18", found, f"Expected {nearest(word, GIVEN_CLICK)}", "Correct it"))
+    return list(dict.fromkeys(words))
+
+
 def predict(
     *,
     bundle: Path,
@@ -25,6 +38,7 @@ def predict(
     out: Path,
     explain: Path | None = None,
     quantiles: str | None = None,
+    tasks: str | None = None,
     json: bool = False,
 ) -> None:
     """Write predictions: user_id, item_id, p_click, p_purchase, expected_value.
@@ -44,6 +58,8 @@ def predict(
         Another file to write: for each pair and task what it comes from, in numbers and words.
     quantiles
         Quantiles of an order's value, given a purchase, with commas, such as `0.1,0.9`: a column each beside its mean.
+    tasks
+        Tasks of which a column is added, with commas: `long_view`, `favourite`, `cart`, each given a click.
     json
         Print a summary as JSON.
     """
@@ -51,7 +67,7 @@ def predict(
     from paretail.cli.terminal import out as console
     from paretail.pipeline.predict import predict_to_file
 
-    told = predict_to_file(bundle, pairs, out, explain, levels(quantiles))
+    told = predict_to_file(bundle, pairs, out, explain, levels(quantiles), tasks_of(tasks))
     if json:
         print_json(told)
         return

@@ -214,11 +214,15 @@ class Candidates:
     scores: NDArray[np.float32]
 
 
+#: Tasks that follow a click and that few logs tell of: what was clicked was looked at for long, became a favourite.
+RARER: tuple[str, ...] = ("long_view", "favourite")
+
+
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """What ranking tells of pairs: probabilities at position 1, and money; of a task that was not learned NaN.
 
-    `p_click`; `p_cart` and `p_purchase` given a click; `order_value` in minor units, expected of a purchase;
+    `p_click`; `p_cart`, `p_purchase` and `more`, of RARER, given a click; `order_value` in minor units, of a purchase;
     `value` in minor units, expected of showing the item: p_click x p_purchase x order_value. All `[pairs]`.
     """
 
@@ -226,6 +230,12 @@ class Predictions:
     p_cart: NDArray[np.float64]
     p_purchase: NDArray[np.float64]
     order_value: NDArray[np.float64]
+    more: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def given_click(self, task: str) -> NDArray[np.float64]:
+        """Return the probability of a task given a click; NaN where it was not learned."""
+        known = {"cart": self.p_cart, "purchase": self.p_purchase, **self.more}
+        return known.get(task, np.full(len(self.p_click), np.nan))
 
     @property
     def value(self) -> NDArray[np.float64]:
@@ -235,8 +245,9 @@ class Predictions:
     def split(self, sizes: Sequence[int]) -> "list[Predictions]":
         """Return the predictions of so many pairs each, in their order."""
         columns = (np.split(column, np.cumsum(sizes)[:-1]) for column in
-                   (self.p_click, self.p_cart, self.p_purchase, self.order_value))  # fmt: skip
-        return [Predictions(*parts) for parts in zip(*columns, strict=True)]
+                   (self.p_click, self.p_cart, self.p_purchase, self.order_value, *self.more.values()))  # fmt: skip
+        return [Predictions(click, cart, bought, paid, dict(zip(self.more, more, strict=True)))
+                for click, cart, bought, paid, *more in zip(*columns, strict=True)]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

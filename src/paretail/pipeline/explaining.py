@@ -9,7 +9,8 @@ import polars as pl
 from paretail.data.types import Explanations
 
 #: How a task is spoken of.
-SUBJECTS: Final = {"click": "A click", "cart": "After a click, a cart", "purchase": "After a click, a purchase"}
+SUBJECTS: Final = {"click": "A click", "long_view": "After a click, a long view", "cart": "After a click, a cart",
+                   "favourite": "After a click, a favourite", "purchase": "After a click, a purchase"}  # fmt: skip
 #: The same where probabilities are those of all pairs.
 OF_ALL: Final = {"click": "A click", "cart": "A cart", "purchase": "A purchase"}
 #: Groups are named where they change odds by so much at least, and so many on each side.

@@ -11,18 +11,22 @@ from paretail.core.errors import DataError, Problem
 from paretail.core.money import minor_per_major
 from paretail.data.config import Source
 from paretail.data.sources import read
+from paretail.data.types import RARER
 from paretail.pipeline.explaining import explanations
 from paretail.pipeline.recommend import check_out, write_table
 from paretail.pipeline.recommender import Recommender
 
 ENDS: Final = ("user_id", "item_id")
+#: Tasks of which a column may be asked for beside the usual ones.
+GIVEN_CLICK: Final = (*RARER, "cart")
 
 
 def predict_to_file(bundle: Path, pairs: Path, out: Path, explain: Path | None = None,
-                    quantiles: Sequence[float] = ()) -> dict[str, Any]:  # fmt: skip
+                    quantiles: Sequence[float] = (), tasks: Sequence[str] = ()) -> dict[str, Any]:  # fmt: skip
     """Write `user_id, item_id, p_click, p_purchase, expected_value`, a row a pair in the order of `pairs`.
 
-    With `quantiles` also `order_value`, expected of a purchase, and those of it, such as `order_value_p10`. What each
+    With `tasks` (of GIVEN_CLICK) also `p_favourite` and the like, empty where a task was not learned; with `quantiles`
+    `order_value`, expected of a purchase, and those of it, such as `order_value_p10`. What each
     prediction comes from goes to the file `explain`, see `explanations`. A user whom the bundle does not know is
     predicted as somebody new. Raises DataError RANK-06 where a column is missing or an id empty, RANK-07 where items
     are unknown, BundleError RANK-05 where the bundle has no ranker.
@@ -47,6 +51,7 @@ def predict_to_file(bundle: Path, pairs: Path, out: Path, explain: Path | None =
         p_click=pl.Series(told.p_click), p_purchase=pl.Series(told.p_purchase),
         expected_value=pl.Series(told.value / minor),
     ).with_columns(pl.col("p_click", "p_purchase", "expected_value").fill_nan(None))  # fmt: skip
+    rows = rows.with_columns(pl.Series(f"p_{task}", told.given_click(task)).fill_nan(None) for task in tasks)
     if quantiles:
         rows = rows.with_columns(
             _orders(told.order_value, ranker.order_quantiles(*asked_of, quantiles), quantiles, minor)

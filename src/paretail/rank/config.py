@@ -8,8 +8,8 @@ from paretail.core.config import Config
 from paretail.rank.calibration import Way
 from paretail.rank.segments import By
 
-Task = Literal["click", "cart", "purchase", "value"]
-WEIGHTS: Final[dict[Task, float]] = {"cart": 0.5}
+Task = Literal["click", "long_view", "favourite", "cart", "purchase", "value"]
+WEIGHTS: Final[dict[Task, float]] = {"cart": 0.5, "favourite": 0.5, "long_view": 0.5}
 
 
 class SweepConfig(Config):
@@ -83,6 +83,9 @@ class RankConfig(Config):
     )
     leaks: Literal["refuse", "ignore"] = Field(
         "refuse", description="What becomes of a ranker where an attribute says exactly what it is to predict."
+    )
+    long_view_seconds: float = Field(
+        30.0, gt=0, description="A click or view of so many seconds or more is a long view, where the log tells them."
     )
     retrieved: bool = Field(
         False,

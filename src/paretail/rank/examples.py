@@ -5,7 +5,11 @@ click, and those that were bought have a value. Together with p_click this cover
 (X. Ma et al., "Entire Space Multi-Task Model", SIGIR 2018, doi:10.1145/3209978.3210104, name the bias of training on
 clicks alone: `click_power` of the settings and the vectors that tasks share answer it).
 
-Events are tied to impressions by `data/attribution`. An example that was put in the cart or bought counts as clicked.
+Events are tied to impressions by `data/attribution`. An example that was put in the cart, bought or made a favourite
+counts as clicked. Where clicks or views tell how long somebody stayed, a click is a long view from `long_view_seconds`
+on: half a minute is the usual sign that what was clicked satisfied (S. Fox et al., "Evaluating implicit measures to
+improve web search", TOIS 2005, doi:10.1145/1059981.1059982). A share of clicks and not seconds, because whoever leaves
+a page open stays for hours.
 """
 
 from collections.abc import Sequence
@@ -18,17 +22,20 @@ from numpy.typing import NDArray
 
 from paretail.core.errors import Problem
 from paretail.core.ids import Rows, Vocabulary
-from paretail.data.attribution import following, outcomes, window_ms
+from paretail.data.attribution import following, outcomes, tie, window_ms
 from paretail.data.types import Events
 from paretail.rank import RankError
 
 #: Tasks in the order in which they happen; `value` is money, the others are yes or no.
-TASKS: Final = ("click", "cart", "purchase", "value")
+TASKS: Final = ("click", "long_view", "favourite", "cart", "purchase", "value")
 #: An answer that nothing is known of.
 UNKNOWN: Final = np.nan
 #: A task is learned from so many positives at least.
 FEWEST: Final = 20
 WINDOW_HOURS: Final = 168.0
+LONG_VIEW_SECONDS: Final = 30.0
+#: The kind that a task's examples are; of clicks a `view` where the shop tells no clicks.
+KINDS_OF: Final = {"click": ("click", "view"), "long_view": ("click", "view")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,20 +53,23 @@ class Examples:
     labels: dict[str, NDArray[np.float32]]
 
     @classmethod
-    def of(cls, events: Events, users: Vocabulary, items: Vocabulary, window_hours: float = WINDOW_HOURS) -> Self:
+    def of(cls, events: Events, users: Vocabulary, items: Vocabulary, window_hours: float = WINDOW_HOURS,
+           long_view_seconds: float = LONG_VIEW_SECONDS) -> Self:  # fmt: skip
         """Tie the events to the impressions of a log; impressions of unknown users or items are left out.
 
         Cost: a few joins; 1 million impressions take about two seconds.
         """
         shown = _shown(events.frame, users, items)
-        followed = outcomes(shown, following([events.frame]), window_ms(window_hours))
-        found = shown.join(followed, on="impression", how="left", maintain_order="left").sort(
-            "ts_ms", maintain_order=True
+        window = window_ms(window_hours)
+        found = shown.join(
+            outcomes(shown, following([events.frame]), window), on="impression", how="left", maintain_order="left"
         )
+        found = found.join(_rarer(shown, events.frame, window), on="impression", how="left", maintain_order="left")
+        found = found.sort("ts_ms", maintain_order=True)
         return cls(
             found["user_idx"].to_numpy(), found["item_idx"].to_numpy(), found["ts_ms"].to_numpy(),
             found["position"].fill_null(0).to_numpy(), found["propensity"].fill_null(1.0).cast(pl.Float32).to_numpy(),
-            _labels(found),
+            _labels(found, long_view_seconds),
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -113,7 +123,9 @@ def _lacks(task: str, positives: int, examples: Examples, counts: dict[str, int]
         return (
             f"{positives} of {bought:,} purchases that followed from what was shown have a price, {FEWEST} are needed"
         )
-    events = sum(counts.get(kind, 0) for kind in (("click", "view") if task == "click" else (task,)))
+    if task == "long_view":
+        return few if task in examples.labels else f"{few}; no click or view tells how long somebody stayed"
+    events = sum(counts.get(kind, 0) for kind in KINDS_OF.get(task, (task,)))
     if not counts or positives > 0:
         return few
     return (
@@ -133,16 +145,32 @@ def _shown(frame: pl.DataFrame, users: Vocabulary, items: Vocabulary) -> pl.Data
     return rows.filter((pl.col("user_idx") >= 0) & (pl.col("item_idx") >= 0)).select(names).with_row_index("impression")
 
 
-def _labels(found: pl.DataFrame) -> dict[str, NDArray[np.float32]]:
-    flags = {name: found[name].fill_null(False).to_numpy() for name in ("clicked", "carted", "purchased")}
+def _rarer(shown: pl.DataFrame, frame: pl.DataFrame, window: int) -> pl.DataFrame:
+    """Return `impression`, whether it became a `favourite`, and the longest stay, `dwell_ms`, that followed from it."""
+    told = frame.filter(
+        (pl.col("kind") == "favourite") | (pl.col("kind").is_in(KINDS_OF["click"]) & pl.col("dwell_ms").is_not_null())
+    ).with_row_index("event")
+    return tie(shown, told, window).group_by("impression").agg(
+        favourite=(pl.col("kind") == "favourite").any(), dwell_ms=pl.col("dwell_ms").max()
+    )  # fmt: skip
+
+
+def _labels(found: pl.DataFrame, long_view_seconds: float) -> dict[str, NDArray[np.float32]]:
+    names = ("clicked", "carted", "purchased", "favourite")
+    flags = {name: found[name].fill_null(False).to_numpy() for name in names}
     carted = flags["carted"] | flags["purchased"]
-    clicked = flags["clicked"] | carted
+    clicked = flags["clicked"] | carted | flags["favourite"]
+    seconds = found["dwell_ms"].cast(pl.Float64).fill_null(UNKNOWN).to_numpy() / 1000
     revenue = found["revenue_minor"].fill_null(0).to_numpy()
     paid = flags["purchased"] & (revenue > 0)
     labels = {
         "click": clicked.astype(np.float32),
+        "long_view": np.where(clicked & np.isfinite(seconds), seconds >= long_view_seconds, UNKNOWN).astype(np.float32),
+        "favourite": np.where(clicked, flags["favourite"], UNKNOWN).astype(np.float32),
         "cart": np.where(clicked, carted, UNKNOWN).astype(np.float32),
         "purchase": np.where(clicked, flags["purchased"], UNKNOWN).astype(np.float32),
         "value": np.where(paid, revenue, UNKNOWN).astype(np.float32),
     }
-    return labels if flags["carted"].any() else {task: label for task, label in labels.items() if task != "cart"}
+    never = {"cart": not flags["carted"].any(), "favourite": not flags["favourite"].any(),
+             "long_view": not np.isfinite(labels["long_view"]).any()}  # fmt: skip
+    return {task: label for task, label in labels.items() if not never.get(task, False)}

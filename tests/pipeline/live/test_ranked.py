@@ -1,12 +1,15 @@
 """A caller's candidates in the order of what the ranker expects of them, as of the user's very last event."""
 
+from dataclasses import replace
 from math import log
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from paretail.core.errors import UsageError
+from paretail.data.types import Predictions
 from paretail.pipeline.live.bodies import Event, NewEvent, RankAnswer, RankRequest, RecommendRequest
 from paretail.pipeline.live.shop import LiveShop
 
@@ -64,6 +67,24 @@ def test_predictions_are_explained_where_asked(live: LiveShop) -> None:
         assert {why.task: why.predicted for why in line.why}["click"] == pytest.approx(line.p_click, rel=1e-4)
     assert not any(line.why for line in ranked(live).items)
     assert not any(line.why for line in live.recommend(RecommendRequest(order="click")).items)
+
+
+def test_further_tasks_where_asked(live: LiveShop) -> None:
+    """A ranker that learned favourites tells of them on request; where there were none, the line has nothing."""
+    learned, asked = live._engine.recommender.ranker, CANDIDATES[:2]
+    assert ranked(live, candidates=asked, tasks=["favourite"]).items[0].p_favourite is None
+    predict = learned.predict
+
+    def with_favourites(*question: Any) -> Predictions:
+        told = predict(*question)
+        return replace(told, more={"favourite": 0.5 * told.p_click})
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(type(learned), "predict", lambda self, *question: with_favourites(*question))
+        found = ranked(live, candidates=asked, tasks=["favourite", "long_view"]).items
+        assert ranked(live, candidates=asked).items[0].p_favourite is None
+    assert [line.p_favourite for line in found] == [pytest.approx(0.5 * (line.p_click or 0)) for line in found]
+    assert found[0].p_long_view is None
 
 
 def test_quantiles_of_an_order_where_asked(live: LiveShop) -> None:

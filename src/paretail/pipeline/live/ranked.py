@@ -38,6 +38,10 @@ def rank(engine: Engine, question: bodies.RankRequest, shown: ShownLists) -> bod
     told = predicted([asked], [rows[known]])[0]
     order = np.argsort(-worth(told, question.by), kind="stable")
     found = [tell(bodies.RankedItem(names[known[at]], 0), told, at, engine.minor) for at in order.tolist()]
+    for line, at in zip(found, order.tolist(), strict=True):
+        for task in question.tasks:
+            if isfinite(p := float(told.given_click(task)[at])):
+                setattr(line, f"p_{task}", round(p, DIGITS))
     found += [bodies.RankedItem(names[place], 0, known=False) for place in np.flatnonzero(rows < 0).tolist()]
     for number, line in enumerate(found, 1):
         line.rank = number
@@ -206,7 +210,8 @@ def learned(engine: Engine, rows: Rows) -> Rows:
 
 def tell(line: Line, told: Predictions, place: int, minor: int) -> Line:
     """Put the predictions of one pair into a line of an answer; what was not learned stays null."""
-    p_click, p_cart, p_purchase, order_value = (float(column[place]) for column in vars(told).values())
+    columns = told.p_click, told.p_cart, told.p_purchase, told.order_value
+    p_click, p_cart, p_purchase, order_value = (float(column[place]) for column in columns)
     values = {"p_click": p_click, "p_cart": p_cart, "p_purchase": p_purchase,
               "value": p_click * p_purchase * order_value / minor}  # fmt: skip
     for name, value in values.items():

@@ -19,7 +19,7 @@ from scipy.special import ndtri
 from paretail.core.ids import Rows, Vocabulary
 from paretail.core.progress import Progress, silent
 from paretail.data.features.pairs import PairFeatures, wished
-from paretail.data.types import Events, Explanations, History, Predictions
+from paretail.data.types import RARER, Events, Explanations, History, Predictions
 from paretail.graph.shopgraph import ShopGraph
 from paretail.rank.calibration import Calibration, calibrations
 from paretail.rank.config import RankConfig
@@ -83,7 +83,7 @@ class Ranker:
         seed = seed if config.seed is None else config.seed
         config = config if fit is not None else config.model_copy(update={"retrieved": False})
         users, items = graph.nodes["user"], graph.nodes["item"]
-        examples, remarks = learnable(Examples.of(events, users, items, config.attribution_hours), events.frame)
+        examples, remarks = learnable(_examples(events, users, items, config), events.frame)
         if config.leaks == "refuse":
             check_leaks(graph, examples)
         features = PairFeatures.of(graph.tables["item"], graph.history)
@@ -138,7 +138,8 @@ class Ranker:
             features = self._matrix(history, user_idx[at], item_idx[at], ts_ms[at])
             for task, values in self._told(self._tables, people, user_idx[at], item_idx[at], features).items():
                 out[task][at] = values
-        return Predictions(out["click"], out["cart"], out["purchase"], out["value"])
+        more = {task: out[task] for task in RARER}
+        return Predictions(out["click"], out["cart"], out["purchase"], out["value"], more)
 
     def clicks_at(self, history: History, known: Rows, user_idx: Rows, item_idx: Rows, ts_ms: NDArray[np.int64],
                   deviates: NDArray[np.float64]) -> NDArray[np.float64]:  # fmt: skip
@@ -355,6 +356,10 @@ class Ranker:
         return cls(config, tuple(facts["tasks"]), net, features, sides, calibrations(report["calibration"]),
                    report["value_ratio"], report, *_log(history, items.height),
                    {end: _unpacked(packed) for end, packed in part(NAMED).items()}, earlier)  # fmt: skip
+
+
+def _examples(events: Events, users: Vocabulary, items: Vocabulary, config: RankConfig) -> Examples:
+    return Examples.of(events, users, items, config.attribution_hours, config.long_view_seconds)
 
 
 def _earlier(history: History, examples: Examples,

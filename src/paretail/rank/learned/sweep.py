@@ -116,7 +116,8 @@ class Bench:
         """Draw users, cut their impressions by time, and compute features."""
         config = config.model_copy(update={"retrieved": False, "recent": 0})  # of the tasks, not of these features
         seed = seed if config.seed is None else config.seed
-        every = Examples.of(events, graph.nodes["user"], graph.nodes["item"], config.attribution_hours)
+        every = Examples.of(events, graph.nodes["user"], graph.nodes["item"], config.attribution_hours,
+                            config.long_view_seconds)  # fmt: skip
         sample, users = _drawn(every, config.sweep.impressions, rng_for("rank/sweep", seed))
         cut = int(np.quantile(sample.ts_ms, 1 - config.sweep.later, method="higher")) if len(sample) else 0
         tasks, remarks = _judged(sample.where(sample.ts_ms < cut), sample.where(sample.ts_ms >= cut), config)

@@ -38,6 +38,10 @@ class RankRequest(Visitor, forbid_unknown_fields=True, kw_only=True):
              "click; where the log had no purchases, a click."),
     ] = "value"  # fmt: skip
     explain: Annotated[bool, Meta(description="Tell what each prediction comes from.")] = False
+    tasks: Annotated[
+        list[Literal["long_view", "favourite"]],
+        Meta(max_length=2, description="Further tasks that each line tells of, where the log had examples of them."),
+    ] = field(default_factory=list)  # fmt: skip
     quantiles: Annotated[
         list[Annotated[float, Meta(gt=0, lt=1)]],
         Meta(max_length=9, description="Quantiles of an order's value that each line tells, such as 0.1 and 0.9."),
@@ -53,6 +57,10 @@ class RankedItem(Struct, omit_defaults=True):
     p_click: Annotated[float | None, Meta(description="Probability of a click.")] = None
     p_cart: Annotated[float | None, Meta(description="Probability that a click leads to the cart.")] = None
     p_purchase: Annotated[float | None, Meta(description="Probability that a click leads to a purchase.")] = None
+    p_long_view: Annotated[
+        float | None, Meta(description="With `tasks`: that whoever clicks stays for `[rank] long_view_seconds`.")
+    ] = None
+    p_favourite: Annotated[float | None, Meta(description="With `tasks`: that a click leads to a favourite.")] = None
     value: Annotated[float | None, Meta(description="Money expected of showing it, in the reporting currency.")] = None
     order_quantiles: Annotated[
         list[float], Meta(description="With `quantiles`: those of an order's value, given a purchase, in that order.")
