@@ -18,7 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PARETAIL = str(Path(sys.executable).parent / "paretail")
 MIB = 2**20
 #: The libraries whose version can change a figure.
-PACKAGES = ("dataframely", "granian", "implicit", "numba", "numpy", "polars", "pymoo", "scikit-learn", "scipy", "torch")
+PACKAGES = (
+    "dataframely", "granian", "implicit", "nas-bench-graph", "numba", "numpy", "optuna", "polars", "pymoo",
+    "scikit-learn", "scipy", "torch",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

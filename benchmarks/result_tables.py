@@ -167,4 +167,5 @@ SHAPES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "summary": ("real_sets", _summary),
     "live": ("live", _live),
     "goals": ("goals", _apart),
+    "search": ("search", _apart),
 }

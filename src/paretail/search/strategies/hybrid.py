@@ -27,7 +27,7 @@ from paretail.search.surrogate import Belief, GaussianProcess, normal_scores
 class HybridConfig(Config):
     """Settings of the strategy `hybrid`."""
 
-    start: int = Field(20, ge=2, description="Architectures drawn at random before the surrogate is asked.")
+    start: int = Field(10, ge=2, description="Architectures drawn at random before the surrogate is asked.")
     beta: float = Field(1.0, ge=0, description="Standard deviations added to what is expected: how bold choices are.")
     parents: int = Field(10, ge=1, description="The best so far whose neighbours are candidates.")
     drawn: int = Field(1000, ge=0, description="Candidates drawn at random, each time.")
