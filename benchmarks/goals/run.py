@@ -1,12 +1,14 @@
 """Slates for goals: what they truly bring, how far dials and budgets miss, against evolution, and what they cost.
 
-    PARETAIL_WORLD=.../world.py python benchmarks/goals/run.py [slates dials front latency] [--seeds 1 2 3 4 5]
+    PARETAIL_WORLD=.../world.py PARETAIL_DATA=.../data python benchmarks/goals/run.py
+        [slates dials retail front latency forecasts] [--seeds 1 2 3 4 5]
 
 `slates`: init, train and `recommend --settings` as they come on planted shops, judged by `score_slates.py` beside
 `world.py`, which knows what each slate truly brings and shares no code with us. `dials`: shares of the range and
 budgets asked for on the training log and achieved on requests of the held-out days, by the model's own scores and, of
 budgets, by the truth. `front`: 91 weightings of three goals against NSGA-II with 20 and 200 times as many slates.
-`latency`: goals on 500 candidates.
+`retail`: dials of Online Retail, trained on all days of its training events but the last 28, asked for on those.
+`latency`: goals on 500 candidates. `forecasts`: see visited.py, 60 settings in 20 shops.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,7 @@ K = 10
 def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=["slates", "dials", "front", "latency"])
+    parser.add_argument("parts", nargs="*", default=list(PARTS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     parser.add_argument("--keep", type=Path, help="a folder of worlds and bundles by seed, to be used again")
     asked = parser.parse_args()
@@ -63,10 +65,10 @@ def main() -> None:
             continue
         about = harness.circumstances() | {"seeds": asked.seeds}
         with tempfile.TemporaryDirectory() as folder:
-            keep = asked.keep or Path(folder)
-            rows = {"slates": _slates, "dials": _dials, "front": _front, "latency": _latency}[part](
-                world, asked.seeds, keep
-            )
+            rows = PARTS[part](world, asked.seeds, asked.keep or Path(folder))
+        if not rows:
+            print(f"{part} skipped: PARETAIL_DATA does not hold online_retail")
+            continue
         harness.record(HERE, part, about, rows)
 
 
@@ -120,18 +122,8 @@ def _dials(world: Path, seeds: list[int], keep: Path) -> list[dict[str, Any]]:
         shop = _shop(world, seed, keep)
         recommender = Recommender.load(shop / "bundle")
         steering, later = recommender.steering, _later(recommender, shop / "holdout.parquet")
-        missed, raw = [], []
         whole = [_budget(world, shop, steering, later, percent) for percent in BUDGETS]
-        for segment in ("light", "heavy"):
-            asked, (there, _) = steering.dials(segment, K), later[segment]
-            for goal in GOALS:
-                curve = there.curve(goal)
-                for share in SHARES:
-                    line = parse(f"{goal}={share}")
-                    achieved = curve.share(_mean(there, asked.setting(line).weights, goal))
-                    missed.append(100 * abs(achieved - share))
-                    parts = {name: (1 - share) / 3 for name in steering.base if name != goal} | {goal: share}
-                    raw.append(100 * abs(curve.share(_mean(there, asked.weights(parts), goal)) - share))
+        missed, raw = _missed(steering, later, GOALS)
         rows.append({
             "world": f"seed {seed}", "dial miss, mean (points)": round(float(np.mean(missed)), 2),
             "dial miss, largest": round(max(missed), 2), "raw weight miss, mean": round(float(np.mean(raw)), 1),
@@ -139,6 +131,66 @@ def _dials(world: Path, seeds: list[int], keep: Path) -> list[dict[str, Any]]:
             "by the truth": round(max(true for _, true in whole), 2),
         })  # fmt: skip
     return rows
+
+
+def _missed(
+    steering: Steering, later: Mapping[str, tuple[Dials, pl.Series]], goals: Sequence[str]
+) -> tuple[list[float], list[float]]:
+    """Return by how many points of the range dials miss on later requests, and raw weights of the same shares."""
+    missed, raw = [], []
+    for segment in ("light", "heavy"):
+        asked, (there, _) = steering.dials(segment, K), later[segment]
+        for goal in goals:
+            curve = there.curve(goal)
+            for share in SHARES:
+                achieved = curve.share(_mean(there, asked.setting(parse(f"{goal}={share}")).weights, goal))
+                missed.append(100 * abs(achieved - share))
+                others = [name for name in steering.base if name != goal]
+                parts = {name: (1 - share) / len(others) for name in others} | {goal: share}
+                raw.append(100 * abs(curve.share(_mean(there, asked.weights(parts), goal)) - share))
+    return missed, raw
+
+
+#: Goals that Online Retail has; it tells no categories, margins or clicks.
+OF_RETAIL, DAYS = ("purchases", "revenue", "distance", "novelty", "coverage"), 28
+
+
+def _retail(world: Path, seeds: list[int], keep: Path) -> list[dict[str, Any]]:
+    """Return how far dials miss on the last days of the training events; nothing where the set is not there."""
+    data = Path(os.environ.get("PARETAIL_DATA", "")) / "online_retail"
+    if not data.is_dir():
+        return []
+    shop = keep / "retail"
+    if not (shop / "bundle").exists():
+        _train_retail(data, shop)
+    recommender = Recommender.load(shop / "bundle")
+    steering, later = recommender.steering, _later(recommender, shop / "later.parquet")
+    rows = []
+    for goal in (name for name in OF_RETAIL if name in steering.available):
+        missed, raw = _missed(steering, later, [goal])
+        rows.append({"goal": goal, "mean": round(float(np.mean(missed)), 2), "largest": round(max(missed), 2),
+                     "raw weight, mean": round(float(np.mean(raw)), 1)})  # fmt: skip
+    mean = {name: round(float(np.mean([row[name] for row in rows])), 2) for name in ("mean", "raw weight, mean")}
+    return [*rows, {"goal": "all", **mean, "largest": max(row["largest"] for row in rows)}]
+
+
+def _train_retail(data: Path, shop: Path) -> None:
+    shop.mkdir(parents=True, exist_ok=True)
+    events = pl.read_parquet(data / "events.parquet")
+    is_later = events["ts"] >= int(events["ts"].max()) - DAYS * 86_400  # type: ignore[arg-type]  # seconds
+    events.filter(~is_later).write_parquet(shop / "events.parquet")
+    events.filter(is_later).write_parquet(shop / "later.parquet")
+    tables = ["--events=events.parquet", *(f"--{name}={data / name}.parquet" for name in ("items", "users"))]
+    init = ["init", *tables, "--kinds", "buy=purchase", "--out", "shop.toml"]
+    for command in (init, ["train", "--config", "shop.toml", "--out", "bundle", "--budget", "60s"]):
+        subprocess.run([*PARETAIL, *command], cwd=shop, check=True, capture_output=True)
+
+
+def _forecasts(world: Path, seeds: list[int], keep: Path) -> list[dict[str, Any]]:
+    """Return how often the intervals of forecasts hold what settings bring in the visited shop."""
+    from visited import held
+
+    return held(20, tuple(round(step / 11, 2) for step in range(12)))
 
 
 def _budget(world: Path, shop: Path, steering: Steering, later: Mapping[str, tuple[Dials, pl.Series]],
@@ -284,6 +336,9 @@ def _latency(world: Path, seeds: list[int], keep: Path) -> list[dict[str, Any]]:
         rows.append({"goals": name, "p50_ms": round(float(p50), 3), "p99_ms": round(float(p99), 3)})
     return rows
 
+
+PARTS = {"slates": _slates, "dials": _dials, "retail": _retail, "front": _front, "latency": _latency,
+         "forecasts": _forecasts}  # fmt: skip
 
 if __name__ == "__main__":
     main()

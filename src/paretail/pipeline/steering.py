@@ -220,7 +220,7 @@ class Steering:
         return self._dials[key]
 
     def _sample(self, segment: str, how: How) -> Pool:
-        return _thinned(self.samples[segment], how)
+        return _fitting(self.samples[segment], how)
 
     def setting(self, goals: Goals | None, segment: str, k: int, how: How | None = None) -> Setting:
         """Return the weights with which a segment's slates do what is asked, or, without goals, serve the base."""
@@ -243,7 +243,7 @@ class Steering:
             self._heats = {key: heat for key, heat in self._heats.items() if key[1] not in samples}
 
     def _refitted(self, key: tuple[str, int, How], before: Dials, sample: Pool) -> Dials:
-        found = Dials(_thinned(sample, key[2]), self._goals, self.base, key[1], key[2])
+        found = Dials(_fitting(sample, key[2]), self._goals, self.base, key[1], key[2])
         assert found.today
         for asked in before.asked[-MOST_REFITTED:]:
             with suppress(PolicyError):
@@ -261,15 +261,18 @@ class Steering:
             for segment in SEGMENTS:
                 with suppress(PolicyError):
                     self.setting(asked, segment, USUAL_SLOTS)
+                    self.heat(asked, segment, USUAL_SLOTS, self.config.explore)
 
     def heat(self, goals: Goals | None, segment: str, k: int, share: float, how: How | None = None) -> float:
         """Return the temperature at which drawing a segment's slates costs `share` of their expected clicks."""
         how = how or self.how
+        if share <= 0:
+            return 0.0
         weights = self.setting(goals, segment, k, how).weights
         key = ("" if goals is None else goals.model_dump_json(), segment, k, share, how)
         with self._lock:
             if key not in self._heats:
-                sample = self._sample(segment, how)
+                sample = _few(self.samples[segment])  # drawing is not compiled
                 self._heats[key] = temperature(sample, self._goals, weights, k, share, how=how)
             return self._heats[key]
 
@@ -300,10 +303,15 @@ class Steering:
         return found
 
 
-def _thinned(sample: Pool, how: How) -> Pool:
+def _fitting(sample: Pool, how: How) -> Pool:
     """Return the requests on which dials are measured: fewer where composing them is slow."""
-    few = how.composition != "greedy" and sample.shape[0] > FEW
-    return sample.rows(np.linspace(0, sample.shape[0] - 1, FEW).astype(int)) if few else sample
+    return sample if how.composition == "greedy" else _few(sample)
+
+
+def _few(sample: Pool) -> Pool:
+    """Return FEW of many requests."""
+    many = sample.shape[0] > FEW
+    return sample.rows(np.linspace(0, sample.shape[0] - 1, FEW).astype(int)) if many else sample
 
 
 def known_events(history: History) -> NDArray[np.int64]:

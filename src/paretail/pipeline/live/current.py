@@ -7,6 +7,7 @@ from threading import Event, Lock, Thread
 from typing import Final, Literal
 
 import msgspec
+import numpy as np
 import structlog
 
 from paretail.core.errors import BundleError, Problem
@@ -69,7 +70,7 @@ class Current:
         recommender = Recommender.load(self._bundle, version)
         _check_holds(recommender, self._holds)
         engine = Engine(recommender, self._users, self._people)
-        somebody = Asked.of(engine, bodies.RecommendRequest(user_id=engine.recommender.users.ids[0]), self._shown, 0)
+        somebody = Asked.of(engine, bodies.RecommendRequest(user_id=_somebody(recommender)), self._shown, 0)
         rows, values = rules.draw(engine, scores_of([somebody], [5])[0], somebody.drawing(5))
         scores_of([somebody], [len(engine.shelf)])
         somebody.explain(somebody.lines(rows, values, ""), rows, [])
@@ -119,6 +120,12 @@ class Current:
             with self._writing:
                 self.engine.recount()
                 _put_documents(self.engine, self._store)
+
+
+def _somebody(recommender: Recommender) -> str:
+    """Return a user of whom something is known, where there is one: what answers need is compiled for them."""
+    known = np.flatnonzero(np.diff(recommender.history.indptr))
+    return str(recommender.users.ids[int(known[len(known) // 2]) if len(known) else 0])
 
 
 def _check_holds(recommender: Recommender, holds: Holds) -> None:
