@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from structlog.testing import capture_logs
 
 from paretail.core.errors import ParetailError, UsageError
 from paretail.pipeline.live.bodies import (
@@ -159,8 +160,10 @@ def test_rules_that_cannot_be_read_are_refused(live: LiveShop, rules: SlateRules
 def test_composing_that_fails_leaves_the_retrievers_list(live: LiveShop, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = asked(live)
     asked(live, Goals(dial={"clicks": 0.5}))  # dials are measured
-    monkeypatch.setattr("paretail.pipeline.live.slates.compose", lambda *_: 1 / 0)
-    answer = asked(live, Goals(dial={"clicks": 0.5}))
+    monkeypatch.setattr("paretail.pipeline.live.slates.compose", lambda *_, **__: 1 / 0)
+    with capture_logs() as told:  # its pages of tracebacks would take longer than all else
+        answer = asked(live, Goals(dial={"clicks": 0.5}))
+    assert [entry["event"] for entry in told] == ["slate_failed"]
     assert [line.item_id for line in answer.items] == [line.item_id for line in plain.items]
     assert (answer.degraded, answer.goals) == (["goals"], None)
 
