@@ -143,8 +143,9 @@ class Forecasts:
         found = []
         for name, goals in settings.items():
             target = self._target(goals)
+            matched = self._matched(target)
             for goal in self.goals:
-                terms, seen, model = self._terms(target, goal)
+                terms, seen, model = self._terms(target, goal, matched)
                 per = self.steering.per(goal)
                 none = Estimate(np.nan, np.nan, np.nan, None, (_unlogged(),))
                 told = judged(terms, seen, level=level, groups=self.user) if self.is_logged else none
@@ -173,18 +174,24 @@ class Forecasts:
         weights = {name: np.array([solved[s].weights.get(name, 0.0) for s in segment]) for name in names}
         return compose(self.pool, self.steering.available, weights, k, how=self.steering.how)
 
-    def _terms(self, target: NDArray[np.int32], goal: str) -> tuple[Terms, Weights, float]:
+    def _terms(self, target: NDArray[np.int32], goal: str,
+               matched: tuple[Floats, Weights] | None = None) -> tuple[Terms, Weights, float]:  # fmt: skip
         """Return the terms of a goal's estimate, a row a list, what its weights look like, and the model's word."""
         pool, shown = self.pool, self.lists.item_idx
+        rho, seen = matched or self._matched(target)
         q = self.steering.goal(goal).gains(pool, self.lists.slots).now.astype(np.float64)
         attention = pool.attention[: self.lists.slots]
         told = (pool.at(q, target) @ attention)[self.user]
-        items = pool.items(target)[self.user]
-        rho = np.where((items == shown) & (shown >= 0), 1 / np.where(shown >= 0, self.lists.propensity, 1.0), 0.0)
         expected = self._expected(q, shown) * attention
-        rho = np.nan_to_num(rho)
         terms = Terms(told, rho * (self.lists.brought[goal] - expected), rho)
-        return terms, self._seen(rho, items), float(told.mean())
+        return terms, seen, float(told.mean())
+
+    def _matched(self, target: NDArray[np.int32]) -> tuple[Floats, Weights]:
+        """Return the weight of each place where the log shows what the target has there, and what guards look at."""
+        shown, items = self.lists.item_idx, self.pool.items(target)[self.user]
+        rho = np.where((items == shown) & (shown >= 0), 1 / np.where(shown >= 0, self.lists.propensity, 1.0), 0.0)
+        rho = np.nan_to_num(rho)
+        return rho, self._seen(rho, items)
 
     def _seen(self, rho: Floats, items: NDArray[np.int32]) -> Weights:
         """Return what guards look at; the mean counts what was shown above, so that it is 1 where odds are right."""
