@@ -67,6 +67,22 @@ def test_a_trial_that_fails_is_told_so_and_never_chosen(tmp_path: Path) -> None:
     assert len(found.whole) < len(found.trials)
 
 
+def test_a_crash_is_tried_again_and_not_kept(tmp_path: Path) -> None:
+    class Crashing(Lab):
+        def measured(self, job: Job) -> dict[str, object]:
+            return (
+                {"failed": "its process ended with -9", "crashed": True}
+                if len(self.done) < 5
+                else super().measured(job)
+            )
+
+    first, lab = search(tmp_path, Crashing()), Lab()
+    assert [one.failed for one in first.trials[:3]] == ["its process ended with -9"] * 3
+    again = search(tmp_path, lab)
+    assert lab.done
+    assert not [one for one in again.trials if one.failed]
+
+
 def test_a_search_ends_at_its_target_or_without_gain(tmp_path: Path) -> None:
     assert search(tmp_path / "a", Lab(worth=lambda job: 0.5), target=0.4).stopped == "target"
     found = search(tmp_path / "b", Lab(worth=lambda job: 0.5), patience=7)

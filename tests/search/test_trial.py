@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -138,5 +139,24 @@ def test_a_worker_that_dies_fails_its_trial_alone(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     with Workers(folder, 1) as workers:
         dead, alive = workers.run([Job("deadly:Deadly"), Job("popular")], lambda job, one: None)
-    assert dead["failed"] == "its process ended with 9"
+    assert (dead["failed"], dead["crashed"]) == ("its process ended with 9", True)
     assert alive["ndcg"] > 0
+
+
+def test_an_interrupted_trial_is_no_result(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "endless.py").write_text(
+        "import time\nfrom paretail.retrieve.models.popular import Popular\nclass Endless(Popular):\n"
+        "    @classmethod\n    def fit(cls, graph, config, seed):\n        time.sleep(600)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    kept: list[Job] = []
+
+    def interrupted(job: Job, found: dict[str, Any]) -> None:
+        kept.append(job)
+        raise KeyboardInterrupt
+
+    began = monotonic()
+    with Workers(folder, 2) as workers, pytest.raises(KeyboardInterrupt):
+        workers.run([Job("popular"), Job("endless:Endless")], interrupted)
+    assert kept == [Job("popular")]
+    assert monotonic() - began < 300

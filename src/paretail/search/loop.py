@@ -171,9 +171,15 @@ class Loop:
     def _evaluated(self, jobs: Sequence[Job]) -> tuple[list[Measured], int]:
         """Return what the jobs found, and how many of them the journal did not know."""
         new = list({job.key: job for job in jobs if self.journal.get(job.key) is None}.values())
-        self.lab.run(new, lambda job, found: self.journal.add(job.key, _plain(job), found))
+        done = self.lab.run(new, self._keep)
+        crashed = {job.key: found for job, found in zip(new, done, strict=True)}
         self.found.evaluated += len(new)
-        return [self.journal.get(job.key) or {"failed": "it was not evaluated"} for job in jobs], len(new)
+        return [self.journal.get(job.key) or crashed[job.key] for job in jobs], len(new)
+
+    def _keep(self, job: Job, found: Measured) -> None:
+        """Keep what a trial found; a crash tells of the machine, and is tried again where the search is run again."""
+        if not found.get("crashed"):
+            self.journal.add(job.key, _plain(job), found)
 
     def _promoted(self, screens: Sequence[Measured]) -> list[int]:
         """Return the rows that are trained in full, the best after screening first."""

@@ -1,7 +1,8 @@
 """Workers: trials in processes of their own, side by side, each on one thread; results come in the order of the jobs.
 
-A worker that dies (out of memory, killed) or hangs fails its trial alone, and another takes its place. How many there
-are changes how long a search takes and nothing else.
+A worker that dies (out of memory, killed) or hangs fails its trial alone, and another takes its place; such a result
+says `crashed`, for it tells of the machine and not of the model. How many there are changes how long a search takes and
+nothing else.
 """
 
 import json
@@ -15,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Timer
+from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -39,7 +41,8 @@ class Workers:
     """`count` processes over the ground that `folder` keeps; close them at the end, or use them as a context."""
 
     def __init__(self, folder: Path, count: int) -> None:
-        self.folder, self.count = folder, count
+        self.folder, self.count, self._stopping = folder, count, False
+        self._alive: set[subprocess.Popen[str]] = set()
         self._idle: SimpleQueue[subprocess.Popen[str] | None] = SimpleQueue()
         for _ in range(count):
             self._idle.put(None)
@@ -58,36 +61,41 @@ class Workers:
             waiting = [threads.submit(self._done, job, ended) for job in jobs]
             try:
                 return [done.result() for done in waiting]
-            except BaseException:
+            except BaseException:  # Ctrl-C too: a trial cut short is no result
+                self._stopping = True
                 for done in waiting:
                     done.cancel()
                 self.close()
                 raise
 
     def close(self) -> None:
-        """End all processes."""
+        """End all processes, also those that are at work."""
+        for process in list(self._alive):
+            process.kill()
         for _ in range(self._idle.qsize()):
-            process = self._idle.get()
-            if process is not None:
-                _end(process)
+            self._gone(self._idle.get())
             self._idle.put(None)
 
     def _done(self, job: Job, ended: Ended) -> Measured:
         process: subprocess.Popen[str] | None = self._idle.get()
         try:
-            process = process or _started(self.folder)
+            if process is None:
+                process = _started(self.folder)
+                self._alive.add(process)
             found = _asked(process, job)
-        except BaseException:
-            _end(process)
-            process = None
-            raise
         finally:
             if process is not None and process.poll() is not None:
-                _end(process)
+                self._gone(process)
                 process = None
             self._idle.put(process)
-        ended(job, found)
+        if not self._stopping:
+            ended(job, found)
         return found
+
+    def _gone(self, process: "subprocess.Popen[str] | None") -> None:
+        if process is not None:
+            self._alive.discard(process)
+            _end(process)
 
 
 def _started(folder: Path) -> "subprocess.Popen[str]":
@@ -96,14 +104,16 @@ def _started(folder: Path) -> "subprocess.Popen[str]":
     pipe = subprocess.PIPE
     errors = (folder / f"worker-{os.urandom(4).hex()}.log").open("w")
     with errors:
-        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, text=True, env=os.environ | alone)
+        return subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=errors, text=True, env=os.environ | alone, start_new_session=True
+        )  # Ctrl-C is the search's to hear
 
 
 def _asked(process: "subprocess.Popen[str]", job: Job) -> Measured:
     """Return a worker's answer; where it ended instead, that."""
     assert process.stdin is not None
     assert process.stdout is not None
-    limit = None if job.minutes is None else GRACE * 60 * job.minutes + GRACE_SECONDS
+    limit, began = None if job.minutes is None else GRACE * 60 * job.minutes + GRACE_SECONDS, monotonic()
     timer = None if limit is None else Timer(limit, process.kill)
     if timer is not None:
         timer.start()
@@ -119,12 +129,13 @@ def _asked(process: "subprocess.Popen[str]", job: Job) -> Measured:
     if line.endswith("\n"):
         found: dict[str, Any] = json.loads(line)
         return found
-    return {"failed": f"its process ended with {process.wait()}", "seconds": 0.0}
+    if limit is not None and monotonic() - began >= limit:
+        process.wait()
+        return {"failed": f"it took longer than {limit / 60:.0f} minutes", "seconds": limit}
+    return {"failed": f"its process ended with {process.wait()}", "crashed": True, "seconds": 0.0}
 
 
-def _end(process: "subprocess.Popen[str] | None") -> None:
-    if process is None:
-        return
+def _end(process: "subprocess.Popen[str]") -> None:
     process.kill()
     process.wait()
     for pipe in (process.stdin, process.stdout):

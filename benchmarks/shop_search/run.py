@@ -1,0 +1,157 @@
+"""Architecture search on real shops: what it finds beside presets and tuned MF; and a table of many architectures.
+
+    PARETAIL_DATA=... python benchmarks/shop_search/run.py search [SET ...] [--trials 40] [--budget 60m] [--seeds 0]
+    PARETAIL_DATA=... python benchmarks/shop_search/run.py table [SET ...] [--architectures 400] [--seeds 0 1 2]
+
+`search` runs `paretail search` with all presets among the baselines, trained on the same split, and then reads the
+hold-out once, for what was chosen and for bundles of `blend`, `mf` and `lightgcn` that `paretail train` makes.
+`table` draws architectures uniformly and trains each in full with every seed: SET.csv beside this file has a row of
+accuracy on both parts of the validation users, p99 latency, memory, recall of cold users and coverage for each, and
+`--out` keeps the journal, so that a run that was stopped goes on. A search can then be replayed without any training.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "real_sets")]
+import harness  # noqa: E402  # a benchmark is a script: the harness lies one folder up
+from sets import SETS, Set  # noqa: E402
+
+from paretail.core.rng import rng_for  # noqa: E402
+from paretail.pipeline.config import load_config  # noqa: E402
+from paretail.pipeline.train import graph_of  # noqa: E402
+from paretail.retrieve.spec import PRESETS  # noqa: E402
+from paretail.search.ground import Ground  # noqa: E402
+from paretail.search.journal import Journal  # noqa: E402
+from paretail.search.space import GraphSpace  # noqa: E402
+from paretail.search.trial import Job  # noqa: E402
+from paretail.search.workers import Workers  # noqa: E402
+
+FIGURES = ("ndcg", "p99_ms", "memory_mib", "cold_recall", "coverage", "epochs", "seconds")
+TESTED = ("blend", "mf", "lightgcn")
+
+
+def main() -> None:
+    """Run the sets that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["search", "table"], nargs="?", default="search")
+    parser.add_argument("sets", nargs="*", choices=[*SETS, []], default=["lastfm", "retailrocket"])
+    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--budget", default="60m")
+    parser.add_argument("--architectures", type=int, default=400)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--out", type=Path, help="keep shop.toml, bundles and journals here")
+    asked = parser.parse_args()
+    data = Path(os.environ.get("PARETAIL_DATA", ""))
+    for name in asked.sets:
+        if not (data / name / "events.parquet").exists():
+            print(f"{name}: skipped, PARETAIL_DATA does not hold it")
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            work = (asked.out or Path(folder)).resolve() / name
+            work.mkdir(parents=True, exist_ok=True)
+            {"search": _search, "table": _table}[asked.what](name, (data / name).resolve(), work, asked)
+
+
+def _search(name: str, data: Path, work: Path, asked: argparse.Namespace) -> None:
+    about = harness.circumstances() | {"seeds": asked.seeds, "trials": asked.trials, "budget": asked.budget}
+    rows = []
+    for seed in asked.seeds:
+        out = work / f"search-{seed}"
+        config = _config(SETS[name], data, work, "blend")
+        command = [harness.PARETAIL, "search", "--config", config, "--out", out, "--trials", asked.trials, "--budget"]
+        command += [asked.budget, "--seed", seed, "--workers", asked.workers, "--json"]
+        used = harness.meter([*map(str, command)], work)
+        told = json.loads(used.printed)
+        tests = {"chosen": _tested(out / "bundle", SETS[name], data, work)}
+        for rival in TESTED:
+            bundle = work / f"{rival}-{seed}"
+            where = ["--config", str(_config(SETS[name], data, work, rival)), "--out", str(bundle), "--seed", str(seed)]
+            harness.meter([harness.PARETAIL, "train", *where], work)
+            tests[rival] = _tested(bundle, SETS[name], data, work)
+        rows.append({"seed": seed, **used.cost(), "told": _told(told), "tests": tests})
+        print(json.dumps(rows[-1], indent=1), flush=True)
+    harness.record(HERE, f"search {name}", about, rows)
+
+
+def _told(told: dict[str, Any]) -> dict[str, Any]:
+    rivals = {
+        one["name"]: {
+            "ndcg": (one["trained"] or {}).get("ndcg"), "apart": one["apart"], "chosen_ahead": one["chosen_ahead"]
+        }
+        for one in told["rivals"]
+    }  # fmt: skip
+    trained = sum(one["trained"] is not None for one in told["trials"])
+    return {"chosen": told["chosen"]["name"], "settings": told["chosen"]["settings"], "stopped": told["stopped"],
+            "trials": len(told["trials"]), "trained": trained, "rivals": rivals}  # fmt: skip
+
+
+def _config(shop: Set, data: Path, work: Path, model: str) -> Path:
+    """Write shop.toml by `paretail init`, with the question of the set and every preset as a baseline."""
+    config = work / f"{model}.toml"
+    tables = [part for table in shop.tables for part in (f"--{table}", str(data / f"{table}.parquet"))]
+    kinds = [part for kind in shop.kinds for part in ("--kind", kind)]
+    harness.meter([harness.PARETAIL, "init", *tables, *kinds, "--out", str(config), "--force"], work)
+    protocol = shop.protocols[-1].exclude
+    mode = protocol if protocol in ("all", "none") else "target"
+    baselines = json.dumps(["blend", "mf", *(preset for preset in PRESETS if preset != "mf")])
+    text = f'\n[model]\nname = "{model}"\n\n[search]\nexclude = "{mode}"\nbaselines = {baselines}\n'
+    config.write_text(config.read_text(encoding="utf-8") + text, encoding="utf-8")
+    return config
+
+
+def _tested(bundle: Path, shop: Set, data: Path, work: Path) -> dict[str, Any]:
+    """Return the hold-out's figures of a bundle with their intervals, in the set's last protocol."""
+    protocol = shop.protocols[-1]
+    command = [harness.PARETAIL, "evaluate", "--bundle", bundle, "--holdout", data / "holdout.parquet", "--exclude"]
+    told = json.loads(harness.meter([*map(str, [*command, protocol.exclude, "--json"])], work).printed)
+    rows = next(iter(told["reports"].values()))["rows"]
+    wanted = {tuple(metric.split("@")) for metric in protocol.metrics}
+    return {
+        f"{row['metric']}@{row['k']}": [row["mean"], row["low"], row["high"]]
+        for row in rows if row["segment"] == "all" and (row["metric"], str(row["k"])) in wanted
+    }  # fmt: skip
+
+
+def _table(name: str, data: Path, work: Path, asked: argparse.Namespace) -> None:
+    config = _config(SETS[name], data, work, "blend")
+    shop = load_config(config)
+    graph, question = graph_of(shop, work)
+    space = GraphSpace.of(graph, question)
+    ground = Ground.of(graph, question, 0, shop.search.exclude)  # type: ignore[arg-type]  # as _config wrote it
+    points = list(dict.fromkeys(space.sample(rng_for("benchmarks/table", 0), asked.architectures)))
+    presets = [space.place_of({"weights": space.options["weights"][0]} | point) for point in PRESETS.values()]
+    points = list(dict.fromkeys([*(point for point in presets if point is not None), *points]))
+    jobs = [Job("graph", space.settings(point), seed=seed) for seed in asked.seeds for point in points]
+    journal = Journal.open(work / "evaluations.jsonl", ground.fingerprint)
+    if not (work / "ground").exists():
+        ground.save(work / "ground")
+    with Workers(work / "ground", asked.workers) as workers:
+        new = [job for job in jobs if journal.get(job.key) is None]
+        workers.run(new, lambda job, found: journal.add(job.key, vars(job) | {"settings": dict(job.settings)}, found))
+    rows = [_row(space, point, job, journal) for job, point in zip(jobs, points * len(asked.seeds), strict=True)]
+    pl.DataFrame(rows).write_csv(HERE / f"{name}.csv", float_precision=5)
+    print(f"{name}: {len(points)} architectures x {len(asked.seeds)} seeds, {len(new)} trained now")
+
+
+def _row(space: GraphSpace, point: Any, job: Job, journal: Journal) -> dict[str, Any]:
+    found = journal.get(job.key) or {}
+    figures = {name: found.get(name) for name in FIGURES}
+    apart = float(np.mean(found["apart"])) if "apart" in found else None
+    tokens = "-".join(map(str, space.tokens(point)))
+    fields = {name: str(job.settings[name]) for name in space.fields}
+    return {"tokens": tokens, "seed": job.seed, "apart": apart, **figures, **fields, "failed": found.get("failed")}
+
+
+if __name__ == "__main__":
+    main()
