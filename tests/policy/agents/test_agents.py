@@ -25,7 +25,7 @@ NAMES = list(AGENTS)
 
 
 def made(name: str, env: Any, slots: int = 3, **config: Any) -> Any:
-    settings = QUICK[name] | {"dim": 16, "probe": 60, "probe_share": 0.5, "kept": 12, "response_steps": 4} | config
+    settings = QUICK[name] | {"dim": 16, "probe": 60, "probe_share": 0.5, "kept": 12, "response_passes": 8.0} | config
     return AGENTS[name](env.observation_space, env.item_vectors, slots, settings)
 
 

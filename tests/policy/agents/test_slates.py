@@ -19,7 +19,6 @@ from paretail.policy.agents.slates import (  # noqa: E402
     free,
     greedy_slate,
     log_prob,
-    slate_scores,
     top_slate,
 )
 
@@ -39,7 +38,7 @@ def test_all_slates_together_have_probability_1_also_where_scores_depend_on_the_
     slates = torch.tensor(list(permutations(range(8), 3)))
     many = {name: column.expand(len(slates), *column.shape[1:]) for name, column in tensors(seen).items()}
     with torch.no_grad():
-        scores = slate_scores(agent.bound, agent.eyes(many), slates)
+        scores = free(agent.bound.slates(agent.eyes(many), slates), slates)
     p = log_prob(scores, slates).sum(1).exp()
     assert float(p.sum()) == pytest.approx(1.0, abs=1e-5)
     drawn = np.concatenate([

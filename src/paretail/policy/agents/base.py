@@ -253,7 +253,8 @@ class Agent(ABC):
             self.response = Response(self.items, self.eyes, self._kept)
             self.networks = self._build()
         self._moments = np.zeros((3, self.reader.width))
-        self.response_optimiser = torch.optim.Adam(groups_of(self.response, self.config.response_lr))
+        responses = groups_of(self.response, self.config.response_lr)
+        self.response_optimiser = torch.optim.AdamW(responses, weight_decay=self.config.response_decay)
         self.optimiser = torch.optim.Adam(groups_of(self.networks, self.config.lr), eps=1e-5)
         self._past: list[Round] = []
         self._acting = None
@@ -297,7 +298,7 @@ class Agent(ABC):
             with torch.no_grad():
                 self.eyes.usual.fill_(self.usual)
                 self.response.bias.fill_(float(np.log(self.usual / (1 - self.usual))))
-            self._respond(remembered(self, played), rng, self.config.response_start)
+            self._respond(remembered(self, played), rng)
         for scorer in (part for part in self.networks.modules() if isinstance(part, Scorer)):
             scorer.fade(self.config.fade * self._fade_scale if self.reading is not None and self.items.groups else 0.0)
         self._scale(played)
@@ -317,18 +318,18 @@ class Agent(ABC):
     def _learned(self, played: Round, rng: np.random.Generator) -> dict[str, float]:
         figures = self._update(played, rng)
         if self.reading is not None:
-            figures |= self._respond(played, rng, self.config.response_steps)
+            figures |= self._respond(played, rng)
         self._scale(played)
         self._acting = None
         self.recent = (self.recent + played.returns)[-RECENT:]
         return figures
 
-    def _respond(self, played: Round, rng: np.random.Generator, steps: int) -> dict[str, float]:
+    def _respond(self, played: Round, rng: np.random.Generator) -> dict[str, float]:
         """Let the model of clicks learn from the newest rounds."""
-        self._past = [*self._past, played][-max(1, 8192 // max(1, self.round_steps)) :]
+        self._past = [*self._past, played][-max(1, self.config.response_past // max(1, self.round_steps)) :]
         losses = []
-        for _ in range(steps):
-            one = self._past[int(rng.integers(len(self._past)))] if rng.random() < 0.5 else played
+        for _ in range(round(self.config.response_passes * played.valid.size / _BATCH)):
+            one = self._past[int(rng.integers(len(self._past)))]
             flat = np.flatnonzero(one.valid.ravel())
             which = rng.choice(flat, min(_BATCH, len(flat)), replace=False)
             assert one.clicks is not None

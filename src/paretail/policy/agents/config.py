@@ -28,9 +28,10 @@ class AgentConfig(Config):
     clip: float = Field(0.5, gt=0, description="Bound of the norm of the gradients.")
     probe: int = Field(1000, ge=1, description="Steps of random slates that an agent begins with.")
     probe_share: float = Field(0.05, gt=0, le=1, description="The probe takes at most this share of the first steps.")
-    response_lr: float = Field(3e-3, gt=0, description="Learning rate of the model of clicks.")
-    response_steps: int = Field(64, ge=0, description="Optimiser steps of the model of clicks in each round.")
-    response_start: int = Field(150, ge=0, description="Optimiser steps of the model of clicks after the probe.")
+    response_lr: float = Field(1e-3, gt=0, description="Learning rate of the model of clicks.")
+    response_passes: float = Field(4.0, ge=0, description="How often the model of clicks sees a step that was played.")
+    response_decay: float = Field(1.0, ge=0, description="Weight decay of the model of clicks.")
+    response_past: int = Field(32_768, ge=0, description="Newest steps from which the model of clicks learns.")
     fade: float = Field(1.0, ge=0, description="How much first scores fall with what was shown of a group lately.")
     minutes: float = Field(0.0, ge=0, description="Learning ends after this time, too; 0: it does not.")
 

@@ -31,7 +31,7 @@ from paretail.policy.agents.hands import Hands
 from paretail.policy.agents.items import SMALL, Items
 from paretail.policy.agents.losses import n_step, slate_q, td_loss
 from paretail.policy.agents.memory import State
-from paretail.policy.agents.networks import Eyes, Prepared, Response, Scorer, Scores, Seen, Valuer, Within, above
+from paretail.policy.agents.networks import Eyes, Response, Scorer, Seen, Valuer
 from paretail.policy.agents.replay import Replay
 from paretail.policy.agents.sessions import Round, Rows, tensors
 from paretail.policy.agents.slates import composed, exact_slate
@@ -46,54 +46,35 @@ class Q(nn.Module):
     def __init__(self, items: Items, eyes: Eyes, config: AgentConfig, dueling: bool) -> None:
         super().__init__()
         self.scorer, self.value = Scorer(items, eyes, config, 0.1), Valuer(items, eyes, config)
-        self.phi = self.scorer.phi
         self.beta = nn.Parameter(torch.tensor(1.0))
         self.dueling = dueling
 
 
 class Bound:
-    """Q with a model of clicks, as one scoring of items; `trusts` where clicks can be read."""
+    """Q with a model of clicks, as one scoring of items."""
 
     def __init__(self, q: Q, response: Response, trusts: bool) -> None:
-        self.q, self.response, self.trusts, self.phi = q, response, trusts, q.phi
+        self.q, self.response = q, response
+        self.scorers: Sequence[Scorer] = [q.scorer, *([response.scorer] if trusts else [])]
 
-    def mix(self, parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def mix(self, parts: Sequence[Any]) -> Any:
         """Return the advantages from the scores of Q's own scorer and of the model of clicks."""
         if len(parts) == 1:
             return parts[0]
-        return np.asarray(parts[0] + self.q.beta.item() / (1 + np.exp(-parts[1])), np.float32)
-
-    def prepared(self, seen: Seen) -> Prepared:
-        """Return what no slot changes: the two scorers' side by side."""
-        mine = self.q.scorer.prepared(seen)
-        if not self.trusts:
-            return mine
-        with torch.no_grad():
-            clicks = self.response.scorer.prepared(seen)
-        return Prepared(*(torch.stack(pair) for pair in zip(vars(mine).values(), vars(clicks).values(), strict=True)))
-
-    def scores(self, known: Prepared, within: Within) -> Scores:
-        """Return the advantages of all items for slots under which `within` stands."""
-        if not self.trusts:
-            return self.q.scorer.scores(known, within)
-        mine = Prepared(known.q[0], known.hidden[0], known.own[0])
-        with torch.no_grad():
-            clicks = self.response.scorer.scores(Prepared(known.q[1], known.hidden[1], known.own[1]), within)
-        return self.q.scorer.scores(mine, within) + self.q.beta * clicks.sigmoid()
+        p_click = parts[1].sigmoid() if isinstance(parts[1], Tensor) else 1 / (1 + np.exp(-parts[1]))
+        return parts[0] + self.q.beta.item() * p_click
 
     def value(self, seen: Seen, rows: Tensor) -> Tensor:
         """Return Q of slates."""
-        scorer, shown = self.q.scorer, above(self.phi[rows])
+        scorer = self.q.scorer
         known = scorer.prepared(seen)
-        vectors = scorer.vectors(known, shown)
-        mine = (vectors * self.phi[rows]).sum(2) + known.own.gather(1, rows)
-        if self.trusts:
+        mine = scorer.at(known, rows)
+        for clicks in self.scorers[1:]:
             with torch.no_grad():
-                clicks = self.response.scorer.at(seen, rows).sigmoid()
-            mine = mine + self.q.beta * clicks
-        usual = vectors[:, 0] @ self.phi.mean(0) + known.own.mean(1)
-        value: Tensor = self.q.value(seen) + mine.mean(1) - (usual if self.q.dueling else 0.0)
-        return value
+                p_click = clicks.at(clicks.prepared(seen), rows).sigmoid()
+            mine = mine + self.q.beta * p_click
+        value: Tensor = self.q.value(seen) + mine.mean(1)
+        return value - scorer.first(known).mean(1) if self.q.dueling else value
 
 
 class SlateDQN(Agent):
@@ -135,8 +116,7 @@ class SlateDQN(Agent):
 
     def _hands(self) -> Hands:
         bound = self._bound(self.networks["q"])
-        scorers = [bound.q.scorer, *([bound.response.scorer] if bound.trusts else [])]
-        return Hands(self.items, self.eyes, scorers, bound.mix)
+        return Hands(self.items, self.eyes, bound.scorers, bound.mix)
 
     def _best_slates(self, q: nn.Module, seen: Seen) -> Tensor:
         bound = self._bound(q)
@@ -147,19 +127,13 @@ class SlateDQN(Agent):
 
     def _choices(self, bound: Bound, seen: Seen) -> tuple[Tensor, Tensor, Tensor]:
         """Return, of SlateQ, `v[batch, items]`, `q[batch, items]` and the value of choosing nothing."""
-        nothing = torch.zeros(len(seen.x), 1, self.phi_width)
         q = bound.q.scorer
         none = bound.q.value(seen)
-        items = none[:, None] + q.scores(q.prepared(seen), nothing)[:, 0]
+        items = none[:, None] + q.first(q.prepared(seen))
         with torch.no_grad():
             clicks = bound.response.scorer
-            v = clicks.scores(clicks.prepared(seen), nothing)[:, 0].clamp(-10, 10).exp()
+            v = clicks.first(clicks.prepared(seen)).clamp(-10, 10).exp()
         return v, items, none
-
-    @property
-    def phi_width(self) -> int:
-        """Return how many features an item has."""
-        return int(self.items.phi.shape[1])
 
     def _exploring(self) -> float:
         """Return the share of slots that are drawn at random: falls over the first part of the steps asked for."""

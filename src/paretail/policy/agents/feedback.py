@@ -4,7 +4,7 @@ An agent is told no names: an observation is numbers, and at work it brings no r
 probe of random slates, and the one is kept whose number of clicks goes best with the reward of the step:
 
     columns   `slots` columns of 0s and 1s, evenly spaced                       the bits of the last slate
-    by item   a column for each item, 1 or grown by 1 for those that were clicked
+    by item   a column for each item, grown or above 0 for those that were clicked
     rows      columns that hold the rows of the clicked items, others -1 or none shown
     vector    one slot only: what a block of columns gained, along the vector of the item, goes with the reward
 
@@ -24,6 +24,7 @@ Values = NDArray[np.float32]
 LEAST: Final = 0.3
 #: Another reading is preferred where it goes better by this much; the first are the plainest.
 _MARGIN: Final = 0.01
+_LEAST_GAIN: Final = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +55,14 @@ class Reading:
         if self.kind == "by item":
             at = self.first + self.stride * rows
             found = np.take_along_axis(after, at, 1)
-            return np.asarray(found - np.take_along_axis(before, at, 1) if self.gains else found, np.float32)
+            found = found - np.take_along_axis(before, at, 1) if self.gains else found
+            return np.asarray(found > _LEAST_GAIN, np.float32)
         block = after[:, self.first : self.first + self.width]
         if self.kind == "rows":
             return np.asarray((rows[:, :, None] == block[:, None, :]).any(2), np.float32)
         gained = block - before[:, self.first : self.first + self.width] if self.gains else block
         along = (gained * vectors[rows[:, 0]]).sum(1)
-        return np.asarray(along > 1e-6, np.float32)[:, None]
+        return np.asarray(along > _LEAST_GAIN, np.float32)[:, None]
 
     def to_json(self) -> dict[str, Any]:
         """Return the reading as plain values."""
@@ -99,7 +101,7 @@ def _candidates(probe: Probe, leaves: list[Leaf], vectors: Values) -> Iterator[R
         if leaf.form == "by item":
             planes = range(leaf.planes)
             for first, stride in ((at + p, leaf.planes) if leaf.together else (at + p * items, 1) for p in planes):
-                yield from (Reading("by item", first, stride, gains=gains) for gains in (False, True))
+                yield from (Reading("by item", first, stride, gains=gains) for gains in (True, False))
         if leaf.form == "rows":
             yield Reading("rows", at, width=leaf.size)
         at += leaf.size

@@ -109,8 +109,7 @@ class _Scorer:
         """Return `[lanes, items]` scores for an empty slate, and the groups' first layer."""
         if self.scorer.window is not None:
             known = self.scorer.prepared(seen)
-            empty = torch.zeros(len(known.q), 1, self.phi.shape[1])
-            return self.scorer.scores(known, empty)[:, 0].numpy(), known.hidden.numpy()
+            return self.scorer.first(known).numpy(), known.hidden.numpy()
         x, components = seen.x.numpy(), self.items.z.shape[1]
         q = _forward(self.user, x) + x @ self.straight.T
         traces = seen.traces.numpy()

@@ -150,25 +150,61 @@ class Scorer(nn.Module):
         hidden = nn.functional.linear(seen.groups, self.group.weight[:, :-1], self.group.bias)
         return Prepared(q, hidden, self._pulls() + self._owned(seen))
 
-    def vectors(self, known: Prepared, within: Within) -> Float[Tensor, "batch slots dim"]:
-        """Return q, given the sums of features of the slots above."""
-        q, hidden = known.q[:, None].expand(-1, within.shape[1], -1), known.hidden
-        z = q[..., : self.components] + self.above * within[..., : self.components]
-        if not hidden.shape[1]:
-            return z
-        count = within[..., self.components :, None] * self.group.weight[:, -1]
-        told = self.told((hidden[:, None] + count).relu())[..., 0] + self.above_group * within[..., self.components :]
-        return torch.cat([z, q[..., self.components :] + told], 2)
+    def full(self, known: Prepared, rows: Rows) -> Scores:
+        """Return the scores of all items for each slot of slates, given the slots above it."""
+        shown, lead = self.phi[rows], self.components
+        within = above(shown)
+        vectors = [known.q[:, None, :lead] + self.above * within[..., :lead]]
+        if known.hidden.shape[1]:
+            moved = above(shown[..., lead:] * self._steps(known, shown, within)[..., None])
+            vectors.append((known.q[:, lead:] + self._told(known.hidden))[:, None] + moved)
+        q = torch.cat(vectors, 2)
+        return (q.reshape(-1, q.shape[2]) @ self.phi.T).view(*q.shape[:2], -1) + known.own[:, None]
 
-    def scores(self, known: Prepared, within: Within) -> Scores:
-        """Return the scores of all items for slots under which `within` stands."""
-        vectors = self.vectors(known, within)
-        return (vectors.reshape(-1, vectors.shape[2]) @ self.phi.T).view(*vectors.shape[:2], -1) + known.own[:, None]
-
-    def at(self, seen: Seen, rows: Rows) -> Float[Tensor, "batch slots"]:
+    def at(self, known: Prepared, rows: Rows) -> Float[Tensor, "batch slots"]:
         """Return the scores of the items of slates, each given the slots above it."""
-        known, shown = self.prepared(seen), self.phi[rows]
-        return (self.vectors(known, above(shown)) * shown).sum(2) + known.own.gather(1, rows)
+        shown, lead = self.phi[rows], self.components
+        within = above(shown)
+        z = ((known.q[:, None, :lead] + self.above * within[..., :lead]) * shown[..., :lead]).sum(2)
+        scores = z + known.own.gather(1, rows)
+        if not known.hidden.shape[1]:
+            return scores
+        count = (within[..., lead:] * shown[..., lead:]).sum(2)
+        hidden = self._its(known.hidden, shown) + count[..., None] * self.group.weight[:, -1]
+        its = (known.q[:, None, lead:] * shown[..., lead:]).sum(2)
+        return scores + its + self._told(hidden) + self.above_group * count
+
+    def first(self, known: Prepared) -> Float[Tensor, "batch items"]:
+        """Return the scores of all items for the first slot."""
+        q = known.q
+        if known.hidden.shape[1]:
+            told = self._told(known.hidden)
+            q = torch.cat([q[:, : self.components], q[:, self.components :] + told], 1)
+        return q @ self.phi.T + known.own
+
+    def moved(self, known: Prepared, row: Tensor, counts: Tensor) -> Float[Tensor, "batch items"]:
+        """Return what an item in the slate adds to scores below it; `counts` are those of groups above."""
+        shown, lead = self.phi[row], self.components
+        q = [self.above * shown[:, :lead]]
+        if known.hidden.shape[1]:
+            within = torch.cat([torch.zeros_like(shown[:, :lead]), counts], 1)[:, None]
+            q.append(shown[:, lead:] * self._steps(known, shown[:, None], within))
+        return torch.cat(q, 1) @ self.phi.T
+
+    def _steps(self, known: Prepared, shown: Within, within: Within) -> Float[Tensor, "batch slots"]:
+        """Return what each slot adds to the score of its own group."""
+        count = (within[..., self.components :] * shown[..., self.components :]).sum(2)[..., None]
+        hidden, weight = self._its(known.hidden, shown), self.group.weight[:, -1]
+        return self._told(hidden + (count + 1) * weight) - self._told(hidden + count * weight) + self.above_group
+
+    def _its(self, hidden: Tensor, shown: Within) -> Tensor:
+        """Return the first layer of the groups of the items shown."""
+        group = shown[..., self.components :].argmax(2)
+        return hidden.gather(1, group[..., None].expand(-1, -1, hidden.shape[2]))
+
+    def _told(self, hidden: Tensor) -> Tensor:
+        told: Tensor = self.told(hidden.relu())[..., 0]
+        return told
 
     def _pulls(self) -> Tensor:
         pulls: Tensor = self.pull(self.phi)[:, 0]
@@ -191,7 +227,7 @@ def groups_of(model: nn.Module, lr: float) -> list[dict[str, object]]:
     known = {id(weight) for weight in fast}
     return [
         {"params": [weight for weight in model.parameters() if id(weight) not in known], "lr": lr},
-        {"params": fast, "lr": FASTER * lr},
+        {"params": fast, "lr": FASTER * lr, "weight_decay": 0.0},
     ]
 
 
@@ -230,7 +266,7 @@ class Response(nn.Module):
 
     def loss(self, seen: Seen, rows: Rows, clicks: Float[Tensor, "batch slots"]) -> Float[Tensor, ""]:
         """Return the mean negative log-likelihood of the clicks."""
-        logits = self.scorer.at(seen, rows) + self.bias
+        logits = self.scorer.at(self.scorer.prepared(seen), rows) + self.bias
         prior = self.item[rows].square().mean() * ITEM_PRIOR
         return nn.functional.binary_cross_entropy_with_logits(logits, clicks) + prior
 

@@ -8,6 +8,7 @@ ratios of probabilities stay those of one policy.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,8 +17,8 @@ from torch import Tensor, nn
 
 from paretail.policy.agents.config import AgentConfig
 from paretail.policy.agents.items import Items
-from paretail.policy.agents.networks import Eyes, Prepared, Response, Scorer, Scores, Seen, Within
-from paretail.policy.agents.sessions import Round, Rows
+from paretail.policy.agents.networks import Eyes, Response, Rows, Scorer, Scores, Seen
+from paretail.policy.agents.sessions import Round
 
 
 class Policy(nn.Module):
@@ -41,31 +42,24 @@ class Bound:
     """A policy and a model of clicks, as one scoring of items."""
 
     def __init__(self, policy: Policy, response: Response) -> None:
-        self.policy, self.response, self.phi = policy, response, policy.scorer.phi
+        self.policy, self.phi = policy, policy.scorer.phi
+        self.scorers: Sequence[Scorer] = [policy.scorer, *([response.scorer] if policy.trusts else [])]
 
-    def mix(self, parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def mix(self, parts: Sequence[Any]) -> Any:
         """Return the scores of the policy from those of its own scorer and of the model of clicks."""
-        return parts[0] if len(parts) == 1 else parts[0] + np.exp(self.policy.log_sharpness.item()) * parts[1]
+        if len(parts) == 1:
+            return parts[0]
+        kappa = self.policy.log_sharpness.exp()
+        return parts[0] + (kappa if isinstance(parts[0], Tensor) else kappa.item()) * parts[1]
 
-    def prepared(self, seen: Seen) -> Prepared:
-        """Return what no slot changes: the two scorers' side by side."""
-        mine = self.policy.scorer.prepared(seen)
-        if not self.policy.trusts:
-            return mine
+    def slates(self, seen: Seen, rows: Rows) -> Scores:
+        """Return the scores of all items for each slot of slates; the model of clicks is a constant."""
+        mine = self.scorers[0]
+        parts = [mine.full(mine.prepared(seen), rows)]
         with torch.no_grad():
-            clicks = self.response.scorer.prepared(seen)
-        own = mine.own + self.policy.log_sharpness.exp() * clicks.own
-        return Prepared(torch.stack([mine.q, clicks.q]), torch.stack([mine.hidden, clicks.hidden]), own)
-
-    def scores(self, known: Prepared, within: Within) -> Scores:
-        """Return the scores of all items for slots under which `within` stands."""
-        if not self.policy.trusts:
-            return self.policy.scorer.scores(known, within)
-        vectors = self.policy.scorer.vectors(Prepared(known.q[0], known.hidden[0], known.own), within)
-        with torch.no_grad():
-            clicks = self.response.scorer.vectors(Prepared(known.q[1], known.hidden[1], known.own), within)
-        vectors = vectors + self.policy.log_sharpness.exp() * clicks
-        return (vectors.reshape(-1, vectors.shape[2]) @ self.phi.T).view(*vectors.shape[:2], -1) + known.own[:, None]
+            parts += [scorer.full(scorer.prepared(seen), rows) for scorer in self.scorers[1:]]
+        mixed: Scores = self.mix(parts)
+        return mixed
 
 
 def gumbel(rng: np.random.Generator, *shape: int) -> NDArray[np.float32]:
@@ -98,4 +92,4 @@ def flat(values: NDArray[np.generic], slots: int = 0) -> NDArray[np.generic]:
     return values.reshape(-1, slots) if slots else values.reshape(-1)
 
 
-__all__ = ["Bound", "Policy", "Rows", "Scale", "flat", "gumbel"]
+__all__ = ["Bound", "Policy", "Scale", "flat", "gumbel"]

@@ -29,7 +29,7 @@ from paretail.policy.agents.memory import State
 from paretail.policy.agents.networks import Valuer
 from paretail.policy.agents.policies import Bound, Policy, Scale, gumbel
 from paretail.policy.agents.sessions import Round, Rows, tensors
-from paretail.policy.agents.slates import entropy, log_prob, slate_scores
+from paretail.policy.agents.slates import entropy, free, log_prob
 
 
 class PolicyAgent(Agent):
@@ -61,8 +61,7 @@ class PolicyAgent(Agent):
 
     def _hands(self) -> Hands:
         bound = self.bound
-        scorers = [bound.policy.scorer, *([bound.response.scorer] if bound.policy.trusts else [])]
-        return Hands(self.items, self.eyes, scorers, bound.mix)
+        return Hands(self.items, self.eyes, bound.scorers, bound.mix)
 
     def _advantages(self, played: Round, lam: float) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         """Return advantages and returns, in units of the scale, and the scale."""
@@ -116,7 +115,7 @@ class SlatePPO(PolicyAgent):
                 returns: NDArray[np.float64]) -> tuple[Losses, float]:  # fmt: skip
         seen = self.eyes(tensors(played.states, part))
         rows = torch.from_numpy(played.rows.reshape(-1, self.slots)[part])
-        scores = slate_scores(self.bound, seen, rows)
+        scores = free(self.bound.slates(seen, rows), rows)
         log_p = log_prob(scores, rows).sum(1)
         then = _float(played.log_p.reshape(-1, self.slots)[part].sum(1))
         with torch.no_grad():

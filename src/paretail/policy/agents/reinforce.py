@@ -16,7 +16,7 @@ from paretail.policy.agents.config import AgentConfig, ReinforceConfig
 from paretail.policy.agents.losses import reinforce_loss
 from paretail.policy.agents.ppo import PolicyAgent
 from paretail.policy.agents.sessions import Round, tensors
-from paretail.policy.agents.slates import entropy, log_prob, slate_scores
+from paretail.policy.agents.slates import entropy, free, log_prob
 
 
 class SlateReinforce(PolicyAgent):
@@ -32,7 +32,7 @@ class SlateReinforce(PolicyAgent):
         scaled = (advantage.ravel()[part] - advantage.ravel()[part].mean()) / (advantage.ravel()[part].std() + 1e-8)
         seen = self.eyes(tensors(played.states, part))
         rows = torch.from_numpy(played.rows.reshape(-1, self.slots)[part])
-        scores = slate_scores(self.bound, seen, rows)
+        scores = free(self.bound.slates(seen, rows), rows)
         log_p = log_prob(scores, rows).sum(1)
         policy = reinforce_loss(log_p, torch.from_numpy(scaled.astype(np.float32)))
         target = torch.from_numpy(returns.ravel()[part].astype(np.float32))

@@ -10,49 +10,50 @@ programming", 1967, doi:10.1287/mnsc.13.7.492) in place of a linear program: max
 2. The entropy is that of each slot given those above it, an unbiased estimate of the slate's where slates are drawn.
 """
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from paretail.policy.agents.networks import Prepared, Scores, Seen, Within, above
+from paretail.policy.agents.networks import Scorer, Scores, Seen
 
 Rows = Int[Tensor, "batch slots"]
 BySlot = Float[Tensor, "batch slots"]
 
 
 class Scoring(Protocol):
-    """What scores the items of a state, slot by slot."""
+    """What scores the items of a state: some scorers, and how their scores are mixed."""
 
-    phi: Tensor
+    scorers: Sequence[Scorer]
 
-    def prepared(self, seen: Seen) -> Prepared:
-        """Return what no slot changes."""
-        ...
-
-    def scores(self, known: Prepared, within: Within) -> Scores:
-        """Return the scores of all items for slots under which `within` stands."""
+    def mix(self, parts: Sequence[Any]) -> Any:
+        """Return the scores by which slots are filled, from those of each scorer."""
         ...
 
 
+@torch.no_grad()
 def composed(model: Scoring, seen: Seen, slots: int, noise: Tensor | None = None) -> tuple[Rows, BySlot]:
     """Return slates filled from the top, each slot with the best item left, and the log-probabilities of their slots.
 
     `noise[batch, slots, items]`, of Gumbel's distribution, makes it a draw.
     """
-    known, phi = model.prepared(seen), model.phi
-    lanes = torch.arange(len(seen.x))
-    within = torch.zeros(len(lanes), phi.shape[1])
-    taken = torch.zeros(len(lanes), len(phi))
+    known = [scorer.prepared(seen) for scorer in model.scorers]
+    parts = [scorer.first(one) for scorer, one in zip(model.scorers, known, strict=True)]
+    lanes, phi = torch.arange(len(seen.x)), model.scorers[0].phi
+    gone, counts = torch.zeros_like(parts[0]), torch.zeros(len(lanes), seen.groups.shape[1])
     rows, logs = [], []
     for slot in range(slots):
-        scores = model.scores(known, within[:, None])[:, 0] + taken
+        scores = model.mix(parts) + gone
         best = (scores if noise is None else scores + noise[:, slot]).argmax(1)
         rows.append(best)
         logs.append(scores[lanes, best] - scores.logsumexp(1))
-        taken[lanes, best] = -torch.inf
-        within = within + phi[best]
+        gone[lanes, best] = -torch.inf
+        if slot + 1 < slots:
+            moved = [scorer.moved(one, best, counts) for scorer, one in zip(model.scorers, known, strict=True)]
+            parts = [part + more for part, more in zip(parts, moved, strict=True)]
+            counts = counts + phi[best, model.scorers[0].components :]
     return torch.stack(rows, 1), torch.stack(logs, 1)
 
 
@@ -63,11 +64,6 @@ def free(scores: Scores, rows: Rows) -> Scores:
     index = rows[:, None, :].expand(-1, slots, -1).masked_fill(~above_it, items)
     gone = torch.zeros(batch, slots, items + 1).scatter_(2, index, -torch.inf)
     return scores + gone[:, :, :items]
-
-
-def slate_scores(model: Scoring, seen: Seen, rows: Rows) -> Scores:
-    """Return the scores of each slot of these slates, -inf for items above it."""
-    return free(model.scores(model.prepared(seen), above(model.phi[rows])), rows)
 
 
 def log_prob(scores: Scores, rows: Rows) -> BySlot:
