@@ -181,6 +181,18 @@ def test_a_funnel_is_not_sure_of_noise() -> None:
     assert not found.gain.sure
 
 
+def test_halves_of_one_moment_promise_nothing_for_later_days() -> None:
+    """Where there is time, users of the same days say what was true of those days."""
+    one = [toy(150, 40, 1)]
+    found = [
+        Funnel.learn(one, "purchase", Boosting(trees=30), np.random.default_rng(0), timed) for timed in (False, True)
+    ]
+    assert [funnel.gain.sure for funnel in found if funnel is not None] == [True, False]
+    more = Funnel.learn([toy(150, 40, 2), *one], "purchase", Boosting(trees=30), np.random.default_rng(0), timed=True)
+    assert more is not None
+    assert more.gain.sure
+
+
 def test_too_few_answers_teach_nothing() -> None:
     few = toy(2, 10, 0)
     assert Funnel.learn([few], "purchase", Boosting(trees=2), np.random.default_rng(0)) is None

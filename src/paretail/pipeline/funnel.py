@@ -67,7 +67,8 @@ def learn(graph: ShopGraph, events: Events, source: Source, seed: int, progress:
             continue
         progress(f"Learning to rank ({mode})")
         parts = [_drawn(graph, moment, source, mode, seed, progress) for moment in moments]
-        found = Funnel.learn(parts, target, Boosting(), rng_for(f"rank/boosted/{mode}", seed))
+        timed = graph.history.time == "clock"
+        found = Funnel.learn(parts, target, Boosting(), rng_for(f"rank/boosted/{mode}", seed), timed)
         if found is not None:
             funnels[mode], asks[mode] = found, {"days": days}
     if not funnels:

@@ -4,7 +4,8 @@
 
 Trees begin where the retriever ends: where they find nothing, its order stays. Whether they find something is judged on
 the newest moment with what earlier ones taught (of one moment alone: on each half of its users with what the other
-taught), as NDCG of the retriever's NEAR best in the new order against its own.
+taught), as NDCG of the retriever's NEAR best in the new order against its own. Halves of one moment share its days, so
+that where there is time a gain on them is no promise for later days (docs/lab/LOG.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,17 +65,21 @@ class Level:
 
 @dataclass(frozen=True)
 class Gain:
-    """NDCG at JUDGED_AT of the retriever's lists, what the new order adds, and the standard error of that."""
+    """NDCG at JUDGED_AT of the retriever's lists, what the new order adds, and the standard error of that.
+
+    `ahead` says whether what was judged came after what taught, as far as the log has time.
+    """
 
     ndcg: float
     gain: float
     error: float
     questions: int
+    ahead: bool = True
 
     @property
     def sure(self) -> bool:
-        """Whether the new order is better by more than ERRORS standard errors."""
-        return self.gain > ERRORS * self.error and self.questions > 1
+        """Whether the new order was better on later days by more than ERRORS standard errors."""
+        return self.ahead and self.gain > ERRORS * self.error and self.questions > 1
 
     @classmethod
     def of(cls, parts: Sequence[tuple[Asked, Floats]]) -> Self:
@@ -95,8 +100,12 @@ class Funnel:
     report: Mapping[str, Any]
 
     @classmethod
-    def learn(cls, moments: Sequence[Asked], target: str, how: Boosting, rng: np.random.Generator) -> Self | None:
-        """Learn from questions of one or more moments, the newest first; None where too few reached the target."""
+    def learn(cls, moments: Sequence[Asked], target: str, how: Boosting, rng: np.random.Generator,
+              timed: bool = False) -> Self | None:  # fmt: skip
+        """Learn from questions of one or more moments, the newest first; None where too few reached the target.
+
+        `timed` says whether the log has clock time.
+        """
         every, main = Asked.together(moments), level_of(target)
         names = [level for level in LEVELS if every.reached[level].sum() >= FEWEST]
         if main not in names:
@@ -106,7 +115,7 @@ class Funnel:
         levels, reliability, gain = {}, {}, Gain(0.0, 0.0, 0.0, 0)
         for level in names:
             told = [(test, Level.fit(teach, level, how, rng).logits(test.x)) for teach, test in folds]
-            gain = Gain.of(told) if level == main else gain
+            gain = replace(Gain.of(told), ahead=len(moments) > 1 or not timed) if level == main else gain
             platt, reliability[level] = _calibrated(told, level)
             levels[level] = replace(Level.fit(every, level, how, rng), platt=platt)
         positives = {level: int(every.reached[level].sum()) for level in names}

@@ -205,9 +205,16 @@ def lines_of(facts: Mapping[str, Any], names: Mapping[Mode, str]) -> Sequence[st
     lines = []
     for mode, line in facts["report"]["modes"].items():
         gain = Gain(**line["gain"])
-        use = "lists are put in its order" if gain.sure else "lists keep the model's order: not above 2 standard errors"
+        use = "lists are put in its order" if gain.sure else _unsure(gain)
         lines.append(
             f"{names[mode]}: NDCG@20 {gain.ndcg:.4f}, {gain.gain:+.4f} ± {gain.error:.4f} in the ranker's order on "
             f"{gain.questions:,} users; {use}"
         )
     return lines
+
+
+def _unsure(gain: Gain) -> str:
+    """Say why lists keep the model's order."""
+    if not gain.ahead:
+        return "lists keep the model's order: too few weeks could be asked to judge it on later ones"
+    return "lists keep the model's order: not above 2 standard errors"
