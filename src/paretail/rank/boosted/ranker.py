@@ -216,5 +216,5 @@ def lines_of(facts: Mapping[str, Any], names: Mapping[Mode, str]) -> Sequence[st
 def _unsure(gain: Gain) -> str:
     """Say why lists keep the model's order."""
     if not gain.ahead:
-        return "lists keep the model's order: too few weeks could be asked to judge it on later ones"
+        return "lists keep the model's order: one moment was asked, and no later one to judge it on"
     return "lists keep the model's order: not above 2 standard errors"
