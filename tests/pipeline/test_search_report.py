@@ -74,6 +74,13 @@ def test_remarks_tell_the_choice_and_the_distance_from_each_rival() -> None:
     assert second.startswith("Ahead of lightgcn by 0.0200 ± 0.0000, on 200 users")
 
 
+def test_a_preset_that_nothing_beats_is_told_as_such() -> None:
+    found = searched()
+    preset = found.rivals[1].tried
+    told = list(replace(found, picked=replace(found.picked, chosen=preset)).remarks)
+    assert told[1] == "No architecture that was tried is better than the preset lightgcn"
+
+
 def test_json_has_no_single_users() -> None:
     told = json.loads(as_text(searched(measured(-0.05))))
     assert "told" not in json.dumps(told["rivals"])

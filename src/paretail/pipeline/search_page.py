@@ -12,7 +12,7 @@ from paretail.search.loop import Tried, name_of
 from paretail.search.picture import drawing
 from paretail.search.trial import Measured
 
-WIDTH, HEIGHT, LEFT, BOTTOM, ROOM = 720, 260, 60, 34, 16
+WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, ROOM = 720, 260, 60, 90, 34, 16
 ON, OFF, PICKED = "#1b7f79", "#b8c9c7", "#d0542c"
 MORE: Final = "td div{background:#1b7f79;height:.8rem}pre{background:#f2f6f5;padding:.6rem;white-space:pre-wrap}"
 #: Fields that matter less are not shown.
@@ -81,7 +81,7 @@ class _Scale:
     trials: int
 
     def x(self, number: int) -> float:
-        return LEFT + (number - 0.5) / self.trials * (WIDTH - LEFT - ROOM)
+        return LEFT + (number - 0.5) / self.trials * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
         share = (value - self.low) / ((self.high - self.low) or 1)
@@ -97,7 +97,7 @@ def _trajectory(done: Searched) -> Iterator[str]:
         return
     scale = _Scale(min(values), max(values), len(done.found.trials))
     dots = "".join(_dots(one, scale, one is done.picked.chosen) for one in done.found.trials)
-    levels = "".join(_level(name, scale.y(whole["ndcg"])) for name, whole in rivals if whole and "ndcg" in whole)
+    levels = _levels([(scale.y(whole["ndcg"]), name) for name, whole in rivals if whole and "ndcg" in whole])
     yield (
         f'<h2>How it went</h2><p><span style="color:{OFF}">●</span> screened, <span style="color:{ON}">●</span> '
         f'trained in full, <span style="color:{PICKED}">●</span> chosen; the line: the best so far. Accuracy (NDCG@20) '
@@ -107,7 +107,7 @@ def _trajectory(done: Searched) -> Iterator[str]:
 
 
 def _axes(scale: _Scale) -> str:
-    base, right = HEIGHT - BOTTOM, WIDTH - ROOM
+    base, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     return (
         f'<path d="M{LEFT},{ROOM}V{base}H{right}" fill="none" stroke="currentColor" stroke-width=".5"/>'
         f'<text x="{LEFT - 6}" y="{base}" text-anchor="end">{scale.low:.3f}</text>'
@@ -132,11 +132,16 @@ def _dots(one: Tried, scale: _Scale, chosen: bool) -> str:
     return "".join(marks)
 
 
-def _level(name: str, y: float) -> str:
-    return (
-        f'<line x1="{LEFT}" x2="{WIDTH - ROOM}" y1="{y:.1f}" y2="{y:.1f}" stroke="{OFF}" stroke-dasharray="4 4"/>'
-        f'<text x="{LEFT + 6}" y="{y - 4:.1f}" fill="#5c6b69">{escape(name)}</text>'
-    )
+def _levels(rivals: list[tuple[float, str]]) -> str:
+    """Draw a line for each baseline; names that would stand on each other move down."""
+    drawn, last = [], 0.0
+    for y, name in sorted(rivals):
+        last = max(y - 4, last + 12)
+        drawn.append(
+            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="{OFF}" stroke-dasharray="4 4"/>'
+            f'<text x="{WIDTH - RIGHT + 6}" y="{last + 8:.1f}" fill="#5c6b69">{escape(name)}</text>'
+        )
+    return "".join(drawn)
 
 
 def _front(done: Searched) -> Iterator[str]:

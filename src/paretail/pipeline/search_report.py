@@ -74,6 +74,8 @@ class Searched:
             f"Chosen: {chosen.title}, {self.picked.why}: NDCG@{LENGTH} {whole['ndcg']:.4f} ± "
             f"{whole['error']:.4f} ({self.told:,} users); {tried} architectures tried, {trained} trained in full"
         )
+        if chosen.called:
+            yield f"No architecture that was tried is better than the preset {chosen.called}"
         for one in self.rivals:
             if one.behind is not None:
                 yield f"{_ahead(one.tried.name, *one.behind)}{self._judged_on}"
