@@ -43,7 +43,9 @@ class Arms:
         """Raise ParetailError where an arm asks for what the bundle cannot do; solves their dials ahead."""
         for experiment in self._experiments:
             for arm in experiment.arms:
-                self._asked(engine, as_arm(bodies.RecommendRequest(), arm))
+                question = as_arm(bodies.RecommendRequest(), arm)
+                self._asked(engine, question)
+                slates.solve(engine, question)
 
     def understood(self, engine: Engine, question: bodies.RecommendRequest) -> tuple[Asked, Placed]:
         """Return a question understood, as its arm asks it; raises ParetailError where it cannot be answered.

@@ -15,6 +15,7 @@ from paretail.data.types import Predictions
 from paretail.pipeline.explaining import pulled_in_words
 from paretail.pipeline.live import bodies, ranked
 from paretail.pipeline.live.asked import Asked
+from paretail.pipeline.live.engine import Engine
 from paretail.pipeline.live.ranked import Drawn
 from paretail.pipeline.live.refits import Request
 from paretail.pipeline.steering import SEGMENTS, Steering
@@ -61,6 +62,14 @@ def check(asked: Asked, question: bodies.RecommendRequest) -> None:
         asked.engine.shelf.matching(filters.parse(text))
     for cap in rules.caps:
         codes_of(next(iter(steering.samples.values())), cap.by)
+
+
+def solve(engine: Engine, question: bodies.RecommendRequest) -> None:
+    """Solve what a question asks for every segment of users, ahead of the first who asks; raises PolicyError."""
+    if ranked.is_slate(question):
+        steering = engine.recommender.steering
+        for segment in SEGMENTS:
+            steering.setting(asked_goals(question), segment, question.k, _how(steering, question))
 
 
 def listed(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest, degraded: list[str]) -> tuple[
