@@ -57,8 +57,6 @@ class Agent(ABC):
     """An agent for observations of one space and slates of these items."""
 
     name: ClassVar[str]
-    #: What a unit of fading is in the unit of the agent's scores.
-    _fade_scale: ClassVar[float] = 1.0
     Config: ClassVar[type[AgentConfig]]
 
     def __init__(
@@ -299,8 +297,9 @@ class Agent(ABC):
                 self.eyes.usual.fill_(self.usual)
                 self.response.bias.fill_(float(np.log(self.usual / (1 - self.usual))))
             self._respond(remembered(self, played), rng)
+        fade = self._fade(played)
         for scorer in (part for part in self.networks.modules() if isinstance(part, Scorer)):
-            scorer.fade(self.config.fade * self._fade_scale if self.reading is not None and self.items.groups else 0.0)
+            scorer.fade(fade if self.reading is not None and self.items.groups else 0.0)
         self._scale(played)
         self._acting = None
         self.recent = played.returns[-RECENT:]
@@ -309,6 +308,10 @@ class Agent(ABC):
         player.now = player.lanes.reset(int(rng.integers(2**31)))
         player.total[:] = 0
         return count * lanes
+
+    @abstractmethod
+    def _fade(self, played: Round) -> float:
+        """Return by how much first scores fall with each slot of a group, in their unit; scale them by the probe."""
 
     def _random(self, lanes: int, rng: np.random.Generator) -> tuple[Rows, NDArray[np.float64]]:
         items = len(self.vectors)

@@ -32,7 +32,9 @@ class AgentConfig(Config):
     response_passes: float = Field(4.0, ge=0, description="How often the model of clicks sees a step that was played.")
     response_decay: float = Field(1.0, ge=0, description="Weight decay of the model of clicks.")
     response_past: int = Field(32_768, ge=0, description="Newest steps from which the model of clicks learns.")
-    fade: float = Field(1.0, ge=0, description="How much first scores fall with what was shown of a group lately.")
+    fade: float = Field(
+        0.5, ge=0, description="How much the first scores (log of clicks) fall with each slot of a group."
+    )
     minutes: float = Field(0.0, ge=0, description="Learning ends after this time, too; 0: it does not.")
 
 

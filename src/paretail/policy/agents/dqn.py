@@ -83,7 +83,6 @@ class SlateDQN(Agent):
     name: ClassVar[str] = "dqn"
     Config: ClassVar[type[AgentConfig]] = DQNConfig
     config: DQNConfig
-    _fade_scale = 0.1
 
     def _build(self) -> nn.ModuleDict:
         self.target = Q(self.items, self.eyes, self._kept, self.config.dueling)
@@ -135,6 +134,15 @@ class SlateDQN(Agent):
             v = clicks.first(clicks.prepared(seen)).clamp(-10, 10).exp()
         return v, items, none
 
+    def _fade(self, played: Round) -> float:
+        reward = played.reward[played.valid]
+        self.reward_scale = float(max(np.abs(reward).mean(), reward.std(), 1e-6))
+        q = self.networks["q"]
+        assert isinstance(q, Q)
+        with torch.no_grad():
+            q.beta.fill_(self.slots / self.reward_scale)
+        return self.config.fade * self.usual * self.slots / self.reward_scale
+
     def _exploring(self) -> float:
         """Return the share of slots that are drawn at random: falls over the first part of the steps asked for."""
         first, steps = self._horizon
@@ -146,8 +154,6 @@ class SlateDQN(Agent):
     def _update(self, played: Round, rng: np.random.Generator) -> dict[str, float]:
         if not self.replay.size:
             self.target.load_state_dict(self.networks["q"].state_dict())
-        if not self.replay.size and played.reward.std() > 0:
-            self.reward_scale = float(max(np.abs(played.reward).mean(), played.reward.std(), 1e-6))
         discount = np.where(played.terminated, 0.0, self.config.discount)
         reward, left, used = n_step(played.reward / self.reward_scale, discount, played.chain, self.config.n_step)
         self.replay.add(played, reward, left, used)

@@ -128,12 +128,11 @@ class Scorer(nn.Module):
         nn.init.zeros_(self.told.bias)
 
     def fade(self, much: float) -> None:
-        """Begin with scores that fall with what was shown of a group lately, and with showing an item again."""
+        """Begin with scores that fall by so much for each slot that a group had lately, and more for the same item."""
         with torch.no_grad():
-            self.omega_group[:, 0] = torch.tensor(
-                [-much if number == FADING else 0.0 for number in range(len(self.omega))]
-            )
-            self.above_group.fill_(-much * self.slot_weight)
+            self.omega_group.zero_()
+            self.omega_group[FADING, 0] = -much / self.slot_weight
+            self.above_group.fill_(-much)
             self.own[0] = torch.tensor([0.0, -2 * much, 0.0])
 
     def structure(self) -> list[nn.Parameter]:

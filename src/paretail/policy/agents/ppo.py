@@ -63,6 +63,9 @@ class PolicyAgent(Agent):
         bound = self.bound
         return Hands(self.items, self.eyes, bound.scorers, bound.mix)
 
+    def _fade(self, played: Round) -> float:
+        return float(self.config.fade * self.config.sharpness)
+
     def _advantages(self, played: Round, lam: float) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         """Return advantages and returns, in units of the scale, and the scale."""
         scale = self.scale.take(played, self.config.discount)
