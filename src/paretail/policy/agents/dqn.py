@@ -141,7 +141,8 @@ class SlateDQN(Agent):
         assert isinstance(q, Q)
         with torch.no_grad():
             q.beta.fill_(self.slots / self.reward_scale)
-        return self.config.fade * self.usual * self.slots / self.reward_scale
+        liked = min(0.8, 4 * self.usual)
+        return self.config.fade * liked * self.slots / self.reward_scale
 
     def _exploring(self) -> float:
         """Return the share of slots that are drawn at random: falls over the first part of the steps asked for."""
