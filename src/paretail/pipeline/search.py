@@ -47,9 +47,8 @@ from paretail.search.strategies import build
 from paretail.search.trial import LENGTH, Job
 from paretail.search.workers import Lab, Workers
 
-#: A baseline that chooses its own settings has this share of the budget, and at most so many seconds.
-CHOOSING_SHARE: Final = 1 / 20
-CHOOSING_SECONDS: Final = 120.0
+#: So many seconds has a baseline to choose its own settings, whatever the budget: a greater one finds it done.
+CHOOSING_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -169,14 +168,13 @@ def _workers(folder: Path, wish: Asked) -> AbstractContextManager[Lab]:
 
 def _baselines(space: GraphSpace, asks: SearchConfig, bundle: Path, seed: int) -> dict[str, Job]:
     """Return the jobs of the baselines; the model of the current version is one, with its settings."""
-    seconds = round(min(CHOOSING_SECONDS, CHOOSING_SHARE * asks.budget_seconds), 1)
     jobs = {}
     for name in dict.fromkeys(asks.baselines):
         if name in PRESETS and name != "mf":  # the table's `mf` is matrix factorisation that tunes itself
             weights = {"weights": space.options["weights"][0]}
             jobs[name] = Job("graph", {**DEFAULTS, **weights, **PRESETS[name]}, seed=seed)
         else:
-            jobs[name] = Job(name, {}, seed=seed, seconds=seconds)
+            jobs[name] = Job(name, {}, seed=seed, seconds=CHOOSING_SECONDS)
     if (version := current_or_none(bundle)) is not None:
         facts = Bundle.load(bundle, version).manifest.facts
         jobs[CURRENT] = Job(facts["model"], facts["settings"], seed=seed)
