@@ -80,7 +80,7 @@ def test_the_same_seed_gives_the_same_agent_and_another_seed_another() -> None:
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_vectors_of_environments_are_learned_from_however_they_begin_anew(mode: AutoresetMode) -> None:
     env = SyncVectorEnv([Bored] * 3, autoreset_mode=mode)
-    agent = made("ppo", Bored())
+    agent = made("ppo", Bored(), goals=2)
     told = agent.learn(env, 192, seed=0)
     assert told[-1].mean_return is not None
     rows = agent.crowd()(env.reset(seed=1)[0])
@@ -117,7 +117,7 @@ def test_weights_of_goals_are_part_of_the_state_and_of_the_reward() -> None:
         agent.act(seen)
         found.append(agent._values(agent._sessions.state(agent._sessions.raw))[0])
     assert found[0] != found[1]
-    player = Player(agent, Lanes(Bored(), agent.reader, False), 0, np.random.default_rng(0))
+    player = Player(agent, Lanes(Bored(), agent.reader, False, 2), 0, np.random.default_rng(0))
     played = player.play(
         8, lambda state: agent._choose(state, np.random.default_rng(0), True), np.random.default_rng(0)
     )
@@ -126,6 +126,11 @@ def test_weights_of_goals_are_part_of_the_state_and_of_the_reward() -> None:
     assert played.reward[:, 0] == pytest.approx(aim[0] * clicks + aim[1] * kind, abs=1e-6)
     with pytest.raises(AgentError, match="AGENT-09"):
         agent.aim(np.array([1.0]))
+
+
+def test_goals_that_the_environment_does_not_have_are_refused() -> None:
+    with pytest.raises(AgentError, match="AGENT-09"):
+        made("ppo", Bored(), goals=3).learn(Bored(), 50)
 
 
 def test_learning_ends_after_its_minutes() -> None:

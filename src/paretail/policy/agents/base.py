@@ -277,7 +277,7 @@ class Agent(ABC):
         if not self._made or not self.steps:
             self._make(vectors, seed)
         self.single, self._sessions = single, None
-        return Lanes(env, self.reader, single)
+        return Lanes(env, self.reader, single, self.config.goals)
 
     def _late(self, began: float) -> bool:
         return bool(self.config.minutes) and monotonic() - began > 60 * self.config.minutes

@@ -39,8 +39,8 @@ class Step:
 class Lanes:
     """One environment or many; actions are `[lanes, slots]` always."""
 
-    def __init__(self, env: Environment, reader: Reader, single: bool) -> None:
-        self.env, self.reader, self.single = env, reader, single
+    def __init__(self, env: Environment, reader: Reader, single: bool, goals: int = 0) -> None:
+        self.env, self.reader, self.single, self.goals = env, reader, single, goals
         self.many = isinstance(env, VectorEnv)
         self.count = int(env.num_envs) if isinstance(env, VectorEnv) else 1
         mode = (env.metadata or {}).get("autoreset_mode", AutoresetMode.NEXT_STEP)
@@ -100,9 +100,26 @@ class Lanes:
         return rewards
 
     def _goals(self, info: dict[str, Any]) -> NDArray[np.float64] | None:
-        if "goals" not in info:
+        if not self.goals:
             return None
-        return np.asarray(info["goals"], np.float64).reshape(self.count, -1)
+        if "goals" not in info and self._pending.all():  # a step on which every lane began anew
+            return np.zeros((self.count, self.goals))
+        goals, told = np.zeros((self.count, self.goals)), "`info` has no goals"
+        for source in (info, info.get("final_info", {})):  # of lanes that began anew at once, the last step's goals
+            if "goals" not in source:
+                continue
+            found, mine = np.asarray(source["goals"], np.float64), np.asarray(source.get("_goals", True))
+            told = f"`info` has goals of shape {found.shape}"
+            if found.size != goals.size or not np.isfinite(found).all():
+                break
+            goals = np.where(mine.reshape(-1, 1), found.reshape(goals.shape), goals)
+        else:
+            if told != "`info` has no goals":
+                return goals
+        raise AgentError(
+            Problem("AGENT-09", told, f"Expected {self.goals} finite numbers a lane",
+                    "Set `goals` of the agent's configuration to how many the environment has, or to 0")
+        )  # fmt: skip
 
     def _asked(self, what: str, call: Any) -> Any:
         try:
