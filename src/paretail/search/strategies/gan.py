@@ -33,6 +33,8 @@ SAMPLED, COUNTED = 512, 64
 #: What the generator's scores are divided by when it samples: the first with which enough samples differ and are new.
 WARMTHS: Final = (1.0, 1.25, 1.5, 2.0, 3.0)
 ENOUGH: Final = 0.45
+#: Below this entropy, twice what rings the alarm, the bonus grows, to eleven times at none.
+HELD: Final = 0.3
 
 
 class GanConfig(Config):
@@ -119,7 +121,8 @@ class Gan(Remembering):
         for _ in range(c.updates):
             tokens = self._maker.sample(c.batch_size, draw)
             found = [self.space.from_tokens(row) for row in tokens.tolist()]
-            figures = improve(self._maker, tokens, self._rewards(found, known), c.generator_lr, bonus)
+            pull = bonus * (1 + max(0.0, HELD - figures.get("entropy", HELD)) / HELD * 10)
+            figures = improve(self._maker, tokens, self._rewards(found, known), c.generator_lr, pull)
             new_share = self._shares(found)["new_share"]
             self._price = float(np.clip(self._price + c.newness - new_share, 0, 4)) if c.newness else 0.0
         return {"entropy": figures["entropy"], "price": self._price, "bonus": bonus}
