@@ -46,6 +46,7 @@ ABLATIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "no random share": ("gan", {"random_share": 0.0}),
     "no entropy, novelty, random share": ("gan", {"random_share": 0.0, "entropy": 0.0, "newness": 0.0}),
     "hybrid": ("hybrid", {}),
+    "hybrid, start 20": ("hybrid", {"start": 20}),
     "hybrid, one-hot encoding": ("hybrid", {}),
     "hybrid, no random candidates": ("hybrid", {"drawn": 0}),
     "hybrid, no boldness": ("hybrid", {"beta": 0.0}),
@@ -179,7 +180,7 @@ def main() -> None:
 def one(part: str, arm: str, sets: Sequence[str], seeds: int) -> dict[str, Any]:
     if part == "fronts":
         return fronts(arm, sets, seeds)
-    strategy, settings = ABLATIONS[arm] if part == "ablations" else (arm, {})
+    strategy, settings = ABLATIONS.get(arm, (arm, {}))
     return ranks(arm, strategy, settings, sets, seeds)
 
 
@@ -192,7 +193,7 @@ def merged(part: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, An
 
 
 ARMS = {
-    "ranks": [*STRATEGIES],
+    "ranks": [*STRATEGIES, "hybrid, start 20"],
     "ablations": [*ABLATIONS],
     "fronts": ["random", OPTUNA, "nsga2", "tpe", DEFAULT_STRATEGY],
 }
