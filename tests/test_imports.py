@@ -14,6 +14,7 @@ EXTRAS = (
     "beartype",
     "faiss",
     "optuna",
+    "ray",
     "psycopg",
     "tomlkit",
     "hypothesis",
@@ -65,9 +66,12 @@ def test_every_module_imports_with_the_base_package_alone_or_names_the_extra() -
         "        if not found.name.endswith('__main__'): importlib.import_module(found.name)\n"
         "    except MissingExtraError as error: print(found.name, error)"
     ).splitlines()
-    assert {line.split()[0] for line in refused} == NEED_TORCH
-    assert all("torch and jaxtyping cannot be imported" in line for line in refused)
-    assert all("pip install 'paretail[learn]'" in line and "(LEARN-01)" in line for line in refused)
+    told = dict(line.split(" ", 1) for line in refused)
+    cluster = told.pop("paretail.search.cluster")
+    assert all(part in cluster for part in ("ray cannot be imported", "pip install 'paretail[learn,ray]'", "(SRCH-20)"))
+    assert set(told) == NEED_TORCH
+    assert all("torch and jaxtyping cannot be imported" in line for line in told.values())
+    assert all("pip install 'paretail[learn]'" in line and "(LEARN-01)" in line for line in told.values())
 
 
 def test_training_and_serving_load_no_torch_before_a_model_needs_it() -> None:

@@ -10,7 +10,7 @@ from paretail.core.errors import DataError, UsageError
 from paretail.pipeline.idlist import read_ids
 
 EVERYONE = pl.Series("id", ["u1", "u2", "u/3"])
-CUT_OFF = gzip.compress(b"user_id\n" + b"u1\n" * 999)[:40]
+CUT_OFF = gzip.compress(b"user_id\n" + b"u1\n" * 999, mtime=0)[:40]
 COLUMNS = ["user_id", "customer"]
 
 

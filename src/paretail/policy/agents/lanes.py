@@ -53,7 +53,7 @@ class Lanes:
         self._pending[:] = False
         return self.reader.raw(self._asked("reset", lambda: self.env.reset(seed=seed))[0], self.count)
 
-    def step(self, rows: NDArray[np.int64]) -> Step:
+    def play(self, rows: NDArray[np.int64]) -> Step:
         """Act in every lane.
 
         Raises AgentError: AGENT-05 where a reward is not finite, AGENT-06 where the environment breaks.

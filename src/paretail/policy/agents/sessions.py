@@ -126,7 +126,7 @@ class Player:
             rows, log_p = choose(state)
             before = self.now
             self.sessions.shown(before, rows)
-            step = self.lanes.step(rows)
+            step = self.lanes.play(rows)
             reward = step.reward if step.goals is None or not self.sessions.aim.shape[1] else (
                 (step.goals * self.sessions.aim).sum(1) * step.valid)  # fmt: skip
             clicks = self.sessions.note(step.after)
