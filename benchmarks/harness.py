@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import distributions
@@ -40,6 +40,19 @@ class Used:
             "cpu_s": round(self.cpu_s, 2),
             "peak_rss_mib": round(self.peak_rss_mib),
         }
+
+
+def real_sets(names: Sequence[str], keep: Path | None) -> Iterator[tuple[str, Path, Path]]:
+    """Yield the sets that PARETAIL_DATA holds: name, folder, and a folder to work in, below `keep` or for a while."""
+    data = Path(os.environ.get("PARETAIL_DATA", ""))
+    for name in names:
+        if not (data / name / "events.parquet").exists():
+            print(f"{name}: skipped, PARETAIL_DATA does not hold it")
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            work = (keep or Path(folder)).resolve() / name
+            work.mkdir(parents=True, exist_ok=True)
+            yield name, (data / name).resolve(), work
 
 
 def meter(command: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None, every_s: float = 0.05) -> Used:

@@ -105,11 +105,11 @@ def _summary(results: Results) -> str:
 
 
 def _live(results: Results) -> str:
-    """Return one line for what was measured, each figure the median of its runs."""
+    """Return one line for what was measured, under one load, each figure the median of its runs."""
     rows = [row for run in results.values() for row in run["rows"]]
     lines = []
-    for what in dict.fromkeys(row["what"] for row in rows):
-        runs = [row for row in rows if row["what"] == what]
+    for what, load in dict.fromkeys((row["what"], row.get("connections")) for row in rows):
+        runs = [row for row in rows if (row["what"], row.get("connections")) == (what, load)]
         keys = [key for key in runs[0] if key not in ("what", "run")]
         told = [f"{_named(key)} {_figure(median(row[key] for row in runs))}" for key in keys]
         lines.append([what, ", ".join(told), str(len(runs))])

@@ -48,6 +48,8 @@ SIZE = {"users": 2000, "items": 600, "impressions": 1_000_000}
 GOALS = ("clicks", "purchases", "revenue", "profit", "diversity")
 SHARES = tuple(round(0.1 * step, 1) for step in range(11))
 BUDGETS = (2, 5, 10)
+#: Shops that are visited for forecasts.
+VISITED = range(20)
 K = 10
 
 
@@ -63,9 +65,10 @@ def main() -> None:
         if part in ("slates", "dials") and not world.is_file():
             print(f"{part} skipped: PARETAIL_WORLD does not name the script that writes planted shops")
             continue
-        about = harness.circumstances() | {"seeds": asked.seeds}
+        seeds = list(VISITED) if part == "forecasts" else asked.seeds
+        about = harness.circumstances() | {"seeds": seeds}
         with tempfile.TemporaryDirectory() as folder:
-            rows = PARTS[part](world, asked.seeds, asked.keep or Path(folder))
+            rows = PARTS[part](world, seeds, asked.keep or Path(folder))
         if not rows:
             print(f"{part} skipped: PARETAIL_DATA does not hold online_retail")
             continue
@@ -190,7 +193,7 @@ def _forecasts(world: Path, seeds: list[int], keep: Path) -> list[dict[str, Any]
     """Return how often the intervals of forecasts hold what settings bring in the visited shop."""
     from visited import held
 
-    return held(20, tuple(round(step / 11, 2) for step in range(12)))
+    return held(len(seeds), tuple(round(step / 11, 2) for step in range(12)))
 
 
 def _budget(world: Path, shop: Path, steering: Steering, later: Mapping[str, tuple[Dials, pl.Series]],

@@ -16,7 +16,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +42,9 @@ def main() -> None:
     parser.add_argument("--budget", default="10m")
     parser.add_argument("--out", type=Path, help="keep shop.toml, bundles and lists here")
     asked = parser.parse_args()
-    data = Path(os.environ.get("PARETAIL_DATA", ""))
-    for name in asked.sets:
-        if not (data / name / "events.parquet").exists():
-            print(f"{name}: skipped, PARETAIL_DATA does not hold it")
-            continue
+    for name, data, work in harness.real_sets(asked.sets, asked.out):
         about = harness.circumstances() | {"seeds": asked.seeds, "budget": asked.budget, "scored_by": _scorer()}
-        with tempfile.TemporaryDirectory() as folder:
-            work = (asked.out or Path(folder)).resolve() / name
-            work.mkdir(parents=True, exist_ok=True)
-            rows = [row for model in asked.models for row in _model(model, name, (data / name).resolve(), work, asked)]
+        rows = [row for model in asked.models for row in _model(model, name, data, work, asked)]
         harness.record(HERE, name, about, _with_others(name, asked.models, rows) + PUBLISHED.get(name, []))
 
 

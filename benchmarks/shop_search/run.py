@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +51,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--out", type=Path, help="keep shop.toml, bundles and journals here")
     asked = parser.parse_args()
-    data = Path(os.environ.get("PARETAIL_DATA", ""))
-    for name in asked.sets:
-        if not (data / name / "events.parquet").exists():
-            print(f"{name}: skipped, PARETAIL_DATA does not hold it")
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            work = (asked.out or Path(folder)).resolve() / name
-            work.mkdir(parents=True, exist_ok=True)
-            {"search": _search, "table": _table}[asked.what](name, (data / name).resolve(), work, asked)
+    for name, data, work in harness.real_sets(asked.sets, asked.out):
+        {"search": _search, "table": _table}[asked.what](name, data, work, asked)
 
 
 def _search(name: str, data: Path, work: Path, asked: argparse.Namespace) -> None:

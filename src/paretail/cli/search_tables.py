@@ -7,7 +7,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from paretail.pipeline.search_report import Searched, shown
+from paretail.pipeline.search_report import Searched, cells, shown
 from paretail.search.loop import name_of
 
 MOST_SHOWN: Final = 10
@@ -49,11 +49,7 @@ def _rivals(done: Searched) -> Table:
         if "ndcg" not in whole:
             table.add_row(one.tried.name, str(whole.get("failed")))
             continue
-        ahead = "" if one.behind is None else f"{one.behind[0]:+.4f} ± {one.behind[1]:.4f}"
-        table.add_row(
-            one.tried.name, f"{whole['ndcg']:.4f} ± {whole['error']:.4f}", f"{one.apart or 0:.4f}", ahead,
-            f"{whole['p99_ms']:.1f} ms", f"{whole['memory_mib']:,.1f} MiB",
-        )  # fmt: skip
+        table.add_row(one.tried.name, *cells(one))
     return table
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import Literal
 
 Severity = Literal["fail", "warn"]
@@ -58,6 +59,12 @@ class UsageError(ParetailError):
 
 class MissingExtraError(ParetailError, ImportError):
     """An import needs an extra that is not installed; the message says which."""
+
+
+def need_extra(code: str, modules: Sequence[str], expected: str, do: str) -> None:
+    """Raise MissingExtraError where one of the modules cannot be imported; none of them is."""
+    if missing := [name for name in modules if find_spec(name) is None]:
+        raise MissingExtraError(Problem(code, f"{' and '.join(missing)} cannot be imported", expected, do))
 
 
 def nearest(name: str, options: Iterable[str]) -> str:

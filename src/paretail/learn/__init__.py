@@ -3,19 +3,12 @@
 Needs the extra `learn`; importing this package without it raises MissingExtraError (LEARN-01).
 """
 
-from importlib.util import find_spec
+from paretail.core.errors import ParetailError, need_extra
 
-from paretail.core.errors import MissingExtraError, ParetailError, Problem
-
-if missing := [name for name in ("torch", "jaxtyping") if find_spec(name) is None]:
-    raise MissingExtraError(
-        Problem(
-            "LEARN-01",
-            f"{' and '.join(missing)} cannot be imported",
-            "Models that are trained by gradient need the extra `learn`",
-            "Install it: pip install 'paretail[learn]' (docs/install.md has the small build of PyTorch)",
-        )
-    )
+need_extra(
+    "LEARN-01", ("torch", "jaxtyping"), "Models that are trained by gradient need the extra `learn`",
+    "Install it: pip install 'paretail[learn]' (docs/install.md has the small build of PyTorch)",
+)  # fmt: skip
 
 
 class LearnError(ParetailError):

@@ -47,9 +47,9 @@ class Run:
         return cls(**{**values, "epochs": tuple(Epoch(**epoch) for epoch in values["epochs"])})
 
 
-def svg(run: Run, metric: str = "validation metric") -> str:
+def svg(run: Run, metric: str = "validation metric", loss: str = "loss") -> str:
     """Return the curves of loss and metric over epochs as one SVG picture; the best epoch is marked."""
-    panels = [("loss", [(e.epoch, e.loss) for e in run.epochs if e.loss is not None])]
+    panels = [(loss, [(e.epoch, e.loss) for e in run.epochs if e.loss is not None])]
     if measured := [(e.epoch, e.metric) for e in run.epochs if e.metric is not None]:
         panels.append((metric, measured))
     height = HEIGHT * len(panels)

@@ -19,23 +19,16 @@ Needs the extra `evolve` (MOO-01).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from math import comb
 from typing import Any, Final, Literal
 
 import numpy as np
 
-from paretail.core.errors import MissingExtraError, Problem
+from paretail.core.errors import need_extra
 from paretail.moo.pareto import front
 from paretail.moo.sign import Array, gains
 
-if find_spec("pymoo") is None:
-    raise MissingExtraError(
-        Problem(
-            "MOO-01", "pymoo cannot be imported", "Evolution needs the extra `evolve`",
-            "Install it: pip install 'paretail[evolve]'",
-        )
-    )  # fmt: skip
+need_extra("MOO-01", ("pymoo",), "Evolution needs the extra `evolve`", "Install it: pip install 'paretail[evolve]'")
 
 Method = Literal["nsga2", "nsga3", "moead"]
 METHODS: Final[tuple[Method, ...]] = ("nsga2", "nsga3", "moead")

@@ -25,6 +25,13 @@ LANES: Final = 8
 _BARS: Final = "▁▂▃▄▅▆▇█"
 
 
+#: Whom an agent is compared with, in words.
+RIVALS: Final = {
+    "popular": "what is popular", "relevant": "greed that knows the true relevance (relevant)",
+    "rested": "greed that knows it, and rests what was shown (rested)",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Asked:
     """What is to be learned, and for how long; `minutes` 0 is no bound."""
@@ -191,11 +198,11 @@ def page(learned: Learned) -> str:
     )
     seconds = learned.looks[-1].seconds
     run = Run(epochs, learned.best + 1, best.reward, "epochs", best.steps, seconds)
-    drawn = svg(run, "reward of held-out visits").replace(">loss<", ">return of visits of learning<")
+    drawn = svg(run, "reward of held-out visits", "return of visits of learning")
     rows = [
         ("Agent", asked.agent), ("Steps", f"{learned.looks[-1].steps:,} in {seconds:.0f} s"),
         ("Ended by", learned.stopped), ("Best", f"{best.reward:.2f} ± {1.96 * best.se:.2f} after {best.steps:,} steps"),
-        *((f"For comparison: {name}", f"{value:.2f}") for name, value in learned.rivals.items()),
+        *((f"For comparison: {RIVALS[name]}", f"{value:.2f}") for name, value in learned.rivals.items()),
     ]  # fmt: skip
     table = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows)
     scales = "".join(
@@ -205,7 +212,9 @@ def page(learned: Learned) -> str:
     )
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-        f"<h1>{escape(title)}</h1><table>{table}</table><h2>Curves, by stretch of {asked.stretch:,} steps</h2>{drawn}"
+        f"<h1>{escape(title)}</h1><p>Mean reward of a visit ± 95 %, all on the same held-out visits. The best look was "
+        f"chosen on them too: new visits bring a little less.</p><table>{table}</table>"
+        f"<h2>Curves, by stretch of {asked.stretch:,} steps</h2>{drawn}"
         f"<h2>Losses and scales</h2><table><tr><th>steps</th><th>held out</th><th>figures</th></tr>{scales}</table>"
         "</html>\n"
     )

@@ -1,10 +1,9 @@
 """A front as a PNG picture, for slides and tickets; needs matplotlib, which the extra `plots` installs."""
 
-from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
 
-from paretail.core.errors import MissingExtraError, Problem
+from paretail.core.errors import need_extra
 from paretail.core.files import atomic_file
 from paretail.pipeline.pareto import Front
 
@@ -14,10 +13,8 @@ ON, OFF, TODAY = "#1b7f79", "#b8c9c7", "#d0542c"
 
 def check_there() -> None:
     """Raise MissingExtraError (POL-10) where matplotlib is not installed."""
-    if find_spec("matplotlib") is None:
-        found, expected = "matplotlib cannot be imported", "A picture (PNG) needs the extra `plots`"
-        do = "Install it: pip install 'paretail[plots]', or leave out --png"
-        raise MissingExtraError(Problem("POL-10", found, expected, do))
+    do = "Install it: pip install 'paretail[plots]', or leave out --png"
+    need_extra("POL-10", ("matplotlib",), "A picture (PNG) needs the extra `plots`", do)
 
 
 def write_png(found: Front, path: Path) -> None:

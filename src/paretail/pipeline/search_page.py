@@ -6,7 +6,7 @@ from html import escape
 from typing import Final
 
 from paretail.pipeline.comparison_page import STYLE
-from paretail.pipeline.search_report import Searched, shown
+from paretail.pipeline.search_report import Searched, cells, shown
 from paretail.search.goals import GOALS
 from paretail.search.loop import Tried, name_of
 from paretail.search.picture import drawing
@@ -35,7 +35,7 @@ def _asked(done: Searched) -> str:
     apart = f"; the choice is judged on {done.apart:,} others" if done.apart else ""
     return (
         f"{done.size:,} different graph models of this shop can be made. The strategy {done.strategy} asked for "
-        f"{len(done.found.trials)}, {len(done.found.whole)} were trained in full, and told were the hidden events of "
+        f"{len(done.found.trials)}, {len(done.found.whole)} were trained in full, judged by the hidden events of "
         f"{done.told:,} users{apart}. It ended because {done.stopped}."
     )
 
@@ -56,19 +56,15 @@ def _choice(done: Searched) -> Iterator[str]:
 
 def _rivals(done: Searched) -> Iterator[str]:
     apart = f"{done.apart:,} users kept apart" if done.apart else "the same users"
-    head = ("model", "NDCG@20, told", apart, "choice ahead by", "p99", "memory", "training")
+    head = ("model", f"NDCG@20, {done.told:,} users", apart, "choice ahead by", "p99", "memory", "training")
     yield f"<h2>Beside it</h2><table><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>"
     for one in done.rivals:
         whole, name = one.tried.whole or {}, f"<tr><td>{escape(one.tried.name)}</td>"
         if "ndcg" not in whole:
             yield f'{name}<td class="failed" colspan="6">{escape(str(whole.get("failed")))}</td></tr>'
             continue
-        ahead = "" if one.behind is None else f"{one.behind[0]:+.4f} ± {one.behind[1]:.4f}"
-        cells = (
-            f"{whole['ndcg']:.4f} ± {whole['error']:.4f}", f"{one.apart or 0:.4f}", ahead, f"{whole['p99_ms']:.1f} ms",
-            f"{whole['memory_mib']:,.1f} MiB", f"{whole['seconds']:.0f} s",
-        )  # fmt: skip
-        yield f"{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        told = (*cells(one), f"{whole['seconds']:.0f} s")
+        yield f"{name}{''.join(f'<td>{cell}</td>' for cell in told)}</tr>"
     yield "</table><p>± is a standard error; that of a difference is paired over users.</p>"
 
 

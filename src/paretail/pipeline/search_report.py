@@ -93,10 +93,10 @@ class Searched:
         if now.behind is None:
             return "It is the current version: the one before could not be trained again"
         gain, error = now.behind
-        told = f"in validation it is better by {gain:+.4f} ± {error:.4f}"
+        told = f"in validation the choice is ahead of the one before by {gain:+.4f} ± {error:.4f}"
         if self.turns:
-            return f"It is the current version now: {told} than the one before"
-        return f"The version before stays current: {told}, not more than {ERRORS:g} standard errors"
+            return f"It is the current version now: {told}"
+        return f"The version before stays current: {told}, not by more than {ERRORS:g} standard errors"
 
     @property
     def stopped(self) -> str:
@@ -123,6 +123,17 @@ def shown(one: Tried, goals: tuple[str, ...]) -> list[str]:
     """Return a trial's figures in each goal, as people read them."""
     found = one.whole or one.screened or {}
     return [GOALS[goal].shown(found) for goal in goals]
+
+
+def cells(one: Judged) -> list[str]:
+    """Return what is told of the choice or a baseline: accuracy, on users kept apart, how far behind, p99, memory."""
+    whole = one.tried.whole or {}
+    size = whole["memory_mib"]
+    return [
+        f"{whole['ndcg']:.4f} ± {whole['error']:.4f}", f"{one.apart or 0:.4f}",
+        "" if one.behind is None else f"{one.behind[0]:+.4f} ± {one.behind[1]:.4f}", f"{whole['p99_ms']:.1f} ms",
+        f"{size:,.1f} MiB" if size >= 1 else f"{1024 * size:.0f} KiB",
+    ]  # fmt: skip
 
 
 def as_text(done: Searched) -> str:

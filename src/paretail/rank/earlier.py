@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
-from paretail.data.features.pairs import FARTHEST, wished
+from paretail.data.features.pairs import standard_of, standardised, wished
 from paretail.data.types import History
 
 Dense = NDArray[np.float32]
@@ -88,14 +88,11 @@ class Earlier:
     @classmethod
     def of(cls, raw: Dense) -> Self:
         """Take the standard from what training reads, NaN where nothing was known; there is no model to ask yet."""
-        known = raw[np.isfinite(raw).all(1)].astype(np.float64)
-        mean, deviation = (known.mean(0), known.std(0)) if len(known) else (np.zeros(len(NAMES)), np.zeros(len(NAMES)))
-        scale = np.where(deviation > 1e-6, 1 / np.maximum(deviation, 1e-6), 0.0)
-        return cls(_unasked, mean.astype(np.float32), scale.astype(np.float32))
+        return cls(_unasked, *standard_of(raw[np.isfinite(raw).all(1)]))
 
     def standard(self, raw: Dense) -> Dense:
         """Standardise."""
-        return np.asarray(np.nan_to_num(np.clip((raw - self.mean) * self.scale, -FARTHEST, FARTHEST)), np.float32)
+        return np.nan_to_num(standardised(raw, self.mean, self.scale))
 
     def matrix(self, history: History, user: Rows, item: Rows, ts_ms: Ints) -> Dense:
         """Return standardised `[pairs, NAMES]`, by the events before the first moment that is asked of each user."""

@@ -8,27 +8,22 @@ Needs the extra `ray` (SRCH-20), on every machine with the same version of paret
 """
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from socket import create_connection
 from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from paretail import __version__
-from paretail.core.errors import MissingExtraError, Problem, UsageError
+from paretail.core.errors import Problem, UsageError, need_extra
 from paretail.search.trial import Job, Measured
-from paretail.search.workers import Ended, Workers
+from paretail.search.workers import Ended, Staffed, Workers
 
-if find_spec("ray") is None:
-    raise MissingExtraError(
-        Problem(
-            "SRCH-20", "ray cannot be imported", "A search on a cluster needs the extra `ray`",
-            "Install it on every machine: pip install 'paretail[learn,ray]'",
-        )
-    )  # fmt: skip
+need_extra(
+    "SRCH-20", ("ray",), "A search on a cluster needs the extra `ray`",
+    "Install it on every machine: pip install 'paretail[learn,ray]'",
+)  # fmt: skip
 
-import ray
+import ray  # noqa: E402  # only where it is there
 
 #: A trial is given up after its machine was lost so many times.
 TRIES: Final = 3
@@ -57,8 +52,8 @@ class Trainer:
         return self._workers.run([job], lambda job, found: None)[0]
 
 
-class Cluster:
-    """The cluster at `address` (`auto`: this one), with the ground that `folder` keeps; close it at the end.
+class Cluster(Staffed):
+    """The cluster at `address` (`auto`: this one), with the ground that `folder` keeps.
 
     Raises UsageError: SRCH-21 where there is no cluster, SRCH-22 where a machine has another version of paretail.
     """
@@ -78,14 +73,6 @@ class Cluster:
         if strangers := sorted({version for version, _ in about} - {__version__}):
             self.close()
             raise UsageError(_other_version(strangers))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def run(self, jobs: Sequence[Job], ended: Ended) -> list[Measured]:
         """Return the result of each job, in their order."""

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,7 +18,6 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Timer
 from time import monotonic
-from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
 from paretail.search.trial import ONE_THREAD, Job, Measured
@@ -37,8 +37,22 @@ class Lab(Protocol):
         ...
 
 
-class Workers:
-    """`count` processes over the ground that `folder` keeps; close them at the end, or use them as a context."""
+class Staffed(ABC):
+    """What holds processes or machines: close it at the end, or use it as a context."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """End what is at work, and let go of what was taken."""
+
+
+class Workers(Staffed):
+    """`count` processes over the ground that `folder` keeps."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self.folder, self.count, self._stopping = folder, count, False
@@ -46,14 +60,6 @@ class Workers:
         self._idle: SimpleQueue[subprocess.Popen[str] | None] = SimpleQueue()
         for _ in range(count):
             self._idle.put(None)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def run(self, jobs: Sequence[Job], ended: Ended) -> list[Measured]:
         """Return the result of each job, in their order."""

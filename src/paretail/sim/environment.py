@@ -10,13 +10,12 @@ episode is one visit or, with `life=True` in `VisitConfig`, all visits within `d
 Needs the extra `agents` (SIM-02).
 """
 
-from importlib.util import find_spec
 from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paretail.core.errors import MissingExtraError, Problem
+from paretail.core.errors import need_extra
 from paretail.core.ids import Rows
 from paretail.core.rng import rng_for
 from paretail.sim.lives import Outcome, draw, step
@@ -24,18 +23,14 @@ from paretail.sim.observe import LARGEST, Observation, Observer
 from paretail.sim.truth import SimConfig, Values, grow
 from paretail.sim.visits import Reward, State, Tastes, VisitConfig, Visits
 
-if find_spec("gymnasium") is None:
-    raise MissingExtraError(
-        Problem(
-            "SIM-02", "gymnasium cannot be imported", "Environments need the extra `agents`",
-            "Install it: pip install 'paretail[agents]'",
-        )
-    )  # fmt: skip
+need_extra(
+    "SIM-02", ("gymnasium",), "Environments need the extra `agents`", "Install it: pip install 'paretail[agents]'"
+)
 
-import gymnasium
-from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
+import gymnasium  # noqa: E402  # only where it is there
+from gymnasium import spaces  # noqa: E402  # only where it is there
+from gymnasium.vector import AutoresetMode, VectorEnv  # noqa: E402  # only where it is there
+from gymnasium.vector.utils import batch_space  # noqa: E402  # only where it is there
 
 _REWARD: Final = Reward()
 

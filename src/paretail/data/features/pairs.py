@@ -79,6 +79,20 @@ class ItemFacts:
         )  # fmt: skip
 
 
+def standard_of(raw: Dense) -> tuple[Dense, Dense]:
+    """Return the mean of each column and one over its deviation, 0 where it is constant, or nothing is known."""
+    if not len(raw):
+        return np.zeros(raw.shape[1], np.float32), np.zeros(raw.shape[1], np.float32)
+    mean, deviation = raw.mean(axis=0, dtype=np.float64), raw.std(axis=0, dtype=np.float64)
+    scale = np.where(deviation > 1e-6, 1 / np.maximum(deviation, 1e-6), 0.0)
+    return mean.astype(np.float32), scale.astype(np.float32)
+
+
+def standardised(raw: Dense, mean: Dense, scale: Dense) -> Dense:
+    """Return features by the standard of `standard_of`, cut FARTHEST deviations from the mean."""
+    return np.asarray(np.clip((raw - mean) * scale, -FARTHEST, FARTHEST), np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class PairFeatures:
     """Computes features; `shares` are those of the labels in the log that it learned from, `mean` and `scale` its own.
@@ -108,9 +122,8 @@ class PairFeatures:
 
     def standardised_by(self, raw: Dense) -> Self:
         """Return the same with the mean and deviation of these features; one that is constant becomes 0."""
-        mean, deviation = raw.mean(axis=0, dtype=np.float64), raw.std(axis=0, dtype=np.float64)
-        scale = np.where(deviation > 1e-6, 1 / np.maximum(deviation, 1e-6), 0.0)
-        return replace(self, mean=mean.astype(np.float32), scale=scale.astype(np.float32))
+        mean, scale = standard_of(raw)
+        return replace(self, mean=mean, scale=scale)
 
     @property
     def constant(self) -> tuple[str, ...]:
@@ -124,7 +137,7 @@ class PairFeatures:
 
     def standard(self, raw: Dense) -> Dense:
         """Standardise what `raw` returned."""
-        return np.asarray(np.clip((raw - self.mean) * self.scale, -FARTHEST, FARTHEST), np.float32)
+        return standardised(raw, self.mean, self.scale)
 
     def raw(self, history: History, user_idx: Rows, item_idx: Rows, ts_ms: Ints) -> Dense:
         """Return the features as they are."""

@@ -8,18 +8,13 @@
 Needs the extras `learn` (LEARN-01) and `agents` (AGENT-01).
 """
 
-from importlib.util import find_spec
-
 import paretail.learn  # noqa: F401  # says which extra is missing where torch is (LEARN-01)
-from paretail.core.errors import MissingExtraError, ParetailError, Problem
+from paretail.core.errors import ParetailError, need_extra
 
-if find_spec("gymnasium") is None:
-    raise MissingExtraError(
-        Problem(
-            "AGENT-01", "gymnasium cannot be imported", "Agents need the extras `learn` and `agents`",
-            "Install them: pip install 'paretail[learn,agents]'",
-        )
-    )  # fmt: skip
+need_extra(
+    "AGENT-01", ("gymnasium",), "Agents need the extras `learn` and `agents`",
+    "Install them: pip install 'paretail[learn,agents]'",
+)  # fmt: skip
 
 
 class AgentError(ParetailError):

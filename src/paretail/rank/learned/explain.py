@@ -34,7 +34,7 @@ from torch import Tensor
 from paretail.rank.isotonic import logit
 from paretail.rank.learned.inputs import groups_of, width
 from paretail.rank.learned.network import SIGMA, SMALL, Beliefs, RankNet
-from paretail.rank.tables import Moments, expected, probability, sigmoid
+from paretail.rank.tables import Moments, chance
 
 #: Steps of the integral: a network of rectifiers is bent at some places of the way.
 STEPS: Final = 64
@@ -173,9 +173,7 @@ class Explainer:
         def moments(of: str) -> Moments:
             return told.mean[of].double().numpy(), told.variance[of].double().numpy()
 
-        if task == "click":
-            return expected(sigmoid, *moments(task))
-        return probability(moments("click"), moments(task), told.together[task].double().numpy())
+        return chance(task, moments("click"), moments(task), told.together[task].double().numpy())
 
     def _calibrated(self, task: str, p: Floats, item_idx: NDArray[Any] | None) -> Floats:
         """Return calibrated logits; without items their mean over all, as they are shown."""

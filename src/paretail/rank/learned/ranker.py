@@ -36,7 +36,7 @@ from paretail.rank.learned.recent import Moments, Sequences
 from paretail.rank.learned.transfer import Origin, started
 from paretail.rank.segments import divided, item_segments
 from paretail.rank.sides import UserSides, named_item_sides
-from paretail.rank.tables import Ends, Tables, expected, probability, sigmoid
+from paretail.rank.tables import Ends, Tables, chance, sigmoid
 
 #: The share of the impressions, the newest, on which the ranker is calibrated and judged.
 LATER: Final = 0.1
@@ -279,12 +279,7 @@ class Ranker:
                 value = np.exp(mean + 0.5 * (variance + sigma**2))
                 found[task] = value * self._prices[item_idx] * self.value_ratio
             else:
-                p = (
-                    expected(sigmoid, mean, variance)
-                    if task == "click"
-                    else probability(click, (mean, variance), shared)
-                )
-                found[task] = self._calibrate(task, p, item_idx)
+                found[task] = self._calibrate(task, chance(task, click, (mean, variance), shared), item_idx)
         return found
 
     def _judged(self, frame: Frame, items: pl.DataFrame) -> dict[str, Any]:
@@ -296,10 +291,8 @@ class Ranker:
             own = torch.arange(self.net.user_own.mean.shape[0])
             mean, variance = self.net.users(own, self.net.get_buffer("user_columns"))
             features = self.net.inputs(later.batch(slice(None))).numpy()
-        tables, people = self.net.tables(), (mean.numpy(), variance.numpy())
-        told = self._told(tables, people, user, item, features)
-        with torch.inference_mode():
             seen = self.net.seen(later.position).exp().double().numpy()
+        told = self._told(self.net.tables(), (mean.numpy(), variance.numpy()), user, item, features)
         labels = {task: label.double().numpy() for task, label in later.labels.items()}
         paid = np.exp(labels.get("value", np.full(len(user), np.nan))) * self._prices[item]
         segment = None if self._segments is None else self._segments[item]

@@ -9,14 +9,13 @@ Needs the extra `search` (SRCH-03).
 """
 
 from collections.abc import Iterable
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from paretail.core.config import Config
-from paretail.core.errors import MissingExtraError, Problem
+from paretail.core.errors import need_extra
 from paretail.search.base import Architecture, Space
 from paretail.search.memory import Remembering
 
@@ -36,8 +35,8 @@ class Tpe(Remembering):
     config: TpeConfig
 
     def __init__(self, space: Space, seed: int = 0, goals: int = 1, config: Config | None = None) -> None:
-        if find_spec("optuna") is None:
-            raise MissingExtraError(_missing())
+        expected = "The strategy 'tpe' needs the extra `search`"
+        need_extra("SRCH-03", ("optuna",), expected, "Install it: pip install 'paretail[search]'")
         super().__init__(space, seed, goals, config)
 
     def propose(self, count: int, rng: np.random.Generator) -> Iterable[Architecture]:
@@ -77,8 +76,3 @@ class Tpe(Remembering):
             if found is not None and self.is_new(found):
                 yield found
                 return
-
-
-def _missing() -> Problem:
-    expected = "The strategy 'tpe' needs the extra `search`"
-    return Problem("SRCH-03", "optuna cannot be imported", expected, "Install it: pip install 'paretail[search]'")
