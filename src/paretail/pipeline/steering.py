@@ -215,12 +215,8 @@ class Steering:
         while key not in self._dials and len(self._dials) >= MOST_DIALS:
             del self._dials[next(iter(self._dials))]
         if key not in self._dials:
-            sample = self._sample(segment, key[2])
-            self._dials[key] = Dials(sample, self._goals, self.base, k, key[2])
+            self._dials[key] = Dials(_fitting(self.samples[segment], key[2]), self._goals, self.base, k, key[2])
         return self._dials[key]
-
-    def _sample(self, segment: str, how: How) -> Pool:
-        return _fitting(self.samples[segment], how)
 
     def setting(self, goals: Goals | None, segment: str, k: int, how: How | None = None) -> Setting:
         """Return the weights with which a segment's slates do what is asked, or, without goals, serve the base."""
@@ -244,7 +240,7 @@ class Steering:
 
     def _refitted(self, key: tuple[str, int, How], before: Dials, sample: Pool) -> Dials:
         found = Dials(_fitting(sample, key[2]), self._goals, self.base, key[1], key[2])
-        assert found.today
+        _ = found.today  # solved here, not by the first who asks
         for asked in before.asked[-MOST_REFITTED:]:
             with suppress(PolicyError):
                 found.setting(asked)
