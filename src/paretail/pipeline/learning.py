@@ -25,10 +25,10 @@ LANES: Final = 8
 _BARS: Final = "▁▂▃▄▅▆▇█"
 
 
-#: Whom an agent is compared with, in words.
+#: What those are with whom an agent is compared.
 RIVALS: Final = {
-    "popular": "what is popular", "relevant": "greed that knows the true relevance (relevant)",
-    "rested": "greed that knows it, and rests what was shown (rested)",
+    "popular": "what most people like", "relevant": "greed that knows the true relevance",
+    "rested": "greed that knows it, and rests what was shown",
 }  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def page(learned: Learned) -> str:
     rows = [
         ("Agent", asked.agent), ("Steps", f"{learned.looks[-1].steps:,} in {seconds:.0f} s"),
         ("Ended by", learned.stopped), ("Best", f"{best.reward:.2f} ± {1.96 * best.se:.2f} after {best.steps:,} steps"),
-        *((f"For comparison: {RIVALS[name]}", f"{value:.2f}") for name, value in learned.rivals.items()),
+        *((f"For comparison: {name} ({RIVALS[name]})", f"{value:.2f}") for name, value in learned.rivals.items()),
     ]  # fmt: skip
     table = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows)
     scales = "".join(
