@@ -184,7 +184,7 @@ def _train_retail(data: Path, shop: Path) -> None:
     events.filter(~is_later).write_parquet(shop / "events.parquet")
     events.filter(is_later).write_parquet(shop / "later.parquet")
     tables = ["--events=events.parquet", *(f"--{name}={data / name}.parquet" for name in ("items", "users"))]
-    init = ["init", *tables, "--kinds", "buy=purchase", "--out", "shop.toml"]
+    init = ["init", *tables, "--kind", "buy=purchase", "--out", "shop.toml"]
     for command in (init, ["train", "--config", "shop.toml", "--out", "bundle", "--budget", "60s"]):
         subprocess.run([*PARETAIL, *command], cwd=shop, check=True, capture_output=True)
 
