@@ -120,7 +120,7 @@ def test_an_unknown_strategy_names_the_nearest() -> None:
 
 
 def test_a_strategy_whose_extra_is_missing_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("paretail.search.strategies.tpe.find_spec", lambda name: None)
+    monkeypatch.setattr("paretail.core.errors.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"paretail\[search\].*SRCH-03"):
         build("tpe", SPACE)
 
