@@ -1,6 +1,7 @@
 """Estimates over sessions against the exact truth of a small tabular decision process."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,16 +45,16 @@ class World:
     def play(self, count: int, seed: int) -> tuple[Episodes, Transitions]:
         rng, q = np.random.default_rng(seed), self.q(LONGEST, self.target)
         state, alive = rng.integers(STATES, size=count), np.ones(count, bool)
-        states, actions, rewards, there = [], [], [], []
+        columns: list[list[np.ndarray]] = [[], [], [], []]
         for _ in range(LONGEST):
             action = (rng.random(count)[:, None] > self.logging[state].cumsum(1)[:, :-1]).sum(1)
             reward = (rng.random(count) < self.pays[state, action]) * 1.0
             then = (rng.random(count)[:, None] > self.goes[state, action].cumsum(1)[:, :-1]).sum(1)
-            for column, value in zip((states, actions, rewards, there), (state, action, reward, alive), strict=True):
+            for column, value in zip(columns, (state, action, reward, alive), strict=True):
                 column.append(value)
             alive = alive & (then < STATES)
             state = np.where(alive, then, state)
-        s, a, r, on = (np.stack(column, 1) for column in (states, actions, rewards, there))
+        s, a, r, on = (np.stack(column, 1) for column in columns)
         left = np.broadcast_to(LONGEST - np.arange(LONGEST), s.shape)
         noisy = q[left, s] * (1 + 0.2 * np.sin(s))[:, :, None]  # predictions that are wrong
         episodes = Episodes(
@@ -145,7 +146,7 @@ def test_wrong_sessions_are_said(wrong: str) -> None:
     episodes, steps = World.drawn(5).play(20, 5)
     there = episodes.there.copy()
     there[3] = [True, False, True, False, False, False]
-    changes = {
+    changes: dict[str, Any] = {
         "gap": {"there": there}, "propensity": {"propensity": episodes.propensity * 0},
         "shape": {"reward": episodes.reward[:, :2]}, "nan": {"reward": episodes.reward * np.nan},
     }  # fmt: skip

@@ -81,7 +81,7 @@ def fit(log: Transitions, ridge: float = _RIDGE) -> Fitted:
     theta = np.linalg.solve(matrix, phi.T @ log.reward)
     visits = len(first) * (phi @ np.linalg.solve(matrix.T, first.mean(axis=0)))
     wrong = visits * (log.reward - later @ theta)
-    terms = first @ theta + np.bincount(log.session, wrong, minlength=len(first))
+    terms = np.asarray(first @ theta + np.bincount(log.session, wrong, minlength=len(first)), np.float64)
     return Fitted(theta / scale, Terms.mean(terms), visits)
 
 
