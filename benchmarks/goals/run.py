@@ -146,11 +146,11 @@ def _missed(
         for goal in goals:
             curve = there.curve(goal)
             for share in SHARES:
-                achieved = curve.share(_mean(there, asked.setting(parse(f"{goal}={share}")).weights, goal))
+                achieved = curve.share(there.brought(asked.setting(parse(f"{goal}={share}")).weights, goal))
                 missed.append(100 * abs(achieved - share))
                 others = [name for name in steering.base if name != goal]
                 parts = {name: (1 - share) / len(others) for name in others} | {goal: share}
-                raw.append(100 * abs(curve.share(_mean(there, asked.weights(parts), goal)) - share))
+                raw.append(100 * abs(curve.share(there.brought(asked.weights(parts), goal)) - share))
     return missed, raw
 
 
@@ -203,7 +203,7 @@ def _budget(world: Path, shop: Path, steering: Steering, later: Mapping[str, tup
     for segment in ("light", "heavy"):
         asked, (there, people) = steering.dials(segment, K), later[segment]
         both = asked.setting(parse(f"maximise=diversity,revenue>=-{percent}%")).weights, asked.today.weights
-        told += [len(people) * _mean(there, weights, "revenue") for weights in both]
+        told += [len(people) * there.brought(weights, "revenue") for weights in both]
         true += [len(people) * _truth(world, shop, there, people, weights) for weights in both]
     return tuple(abs(100 * (spent / today - 1) + percent) for spent, today in (told, true))  # type: ignore[return-value]
 
@@ -225,11 +225,6 @@ def _later(recommender: Recommender, holdout: Path) -> dict[str, tuple[Dials, pl
         dials = Dials(pool.rows(rows), steering.available, steering.base, K)
         found[name] = dials, users.gather(pl.Series(rows))
     return found
-
-
-def _mean(dials: Dials, weights: Mapping[str, float], goal: str) -> float:
-    places = compose(dials.sample, dials.goals, weights, dials.k)
-    return float(dials.goals[goal].value(dials.sample, places).mean())
 
 
 def _truth(world: Path, shop: Path, dials: Dials, people: pl.Series, weights: Mapping[str, float]) -> float:

@@ -35,6 +35,15 @@ def test_gains_are_what_the_value_grows_by(name: str) -> None:
         gains.add(PLACES[:, slot], slot)
 
 
+def test_clicks_that_nothing_tells_from_purchases_are_no_goal_beside_them() -> None:
+    objective("clicks").check(pool())
+    bought = np.ones((3, 12), np.float32)
+    with pytest.raises(PolicyError, match=r"nothing tells clicks from purchases.*POL-02"):
+        objective("clicks").check(pool(p_purchase=bought))
+    objective("purchases").check(pool(p_purchase=bought))
+    objective("clicks").check(pool(p_purchase=np.full((3, 12), np.nan, np.float32)))  # a shop of likes
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_what_is_dropped_leaves_no_trace(name: str) -> None:
     found, goal = pool(), objective(name)

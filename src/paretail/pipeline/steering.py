@@ -163,7 +163,7 @@ class Steering:
         if name not in self._goals:
             self._check_own(name)
             found = objective(name, self.config.settings.get(name))
-            found.gains(next(iter(self.samples.values())), 2)
+            found.check(next(iter(self.samples.values())))
             self._goals[name] = found
         return self._goals[name]
 

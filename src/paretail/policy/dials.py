@@ -265,6 +265,10 @@ class Dials:
             self._means[goal, key] = float(self._value(goal, self._slates[key]).mean())
         return self._means[goal, key]
 
+    def brought(self, weights: Mapping[str, float], goal: str) -> float:
+        """Return the mean value of a goal over the sample's slates under a setting's weights."""
+        return float(self._value(goal, self._composed(weights)).mean())
+
     def _composed(self, weights: Mapping[str, float]) -> NDArray[np.int32]:
         """Return the slates under weights; where exposure is a goal, each step of users sees what those before had."""
         if not any(self.goals[name].shared for name in weights):

@@ -90,7 +90,7 @@ def temperature(pool: Pool, goals: Goals, weights: Mapping[str, float], k: int, 
 
     def clicks(tau: float) -> float:
         drawn = draw(pool, goals, weights, k, tau, np.random.default_rng(seed), how=how)
-        return float(goals["clicks"].value(pool, drawn.places).mean())
+        return float((pool.at(pool.p_click, drawn.places) @ pool.attention[:k]).mean())
 
     least = (1 - share) * clicks(0.0)
     low, high = np.log(COOLEST), np.log(HOTTEST)

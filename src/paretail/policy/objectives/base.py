@@ -65,6 +65,10 @@ class Objective(ABC, Generic[C]):
     def gains(self, pool: Pool, k: int) -> Gains:
         """Return the gains of empty slates of length `k`; raises PolicyError (POL-02) where the pool cannot tell."""
 
+    def check(self, sample: Pool) -> None:
+        """Raise PolicyError (POL-02) where a shop's requests show that the goal cannot be had there."""
+        self.gains(sample, 2)
+
     def value(self, pool: Pool, places: Rows) -> Values:
         """Return what slates `places[users, slots]` (-1: empty) are worth, `[users]`."""
         k = places.shape[1]
