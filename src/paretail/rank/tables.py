@@ -56,15 +56,9 @@ def probability(click: Moments, task: Moments, together: Floats) -> Floats:
     What nobody knows of a pair lifts both: those who click are likelier to buy than all would be. Two points for the
     logit of the click, and two for what of the other's does not follow from it.
     """
-    spread = np.sqrt(click[1])
-    follows = together / np.maximum(spread, EDGE)
-    rest = np.sqrt(np.maximum(task[1] - follows**2, 0))
-    clicks, both = np.zeros(len(spread)), np.zeros(len(spread))
-    for side in (-1, 1):
-        p = sigmoid(click[0] + side * spread)
-        middle = task[0] + side * follows
-        clicks, both = clicks + p, both + p * 0.5 * (sigmoid(middle + rest) + sigmoid(middle - rest))
-    return both / clicks
+    told = np.empty(len(together))
+    _given_click(*click, *task, together, told)
+    return told
 
 
 def expected(of: Callable[[Floats], Floats], mean: Floats, variance: Floats) -> Floats:
@@ -97,3 +91,19 @@ def _believe(p, p_var, q, q_var, mix, fixed, x, user, item, price, mean, varianc
                 mean[t, pair] += mix[t, k] * both
                 variance[t, pair] += mix[t, k] ** 2 * spread
                 together[t, pair] += mix[0, k] * mix[t, k] * spread
+
+
+@njit(cache=True, nogil=True)
+def _given_click(click, click_var, task, task_var, together, told):  # type: ignore[no-untyped-def]
+    """Fill P(task | click): two points for the logit of the click, two for what of the task's is left."""
+    for pair in range(len(told)):
+        spread = np.sqrt(click_var[pair])
+        follows = together[pair] / max(spread, EDGE)
+        rest = np.sqrt(max(task_var[pair] - follows * follows, 0.0))
+        clicks = both = 0.0
+        for side in (-1.0, 1.0):
+            p = 1 / (1 + np.exp(-(click[pair] + side * spread)))
+            middle = task[pair] + side * follows
+            clicks += p
+            both += p * 0.5 * (1 / (1 + np.exp(-(middle + rest))) + 1 / (1 + np.exp(-(middle - rest))))
+        told[pair] = both / clicks
