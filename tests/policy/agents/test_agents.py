@@ -115,7 +115,7 @@ def test_weights_of_goals_are_part_of_the_state_and_of_the_reward() -> None:
         agent.aim(np.array(weights))
         agent.reset()
         agent.act(seen)
-        found.append(agent._values(agent._sessions.state(agent._sessions.raw))[0])
+        found.append(agent._values(agent._sessions.state(agent._sessions.raw))[0, 0])
     assert found[0] != found[1]
     player = Player(agent, Lanes(Bored(), agent.reader, False, 2), 0, np.random.default_rng(0))
     played = player.play(

@@ -7,7 +7,7 @@ agent that was saved between two calls of `learn` and loaded again learns on wit
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -31,13 +31,16 @@ from paretail.policy.agents.hands import Hands
 from paretail.policy.agents.items import SMALL, items_of
 from paretail.policy.agents.lanes import Environment, Lanes
 from paretail.policy.agents.memory import Memory, State
-from paretail.policy.agents.networks import Eyes, Response, Scorer, groups_of
+from paretail.policy.agents.networks import Eyes, Response, groups_of
 from paretail.policy.agents.sessions import Choose, Player, Round, Rows, Sessions, remembered, tensors
 from paretail.policy.agents.spaces import Reader, Values, same, slots_of
+from paretail.policy.agents.trials import Start, Trials, fading
 
 #: Sessions before the newest by whose mean return an agent's progress is told.
 RECENT: Final = 100
 _BATCH: Final = 256
+#: Steps of a lane below which starts are not tried.
+TRIAL_LEAST: Final = 40
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,12 @@ class Agent(ABC):
         )
         self.observation_space, self.slots, self.config = observation_space, int(slate_size), given
         self.rounds, self.steps, self.seconds, self.usual = 0, 0, 0.0, 0.5
+        self._began = 0.0
         self.reading: Reading | None = None
         self.single = self.slots == 1
         self.recent: list[float] = []
         self._horizon = (0, 1)
+        self.start = Start()
         self.aim_weights = np.full(given.goals, 1.0 / max(1, given.goals), np.float32)
         self._sessions: Sessions | None = None
         self._acting: Hands | None = None
@@ -123,13 +128,15 @@ class Agent(ABC):
         Raises AgentError (AGENT-03 to -07); the agent is then as it was after its last whole round.
         """
         began, done, told = monotonic(), 0, []
+        self._began = began
         lanes = self._fitted(env, seed)
         self._horizon = (self.steps, steps)
         player = Player(self, lanes, seed, rng_for(f"agents/aims/{self.rounds}", seed))
         if not self.probed:
             done += self._probe(player, steps, rng_for("agents/probe", seed))
+            done += self._tried(player, steps, rng_for("agents/trials", seed))
         before = self.seconds
-        while done < steps and not self._late(began):
+        while done < steps and not self.late:
             rng = rng_for(f"agents/round/{self.rounds}", seed)
             count = max(1, min(self.round_steps, steps - done) // lanes.count)
             played = player.play(count, lambda state: self._choose(state, rng, True), rng)  # noqa: B023  # it ends before
@@ -279,8 +286,10 @@ class Agent(ABC):
         self.single, self._sessions = single, None
         return Lanes(env, self.reader, single, self.config.goals)
 
-    def _late(self, began: float) -> bool:
-        return bool(self.config.minutes) and monotonic() - began > 60 * self.config.minutes
+    @property
+    def late(self) -> bool:
+        """Whether the minutes of this call are over."""
+        return bool(self.config.minutes) and monotonic() - self._began > 60 * self.config.minutes
 
     def _probe(self, player: Player, steps: int, rng: np.random.Generator) -> int:
         """Play random slates and learn how to read what is seen; return the steps that it took."""
@@ -297,21 +306,36 @@ class Agent(ABC):
                 self.eyes.usual.fill_(self.usual)
                 self.response.bias.fill_(float(np.log(self.usual / (1 - self.usual))))
             self._respond(remembered(self, played), rng)
-        fade = self._fade(played)
-        for scorer in (part for part in self.networks.modules() if isinstance(part, Scorer)):
-            scorer.fade(fade if self.reading is not None and self.items.groups else 0.0)
         self._scale(played)
+        self._begin(Start(), [played])
         self._acting = None
         self.recent = played.returns[-RECENT:]
         self.steps, self.probed = self.steps + count * lanes, True
-        player.sessions.reset(np.ones(lanes, bool), rng)
-        player.now = player.lanes.reset(int(rng.integers(2**31)))
-        player.total[:] = 0
+        player.anew(rng)
         return count * lanes
 
-    @abstractmethod
-    def _fade(self, played: Round) -> float:
-        """Return by how much first scores fall with each slot of a group, in their unit; scale them by the probe."""
+    def _tried(self, player: Player, steps: int, rng: np.random.Generator) -> int:
+        """Find the policy to begin with; return the steps that it took."""
+        count = min(self.config.trial, int(steps * self.config.trial_share))
+        if self.reading is None or not self.items.groups:
+            return 0
+        if self.late or count < TRIAL_LEAST * player.lanes.count:
+            self._begin(fading(self.config.fade), [])
+            return 0
+        before = player.lanes.steps
+        start, played = Trials(self, player, rng).best(count)
+        for one in played:
+            self._scale(one)
+        self._begin(start, played)
+        self._acting = None
+        self.recent = [found for one in played for found in one.returns][-RECENT:]
+        self.steps += player.lanes.steps - before
+        player.anew(rng)
+        return player.lanes.steps - before
+
+    def _begin(self, start: Start, played: Sequence[Round]) -> None:
+        """Take up the policy to begin with, and scales from what was played."""
+        self.start = start
 
     def _random(self, lanes: int, rng: np.random.Generator) -> tuple[Rows, NDArray[np.float64]]:
         items = len(self.vectors)

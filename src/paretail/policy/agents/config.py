@@ -33,8 +33,12 @@ class AgentConfig(Config):
     response_decay: float = Field(1.0, ge=0, description="Weight decay of the model of clicks.")
     response_past: int = Field(32_768, ge=0, description="Newest steps from which the model of clicks learns.")
     fade: float = Field(
-        0.5, ge=0, description="How much the first scores (log of clicks) fall with each slot of a group."
+        0.5,
+        ge=0,
+        description="How much the logit of a click falls with each slot of a group, in one of the policies tried.",
     )
+    trial: int = Field(6000, ge=0, description="Steps by which the policy to begin with is found, at most.")
+    trial_share: float = Field(0.2, ge=0, lt=1, description="The trials take at most this share of the first steps.")
     minutes: float = Field(0.0, ge=0, description="Learning ends after this time, too; 0: it does not.")
 
 
@@ -48,8 +52,14 @@ class PPOConfig(AgentConfig):
     ratio_clip: float = Field(0.2, gt=0, description="How far the ratio of probabilities may go from 1.")
     entropy: float = Field(0.001, ge=0, description="What a nat of entropy of a slot counts in the loss.")
     value: float = Field(0.5, ge=0, description="What the loss of the value counts.")
+    others: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="What others of the slate brought at once counts so much for a slot; 1: PPO as it is.",
+    )
     target_kl: float = Field(0.03, gt=0, description="A round's epochs end where the policy moved so far.")
-    sharpness: float = Field(3.0, gt=0, description="What a logit of the model of clicks counts in the first policy.")
+    sharpness: float = Field(6.0, gt=0, description="What a logit of the model of clicks counts in the first policy.")
 
 
 class ReinforceConfig(AgentConfig):

@@ -32,30 +32,35 @@ from paretail.policy.agents.items import SMALL, Items
 from paretail.policy.agents.losses import n_step, slate_q, td_loss
 from paretail.policy.agents.memory import State
 from paretail.policy.agents.networks import Eyes, Response, Scorer, Seen, Valuer
+from paretail.policy.agents.policies import Scale
 from paretail.policy.agents.replay import Replay
 from paretail.policy.agents.sessions import Round, Rows, tensors
 from paretail.policy.agents.slates import composed, exact_slate
+from paretail.policy.agents.trials import Start, merged
 
 #: Optimiser steps of a round, by how many items there are: with many a step costs more, and says more.
 FEW_ITEMS, MANY_ITEMS = 64, 16
 
 
 class Q(nn.Module):
-    """Value of a state and advantages of items."""
+    """Value of a state, in units of `worth`, and advantages of items."""
+
+    worth: Tensor
 
     def __init__(self, items: Items, eyes: Eyes, config: AgentConfig, dueling: bool) -> None:
         super().__init__()
         self.scorer, self.value = Scorer(items, eyes, config, 0.1), Valuer(items, eyes, config)
         self.beta = nn.Parameter(torch.tensor(1.0))
+        self.register_buffer("worth", torch.tensor(1.0))
         self.dueling = dueling
 
 
 class Bound:
     """Q with a model of clicks, as one scoring of items."""
 
-    def __init__(self, q: Q, response: Response, trusts: bool) -> None:
+    def __init__(self, q: Q, response: Response, clicks: Scorer | None) -> None:
         self.q, self.response = q, response
-        self.scorers: Sequence[Scorer] = [q.scorer, *([response.scorer] if trusts else [])]
+        self.scorers: Sequence[Scorer] = [q.scorer, *([] if clicks is None else [clicks])]
 
     def mix(self, parts: Sequence[Any]) -> Any:
         """Return the advantages from the scores of Q's own scorer and of the model of clicks."""
@@ -73,7 +78,7 @@ class Bound:
             with torch.no_grad():
                 p_click = clicks.at(clicks.prepared(seen), rows).sigmoid()
             mine = mine + self.q.beta * p_click
-        value: Tensor = self.q.value(seen) + mine.mean(1)
+        value: Tensor = self.q.worth * self.q.value(seen) + mine.mean(1)
         return value - scorer.first(known).mean(1) if self.q.dueling else value
 
 
@@ -90,6 +95,7 @@ class SlateDQN(Agent):
         self.target.load_state_dict(networks["q"].state_dict())
         self.replay = Replay(self.config.replay)
         self.reward_scale, self.best = 1.0, -np.inf
+        self._clicks: Scorer | None = None
         self._best: dict[str, Tensor] = {}
         return networks
 
@@ -100,7 +106,9 @@ class SlateDQN(Agent):
 
     def _bound(self, q: nn.Module) -> Bound:
         assert isinstance(q, Q)
-        return Bound(q, self.response, self.reading is not None)
+        if self._clicks is None and self.reading is not None:
+            self._clicks = merged(self.response.scorer, self.start)
+        return Bound(q, self.response, self._clicks)
 
     def _choose(self, state: State, rng: np.random.Generator, explore: bool) -> tuple[Rows, NDArray[np.float64]]:
         if self.config.choice == "sum":
@@ -114,6 +122,7 @@ class SlateDQN(Agent):
         return rows, np.zeros(rows.shape)
 
     def _hands(self) -> Hands:
+        self._clicks = None  # the model of clicks has moved
         bound = self._bound(self.networks["q"])
         return Hands(self.items, self.eyes, bound.scorers, bound.mix)
 
@@ -134,15 +143,20 @@ class SlateDQN(Agent):
             v = clicks.first(clicks.prepared(seen)).clamp(-10, 10).exp()
         return v, items, none
 
-    def _fade(self, played: Round) -> float:
-        reward = played.reward[played.valid]
+    def _begin(self, start: Start, played: Sequence[Round]) -> None:
+        super()._begin(start, played)
+        self._clicks = None
+        if not played:
+            return
+        reward = np.concatenate([one.reward[one.valid] for one in played])
         self.reward_scale = float(max(np.abs(reward).mean(), reward.std(), 1e-6))
-        q = self.networks["q"]
+        scale, q = Scale(), self.networks["q"]
         assert isinstance(q, Q)
         with torch.no_grad():
             q.beta.fill_(self.slots / self.reward_scale)
-        liked = min(0.8, 4 * self.usual)
-        return self.config.fade * liked * self.slots / self.reward_scale
+            if self.reading is not None:
+                spread = [scale.take(one, self.config.discount) for one in played][-1]
+                q.worth.fill_(max(1.0, spread / self.reward_scale))
 
     def _exploring(self) -> float:
         """Return the share of slots that are drawn at random: falls over the first part of the steps asked for."""
@@ -177,11 +191,15 @@ class SlateDQN(Agent):
             chooser = self.networks["q"] if self.config.double else self.target
             v_t = self._slate_value(self.target, then, self._best_slates(chooser, then))
         if self.config.choice == "sum":
-            return td_loss(self._bound(self.networks["q"]).value(seen, slate), r_t, discount_t, v_t)
+            return self._error(self._bound(self.networks["q"]).value(seen, slate), r_t, discount_t, v_t)
         _, items, none = self._choices(self._bound(self.networks["q"]), seen)
         done, chosen = torch.from_numpy(clicks), items.gather(1, slate)
         q_tm1 = torch.where(done.sum(1) > 0, (done * chosen).sum(1) / done.sum(1).clamp(min=1), none)
-        return td_loss(q_tm1, r_t, discount_t, v_t)
+        return self._error(q_tm1, r_t, discount_t, v_t)
+
+    def _error(self, q_tm1: Tensor, r_t: Tensor, discount_t: Tensor, v_t: Tensor) -> Tensor:
+        worth = self.target.worth
+        return td_loss(q_tm1 / worth, r_t / worth, discount_t, v_t / worth)
 
     def _slate_value(self, q: nn.Module, seen: Seen, rows: Tensor) -> Tensor:
         bound = self._bound(q)

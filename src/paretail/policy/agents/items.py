@@ -3,8 +3,9 @@
     φ_i = [z_i | 1(group of i)],   z = principal components of the centred vectors, scaled so that mean ||z_i|| = 1
 
 Where the vectors hold one block of 0s and 1s with a single 1 in each row, as one column a category, those are the
-groups; else they are found by k-means (S. Lloyd, 1982; seeds by k-means++, D. Arthur, S. Vassilvitskii, 2007). Few
-items (up to `SMALL`) have neither: φ is the unit vector of each.
+groups; where they are shares of topics (none negative, at least half of them 0), an item's group is its largest; else
+groups are found by k-means (S. Lloyd, 1982; seeds by k-means++, D. Arthur, S. Vassilvitskii, 2007). Few items (up to
+`SMALL`) have neither: φ is the unit vector of each.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from paretail.core.rng import rng_for
 Values = NDArray[np.float32]
 SMALL: Final = 32
 _ROUNDS: Final = 25
+#: Columns up to which they may be categories or topics.
+_MOST: Final = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +62,12 @@ def items_of(vectors: NDArray[np.floating], components: int, groups: int) -> Ite
 
 
 def _named(vectors: NDArray[np.floating]) -> NDArray[np.int64] | None:
-    """Return the category of each item where columns name it."""
+    """Return the category, or the largest topic, of each item where columns name them."""
     flags = vectors[:, ((vectors == 0) | (vectors == 1)).all(0) & (vectors != vectors[:1]).any(0)]
-    if not 2 <= flags.shape[1] <= 128 or not (flags.sum(1) == 1).all():
-        return None
-    return np.asarray(flags.argmax(1), np.int64)
+    if 2 <= flags.shape[1] <= _MOST and (flags.sum(1) == 1).all():
+        return np.asarray(flags.argmax(1), np.int64)
+    shares = 2 <= vectors.shape[1] <= _MOST and (vectors >= 0).all() and (vectors == 0).mean() >= 0.5
+    return np.unique(vectors.argmax(1), return_inverse=True)[1].astype(np.int64) if shares else None
 
 
 def _kmeans(points: NDArray[np.float64], count: int) -> NDArray[np.int64]:

@@ -26,8 +26,6 @@ from paretail.policy.agents.windows import Window
 Rows = Int[Tensor, "batch slots"]
 Scores = Float[Tensor, "batch slots items"]
 Within = Float[Tensor, "batch slots dim"]
-#: The decay, by number, at which scores first fall with what was shown.
-FADING = 2
 #: Decays by steps of the memory of single items.
 _OWN = (0.8, 0.95, 1.0)
 #: Looks that a group's rate of clicks is drawn to the usual one by.
@@ -127,14 +125,6 @@ class Scorer(nn.Module):
         nn.init.normal_(self.told.weight, std=start)
         nn.init.zeros_(self.told.bias)
 
-    def fade(self, much: float) -> None:
-        """Begin with scores that fall by so much for each slot that a group had lately, and more for the same item."""
-        with torch.no_grad():
-            self.omega_group.zero_()
-            self.omega_group[FADING, 0] = -much / self.slot_weight
-            self.above_group.fill_(-much)
-            self.own[0] = torch.tensor([0.0, -2 * much, 0.0])
-
     def structure(self) -> list[nn.Parameter]:
         """Return the few weights of what is known of sessions, which may learn faster than layers do."""
         return [self.alpha, self.omega, self.omega_group, self.above, self.above_group, self.own]
@@ -231,24 +221,28 @@ def groups_of(model: nn.Module, lr: float) -> list[dict[str, object]]:
 
 
 class Valuer(nn.Module):
-    """The value of a state."""
+    """The value of a state and, if asked for, what each slot of the next slate is expected to bring at once."""
 
-    def __init__(self, items: Items, eyes: Eyes, config: AgentConfig) -> None:
+    def __init__(self, items: Items, eyes: Eyes, config: AgentConfig, slots: int = 0) -> None:
         super().__init__()
         self.window = Window(items, eyes.slots, config) if config.encoder != "none" else None
         pooled = 16 if eyes.groups else 0
         self.pooled = nn.Linear(eyes.columns, pooled) if pooled else None
-        self.value = mlp(eyes.width + pooled + (config.dim if self.window else 0), config.dim, 1, 0.1)
+        self.value = mlp(eyes.width + pooled + (config.dim if self.window else 0), config.dim, 1 + slots, 0.1)
 
     def forward(self, seen: Seen) -> Float[Tensor, " batch"]:
         """Return the values of a batch."""
+        return self.by_slot(seen)[:, 0]
+
+    def by_slot(self, seen: Seen) -> Float[Tensor, "batch columns"]:
+        """Return the values of a batch and, in the columns after, what slots bring."""
         parts = [seen.x]
         if self.pooled is not None:
             parts.append(self.pooled(seen.groups).relu().mean(1))
         if self.window is not None:
             parts.append(self.window(seen.rows, seen.clicked))
-        value: Tensor = self.value(torch.cat(parts, 1))
-        return value[:, 0]
+        found: Tensor = self.value(torch.cat(parts, 1))
+        return found
 
 
 class Response(nn.Module):

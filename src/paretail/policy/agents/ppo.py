@@ -6,12 +6,13 @@ J. Schulman et al., "Proximal Policy Optimization Algorithms", 2017, arXiv:1707.
 
 A are generalised advantages, scaled to unit variance over the round. Deviations:
 1. Rewards are divided by the running spread of discounted returns; values are not clipped.
-2. A round's epochs end where the mean of ρ - 1 - log ρ passes `target_kl` · √slots.
+2. ρ and A are those of each slot: what other slots brought at once counts `others` in A, where clicks can be read (the
+   reward of a step is shared by the slots clicked). A round's epochs end where ρ - 1 - log ρ passes `target_kl`.
 3. The entropy bonus counts the mean over slots, so that it means the same for every slate size.
 4. The score holds the model of clicks (`policies.py`), which learns beside the policy, between rounds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,6 +31,7 @@ from paretail.policy.agents.networks import Valuer
 from paretail.policy.agents.policies import Bound, Policy, Scale, gumbel
 from paretail.policy.agents.sessions import Round, Rows, tensors
 from paretail.policy.agents.slates import entropy, free, log_prob
+from paretail.policy.agents.trials import Start, begin
 
 
 class PolicyAgent(Agent):
@@ -40,7 +42,7 @@ class PolicyAgent(Agent):
     def _build(self) -> nn.ModuleDict:
         self.scale = Scale()
         policy = Policy(self.items, self.eyes, self._kept, self.config.sharpness)
-        return nn.ModuleDict({"policy": policy, "value": Valuer(self.items, self.eyes, self._kept)})
+        return nn.ModuleDict({"policy": policy, "value": Valuer(self.items, self.eyes, self._kept, self.slots)})
 
     @property
     def round_steps(self) -> int:
@@ -63,22 +65,31 @@ class PolicyAgent(Agent):
         bound = self.bound
         return Hands(self.items, self.eyes, bound.scorers, bound.mix)
 
-    def _fade(self, played: Round) -> float:
-        return float(self.config.fade * self.config.sharpness)
+    def _begin(self, start: Start, played: Sequence[Round]) -> None:
+        super()._begin(start, played)
+        policy = self.networks["policy"]
+        assert isinstance(policy, Policy)
+        begin(policy.scorer, start, self.config.sharpness)
 
     def _advantages(self, played: Round, lam: float) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         """Return advantages and returns, in units of the scale, and the scale."""
         scale = self.scale.take(played, self.config.discount)
-        value = self._values(played.states)
+        value = self._values(played.states)[:, 0]
         v_tm1 = value[: played.reward.size].reshape(played.reward.shape)
         discount = np.where(played.terminated, 0.0, self.config.discount)
         found = gae(played.reward / scale, discount, v_tm1, value[played.next_at], played.chain, lam)
         return found, found + v_tm1, scale
 
+    @property
+    def _valuer(self) -> Valuer:
+        value = self.networks["value"]
+        assert isinstance(value, Valuer)
+        return value
+
     def _values(self, states: State) -> NDArray[np.float64]:
-        value, count = self.networks["value"], len(states["obs"])
+        value, count = self._valuer, len(states["obs"])
         with torch.no_grad():
-            parts = [value(self.eyes(tensors(states, slice(at, at + 2048)))) for at in range(0, count, 2048)]
+            parts = [value.by_slot(self.eyes(tensors(states, slice(at, at + 2048)))) for at in range(0, count, 2048)]
         return torch.cat(parts).double().numpy()
 
     def extra(self) -> tuple[dict[str, NDArray[np.generic]], dict[str, Any]]:
@@ -100,31 +111,56 @@ class SlatePPO(PolicyAgent):
     def _update(self, played: Round, rng: np.random.Generator) -> dict[str, float]:
         advantage, returns, scale = self._advantages(played, self.config.gae)
         which = np.flatnonzero(played.valid.ravel())
-        mean, spread = advantage.ravel()[which].mean(), advantage.ravel()[which].std() + 1e-8
+        brought = self._brought(played) / scale
+        by_slot = self._by_slot(played, advantage, brought)
+        by_slot = (by_slot - by_slot[which].mean()) / (by_slot[which].std() + 1e-8)
+        targets = np.concatenate([returns.reshape(-1, 1), brought], 1)
         told: list[dict[str, float]] = []
         for _ in range(self.config.epochs):
             order, kl = rng.permutation(which), []
             for part in np.array_split(order, max(1, round(len(order) / self.config.batch_size))):
-                losses, moved = self._losses(played, part, (advantage.ravel() - mean) / spread, returns.ravel())
+                losses, moved = self._losses(played, part, by_slot, targets)
                 kl.append(moved)
                 told.append(descend(losses, self.networks.parameters(), self.optimiser, clip=self.config.clip))
-            if np.mean(kl) > self.config.target_kl * self.slots**0.5:
+            if np.mean(kl) > self.config.target_kl:
                 break
         figures = {name: float(np.mean([one[name] for one in told])) for name in ("loss/policy", "loss/value")}
         figures |= {"entropy": -float(np.mean([one["loss/entropy"] for one in told])) / max(self.config.entropy, 1e-12)}
         return figures | {"kl": float(np.mean(kl)), "scale": scale, "steps": len(told)}
 
+    def _brought(self, played: Round) -> NDArray[np.float64]:
+        """Return `[steps · lanes, slots]`: the reward, shared by the slots that were clicked, or by all."""
+        reward = played.reward.reshape(-1, 1)
+        if played.clicks is None:
+            return np.repeat(reward / self.slots, self.slots, 1)
+        clicks = played.clicks.reshape(-1, self.slots).astype(np.float64)
+        count = clicks.sum(1, keepdims=True)
+        share: NDArray[np.float64] = np.where(count > 0, clicks / np.maximum(count, 1), 1 / self.slots)
+        return np.asarray(reward * share)
+
+    def _by_slot(
+        self, played: Round, advantage: NDArray[np.float64], brought: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return `[steps · lanes, slots]`: advantages in which what other slots brought at once counts `others`."""
+        if played.clicks is None:
+            return np.repeat(advantage.reshape(-1, 1), self.slots, 1)
+        own = brought - self._values(played.states)[: len(brought), 1:]
+        rest = (1 - self.config.others) * own.sum(1, keepdims=True)
+        found: NDArray[np.float64] = advantage.reshape(-1, 1) - rest + (1 - self.config.others) * own
+        return found
+
     def _losses(self, played: Round, part: NDArray[np.int64], advantage: NDArray[np.float64],
-                returns: NDArray[np.float64]) -> tuple[Losses, float]:  # fmt: skip
+                targets: NDArray[np.float64]) -> tuple[Losses, float]:  # fmt: skip
         seen = self.eyes(tensors(played.states, part))
         rows = torch.from_numpy(played.rows.reshape(-1, self.slots)[part])
         scores = free(self.bound.slates(seen, rows), rows)
-        log_p = log_prob(scores, rows).sum(1)
-        then = _float(played.log_p.reshape(-1, self.slots)[part].sum(1))
+        log_p = log_prob(scores, rows).ravel()
+        then = _float(played.log_p.reshape(-1, self.slots)[part]).ravel()
         with torch.no_grad():
             moved = float(((log_p - then).exp() - 1 - (log_p - then)).mean())
-        policy = ratio_loss(log_p, then, _float(advantage[part]), self.config.ratio_clip)
-        value = (self.networks["value"](seen) - _float(returns[part])).square().mean()
+        policy = ratio_loss(log_p, then, _float(advantage[part]).ravel(), self.config.ratio_clip)
+        error = (self._valuer.by_slot(seen) - _float(targets[part])).square()
+        value = error[:, 0].mean() + error[:, 1:].mean()
         bonus = -self.config.entropy * entropy(scores).mean()
         return Losses({"policy": policy, "value": self.config.value * value, "entropy": bonus}), moved
 

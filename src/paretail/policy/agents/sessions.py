@@ -114,6 +114,12 @@ class Player:
         self.sessions.reset(np.ones(lanes.count, bool), rng)
         self.total = np.zeros(lanes.count)
 
+    def anew(self, rng: np.random.Generator) -> None:
+        """Begin all sessions anew, in the environment too."""
+        self.sessions.reset(np.ones(self.lanes.count, bool), rng)
+        self.now = self.lanes.reset(int(rng.integers(2**31)))
+        self.total[:] = 0.0
+
     def play(self, steps: int, choose: Choose, rng: np.random.Generator) -> Round:
         """Play `steps` steps in each lane; `rng` draws the goals of new sessions."""
         told: dict[str, list[Any]] = {name: [] for name in _TOLD}
