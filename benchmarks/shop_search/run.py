@@ -3,8 +3,9 @@
     PARETAIL_DATA=... python benchmarks/shop_search/run.py search [SET ...] [--trials 40] [--budget 60m] [--seeds 0]
     PARETAIL_DATA=... python benchmarks/shop_search/run.py table [SET ...] [--architectures 400] [--seeds 0 1 2]
 
-`search` runs `paretail search` with all presets among the baselines, trained on the same split, and then reads the
-hold-out once, for what was chosen and for bundles of `blend`, `mf` and `lightgcn` that `paretail train` makes.
+`search` runs `paretail search` with all presets among the baselines, trained on the same split with the same early
+stopping, and then reads the hold-out once: for what was chosen, and for bundles that `paretail train` makes of `blend`,
+`mf`, `lightgcn` and the preset that was best in validation, each preset for the epochs that were its best there.
 `table` draws architectures uniformly and trains each in full with every seed: SET.csv beside this file has a row of
 accuracy on both parts of the validation users, p99 latency, memory, recall of cold users and coverage for each, and
 `--out` keeps the journal, so that a run that was stopped goes on. A search can then be replayed without any training.
@@ -27,6 +28,7 @@ from sets import SETS, Set  # noqa: E402
 
 from paretail.core.rng import rng_for  # noqa: E402
 from paretail.pipeline.config import load_config  # noqa: E402
+from paretail.pipeline.search import CHOOSING_SECONDS  # noqa: E402
 from paretail.pipeline.train import graph_of  # noqa: E402
 from paretail.retrieve.spec import PRESETS  # noqa: E402
 from paretail.search.ground import Ground  # noqa: E402
@@ -37,6 +39,8 @@ from paretail.search.workers import Workers  # noqa: E402
 
 FIGURES = ("ndcg", "p99_ms", "memory_mib", "cold_recall", "coverage", "epochs", "seconds")
 TESTED = ("blend", "mf", "lightgcn")
+#: What the bundles of `TESTED` have to choose their settings in: as in the search.
+CHOOSING = f"{CHOOSING_SECONDS:.0f}s"
 
 
 def main() -> None:
@@ -63,17 +67,39 @@ def _search(name: str, data: Path, work: Path, asked: argparse.Namespace) -> Non
         config = _config(SETS[name], data, work, "blend")
         command = [harness.PARETAIL, "search", "--config", config, "--out", out, "--trials", asked.trials, "--budget"]
         command += [asked.budget, "--seed", seed, "--workers", asked.workers, "--json"]
-        used = harness.meter([*map(str, command)], work)
-        told = json.loads(used.printed)
+        told = json.loads(harness.meter([*map(str, command)], work).printed)
         tests = {"chosen": _tested(out / "bundle", SETS[name], data, work)}
-        for rival in TESTED:
-            bundle = work / f"{rival}-{seed}"
-            where = ["--config", str(_config(SETS[name], data, work, rival)), "--out", str(bundle), "--seed", str(seed)]
-            harness.meter([harness.PARETAIL, "train", *where], work)
-            tests[rival] = _tested(bundle, SETS[name], data, work)
-        rows.append({"seed": seed, **used.cost(), "told": _told(told), "tests": tests})
+        for rival, epochs in _presets(told).items():
+            tests[rival] = _tested(_bundle(rival, epochs, SETS[name], data, work, seed), SETS[name], data, work)
+        rows.append({"seed": seed, "cpu_s": _worked(out), "told": _told(told), "tests": tests})
         print(json.dumps(rows[-1], indent=1), flush=True)
     harness.record(HERE, f"search {name}", about, rows)
+
+
+def _worked(out: Path) -> float:
+    """Return the CPU seconds of all trainings of a search, whichever run of it they were in."""
+    lines = [json.loads(line) for line in (out / "evaluations.jsonl").read_text(encoding="utf-8").splitlines()]
+    return round(sum(line["found"].get("cpu_seconds", 0.0) for line in lines if "found" in line), 1)
+
+
+def _presets(told: dict[str, Any]) -> dict[str, int | None]:
+    """Return which rivals meet the hold-out, and for how many epochs the presets among them are trained."""
+    epochs = {one["name"]: one["trained"].get("epochs") for one in told["rivals"] if "ndcg" in (one["trained"] or {})}
+    scores = {one["name"]: one["trained"]["ndcg"] for one in told["rivals"] if one["name"] in epochs}
+    presets = [name for name in scores if name in PRESETS and name != "mf"]
+    return {name: epochs[name] for name in dict.fromkeys([*TESTED, max(presets, key=lambda name: scores[name])])}
+
+
+def _bundle(rival: str, epochs: int | None, shop: Set, data: Path, work: Path, seed: int) -> Path:
+    config, bundle = _config(shop, data, work, rival), work / f"{rival}-{seed}"
+    if epochs:
+        config.write_text(
+            config.read_text(encoding="utf-8") + f"\n[model.settings]\nepochs = {epochs}\n", encoding="utf-8"
+        )
+    where = ["--config", str(config), "--out", str(bundle), "--seed", str(seed), "--budget", CHOOSING]
+    if not bundle.exists():
+        harness.meter([harness.PARETAIL, "train", *where], work)
+    return bundle
 
 
 def _told(told: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +111,8 @@ def _told(told: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
     trained = sum(one["trained"] is not None for one in told["trials"])
     return {"chosen": told["chosen"]["name"], "settings": told["chosen"]["settings"], "stopped": told["stopped"],
-            "trials": len(told["trials"]), "trained": trained, "rivals": rivals}  # fmt: skip
+            "minutes": round(told["seconds"] / 60, 1), "trials": len(told["trials"]), "trained": trained,
+            "validation": told["chosen"]["trained"]["ndcg"], "rivals": rivals}  # fmt: skip
 
 
 def _config(shop: Set, data: Path, work: Path, model: str) -> Path:

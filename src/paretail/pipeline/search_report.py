@@ -16,7 +16,7 @@ ERRORS: Final = 2.0
 CURRENT: Final = "current"
 #: What a report keeps of a trial's measures; those of single users stay in the journal.
 KEPT: Final = ("ndcg", "error", "cold_recall", "coverage", "diversity", "p50_ms", "p99_ms", "memory_mib", "epochs",
-               "stopped", "seconds", "failed")  # fmt: skip
+               "stopped", "seconds", "cpu_seconds", "failed")  # fmt: skip
 
 
 @dataclass(frozen=True)
