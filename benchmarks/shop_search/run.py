@@ -1,14 +1,15 @@
 """Architecture search on real shops: what it finds beside presets and tuned MF; and a table of many architectures.
 
     PARETAIL_DATA=... python benchmarks/shop_search/run.py search [SET ...] [--trials 40] [--budget 60m] [--seeds 0]
-    PARETAIL_DATA=... python benchmarks/shop_search/run.py table [SET ...] [--architectures 400] [--seeds 0 1 2]
+    PARETAIL_DATA=... python benchmarks/shop_search/run.py table [--most 100]
+    python benchmarks/shop_search/run.py replay
 
 `search` runs `paretail search` with all presets among the baselines, trained on the same split with the same early
 stopping, and then reads the hold-out once: for what was chosen, and for bundles that `paretail train` makes of `blend`,
 `mf`, `lightgcn` and the preset that was best in validation, each preset for the epochs that were its best there.
-`table` draws architectures uniformly and trains each in full with every seed: SET.csv beside this file has a row of
-accuracy on both parts of the validation users, p99 latency, memory, recall of cold users and coverage for each, and
-`--out` keeps the journal, so that a run that was stopped goes on. A search can then be replayed without any training.
+`table` goes on with table.csv beside this file (`table.py` says what it holds): accuracy on both parts of the validation
+users, p99 latency, memory, recall of cold users and coverage of 444 architectures on two small sets with three seeds.
+`replay` searches that table, without any training (`replay.py`).
 """
 
 import argparse
@@ -18,26 +19,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "real_sets")]
 import harness  # noqa: E402  # a benchmark is a script: the harness lies one folder up
+import replay  # noqa: E402
+import table  # noqa: E402
 from sets import SETS, Set  # noqa: E402
 
-from paretail.core.rng import rng_for  # noqa: E402
-from paretail.pipeline.config import load_config  # noqa: E402
 from paretail.pipeline.search import CHOOSING_SECONDS  # noqa: E402
-from paretail.pipeline.train import graph_of  # noqa: E402
 from paretail.retrieve.spec import PRESETS  # noqa: E402
-from paretail.search.ground import Ground  # noqa: E402
-from paretail.search.journal import Journal  # noqa: E402
-from paretail.search.space import GraphSpace  # noqa: E402
-from paretail.search.trial import Job  # noqa: E402
-from paretail.search.workers import Workers  # noqa: E402
 
-FIGURES = ("ndcg", "p99_ms", "memory_mib", "cold_recall", "coverage", "epochs", "seconds")
 TESTED = ("blend", "mf", "lightgcn")
 #: What the bundles of `TESTED` have to choose their settings in: as in the search.
 CHOOSING = f"{CHOOSING_SECONDS:.0f}s"
@@ -46,17 +38,21 @@ CHOOSING = f"{CHOOSING_SECONDS:.0f}s"
 def main() -> None:
     """Run the sets that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["search", "table"], nargs="?", default="search")
+    parser.add_argument("what", choices=["search", "table", "replay"], nargs="?", default="search")
     parser.add_argument("sets", nargs="*", choices=[*SETS, []], default=["lastfm", "retailrocket"])
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--budget", default="60m")
-    parser.add_argument("--architectures", type=int, default=400)
+    parser.add_argument("--most", type=int, help="rows that are added to the table at most")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--out", type=Path, help="keep shop.toml, bundles and journals here")
     asked = parser.parse_args()
-    for name, data, work in harness.real_sets(asked.sets, asked.out):
-        {"search": _search, "table": _table}[asked.what](name, data, work, asked)
+    if asked.what == "table":
+        print(f"{table.measure([*table.SETS], table.SEEDS, asked.most)} trained now; {table.FILE.name} is up to date")
+    if asked.what == "replay":
+        replay.record(HERE)
+    for name, data, work in harness.real_sets(asked.sets, asked.out) if asked.what == "search" else []:
+        _search(name, data, work, asked)
 
 
 def _search(name: str, data: Path, work: Path, asked: argparse.Namespace) -> None:
@@ -140,36 +136,6 @@ def _tested(bundle: Path, shop: Set, data: Path, work: Path) -> dict[str, Any]:
         f"{row['metric']}@{row['k']}": [row["mean"], row["low"], row["high"]]
         for row in rows if row["segment"] == "all" and (row["metric"], str(row["k"])) in wanted
     }  # fmt: skip
-
-
-def _table(name: str, data: Path, work: Path, asked: argparse.Namespace) -> None:
-    config = _config(SETS[name], data, work, "blend")
-    shop = load_config(config)
-    graph, question = graph_of(shop, work)
-    space = GraphSpace.of(graph, question)
-    ground = Ground.of(graph, question, 0, shop.search.exclude)  # type: ignore[arg-type]  # as _config wrote it
-    points = list(dict.fromkeys(space.sample(rng_for("benchmarks/table", 0), asked.architectures)))
-    presets = [space.place_of({"weights": space.options["weights"][0]} | point) for point in PRESETS.values()]
-    points = list(dict.fromkeys([*(point for point in presets if point is not None), *points]))
-    jobs = [Job("graph", space.settings(point), seed=seed) for seed in asked.seeds for point in points]
-    journal = Journal.open(work / "evaluations.jsonl", ground.fingerprint)
-    if not (work / "ground").exists():
-        ground.save(work / "ground")
-    with Workers(work / "ground", asked.workers) as workers:
-        new = [job for job in jobs if journal.get(job.key) is None]
-        workers.run(new, lambda job, found: journal.add(job.key, vars(job) | {"settings": dict(job.settings)}, found))
-    rows = [_row(space, point, job, journal) for job, point in zip(jobs, points * len(asked.seeds), strict=True)]
-    pl.DataFrame(rows).write_csv(HERE / f"{name}.csv", float_precision=5)
-    print(f"{name}: {len(points)} architectures x {len(asked.seeds)} seeds, {len(new)} trained now")
-
-
-def _row(space: GraphSpace, point: Any, job: Job, journal: Journal) -> dict[str, Any]:
-    found = journal.get(job.key) or {}
-    figures = {name: found.get(name) for name in FIGURES}
-    apart = float(np.mean(found["apart"])) if "apart" in found else None
-    tokens = "-".join(map(str, space.tokens(point)))
-    fields = {name: str(job.settings[name]) for name in space.fields}
-    return {"tokens": tokens, "seed": job.seed, "apart": apart, **figures, **fields, "failed": found.get("failed")}
 
 
 if __name__ == "__main__":
