@@ -19,7 +19,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "real_sets")]
 import harness  # noqa: E402  # a benchmark is a script: the harness lies one folder up
@@ -30,6 +29,7 @@ from sets import SETS, Set  # noqa: E402
 from paretail.pipeline.search import CHOOSING_SECONDS  # noqa: E402
 from paretail.retrieve.spec import PRESETS  # noqa: E402
 
+USUAL = ("lastfm", "retailrocket")
 TESTED = ("blend", "mf", "lightgcn")
 #: What the bundles of `TESTED` have to choose their settings in: as in the search.
 CHOOSING = f"{CHOOSING_SECONDS:.0f}s"
@@ -39,7 +39,7 @@ def main() -> None:
     """Run the sets that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["search", "table", "replay"], nargs="?", default="search")
-    parser.add_argument("sets", nargs="*", choices=[*SETS, []], default=["lastfm", "retailrocket"])
+    parser.add_argument("sets", nargs="*", choices=[*SETS, []], default=[])
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--budget", default="60m")
     parser.add_argument("--most", type=int, help="rows that are added to the table at most")
@@ -51,8 +51,9 @@ def main() -> None:
         print(f"{table.measure([*table.SETS], table.SEEDS, asked.most)} trained now; {table.FILE.name} is up to date")
     if asked.what == "replay":
         replay.record(HERE)
-    for name, data, work in harness.real_sets(asked.sets, asked.out) if asked.what == "search" else []:
-        _search(name, data, work, asked)
+    if asked.what == "search":
+        for name, data, work in harness.real_sets(asked.sets or USUAL, asked.out):
+            _search(name, data, work, asked)
 
 
 def _search(name: str, data: Path, work: Path, asked: argparse.Namespace) -> None:
