@@ -7,7 +7,7 @@
 `search` runs `paretail search` with all presets among the baselines, trained on the same split with the same early
 stopping, and then reads the hold-out once: for what was chosen, and for bundles that `paretail train` makes of `blend`,
 `mf`, `lightgcn` and the preset that was best in validation, each preset for the epochs that were its best there.
-`table` goes on with table.csv beside this file (`table.py` says what it holds): accuracy on both parts of the validation
+`table` goes on with table.csv beside this file (`table.py` says what it holds): accuracy on both parts of validation
 users, p99 latency, memory, recall of cold users and coverage of 444 architectures on two small sets with three seeds.
 `replay` searches that table, without any training (`replay.py`).
 """
