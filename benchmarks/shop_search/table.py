@@ -109,7 +109,7 @@ def planned(known: GraphSpace, names: list[str], seeds: tuple[int, ...]) -> Iter
 def measure(names: list[str], seeds: tuple[int, ...], most: int | None = None) -> int:
     """Train what the table does not hold yet, `most` of it at most, and return how much that was."""
     known, done, grounds = space(), known_rows(), {name: ground(name) for name in names}
-    left = [one for one in planned(known, names, seeds) if _key(one.row(known)) not in done][:most]
+    left = [one for one in planned(known, names, seeds) if key(one.row(known)) not in done][:most]
     for one in left:
         found = evaluate(grounds[one.data], one.job)
         _append(one.row(known) | _measured(found))
@@ -121,10 +121,10 @@ def known_rows(file: Path = FILE) -> dict[tuple[str, ...], dict[str, str]]:
     if not file.exists():
         return {}
     with file.open(newline="", encoding="utf-8") as text:
-        return {_key(row): row for row in csv.DictReader(text)}
+        return {key(row): row for row in csv.DictReader(text)}
 
 
-def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
+def key(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in ("data", "model", "seed", *space().fields))
 
 
