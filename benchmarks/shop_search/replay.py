@@ -1,9 +1,9 @@
 """Searches replayed on `table.csv`: what is chosen after 40 trainings, beside the preset, tuned MF and the best of all.
 
 Each search sees the validation of one seed's trainings, all in full, and tells its choice, the best of 40 by
-validation; a strategy is told of no preset beforehand. `test` is of the users kept apart, by whom nothing is chosen: the
-mean over searches, with 95 % of that mean. What is not searched has one figure for each seed. `users` is the standard
-error over users, which all figures of a set share: so differences are more certain than the figures.
+validation; a strategy is told of no preset beforehand. `test` is of the users kept apart, by whom nothing is chosen:
+the mean over searches, with 95 % of that mean. What is not searched has one figure for each seed. `users` is the
+standard error over users, which all figures of a set share: so differences are more certain than the figures.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
