@@ -23,7 +23,7 @@ def test_each_round_is_screened_and_its_best_trained_in_full(tmp_path: Path) -> 
     lab = Lab()
     found = search(tmp_path, lab)
     assert (found.stopped, len(found.trials), len(found.best)) == ("trials", 30, 30)
-    assert [job.share for job in lab.done] == [1.0, *([0.25] * 6 + [1.0] * 3) * 5]
+    assert [job.share for job in lab.done] == [1.0, *([0.25] * 6 + [1.0] * 2) * 5]
     for number in range(5):
         here = [one for one in found.trials if one.round == number]
         kept = [one.screened["ndcg"] for one in here if one.whole and one.screened]

@@ -185,7 +185,7 @@ class Loop:
         """Return the rows that are trained in full, the best after screening first."""
         worth = standing(gains(screens, self.plan.goals))
         order = [int(row) for row in np.argsort(-worth, kind="stable") if np.isfinite(worth[row])]
-        return order[: ceil(self.plan.keep * len(screens))]
+        return order[: max(1, round(self.plan.keep * len(screens)))]
 
     def _learn_ratio(self, pairs: Sequence[tuple[Measured, Measured]]) -> None:
         for screen, whole in pairs:
