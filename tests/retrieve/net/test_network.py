@@ -181,3 +181,24 @@ def test_nodes_that_moved_keep_their_weights_and_new_ones_start_among_them() -> 
 
 def training_bias(pairs: Any) -> Any:
     return 0.7 * np.log(np.maximum(np.bincount(pairs.indices, minlength=ITEMS), 1))
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"message": "gat", "combination": "concat"}, {"loss": "bpr", "bias": False}], ids=str
+)
+def test_vectors_of_few_items_are_combined_as_those_of_all(settings: dict[str, Any]) -> None:
+    shop = graph()
+    spec = GraphModelSpec.parse({**SMALL, "negatives": 3, **settings})
+    pairs = training.pairs_of(shop, spec)
+    batch = Batches(pairs, 5, spec, 0).batch(0, 0)
+
+    def told(whole: bool) -> list[torch.Tensor]:
+        network = training.network_of(shop, spec, pairs, 0)
+        assert len(network._asked(network.states(network.whole()), batch, None)[0].items) < ITEMS // 2
+        loss = network._loss(network.vectors(network.states(network.whole())), batch) if whole else network.loss(batch)
+        assert isinstance(loss, torch.Tensor)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return [loss, *(param.grad for param in network.parameters() if param.grad is not None)]
+
+    for one, other in zip(told(False), told(True), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
