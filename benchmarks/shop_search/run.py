@@ -31,7 +31,7 @@ from paretail.retrieve.spec import PRESETS  # noqa: E402
 
 USUAL = ("lastfm", "retailrocket")
 TESTED = ("blend", "mf", "lightgcn")
-#: Wide vectors, the contrast's two views more and 16 epochs take two to four times as long as the rest: not searched here.
+#: Wide vectors, the contrast's two views and 16 epochs take two to four times as long as the rest: not searched here.
 FIXED = "screen = 0.125\nkeep = 0.17\n\n[search.space]\ndim = 64\ncontrast = 0.0\nepochs = 8\n"
 #: What the bundles of `TESTED` have to choose their settings in: as in the search.
 CHOOSING = f"{CHOOSING_SECONDS:.0f}s"
