@@ -168,4 +168,5 @@ SHAPES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "live": ("live", _live),
     "goals": ("goals", _apart),
     "search": ("search", _apart),
+    "shop_search": ("shop_search", _apart),
 }

@@ -93,3 +93,26 @@ def test_accuracy_shows_each_model_with_its_errors_and_costs() -> None:
     ours = "| **blend** | Recall@20 / NDCG@20 | .1933 ± .0011 / .1609 ± .0009 | 41 s (settings given: 11 s) |"
     assert f"{ours} 2.0 GiB | 41 s |" in table
     assert "| published | LightGCN | Recall@20 | .1830 |  |  |  |" in table
+
+
+def test_the_table_of_architectures_goes_on_where_it_stopped_and_is_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(harness.__file__).parent / "shop_search"))
+    import replay
+    import table
+
+    def evaluated(ground: str, job: table.Job) -> dict[str, object]:
+        worth = 0.2 if job.settings.get("message") == "gat" else 0.1
+        return {"ndcg": worth, "apart": [worth, worth], "error": 0.01}
+
+    monkeypatch.setattr(table, "FILE", tmp_path / "table.csv")
+    monkeypatch.setattr(table, "ground", str)
+    monkeypatch.setattr(table, "evaluate", evaluated)
+    monkeypatch.setattr(replay, "SEARCHES", 2)
+    assert [table.measure(["planted"], (0,), most) for most in (3, 60, 0)] == [3, 60, 0]
+    assert len(table.known_rows()) == 63
+    told = {row["model"]: row for row in replay.compared("planted")}
+    assert told["hybrid, best of 40"]["test"].startswith("0.2000")
+    assert told["mf, tuned"]["validation"] == "0.1000"
+    assert table.measure(["planted"], (0,)) == len(table.RIVALS) + 444 - 63

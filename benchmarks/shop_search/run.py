@@ -67,12 +67,33 @@ def _search(name: str, data: Path, work: Path, asked: argparse.Namespace) -> Non
         command = [harness.PARETAIL, "search", "--config", config, "--out", out, "--trials", asked.trials, "--budget"]
         command += [asked.budget, "--seed", seed, "--workers", asked.workers, "--json"]
         told = json.loads(harness.meter([*map(str, command)], work).printed)
-        tests = {"chosen": _tested(out / "bundle", SETS[name], data, work)}
+        tests = {told["chosen"]["name"]: _tested(out / "bundle", SETS[name], data, work)}
         for rival, epochs in _presets(told).items():
             tests[rival] = _tested(_bundle(rival, epochs, SETS[name], data, work, seed), SETS[name], data, work)
-        rows.append({"seed": seed, "cpu_s": _worked(out), "told": _told(told), "tests": tests})
-        print(json.dumps(rows[-1], indent=1), flush=True)
+        about |= {f"search {seed}": _how(told, out)}
+        rows += [_row(seed, one, one["name"] == told["chosen"]["name"], tests) for one in told["rivals"]]
+        print(json.dumps([about[f"search {seed}"], rows], indent=1), flush=True)
     harness.record(HERE, f"search {name}", about, rows)
+
+
+def _how(told: dict[str, Any], out: Path) -> dict[str, Any]:
+    """Return how the search went: what was chosen, and what it took."""
+    trained = sum(one["trained"] is not None for one in told["trials"])
+    return {"chosen": told["chosen"]["settings"], "stopped": told["stopped"], "trials": len(told["trials"]),
+            "trained": trained, "minutes": round(told["seconds"] / 60, 1), "cpu_s": _worked(out)}  # fmt: skip
+
+
+def _row(seed: int, one: dict[str, Any], chosen: bool, tests: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
+    """Return a line of the table: validation, users kept apart, and the hold-out with its intervals of 95 %."""
+    whole, ahead = one["trained"] or {}, one["chosen_ahead"]
+    test, metrics = tests.get(one["name"], {}), dict.fromkeys(metric for told in tests.values() for metric in told)
+    return {
+        "seed": seed, "model": f"chosen: {one['name']}" if chosen else one["name"],
+        "validation ndcg@20": f"{whole['ndcg']:.4f} ± {whole['error']:.4f}" if "ndcg" in whole else "",
+        "kept apart": f"{one['apart']:.4f}" if one["apart"] is not None else "",
+        "chosen ahead there by": "{:+.4f} ± {:.4f}".format(*ahead) if ahead else "",
+        **{f"hold-out {name}": "{:.4f} ({:.4f} to {:.4f})".format(*test[name]) if test else "" for name in metrics},
+    }  # fmt: skip
 
 
 def _worked(out: Path) -> float:
@@ -99,19 +120,6 @@ def _bundle(rival: str, epochs: int | None, shop: Set, data: Path, work: Path, s
     if not bundle.exists():
         harness.meter([harness.PARETAIL, "train", *where], work)
     return bundle
-
-
-def _told(told: dict[str, Any]) -> dict[str, Any]:
-    rivals = {
-        one["name"]: {
-            "ndcg": (one["trained"] or {}).get("ndcg"), "apart": one["apart"], "chosen_ahead": one["chosen_ahead"]
-        }
-        for one in told["rivals"]
-    }  # fmt: skip
-    trained = sum(one["trained"] is not None for one in told["trials"])
-    return {"chosen": told["chosen"]["name"], "settings": told["chosen"]["settings"], "stopped": told["stopped"],
-            "minutes": round(told["seconds"] / 60, 1), "trials": len(told["trials"]), "trained": trained,
-            "validation": told["chosen"]["trained"]["ndcg"], "rivals": rivals}  # fmt: skip
 
 
 def _config(shop: Set, data: Path, work: Path, model: str) -> Path:

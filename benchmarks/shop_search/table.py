@@ -13,6 +13,7 @@ import csv
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,6 +84,7 @@ class Trained:
         return {"data": self.data, "model": self.job.model, "seed": self.job.seed, **empty, **told}
 
 
+@cache
 def space() -> GraphSpace:
     """Return the space of the table."""
     return GraphSpace(SPACE)
@@ -116,11 +118,11 @@ def measure(names: list[str], seeds: tuple[int, ...], most: int | None = None) -
     return len(left)
 
 
-def known_rows(file: Path = FILE) -> dict[tuple[str, ...], dict[str, str]]:
+def known_rows() -> dict[tuple[str, ...], dict[str, str]]:
     """Return the rows of the table by what was trained."""
-    if not file.exists():
+    if not FILE.exists():
         return {}
-    with file.open(newline="", encoding="utf-8") as text:
+    with FILE.open(newline="", encoding="utf-8") as text:
         return {key(row): row for row in csv.DictReader(text)}
 
 
