@@ -32,6 +32,7 @@ from paretail.retrieve.spec import PRESETS  # noqa: E402
 USUAL = ("lastfm", "retailrocket")
 TESTED = ("blend", "mf", "lightgcn")
 #: Wide vectors, the contrast's two views and 16 epochs take two to four times as long as the rest: not searched here.
+ALONE = "[rank]\nenabled = false\n\n"
 FIXED = "screen = 0.125\nkeep = 0.17\n\n[search.space]\ndim = 64\ncontrast = 0.0\nepochs = 8\n"
 #: What the bundles of `TESTED` have to choose their settings in: as in the search.
 CHOOSING = f"{CHOOSING_SECONDS:.0f}s"
@@ -131,7 +132,7 @@ def _config(shop: Set, data: Path, work: Path, model: str) -> Path:
     protocol = shop.protocols[-1].exclude
     mode = protocol if protocol in ("all", "none") else "target"
     baselines = json.dumps(["blend", "mf", *(preset for preset in PRESETS if preset != "mf")])
-    text = f'\n[model]\nname = "{model}"\n\n[search]\nexclude = "{mode}"\nbaselines = {baselines}\n{FIXED}'
+    text = f'\n[model]\nname = "{model}"\n\n{ALONE}[search]\nexclude = "{mode}"\nbaselines = {baselines}\n{FIXED}'
     config.write_text(config.read_text(encoding="utf-8") + text, encoding="utf-8")
     return config
 
