@@ -1,6 +1,6 @@
 """What agents are worth: CartPole, the shop with boredom, an environment that the package does not know, speed.
 
-    python benchmarks/agents/run.py cartpole shop foreign speed [--seeds 0 1 2 3 4] [--steps 100000] [--agents
+    python benchmarks/agents/run.py cartpole shop foreign speed logs [--seeds 0 1 2 3 4] [--steps 100000] [--agents
     ppo]
 
 `shop`: the frozen preset (slates of 10 of 1,000 items); an agent learns on half of the users of shops 21 to 25, one a
@@ -24,6 +24,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 import foreign  # noqa: E402  # a benchmark is a script: the harness lies one folder up
 import harness  # noqa: E402
+import logs  # noqa: E402
 
 from paretail.policy.agents import AGENTS  # noqa: E402
 from paretail.sim import preset  # noqa: E402
@@ -43,6 +44,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--agents", nargs="+", default=["ppo", "dqn"])
+    parser.add_argument("--visits", type=int, default=2000, help="visits of the log")
+    parser.add_argument("--keep", type=Path, help="a folder where each seed's figures of `logs` are kept")
     asked = parser.parse_args()
     for part in asked.parts:
         about = harness.circumstances()
@@ -167,7 +170,7 @@ def figure(values: np.ndarray) -> str:
     return f"{values.mean():.2f} ± {1.96 * values.std() / len(values) ** 0.5:.2f}"
 
 
-PARTS = {"cartpole": cartpole, "shop": shop, "foreign": away, "speed": speed}
+PARTS = {"cartpole": cartpole, "shop": shop, "foreign": away, "speed": speed, "logs": logs.rows}
 
 if __name__ == "__main__":
     main()

@@ -1,6 +1,9 @@
 """`paretail learn`: an agent that learns over sessions."""
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 
 def learn(
@@ -8,36 +11,48 @@ def learn(
     out: Path,
     agent: str = "ppo",
     env: str = "sim",
-    steps: int = 100_000,
+    steps: int | None = None,
     minutes: float = 0.0,
     seed: int = 0,
-    stretch: int = 10_000,
+    stretch: int | None = None,
     patience: int = 5,
     visits: int = 250,
+    bundle: Path | None = None,
+    log: Path | None = None,
+    k: Annotated[int, Parameter(name=["-k", "--k"])] = 10,
     json: bool = False,
 ) -> None:
-    """Learn an agent in the simulated shop, judge it on users that it did not learn on, and keep the best.
+    """Learn an agent in the simulated shop or from a log, judge it on users that it did not learn on, keep the best.
 
     Parameters
     ----------
     out
         A folder: the best agent goes to OUT/agent, the report to OUT/report.html. A run that stands there goes on.
     agent
-        `ppo`, `dqn` or `reinforce`.
+        `ppo`, `dqn` or `reinforce`, which learn by trying; `cql`, `bcq` or `iql`, which learn from logs.
     env
-        `sim`: the shop with boredom, slates of 10 of 1,000 items, in its frozen settings.
+        `sim`: the shop with boredom, slates of 10 of 1,000 items, in its frozen settings, or for agents that learn from
+        logs, a log of 2,000 visits to it. `logs`: the shop's own log.
     steps
-        Slates shown while learning, at most.
+        At most so many slates shown while learning (by default 100,000), or steps of the optimiser for agents that
+        learn from logs (300).
     minutes
         Minutes that learning may take; 0: no bound.
     seed
         Seed of the shop and of learning.
     stretch
-        Slates between two looks at held-out visits.
+        Steps between two looks at held-out visits; by default 10,000, or 100 for agents that learn from logs.
     patience
         Looks without a better one after which learning ends.
     visits
-        Held-out visits of a look.
+        Held-out visits of a look, in the simulated shop.
+    bundle
+        With `--env logs`: the bundle whose answers the log is of.
+    log
+        With `--env logs`: events of what was shown, that the bundle was not trained on: impressions with request_id and
+        position, and what followed.
+    k
+        With `--env logs`: the length of the slates; lists of fewer items are left out.
     json
         Print how it went as JSON.
     """
@@ -45,10 +60,13 @@ def learn(
     from paretail.cli.terminal import out as console
     from paretail.cli.terminal import print_json, progress
     from paretail.core.files import check_writable
-    from paretail.pipeline.learning import Asked
+    from paretail.pipeline.learning import FROM_LOGS, STEPS, STRETCH, Asked
     from paretail.pipeline.learning import learn as run
 
-    asked = Asked(agent, env, steps, minutes, seed, stretch, patience, visits)
+    logs = agent in FROM_LOGS
+    steps, stretch = (STEPS[logs] if steps is None else steps), (STRETCH[logs] if stretch is None else stretch)
+    served, shown = (None if path is None else str(path) for path in (bundle, log))
+    asked = Asked(agent, env, steps, minutes, seed, stretch, patience, visits, served, shown, k)
     asked.check()
     check_writable(out)
     with progress() as tell:

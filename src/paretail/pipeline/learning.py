@@ -1,12 +1,14 @@
-"""Learning an agent in the simulated shop: rounds, a look at held-out visits now and then, and the best agent kept.
+"""Learning an agent: rounds, a look at held-out visits now and then, and the best agent kept.
 
-The agent learns on one half of the shop's users; after each stretch of `stretch` steps the other half judges it, the
-same visits with the same luck each time. The best agent so far is written whole, with all that learning on needs; the
-newest one beside it, so that a run that was stopped goes on where it was. Learning ends after its steps or minutes, or
-where `patience` stretches brought nothing better.
+The agent learns in the simulated shop or from a log (`grounds.py`), on one half of the users; after each stretch of
+`stretch` steps the other half judges it, in the simulated shop by the same visits with the same luck each time. The
+best agent so far is written whole, with all that learning on needs; the newest one beside it, so that a run that was
+stopped goes on where it was. Learning ends after its steps or minutes, or where `patience` stretches brought nothing
+better.
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
@@ -16,25 +18,29 @@ from typing import Any, Final
 from paretail.core.errors import Problem, UsageError, nearest
 from paretail.core.files import atomic_file
 from paretail.core.progress import Progress, silent
+from paretail.pipeline.grounds import Ground, Logged, Simulated
 from paretail.pipeline.training_page import STYLE
 
 #: Agents that can be learned, and where.
-NAMES: Final = ("dqn", "ppo", "reinforce")
-PLACES: Final = ("sim",)
-LANES: Final = 8
+NAMES: Final = ("bcq", "cql", "dqn", "iql", "ppo", "reinforce")
+PLACES: Final = ("logs", "sim")
+#: Those that learn from logs; steps and stretch of theirs are optimiser steps, of the others slates shown.
+FROM_LOGS: Final = ("bcq", "cql", "iql")
+STEPS: Final = {True: 300, False: 100_000}
+STRETCH: Final = {True: 100, False: 10_000}
 _BARS: Final = "▁▂▃▄▅▆▇█"
 
 
 #: What those are with whom an agent is compared.
 RIVALS: Final = {
     "popular": "what most people like", "relevant": "greed that knows the true relevance",
-    "rested": "greed that knows it, and rests what was shown",
+    "rested": "greed that knows it, and rests what was shown", "log": "the visits of the log",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be learned, and for how long; `minutes` 0 is no bound."""
+    """What is to be learned, and for how long; `minutes` 0 is no bound. `bundle`, `log` and `k` are those of logs."""
 
     agent: str = "ppo"
     env: str = "sim"
@@ -44,6 +50,9 @@ class Asked:
     stretch: int = 10_000
     patience: int = 5
     visits: int = 250
+    bundle: str | None = None
+    log: str | None = None
+    k: int = 10
 
     def check(self) -> None:
         """Raise UsageError for what cannot be asked (AGENT-11)."""
@@ -51,7 +60,7 @@ class Asked:
             Problem("AGENT-11", f"--{name} {value!r}", f"Expected {nearest(value, there)}", "Correct the name")
             for name, value, there in (("agent", self.agent, NAMES), ("env", self.env, PLACES)) if value not in there
         ]  # fmt: skip
-        numbers = {name: getattr(self, name) for name in ("steps", "stretch", "patience", "visits")}
+        numbers = {name: getattr(self, name) for name in ("steps", "stretch", "patience", "visits", "k")}
         problems += [
             Problem("AGENT-11", f"--{name} {value}", "Expected 1 or more", "Correct the number")
             for name, value in numbers.items() if value < 1
@@ -60,13 +69,31 @@ class Asked:
             problems.append(
                 Problem("AGENT-11", f"--minutes {self.minutes}", "Expected 0 or more", "Correct the number")
             )
+        if self.env == "logs" and self.agent in NAMES and self.agent not in FROM_LOGS:
+            found = f"--agent {self.agent} --env logs"
+            problems.append(
+                Problem("AGENT-11", found, f"Expected one of {', '.join(FROM_LOGS)}: others learn by trying",
+                        "Learn it with --env sim, or take another agent")
+            )  # fmt: skip
+        if (self.env == "logs") != (self.bundle is not None and self.log is not None):
+            found = f"--env {self.env} with --bundle {self.bundle} and --log {self.log}"
+            problems.append(
+                Problem("AGENT-11", found, "Expected both with --env logs, and none with --env sim",
+                        "Give the bundle that answered, and the events of what it showed")
+            )  # fmt: skip
         if problems:
             raise UsageError(problems)
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """What two calls must agree in to be one run."""
+        mine = {"agent": self.agent, "env": self.env, "seed": self.seed, "stretch": self.stretch}
+        return mine if self.env == "sim" else mine | {"bundle": self.bundle, "log": self.log, "k": self.k}
 
 
 @dataclass(frozen=True)
 class Look:
-    """What the agent was worth on held-out visits after so many steps; ± is a standard error."""
+    """What the agent was worth on held-out visits after so many steps; ± is a standard error. NaN: no log tells."""
 
     steps: int
     seconds: float
@@ -85,10 +112,12 @@ class Learned:
     best: int
     stopped: str
     rivals: dict[str, float]
+    judged: str = ""
+    users: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as plain values."""
-        return asdict(self)
+        return _plain(asdict(self))  # type: ignore[no-any-return]  # of a dict, a dict
 
 
 def learn(asked: Asked, out: Path, progress: Progress = silent) -> Learned:
@@ -96,22 +125,10 @@ def learn(asked: Asked, out: Path, progress: Progress = silent) -> Learned:
 
     Raises UsageError (AGENT-11) for what cannot be asked or where `out` holds a run of another kind.
     """
-    from paretail.policy.agents import AGENTS
-    from paretail.sim import preset
-    from paretail.sim.environment import ShopVectorEnv
-    from paretail.sim.rivals import Popular, Relevant, Rested
-    from paretail.sim.rollout import mean_se, rollout
-
     asked.check()
-    shop = preset.frozen_shop(asked.seed)
-    env = ShopVectorEnv(LANES, shop, preset.REWARD, preset.learners(shop))
-    judges, began = preset.judges(shop), monotonic()
-    looks = _before(asked, out)
-    kind = AGENTS[asked.agent]
-    if looks:
-        agent: Any = kind.load(out / "newest")
-    else:
-        agent = kind(env.single_observation_space, env.item_vectors, shop.config.slots)
+    looks, began = _before(asked, out), monotonic()
+    ground = _ground(asked, progress)
+    agent = ground.load(out / "newest") if looks else ground.new()
     stopped = _due(asked, looks, began)
     while stopped is None:
         first = agent.steps
@@ -121,9 +138,8 @@ def learn(asked: Asked, out: Path, progress: Progress = silent) -> Learned:
             progress(f"{told.steps:,} steps, visits of learning {told.mean_return or 0:.2f}  {before}", at)
 
         steps = min(asked.stretch, asked.steps - first)
-        told = agent.learn(env, steps, seed=asked.seed * 10_000 + len(looks), progress=tell)
-        played = rollout(shop, agent.crowd(), asked.visits, asked.seed, preset.REWARD, judges)
-        reward, se = mean_se(played.reward)
+        told = agent.learn(ground.source, steps, seed=asked.seed * 10_000 + len(looks), progress=tell)
+        reward, se = ground.value(agent)
         figures = dict(told[-1].figures) if told else {}
         seconds = (looks[-1].seconds if looks else 0.0) + (told[-1].seconds if told else 0.0)
         looks = [*looks, Look(agent.steps, round(seconds, 1), reward, se, agent.mean_return, figures)]
@@ -132,11 +148,7 @@ def learn(asked: Asked, out: Path, progress: Progress = silent) -> Learned:
         agent.save(out / "newest")
         _note(out, asked, looks)
         stopped = _due(asked, looks, began)
-    found = {
-        rival.__name__.lower(): float(rollout(shop, rival(shop), asked.visits, asked.seed, users=judges).reward.mean())
-        for rival in (Popular, Relevant, Rested)
-    }
-    learned = Learned(asked, tuple(looks), _best(looks), stopped, found)
+    learned = Learned(asked, tuple(looks), _best(looks), stopped, ground.rivals(), ground.judged, _users(ground))
     with atomic_file(out / "report.html") as aside:
         aside.write_text(page(learned), encoding="utf-8")
     with atomic_file(out / "report.json") as aside:
@@ -144,18 +156,49 @@ def learn(asked: Asked, out: Path, progress: Progress = silent) -> Learned:
     return learned
 
 
+def _ground(asked: Asked, progress: Progress) -> Ground:
+    if asked.env == "sim":
+        return Simulated(asked.agent, asked.seed, asked.visits, progress)
+    assert asked.bundle is not None
+    assert asked.log is not None
+    return Logged(asked.agent, asked.seed, Path(asked.bundle), Path(asked.log), asked.k, progress)
+
+
+def _users(ground: Ground) -> dict[str, Any] | None:
+    """Return how the model of users that judges on a log is calibrated, on visits that it was not fitted to."""
+    if not isinstance(ground, Logged):
+        return None
+    return {name: [asdict(one) for one in bins] for name, bins in ground.judge.calibration.items()}
+
+
 def curve(looks: list[Look]) -> str:
     """Return the held-out rewards so far as a line of bars, and the newest."""
     if not looks:
         return ""
-    values = [look.reward for look in looks][-40:]
+    values = [look.reward for look in looks if not math.isnan(look.reward)][-40:]
+    if not values:
+        return "no value that the log can tell"
     low, high = min(values), max(values)
     bars = "".join(_BARS[int(7 * (value - low) / (high - low))] if high > low else _BARS[3] for value in values)
     return f"held out {bars} {values[-1]:.2f}"
 
 
 def _best(looks: list[Look]) -> int:
-    return max(range(len(looks)), key=lambda number: looks[number].reward)
+    return max(range(len(looks)), key=lambda number: _rank(looks[number], number))
+
+
+def _rank(look: Look, number: int) -> tuple[float, int]:
+    """Return what the best look has most of; where no log tells, the newest counts as the best."""
+    return (-math.inf, number) if math.isnan(look.reward) else (look.reward, -number)
+
+
+def _plain(values: Any) -> Any:
+    """Return values with None in the place of what is no number."""
+    if isinstance(values, dict):
+        return {name: _plain(value) for name, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_plain(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
 def _due(asked: Asked, looks: list[Look], began: float) -> str | None:
@@ -174,17 +217,15 @@ def _before(asked: Asked, out: Path) -> list[Look]:
     if not (out / "run.json").exists():
         return []
     kept = json.loads((out / "run.json").read_text(encoding="utf-8"))
-    mine = {"agent": asked.agent, "env": asked.env, "seed": asked.seed, "stretch": asked.stretch}
-    if kept["asked"] != mine:
+    if kept["asked"] != asked.run:
         found = f"{out} holds a run of {kept['asked']}"
-        raise UsageError(Problem("AGENT-11", found, f"Expected none, or one of {mine}", "Choose another folder"))
+        raise UsageError(Problem("AGENT-11", found, f"Expected none, or one of {asked.run}", "Choose another folder"))
     return [Look(**look) for look in kept["looks"]]
 
 
 def _note(out: Path, asked: Asked, looks: list[Look]) -> None:
-    mine = {"agent": asked.agent, "env": asked.env, "seed": asked.seed, "stretch": asked.stretch}
     with atomic_file(out / "run.json") as aside:
-        aside.write_text(json.dumps({"asked": mine, "looks": [asdict(look) for look in looks]}), encoding="utf-8")
+        aside.write_text(json.dumps({"asked": asked.run, "looks": [asdict(look) for look in looks]}), encoding="utf-8")
 
 
 def page(learned: Learned) -> str:
@@ -212,9 +253,24 @@ def page(learned: Learned) -> str:
     )
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-        f"<h1>{escape(title)}</h1><p>Mean reward of a visit ± 95 %, all on the same held-out visits. The best look was "
-        f"chosen on them too: new visits bring a little less.</p><table>{table}</table>"
+        f"<h1>{escape(title)}</h1><p>{escape(learned.judged)} The best look was chosen on them too: new visits bring a "
+        f"little less. A value is nan where a guard refuses it.</p><table>{table}</table>"
         f"<h2>Curves, by stretch of {asked.stretch:,} steps</h2>{drawn}"
         f"<h2>Losses and scales</h2><table><tr><th>steps</th><th>held out</th><th>figures</th></tr>{scales}</table>"
-        "</html>\n"
+        f"{_calibration(learned.users)}</html>\n"
+    )
+
+
+def _calibration(users: dict[str, Any] | None) -> str:
+    """Return how far the model of users is to be believed, as a table."""
+    if users is None:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(what)}</td><td>{one['count']:,}</td><td>{one['predicted']:.3f}</td>"
+        f"<td>{one['happened']:.3f}</td></tr>"
+        for what, bins in users.items() for one in bins
+    )  # fmt: skip
+    return (
+        "<h2>The model of users, on visits that it was not fitted to</h2><table><tr><th>what</th><th>cases</th>"
+        f"<th>predicted</th><th>happened</th></tr>{rows}</table>"
     )

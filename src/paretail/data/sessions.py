@@ -1,0 +1,95 @@
+"""Logged sessions: decisions in their order, what was seen before and after each, what was shown and what it brought.
+
+The contract between whoever logs (a simulator, a shop's store) and whoever learns or evaluates from logs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretail.core.errors import DataError, Problem
+
+Columns = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class SessionLog:
+    """Decisions, session by session and each in its order; every array has one row a decision.
+
+    `seen` and `after` are the parts of the observation before and after; `rows[decisions, slots]` what was shown, best
+    position first; `clicks` which of it was clicked; `propensity` the probability of each slot's item given those above
+    it, NaN where unknown. `ended` is true where the session ended with the decision, false on a last decision after
+    which nobody looked on. Raises DataError (SESS-01).
+    """
+
+    session: NDArray[np.int64]
+    user: NDArray[np.int64]
+    seen: Columns
+    after: Columns
+    rows: NDArray[np.int64]
+    clicks: NDArray[np.float32]
+    propensity: NDArray[np.float64]
+    reward: NDArray[np.float64]
+    ended: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        columns = {name: value for name, value in vars(self).items() if name not in ("seen", "after")}
+        columns |= {
+            f"{side}/{name}": value for side in ("seen", "after") for name, value in getattr(self, side).items()
+        }
+        lengths = {name: len(value) for name, value in columns.items()}
+        problems = []
+        if len(set(lengths.values())) != 1 or not len(self.session):
+            problems.append(_wrong(f"columns of {lengths} decisions", "as many in each, and one at least"))
+        elif (np.diff(self.session) < 0).any():
+            problems.append(_wrong("decisions of one session do not stand together", "session by session, in order"))
+        bad = ~np.isfinite(self.reward)
+        if bad.any():
+            problems.append(_wrong(f"{bad.sum():,} rewards that are no numbers (first: {bad.argmax():,})", "numbers"))
+        if self.rows.ndim != 2 or self.rows.shape != self.clicks.shape or self.rows.shape != self.propensity.shape:
+            shapes = f"rows {self.rows.shape}, clicks {self.clicks.shape}, propensity {self.propensity.shape}"
+            problems.append(_wrong(shapes, "[decisions, slots] in each"))
+        if problems:
+            raise DataError(problems)
+
+    def __len__(self) -> int:
+        return len(self.session)
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """The row of the first decision of each session."""
+        return np.flatnonzero(np.r_[True, np.diff(self.session) != 0])
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """How many decisions each session has."""
+        return np.asarray(np.diff(np.r_[self.starts, len(self)]), np.int64)
+
+    @property
+    def returns(self) -> NDArray[np.float64]:
+        """The sum of rewards of each session."""
+        return np.asarray(np.add.reduceat(self.reward, self.starts))
+
+    def pick(self, sessions: NDArray[np.bool_]) -> Self:
+        """Return some sessions, by a mask over all of them."""
+        which = np.repeat(sessions, self.lengths)
+        if not which.any():
+            raise DataError(_wrong("a part of the log without a session", "one session at least"))
+        parts: dict[str, Any] = {
+            name: {key: value[which] for key, value in getattr(self, name).items()} for name in ("seen", "after")
+        }
+        columns = {name: value[which] for name, value in vars(self).items() if name not in parts}
+        return type(self)(**columns, **parts)
+
+    def halves(self) -> tuple[Self, Self]:
+        """Return two parts of about as many users each, none of whom is in both."""
+        users = np.unique(self.user)
+        first = np.isin(self.user[self.starts], users[: len(users) // 2])
+        return self.pick(first), self.pick(~first)
+
+
+def _wrong(found: str, expected: str) -> Problem:
+    return Problem("SESS-01", f"the sessions have {found}", f"Expected {expected}", "Correct the log, or log anew")

@@ -1,0 +1,171 @@
+"""A shop's visits as sessions that agents learn from: lists by request in their order, and what followed from each.
+
+A visit is a run of a user's lists of which none follows more than 30 minutes after the one before. It ended with its
+last list, unless the log ends before that could be known. Items are vectors of what the shop knows:
+
+    [16 components of who had what | log of how many had it | log price | a column for each category]
+
+and a user is the mean of the first 18 over the newest `NEWEST` items turned to before the visit, with the log of how
+many. The reward of a list is clicks + purchases.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from paretail.core.eigen import eigenpairs
+from paretail.core.errors import DataError, Problem
+from paretail.core.rng import rng_for
+from paretail.data.attribution import following, outcomes, window_ms
+from paretail.data.kinds import NOT_TARGETS
+from paretail.data.sessions import SessionLog
+from paretail.data.types import Events, History
+from paretail.pipeline.recommender import Recommender
+from paretail.pipeline.wares import codes
+from paretail.rank.config import RankConfig
+
+GAP_MS: Final = 30 * 60_000
+COMPONENTS: Final = 16
+#: Items of a user's past that are looked at.
+NEWEST: Final = 50
+#: More categories than this are left out: the items' groups are then found by their components.
+MOST_CATEGORIES: Final = 128
+FEWEST_SESSIONS: Final = 20
+_LARGEST: Final = 10.0
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Wares:
+    """Items as agents see them, `vectors[items, features]`, of which the first `leading` describe users too."""
+
+    vectors: Values
+    leading: int
+
+    @classmethod
+    def of(cls, recommender: Recommender) -> "Wares":
+        """Return what a bundle knows of its items."""
+        history, items = recommender.history, recommender.catalogue
+        had = _had(history, len(recommender.items))
+        components = eigenpairs(had, COMPONENTS, 2, rng_for("pipeline/sessions", 0)).vectors
+        components = components * np.sqrt(len(recommender.items))
+        known = [components, _scaled(np.log1p(np.asarray(had.sum(axis=0)).ravel()))[:, None]]
+        if "price_minor" in items.columns:
+            price = items["price_minor"].cast(pl.Float64).fill_null(strategy="mean").fill_null(0).to_numpy()
+            known.append(_scaled(np.log1p(np.maximum(price, 0)))[:, None])
+        leading = sum(column.shape[1] for column in known)
+        vectors = np.hstack([*known, _categories(items)])
+        return cls(np.clip(vectors, -_LARGEST, _LARGEST).astype(np.float32), leading)
+
+    @property
+    def width(self) -> int:
+        """How many numbers describe a user."""
+        return self.leading + 1
+
+    def user(self, rows: NDArray[np.integer]) -> Values:
+        """Return what somebody is who turned to these items, the newest last."""
+        newest = rows[-NEWEST:]
+        if not len(newest):
+            return np.zeros(self.width, np.float32)
+        mean = self.vectors[newest, : self.leading].mean(axis=0)
+        return np.append(mean, np.log1p(len(rows)) / 3).astype(np.float32)
+
+
+def sessions_of(recommender: Recommender, events: Events, slots: int, wares: Wares) -> SessionLog:
+    """Return the visits of a log that the bundle was not trained on; lists of fewer than `slots` items are left out.
+
+    Raises DataError (SESS-02) where there are too few.
+    """
+    lists = _lists(recommender, events, slots)
+    if lists.height == 0 or lists["session"].n_unique() < FEWEST_SESSIONS:
+        found = f"the log has {lists['session'].n_unique() if lists.height else 0} visits with lists of {slots} items"
+        raise DataError(
+            Problem("SESS-02", found, f"Expected {FEWEST_SESSIONS} at least: impressions with request_id and position",
+                    "Log what is shown, for longer, or ask for shorter slates (-k)")
+        )  # fmt: skip
+    rows, clicks = (np.stack(lists[name].to_list()) for name in ("rows", "clicks"))
+    session = lists["session"].to_numpy().astype(np.int64)
+    began = np.r_[True, np.diff(session) != 0]
+    last = np.r_[began[1:], True]
+    before = np.where(began[:, None], -1, np.roll(rows, 1, axis=0))
+    clicked = np.where(began[:, None], 0, np.roll(clicks, 1, axis=0)).astype(np.int8)
+    user = _users(recommender, events, lists, began, wares)
+    open_still = lists["ts_ms"].to_numpy() + GAP_MS > int(events.frame["ts_ms"].max() or 0)  # type: ignore[arg-type]  # milliseconds
+    seen: dict[str, NDArray[Any]] = {"user": user, "slate": before.astype(np.int64), "clicked": clicked}
+    after: dict[str, NDArray[Any]] = {"user": user, "slate": rows.astype(np.int64), "clicked": clicks.astype(np.int8)}
+    propensity = np.array(lists["propensity"].to_list(), np.float64)
+    return SessionLog(
+        session, lists["user"].to_numpy().astype(np.int64), seen, after, rows.astype(np.int64),
+        clicks.astype(np.float32), propensity, lists["reward"].to_numpy().astype(np.float64), last & ~open_still,
+    )  # fmt: skip
+
+
+def _lists(recommender: Recommender, events: Events, slots: int) -> pl.DataFrame:
+    """Return one row a whole list, visit by visit: session, user, ts_ms, rows, clicks, propensity, reward."""
+    shown = events.frame.filter((pl.col("kind") == "impression") & pl.col("position").is_between(1, slots))
+    shown = shown.filter(pl.col("request_id").is_not_null()).with_row_index("impression")
+    hours = RankConfig.parse(recommender.manifest.config.get("rank", {}), "the bundle").attribution_hours
+    followed = outcomes(shown, following([events.frame]), window_ms(hours))
+    joined = shown.join(followed, on="impression", how="left", maintain_order="left").with_columns(
+        row=pl.Series(recommender.items.rows(shown["item_id"])),
+        click=(pl.col("clicked") | pl.col("carted") | pl.col("purchased")).fill_null(False).cast(pl.Float32),
+        bought=pl.col("purchased").fill_null(False).cast(pl.Float64), odds=pl.col("propensity").fill_null(np.nan),
+    )  # fmt: skip
+    lists = joined.sort("position").group_by("request_id", "user_id", maintain_order=True).agg(
+        pl.col("ts_ms").min(), rows="row", clicks="click", propensity="odds",
+        reward=pl.col("click").sum().cast(pl.Float64) + pl.col("bought").sum(),
+    )  # fmt: skip
+    whole = lists.filter((pl.col("rows").list.len() == slots) & (pl.col("rows").list.min() >= 0))
+    gap = (pl.col("ts_ms").diff().over("user_id") > GAP_MS).fill_null(True)
+    whole = whole.sort("user_id", "ts_ms", "request_id").with_columns(fresh=gap)
+    user = pl.col("user_id").rank("dense").cast(pl.Int64)
+    return whole.with_columns(session=pl.col("fresh").cum_sum(), user=user)
+
+
+def _users(recommender: Recommender, events: Events, lists: pl.DataFrame, began: NDArray[np.bool_],
+           wares: Wares) -> Values:  # fmt: skip
+    """Return who each list is for: what the user did before the visit, in the bundle and in the log."""
+    done = events.frame.filter(~pl.col("kind").is_in(list(NOT_TARGETS))).sort("ts_ms")
+    done = done.with_columns(row=pl.Series(recommender.items.rows(done["item_id"]))).filter(pl.col("row") >= 0)
+    live = {str(key[0]): part for key, part in done.partition_by("user_id", as_dict=True).items()}
+    history, found = recommender.history, np.zeros((lists.height, wares.width), np.float32)
+    wishes = np.array([kind not in NOT_TARGETS for kind in history.kinds] or [False])
+    for place in np.flatnonzero(began).tolist():
+        user_id, now = lists["user_id"][place], int(lists["ts_ms"][place])
+        row = recommender.users.row(user_id)
+        start, end = (history.indptr[row], history.indptr[row + 1]) if row >= 0 else (0, 0)
+        past = history.item_idx[start:end][wishes[history.kind[start:end]]]
+        if (mine := live.get(user_id)) is not None:
+            past = np.concatenate([past, mine.filter(pl.col("ts_ms") < now)["row"].to_numpy()])
+        found[place] = wares.user(past)
+    first = np.maximum.accumulate(np.where(began, np.arange(lists.height), 0))
+    return np.asarray(found[first], np.float32)
+
+
+def _had(history: History, items: int) -> sparse.csr_array:
+    """Return who turned to what, 1 for each pair."""
+    wishes = np.array([kind not in NOT_TARGETS for kind in history.kinds] or [False])
+    kept = history.where(wishes[history.kind])
+    cells = (np.ones(len(kept.item_idx), np.float32), (kept.user_idx, kept.item_idx))
+    matrix = sparse.csr_array(sparse.coo_array(cells, (history.users, items)))
+    matrix.data[:] = 1.0
+    return matrix
+
+
+def _categories(items: pl.DataFrame) -> Values:
+    if "category" not in items.columns:
+        return np.zeros((items.height, 0), np.float32)
+    found = codes(items["category"]) + 1
+    count = int(found.max(initial=0)) + 1
+    return (
+        np.eye(count, dtype=np.float32)[found] if count <= MOST_CATEGORIES else np.zeros((items.height, 0), np.float32)
+    )
+
+
+def _scaled(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    spread = float(values.std())
+    return np.asarray((values - values.mean()) / (spread if spread > 0 else 1.0), np.float64)
