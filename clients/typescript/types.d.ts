@@ -474,6 +474,8 @@ export interface RecommendAnswer {
   experiment?: string | null;
   /** The arm that the user is in. */
   arm?: string | null;
+  /** The agent that filled the list; none: greedy. */
+  policy?: string | null;
 }
 
 /** A list for somebody. */
@@ -520,6 +522,8 @@ export interface RecommendRequest {
   goals?: Goals | null;
   /** With `goals` or `slate`: the share of expected clicks that drawing the slate at random, near the best, may cost; its exact probabilities are logged. By default as `[policy] explore`. 0 to 0. */
   explore?: number | null;
+  /** Who fills the list: `greedy`, or an agent of the bundle, such as `iql`; not with `order`, `goals` or `slate`. With it `explore` is the share of slots left to random candidates. By default as the service is configured for the placement. */
+  policy?: string | null;
   /** Rules of the slate; without `goals` it serves those of `[policy] base`. */
   slate?: SlateRules | null;
 }

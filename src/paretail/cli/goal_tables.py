@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -24,6 +24,10 @@ VERDICTS = {
     "experiment": "start it small: the log cannot exclude that it is worse",
     "keep": "keep what is live: the log says that it is worse",
 }
+
+
+#: What a script is told of a verdict.
+EXITS: Final = {"ship": 0, "experiment": 3, "keep": 4}
 
 
 def settings(console: Console, told: Sequence[dict[str, Any]]) -> None:

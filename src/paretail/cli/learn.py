@@ -20,6 +20,7 @@ def learn(
     bundle: Path | None = None,
     log: Path | None = None,
     k: Annotated[int, Parameter(name=["-k", "--k"])] = 10,
+    publish: bool = False,
     json: bool = False,
 ) -> None:
     """Learn an agent in the simulated shop or from a log, judge it on users that it did not learn on, keep the best.
@@ -53,6 +54,9 @@ def learn(
         position, and what followed.
     k
         With `--env logs`: the length of the slates; lists of fewer items are left out.
+    publish
+        With `--env logs`: put the best agent into the bundle, as a new version of it; `[[serve.policies]]` lets it
+        serve.
     json
         Print how it went as JSON.
     """
@@ -66,7 +70,7 @@ def learn(
     logs = agent in FROM_LOGS
     steps, stretch = (STEPS[logs] if steps is None else steps), (STRETCH[logs] if stretch is None else stretch)
     served, shown = (None if path is None else str(path) for path in (bundle, log))
-    asked = Asked(agent, env, steps, minutes, seed, stretch, patience, visits, served, shown, k)
+    asked = Asked(agent, env, steps, minutes, seed, stretch, patience, visits, served, shown, k, publish)
     asked.check()
     check_writable(out)
     with progress() as tell:

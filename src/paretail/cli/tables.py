@@ -121,6 +121,8 @@ def learned(console: Console, done: Learned, out: Path) -> None:
     console.print(
         f"{done.looks[-1].steps:,} steps, ended by {done.stopped}; the best after {best.steps:,}: {out}/agent"
     )
+    if done.published is not None:
+        console.print(f"Published as version {done.published} of {done.asked.bundle}", markup=False, soft_wrap=True)
     console.print(f"Curves: {out}/report.html", soft_wrap=True)
 
 

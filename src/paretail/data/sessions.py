@@ -4,7 +4,7 @@ The contract between whoever logs (a simulator, a shop's store) and whoever lear
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -83,6 +83,19 @@ class SessionLog:
         }
         columns = {name: value[which] for name, value in vars(self).items() if name not in parts}
         return type(self)(**columns, **parts)
+
+    def of_items(self, place: Mapping[int, int]) -> Self:
+        """Return the log in the rows that `place` gives items, without sessions that show others."""
+        most = max([int(self.rows.max(initial=0)), *place]) + 1
+        table = np.full(most + 1, -1, np.int64)  # the last one is that of no slate
+        table[list(place)] = list(place.values())
+        known = np.logical_and.reduceat((table[self.rows] >= 0).all(axis=1), self.starts)
+        part = self.pick(known)
+        seen, after = (
+            {name: table[value] if name == "slate" else value for name, value in side.items()}
+            for side in (part.seen, part.after)
+        )
+        return replace(part, rows=table[part.rows], seen=seen, after=after)
 
     def halves(self) -> tuple[Self, Self]:
         """Return two parts of about as many users each, none of whom is in both."""

@@ -66,6 +66,24 @@ class ModelConfig(Config):
     )  # fmt: skip
 
 
+class PlacementConfig(Config):
+    """`[[serve.policies]]`: which policy fills the lists of a placement."""
+
+    placement: str = Field("for-you", min_length=1, max_length=512, description="The placement of the lists.")
+    policy: str = Field(
+        "greedy", description="`greedy`: the best first, as questions without a policy are answered; else an agent "
+        "of the bundle, such as `iql` or `ppo`.",
+    )  # fmt: skip
+    explore: float = Field(
+        0.0, ge=0, le=0.5, description="The share of slots that an agent leaves to random candidates; the odds of "
+        "every slot are logged, so that the log can tell of other policies.",
+    )  # fmt: skip
+    timeout_ms: float = Field(
+        50.0, gt=0, le=10_000, description="How long an agent may take; then the greedy list is served, which is "
+        "counted and told (`degraded`).",
+    )  # fmt: skip
+
+
 class ServeConfig(Config):
     """`[serve]`: what `paretail serve --config` serves, where it listens, and its bounds."""
 
@@ -102,7 +120,18 @@ class ServeConfig(Config):
         "`request_id` or without.",
     )  # fmt: skip
     rate: float = Field(1000.0, gt=0, description="Requests a second of a key that has no limit of its own.")
+    policies: list[PlacementConfig] = Field(
+        default_factory=list, description="Which policy fills the lists of which placement; see `[[serve.policies]]`."
+    )
     timeout_seconds: float = Field(10.0, gt=0, le=600, description="Longest wait for a body, and for an answer.")
+
+    @field_validator("policies")
+    @classmethod
+    def _are_placed_once(cls, policies: list[PlacementConfig]) -> list[PlacementConfig]:
+        names = [one.placement for one in policies]
+        if len(set(names)) < len(names):
+            raise ValueError(f"one policy a placement, not {', '.join(names)}")
+        return policies
 
 
 class StoreConfig(Config):

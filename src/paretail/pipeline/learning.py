@@ -9,7 +9,7 @@ better.
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
 from time import monotonic
@@ -53,6 +53,7 @@ class Asked:
     bundle: str | None = None
     log: str | None = None
     k: int = 10
+    publish: bool = False
 
     def check(self) -> None:
         """Raise UsageError for what cannot be asked (AGENT-11)."""
@@ -80,6 +81,11 @@ class Asked:
             problems.append(
                 Problem("AGENT-11", found, "Expected both with --env logs, and none with --env sim",
                         "Give the bundle that answered, and the events of what it showed")
+            )  # fmt: skip
+        if self.publish and self.env != "logs":
+            problems.append(
+                Problem("AGENT-11", f"--publish with --env {self.env}", "Expected --env logs",
+                        "Leave it out, or learn from the shop's log")
             )  # fmt: skip
         if problems:
             raise UsageError(problems)
@@ -114,6 +120,7 @@ class Learned:
     rivals: dict[str, float]
     judged: str = ""
     users: dict[str, Any] | None = None
+    published: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as plain values."""
@@ -149,6 +156,8 @@ def learn(asked: Asked, out: Path, progress: Progress = silent) -> Learned:
         _note(out, asked, looks)
         stopped = _due(asked, looks, began)
     learned = Learned(asked, tuple(looks), _best(looks), stopped, ground.rivals(), ground.judged, _users(ground))
+    if asked.publish and isinstance(ground, Logged):
+        learned = replace(learned, published=_published(learned, ground, out))
     with atomic_file(out / "report.html") as aside:
         aside.write_text(page(learned), encoding="utf-8")
     with atomic_file(out / "report.json") as aside:
@@ -162,6 +171,15 @@ def _ground(asked: Asked, progress: Progress) -> Ground:
     assert asked.bundle is not None
     assert asked.log is not None
     return Logged(asked.agent, asked.seed, Path(asked.bundle), Path(asked.log), asked.k, progress)
+
+
+def _published(learned: Learned, ground: Logged, out: Path) -> str:
+    """Put the best agent into the bundle that the log is of, and return the new version."""
+    from paretail.pipeline.agents import add_agent
+
+    best = learned.looks[learned.best]
+    told = {"value": best.reward, "log": learned.rivals["log"]}
+    return add_agent(Path(str(learned.asked.bundle)), learned.asked.agent, out / "agent", ground.wares, _plain(told))
 
 
 def _users(ground: Ground) -> dict[str, Any] | None:

@@ -249,6 +249,14 @@ class Recommender:
         texts = [name for value in theirs for name in (value if isinstance(value, list) else [value]) if name]
         return list(dict.fromkeys([ours, *texts]))
 
+    def arrays(self, group: str) -> Mapping[str, NDArray[Any]]:
+        """Return a group of the bundle's arrays."""
+        return self._bundle.arrays[group]
+
+    def table(self, name: str) -> pl.DataFrame:
+        """Return a table of the bundle."""
+        return self._bundle.tables[name]
+
     @property
     def weakest(self) -> str:
         """The kind that an item of a session counts as, where nothing else is said of it."""

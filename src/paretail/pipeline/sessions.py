@@ -68,6 +68,7 @@ class Wares:
 
     def user(self, rows: NDArray[np.integer]) -> Values:
         """Return what somebody is who turned to these items, the newest last."""
+        rows = rows[rows < len(self.vectors)]
         newest = rows[-NEWEST:]
         if not len(newest):
             return np.zeros(self.width, np.float32)

@@ -25,6 +25,7 @@ from paretail.data.ingest import ingest
 from paretail.data.types import Events, History, Shop
 from paretail.graph.shopgraph import ShopGraph
 from paretail.graph.targets import Target, turned
+from paretail.pipeline.agents import carry
 from paretail.pipeline.bundle import Draft, Manifest, publish
 from paretail.pipeline.config import GoalConfig, ModelConfig, ShopConfig
 from paretail.pipeline.drafting import drafted, nodes_from
@@ -99,6 +100,7 @@ def update_shop(
     told = _facts(parent, graph, config, news) | {"run": getattr(fitted, "run", None)}
     progress("Counting associations")
     draft = drafted(target, graph, config, fitted, parent.manifest.metrics, told)
+    carry(parent, draft)
     if _is_known(draft, parent):
         return Updated(parent.version, parent.version, facts, news)
     remarks = add_ranker(draft, target, graph, config.rank, int(facts["seed"]), progress) if GROUP in facts else ()

@@ -27,6 +27,9 @@ class ArmConfig(Config):
     )
     explore: float | None = Field(None, ge=0, le=0.5, description="The share of clicks that exploring may cost.")
     composition: Composition | None = Field(None, description="How slates are put together.")
+    policy: str | None = Field(
+        None, description="Who fills lists: `greedy`, or an agent of the bundle; `explore` is then its share of slots."
+    )
 
     @field_validator("goals")
     @classmethod
@@ -40,7 +43,10 @@ class ArmConfig(Config):
 
     @model_validator(mode="after")
     def _is_one(self) -> "ArmConfig":
-        composed = self.goals is not None or self.explore is not None or self.composition is not None
+        composed = self.goals is not None or self.composition is not None
+        if self.policy is not None and (composed or self.order != "model"):
+            raise ValueError("either a policy or an order, goals and composition")
+        composed = composed or self.explore is not None
         if composed and self.order != "model":
             raise ValueError("either an order or goals, explore and composition")
         return self

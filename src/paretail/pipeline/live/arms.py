@@ -12,6 +12,7 @@ import structlog
 
 from paretail.core.errors import ParetailError
 from paretail.evaluate.experiments.assignment import arm_of
+from paretail.pipeline.agents import need
 from paretail.pipeline.config import ServeConfig
 from paretail.pipeline.experiments.config import ArmConfig, ExperimentConfig
 from paretail.pipeline.live import bodies, ranked, rules, slates
@@ -45,6 +46,7 @@ class Arms:
             for arm in experiment.arms:
                 question = as_arm(bodies.RecommendRequest(), arm)
                 self._asked(engine, question)
+                need(engine.recommender, arm.policy)
                 slates.solve(engine, question)
 
     def understood(self, engine: Engine, question: bodies.RecommendRequest) -> tuple[Asked, Placed]:
@@ -84,16 +86,18 @@ class Arms:
 def as_arm(question: bodies.RecommendRequest, arm: ArmConfig) -> bodies.RecommendRequest:
     """Return a question with the setting of an arm."""
     slate = question.slate
-    if arm.composition is not None or arm.explore is not None:
+    if arm.composition is not None or (arm.explore is not None and arm.policy is None):
         slate = msgspec.structs.replace(slate or bodies.SlateRules(), composition=arm.composition)
     goals = question.goals
     if arm.goals is not None:
         told = parse(arm.goals)
         goals = bodies.Goals(dial=told.dial, maximise=told.maximise, keep=told.keep, preset=told.preset)
-    return msgspec.structs.replace(question, goals=goals, slate=slate, order=arm.order, explore=arm.explore)
+    return msgspec.structs.replace(
+        question, goals=goals, slate=slate, order=arm.order, explore=arm.explore, policy=arm.policy
+    )
 
 
 def _is_decided(question: bodies.RecommendRequest) -> bool:
     composition = None if question.slate is None else question.slate.composition
-    asked = question.goals, question.explore, composition
+    asked = question.goals, question.explore, composition, question.policy
     return question.order != "model" or any(one is not None for one in asked)

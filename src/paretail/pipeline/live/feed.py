@@ -98,3 +98,9 @@ def id_of(row: Any) -> str | None:
         if (found := getattr(row, name, None)) is not None:
             return str(found)
     return None
+
+
+def unknown_item(item_id: str) -> Problem:
+    """Return the problem of an item that is not there."""
+    do = "Set it whole with PUT /v1/items, or correct the id"
+    return Problem("LIVE-02", f"item {item_id!r} is unknown", "An item of the catalogue", do)

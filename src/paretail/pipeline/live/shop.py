@@ -30,6 +30,7 @@ from paretail.pipeline.live.asked import Asked, scores_of
 from paretail.pipeline.live.current import Current, Holds
 from paretail.pipeline.live.engine import Engine
 from paretail.pipeline.live.placements import Page, named_apart
+from paretail.pipeline.live.policies import Policies, policy_of
 from paretail.pipeline.live.shown import ShownLists
 from paretail.pipeline.live.sides import Sides
 from paretail.pipeline.stats import stats
@@ -51,6 +52,7 @@ class LiveShop:
         self._writing = Lock()  # documents and engines: one writer at a time
         self._current = self._follow(bundle, "items")
         self._sides = Sides(config, self._follow, self._shown)
+        self._policies = Policies(config.policies)
         self._arms = Arms(experiments, config, self._shown)
         try:
             self._arms.check(self._engine)
@@ -67,6 +69,7 @@ class LiveShop:
     def close(self) -> None:
         """Write what was shown and stop the threads; the store stays open."""
         self._current.close()
+        self._policies.close()
         self._sides.close()
         self._shown.close()
 
@@ -102,10 +105,12 @@ class LiveShop:
         answers: dict[int, Answer] = {}
         for place, question in enumerate(questions):
             try:
-                asked[place], placed[place] = self._arms.understood(engine, question)
+                self._policies.check(engine, question)
+                asked[place], arm = self._arms.understood(engine, question)
+                placed[place] = arm._replace(question=self._policies.settled(arm.question))
             except ParetailError as error:
                 answers[place] = error
-        them = [placed[place].question for place in asked]
+        them = [self._policies.drawing(placed[place].question) for place in asked]
         scores, degraded = self._scores(list(asked.values()), [ranked.drawn(question) for question in them])
         for (place, one), drawn in zip(asked.items(), ranked.draw(list(asked.values()), scores, them), strict=True):
             answers[place] = self._listed(one, drawn, placed[place], [*degraded, *placed[place].degraded])
@@ -170,7 +175,7 @@ class LiveShop:
         engine = self._engine
         kept = engine.shelf.get(item_id)
         if kept is None:
-            raise UsageError(_unknown_item(item_id))
+            raise UsageError(feed.unknown_item(item_id))
         learned = item_id in engine.recommender.items
         return bodies.ItemAnswer(feed.item(item_id, kept, engine.minor), engine.version, learned)
 
@@ -236,7 +241,7 @@ class LiveShop:
             kept = engine.shelf.get(row.item_id)
             old = staged.get(row.item_id) or (kept and feed.item(row.item_id, kept, engine.minor))
             if not old:
-                return _unknown_item(row.item_id)
+                return feed.unknown_item(row.item_id)
             new = feed.changed(old, row)
             if not engine.shelf.refused([(row.item_id, feed.document(new, engine.minor))]):
                 staged[row.item_id] = new
@@ -298,6 +303,7 @@ class LiveShop:
             "bundle_age_seconds": (now_ms() - self._engine.recommender.manifest.created_ms) / 1000,
             "problems": float(len(self.problems())),
             **self._current.refits.gauges(),
+            **self._policies.gauges(),
             **{f"store_{name}": float(count) for name, count in self.store.counts().items()},
         }
 
@@ -327,12 +333,17 @@ class LiveShop:
     def _listed(self, asked: Asked, drawn: ranked.Drawn, placed: Placed,
                 degraded: list[str]) -> bodies.RecommendAnswer:  # fmt: skip
         engine, question = asked.engine, placed.question
-        rows, lines, goals = slates.listed(asked, drawn, question, degraded)
+        filled = self._policies.filled(asked, drawn.rows, question, degraded)
+        by_agent = None if filled is None else (filled.rows, filled.lines(asked), None)
+        rows, lines, goals = by_agent or slates.listed(asked, drawn, question, degraded)
         if question.explain:
             asked.explain(lines, rows, degraded)
         request_id = question.request_id or uuid4().hex
         self._show(asked, request_id, [(question.placement, lines)], placed)
-        return bodies.RecommendAnswer(request_id, engine.version, lines, degraded, goals, placed.experiment, placed.arm)
+        return bodies.RecommendAnswer(
+            request_id, engine.version, lines, degraded, goals, placed.experiment, placed.arm,
+            None if filled is None else filled.policy,
+        )  # fmt: skip
 
     def _show(self, asked: Asked, request_id: str, lists: Sequence[tuple[str, list[bodies.RecommendedItem]]],
               placed: Placed | None = None) -> None:  # fmt: skip
@@ -340,7 +351,7 @@ class LiveShop:
         user_id = None if question.user_id is None else self._users.user_of(question.user_id)
         self._shown.add([
             Shown(request_id, now, user_id, question.session_id, placement, asked.engine.version,
-                  *slates.policy_of(lines), *(() if placed is None else (placed.experiment, placed.arm)))
+                  *policy_of(lines), *(() if placed is None else (placed.experiment, placed.arm)))
             for placement, lines in lists if lines
         ])  # fmt: skip
 
@@ -392,8 +403,3 @@ class LiveShop:
             known = engine.recommender.user_table.row(row, named=True)
             return {name: value for name, value in known.items() if name != "user_id" and value is not None}
         return {} if kept is None else dict(msgspec.json.decode(kept)["attributes"])
-
-
-def _unknown_item(item_id: str) -> Problem:
-    do = "Set it whole with PUT /v1/items, or correct the id"
-    return Problem("LIVE-02", f"item {item_id!r} is unknown", "An item of the catalogue", do)

@@ -39,6 +39,12 @@ class RecommendRequest(Rules, forbid_unknown_fields=True, kw_only=True):
         Meta(description="With `goals` or `slate`: the share of expected clicks that drawing the slate at random, near "
              "the best, may cost; its exact probabilities are logged. By default as `[policy] explore`."),
     ] = None  # fmt: skip
+    policy: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=100)] | None,
+        Meta(description="Who fills the list: `greedy`, or an agent of the bundle, such as `iql`; not with `order`, "
+             "`goals` or `slate`. With it `explore` is the share of slots left to random candidates. By default as the "
+             "service is configured for the placement."),
+    ] = None  # fmt: skip
     slate: Annotated[
         SlateRules | None, Meta(description="Rules of the slate; without `goals` it serves those of `[policy] base`.")
     ] = None  # fmt: skip
@@ -109,6 +115,7 @@ class RecommendAnswer(Struct, omit_defaults=True):
         str | None, Meta(description="The experiment of `[[experiments]]` that this list belongs to.")
     ] = None  # fmt: skip
     arm: Annotated[str | None, Meta(description="The arm that the user is in.")] = None
+    policy: Annotated[str | None, Meta(description="The agent that filled the list; none: greedy.")] = None
 
 
 class PageList(Struct, omit_defaults=True):

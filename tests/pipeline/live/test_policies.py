@@ -1,0 +1,144 @@
+"""Agents at work: in a bundle, in lists with their odds, in the memory of a visit, late, missing, in arms, judged."""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("gymnasium")
+
+from paretail.core.errors import BundleError, ParetailError, UsageError
+from paretail.pipeline.agent_release import release_policy
+from paretail.pipeline.agents import add_agent, agent_of, carry
+from paretail.pipeline.bundle import Bundle, Draft, current
+from paretail.pipeline.experiments.config import ExperimentConfig
+from paretail.pipeline.holdout import read_events
+from paretail.pipeline.live import bodies, policies
+from paretail.pipeline.live.arms import as_arm
+from paretail.pipeline.live.shop import LiveShop
+from paretail.pipeline.recommender import Recommender
+from paretail.pipeline.sessions import Wares, sessions_of
+from paretail.policy.agents import FROM_LOGS
+from paretail.policy.agents.shop import shop_space
+
+from ...trained import DemoShop, paretail
+
+SLOTS = 4
+Open = Callable[..., LiveShop]
+PLACED = {"policies": [{"placement": "for-you", "policy": "iql", "explore": 0.2, "timeout_ms": 10_000}]}
+
+
+@pytest.fixture(scope="module")
+def bundle(shop: DemoShop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the bundle with an agent that learned from the shop's log."""
+    root = tmp_path_factory.mktemp("agents") / "bundle"
+    shutil.copytree(shop.bundle, root)
+    recommender = Recommender.load(root)
+    wares = Wares.of(recommender)
+    log = sessions_of(recommender, read_events(shop.holdout, recommender.manifest.config), SLOTS, wares)
+    agent: Any = FROM_LOGS["iql"](shop_space(wares.width, len(wares.vectors), SLOTS), wares.vectors, SLOTS, {"dim": 8})
+    agent.learn(log, 4)
+    agent.save(root.parent / "agent")
+    add_agent(root, "iql", root.parent / "agent", wares, {"value": 1.0})
+    return root
+
+
+def asked(user: str, **more: Any) -> bodies.RecommendRequest:
+    return bodies.RecommendRequest(user_id=user, k=SLOTS, **more)
+
+
+def test_an_agent_in_a_bundle_is_the_one_that_was_saved(bundle: Path) -> None:
+    recommender = Recommender.load(bundle)
+    known = agent_of(recommender, "iql")
+    assert (known.rows == np.arange(len(recommender.items))).all()
+    assert known.agent.steps == 4
+    with pytest.raises(BundleError, match="AGENT-13"):
+        agent_of(recommender, "ppo")
+    draft = Draft({}, "")
+    carry(recommender, draft)
+    assert set(draft.arrays) == {"agent-iql"} == set(draft.tables)
+    damaged = bundle.parent / "damaged"
+    shutil.copytree(bundle, damaged)
+    file = damaged / "versions" / current(damaged) / "agent-iql.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(BundleError, match="BNDL-02"):
+        Bundle.load(damaged)
+
+
+def test_a_placement_is_served_by_its_agent_with_odds_that_are_logged(
+    bundle: Path, shop: DemoShop, open_shop: Open
+) -> None:
+    live = open_shop(bundle, **PLACED)
+    answer = live.recommend(asked(shop.users[0], session_id="s"))
+    assert answer.policy == "iql"
+    assert not answer.degraded
+    assert all(line.source == "agent iql" and 0 < (line.propensity or 0) <= 1 for line in answer.items)
+    assert len({line.item_id for line in answer.items}) == SLOTS
+    elsewhere = live.recommend(asked(shop.users[0], placement="home"))
+    assert elsewhere.policy is None
+    assert live.recommend(asked(shop.users[0], policy="greedy")).policy is None
+    assert live.recommend(asked(shop.users[0], placement="home", policy="iql")).policy == "iql"
+    assert live.gauges()["policy_answers"] == 2
+    live.close()
+    kept = live.store.answers().sort("ts_ms").row(0, named=True)
+    assert kept["policy"] == "iql/1"
+    assert kept["propensities"] == pytest.approx([line.propensity for line in answer.items])
+
+
+def test_the_visit_so_far_is_known_to_the_agent(bundle: Path, shop: DemoShop, open_shop: Open) -> None:
+    live = open_shop(bundle, policies=[PLACED["policies"][0] | {"explore": 0.0}])
+    first = live.recommend(asked(shop.users[0], session_id="s"))
+    live.add_events([bodies.NewEvent(user_id=shop.users[0], item_id=first.items[0].item_id, kind="click")])
+    live.recommend(asked(shop.users[0], session_id="s"))
+    visit = live._policies._visits[(live.version, "iql", "for-you", "s")]
+    assert visit.sessions.memory.clock[0].tolist() == [1, 1]  # one list, one click
+    assert visit.sessions.memory.rows[0, 0] == live._engine.recommender.items.row(first.items[0].item_id)
+    again = live.recommend(asked(shop.users[0], session_id="other"))
+    assert again.items
+    assert not again.degraded
+
+
+def test_an_agent_that_is_late_fails_or_is_not_there_leaves_the_greedy_list_and_is_counted(
+    bundle: Path, shop: DemoShop, open_shop: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = open_shop(bundle, policies=[PLACED["policies"][0] | {"timeout_ms": 20}])
+    greedy = live.recommend(asked(shop.users[1], policy="greedy"))
+    monkeypatch.setattr(policies, "_best", lambda *_: time.sleep(0.3))
+    late = live.recommend(asked(shop.users[1]))
+    time.sleep(0.4)
+    assert (late.policy, late.degraded) == (None, ["policy"])
+    assert [line.item_id for line in late.items] == [line.item_id for line in greedy.items]
+    assert live.gauges()["policy_late"] == 1
+    live = open_shop(bundle, policies=[{"placement": "for-you", "policy": "ppo", "timeout_ms": 5000}])
+    missing = live.recommend(asked(shop.users[1]))
+    assert (missing.policy, missing.degraded) == (None, ["policy"])
+    assert live.gauges()["policy_failed"] == 1
+    with pytest.raises(ParetailError, match="AGENT-13"):
+        live.recommend(asked(shop.users[1], policy="ppo"))
+    with pytest.raises(UsageError, match="AGENT-14"):
+        live.recommend(asked(shop.users[1], policy="iql", order="value"))
+
+
+def test_an_arm_of_an_experiment_may_be_an_agent(bundle: Path, shop: DemoShop, open_shop: Open) -> None:
+    arms = [{"name": "today", "share": 0.5}, {"name": "agent", "share": 0.5, "policy": "iql", "explore": 0.1}]
+    experiment = ExperimentConfig.parse({"name": "agents", "arms": arms}, "here")
+    question = as_arm(asked("u"), experiment.arms[1])
+    assert (question.policy, question.explore, question.slate) == ("iql", 0.1, None)
+    with pytest.raises(ParetailError, match="policy"):
+        ExperimentConfig.parse({"name": "x", "arms": [arms[0], arms[1] | {"order": "value"}]}, "here")
+
+
+def test_the_gate_lets_an_agent_go_live_only_if_the_log_says_so(bundle: Path, shop: DemoShop) -> None:
+    recommender = Recommender.load(bundle)
+    events = read_events(shop.holdout, recommender.manifest.config)
+    found = release_policy(recommender, events, "iql", 0.0, 0.02)
+    assert found.verdict == "experiment"  # far from what was shown: the log cannot tell
+    assert {problem.code for problem in found.refused} & {"OFFP-05", "OFFP-06", "OFFP-08"}
+    done = paretail("release", "--bundle", bundle, "--log", shop.holdout, "--policy", "iql")
+    assert done.code == 3
+    assert "The log cannot tell" in done.out
