@@ -1,12 +1,14 @@
 """What agents are worth: CartPole, the shop with boredom, an environment that the package does not know, speed.
 
-    python benchmarks/agents/run.py cartpole shop foreign speed logs [--seeds 0 1 2 3 4] [--steps 100000] [--agents
-    ppo]
+    python benchmarks/agents/run.py cartpole shop foreign goals speed logs [--seeds 0 1 2 3 4] [--steps 100000]
+        [--agents ppo] [--keep FOLDER]
 
 `shop`: the frozen preset (slates of 10 of 1,000 items); an agent learns on half of the users of shops 21 to 25, one a
 seed, and is judged by 250 visits of the other half with the same luck for all. `foreign`: `foreign.py`, single items
-and slates of 10, 60 sessions; greedy and informed know what agents cannot see. Of stable-baselines3, if it is
-installed, PPO with its defaults gets as many steps. ± is 1.96 standard errors over users or sessions of all seeds.
+and slates of 10, 60 sessions; greedy and informed know what agents cannot see. Of stable-baselines3 (extra `peers`), if
+it is installed, PPO with its defaults gets as many steps of the same users, item rows divided by their number. ± is
+1.96 standard errors over users or sessions of all seeds. What is in `--keep` is not learned again. `goals`: clicks
+and revenue in frozen shop 1; an agent a weighting, and one that is told the weights and learns a tenth of their steps.
 """
 
 import argparse
@@ -26,15 +28,19 @@ import foreign  # noqa: E402  # a benchmark is a script: the harness lies one fo
 import harness  # noqa: E402
 import logs  # noqa: E402
 
+from paretail.moo.hypervolume import hypervolume  # noqa: E402
 from paretail.policy.agents import AGENTS  # noqa: E402
 from paretail.sim import preset  # noqa: E402
 from paretail.sim.environment import ShopEnv, ShopVectorEnv  # noqa: E402
 from paretail.sim.oracle import Greedy  # noqa: E402
 from paretail.sim.rivals import Popular, Random, Relevant, Rested  # noqa: E402
 from paretail.sim.rollout import rollout  # noqa: E402
+from paretail.sim.visits import GOALS, Reward  # noqa: E402
 
 Rows = Iterator[dict[str, object]]
 LANES, VISITS, SESSIONS = 8, 250, 60
+#: What clicks and revenue count.
+WEIGHTS = [np.array([share, 1 - share]) for share in (1.0, 0.75, 0.5, 0.25, 0.0)]
 
 
 def main() -> None:
@@ -45,7 +51,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--agents", nargs="+", default=["ppo", "dqn"])
     parser.add_argument("--visits", type=int, default=2000, help="visits of the log")
-    parser.add_argument("--keep", type=Path, help="a folder where each seed's figures of `logs` are kept")
+    parser.add_argument("--keep", type=Path, help="a folder where what took long to measure is kept")
     asked = parser.parse_args()
     for part in asked.parts:
         about = harness.circumstances()
@@ -67,35 +73,54 @@ def cartpole(asked: argparse.Namespace) -> Rows:
 
 
 def shop(asked: argparse.Namespace) -> Rows:
-    shops = [preset.frozen_shop(preset.JUDGED_SHOPS[seed]) for seed in asked.seeds]
     judged: dict[str, list[np.ndarray]] = {}
-    for seed, one in zip(asked.seeds, shops, strict=True):
+    for seed in asked.seeds:
+        one = preset.frozen_shop(preset.JUDGED_SHOPS[seed])
         users = preset.judges(one)
+
+        def reward(policy: Any, one: Any = one, seed: int = seed, users: Any = users) -> np.ndarray:
+            return rollout(one, policy, VISITS, seed, users=users).reward
+
         for rival in (Random, Popular, Greedy, Relevant, Rested):
-            judged.setdefault(rival.__name__.lower(), []).append(
-                rollout(one, rival(one), VISITS, seed, users=users).reward
+            name = rival.__name__.lower()
+            found = kept(asked, f"shop-{name}-{seed}", lambda: reward(rival(one)))  # noqa: B023  # it is called at once
+            judged.setdefault(name, []).append(found)
+        for name in [*asked.agents, *(["stable-baselines3 ppo"] if find_spec("stable_baselines3") else [])]:
+            learn = baseline if name not in AGENTS else learned
+            found = kept(
+                asked,
+                f"shop-{name}-{seed}-{asked.steps}",
+                lambda: reward(learn(one, name, asked.steps, seed)),  # noqa: B023  # it is called at once
             )
-        for name in asked.agents:
-            env = ShopVectorEnv(LANES, one, preset.REWARD, preset.learners(one))
-            agent = AGENTS[name](env.single_observation_space, env.item_vectors, one.config.slots)
-            agent.learn(env, asked.steps, seed)
-            judged.setdefault(name, []).append(rollout(one, agent.crowd(), VISITS, seed, users=users).reward)
-        if find_spec("stable_baselines3"):
-            policy = baseline(ShopEnv(one), asked.steps, seed)
-            judged.setdefault("stable-baselines3 ppo", []).append(
-                rollout(one, policy, VISITS, seed, users=users).reward
-            )
+            judged.setdefault(name, []).append(found)
     relevant = np.concatenate(judged["relevant"])
     for name, parts in judged.items():
-        reward = np.concatenate(parts)
-        over = figure(reward - relevant)
+        over = figure(np.concatenate(parts) - relevant)
+        seeds = " ".join(f"{part.mean():.2f}" for part in parts)
         yield {
-            "policy": name,
-            "seeds": len(parts),
-            "steps": asked.steps,
-            "reward": figure(reward),
-            "over relevant": over,
-        }
+            "policy": name, "steps": asked.steps if name in (*asked.agents, "stable-baselines3 ppo") else "",
+            "reward": figure(np.concatenate(parts)), "over relevant": over, "by seed": seeds,
+        }  # fmt: skip
+
+
+def learned(one: Any, name: str, steps: int, seed: int) -> Any:
+    """Return an agent of ours that learned on the shop's first half of users, as a policy for many visits."""
+    env = ShopVectorEnv(LANES, one, preset.REWARD, preset.learners(one))
+    agent = AGENTS[name](env.single_observation_space, env.item_vectors, one.config.slots)
+    agent.learn(env, steps, seed)
+    return agent.crowd()
+
+
+def kept(asked: argparse.Namespace, name: str, measure: Callable[[], np.ndarray]) -> np.ndarray:
+    """Return what was measured, now or before."""
+    file = asked.keep and asked.keep / f"{name.replace(' ', '-')}.npy"
+    if file and file.exists():
+        return np.load(file)
+    found = measure()
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, found)
+    return found
 
 
 def away(asked: argparse.Namespace) -> Rows:
@@ -114,6 +139,60 @@ def away(asked: argparse.Namespace) -> Rows:
                 agent.learn(env, asked.steps, seed)
                 found.append(played(agent, env, SESSIONS))
             yield {"slots": slots, "policy": name, "steps": asked.steps, "return": figure(np.concatenate(found))}
+
+
+class TwoGoals(gymnasium.vector.VectorWrapper):
+    """The shop whose goals are clicks, and revenue in units of `worth`."""
+
+    def __init__(self, one: Any, worth: float, weights: np.ndarray) -> None:
+        reward = Reward(clicks=weights[0], purchases=0.0, revenue=weights[1] / worth, profit=0.0, staying=0.0)
+        super().__init__(ShopVectorEnv(LANES, one, reward, preset.learners(one)))
+        self.worth = worth
+
+    def step(self, actions):
+        *rest, info = self.env.step(actions)
+        return *rest, {"goals": two_goals(info["goals"], self.worth)}
+
+
+def two_goals(goals: np.ndarray, worth: float) -> np.ndarray:
+    return goals[:, [GOALS.index("clicks"), GOALS.index("revenue")]] / [1.0, worth]
+
+
+def goals(asked: argparse.Namespace) -> Rows:
+    one = preset.frozen_shop(1)
+    users = preset.judges(one)
+    clicks, revenue = two_goals(rollout(one, Popular(one), VISITS, 0, users=users).goals, 1.0).mean(0)
+    worth = revenue / clicks
+
+    def reached(agent: Any) -> np.ndarray:
+        return two_goals(rollout(one, agent.crowd(), VISITS, 0, users=users).goals, worth).mean(0)
+
+    def alone(weights: np.ndarray) -> np.ndarray:
+        env = TwoGoals(one, worth, weights)
+        agent = AGENTS["ppo"](env.single_observation_space, env.unwrapped.item_vectors, one.config.slots)
+        agent.learn(env, asked.steps, 0)
+        return reached(agent)
+
+    def told() -> np.ndarray:
+        env = TwoGoals(one, worth, WEIGHTS[0])
+        agent = AGENTS["ppo"](env.single_observation_space, env.unwrapped.item_vectors, one.config.slots, {"goals": 2})
+        agent.learn(env, len(WEIGHTS) * asked.steps // 10, 0)
+        found = []
+        for weights in WEIGHTS:
+            agent.aim(weights)
+            found.append(reached(agent))
+        return np.array(found)
+
+    many = [kept(asked, f"goals-{w[0]:.2f}-{asked.steps}", lambda: alone(w)) for w in WEIGHTS]  # noqa: B023  # at once
+    found = {"an agent a weighting": np.array(many), "one agent": kept(asked, f"goals-one-{asked.steps}", told)}
+    volumes = {name: hypervolume(points, np.zeros(2)) for name, points in found.items()}
+    for name, points in found.items():
+        yield {
+            "who": name, "steps": len(WEIGHTS) * asked.steps // (10 if name == "one agent" else 1),
+            "clicks, revenue by weighting": " · ".join(f"{c:.2f} {r:.2f}" for c, r in points),
+            "hypervolume": round(volumes[name], 2),
+            "of many agents'": f"{volumes[name] / volumes['an agent a weighting']:.3f}",
+        }  # fmt: skip
 
 
 def speed(asked: argparse.Namespace) -> Rows:
@@ -157,20 +236,47 @@ def played(agent: Any, env: gymnasium.Env, episodes: int) -> np.ndarray:
     return np.array(totals)
 
 
-def baseline(env: gymnasium.Env, steps: int, seed: int) -> Callable[[Any], np.ndarray]:
+class Peer(gymnasium.Wrapper):
+    """The shop for stable-baselines3: its users are the learners, item rows are divided by their number."""
+
+    def __init__(self, one: Any) -> None:
+        super().__init__(ShopEnv(one, preset.REWARD))
+        self.users, self.items = preset.learners(one), one.sizes.items
+        slate = gymnasium.spaces.Box(-1.0, 1.0, (one.config.slots,), np.float32)
+        self.observation_space = gymnasium.spaces.Dict({**self.env.observation_space.spaces, "slate": slate})
+
+    def reset(self, *, seed=None, options=None):
+        if seed is not None:
+            self.env.reset(seed=seed)
+        user = int(self.users[self.unwrapped.np_random.integers(len(self.users))])
+        seen, info = self.env.reset(options={"user": user})
+        return self.of(seen), info
+
+    def step(self, action):
+        seen, *rest = self.env.step(action)
+        return self.of(seen), *rest
+
+    def of(self, seen: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {**seen, "slate": (seen["slate"] / self.items).astype(np.float32)}
+
+
+def baseline(one: Any, name: str, steps: int, seed: int) -> Callable[[Any], np.ndarray]:
     """Return stable-baselines3's PPO after as many steps, as a policy for many visits."""
     from stable_baselines3 import PPO
 
+    env = Peer(one)
     agent = PPO("MultiInputPolicy", env, seed=seed, device="cpu")
     agent.learn(steps)
-    return lambda seen: agent.predict(seen, deterministic=True)[0].astype(np.int32)
+    return lambda seen: agent.predict(env.of(seen), deterministic=True)[0].astype(np.int32)
 
 
 def figure(values: np.ndarray) -> str:
     return f"{values.mean():.2f} ± {1.96 * values.std() / len(values) ** 0.5:.2f}"
 
 
-PARTS = {"cartpole": cartpole, "shop": shop, "foreign": away, "speed": speed, "logs": logs.rows}
+PARTS = {
+    "cartpole": cartpole, "shop": shop, "foreign": away, "goals": goals, "speed": speed, "logs": logs.rows,
+}  # fmt: skip
 
 if __name__ == "__main__":
     main()

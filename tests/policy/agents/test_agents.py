@@ -18,7 +18,7 @@ from .worlds import Bored, TwoStates, mean_return  # noqa: E402
 
 QUICK: dict[str, dict[str, Any]] = {
     "ppo": {"round_steps": 64, "batch_size": 64, "epochs": 3, "lr": 5e-3},
-    "dqn": {"round_steps": 32, "updates": 12, "batch_size": 32, "lr": 5e-3, "replay": 1000},
+    "dqn": {"round_steps": 32, "updates": 12, "warm": 10, "batch_size": 32, "lr": 5e-3, "replay": 1000},
     "reinforce": {"round_steps": 64, "lr": 1e-2},
 }
 NAMES = list(AGENTS)

@@ -9,9 +9,10 @@ torch = pytest.importorskip("torch")
 
 from paretail.policy.agents import SlatePPO  # noqa: E402
 from paretail.policy.agents.base import Player, rng_for  # noqa: E402
+from paretail.policy.agents.dealt import Dealt, best_way  # noqa: E402
 from paretail.policy.agents.items import items_of  # noqa: E402
 from paretail.policy.agents.sessions import tensors  # noqa: E402
-from paretail.policy.agents.trials import Start, Trials, changed, drawn, merged  # noqa: E402
+from paretail.policy.agents.trials import Start, changed, drawn, found, merged  # noqa: E402
 
 from .worlds import Bored  # noqa: E402
 
@@ -56,13 +57,24 @@ def test_the_start_of_the_best_sessions_is_found(agent: SlatePPO) -> None:
     env = Bored()
     lanes = agent._fitted(env, 0)
     player = Player(agent, lanes, 0, rng_for("test", 0))
-    trials = Trials(agent, player, rng_for("test/trials", 0))
-    start, played = trials.best(800)
+    start, played = found(agent, player, 800, rng_for("test/trials", 0))
     assert sum(one.reward.size for one in played) == lanes.steps <= 800
-    means = [np.mean(found) for found in trials.returns if found]
     assert start.shown + start.clicked > 0  # what was in the last slate is never clicked on
-    assert np.mean(trials.returns[trials.candidates.index(start)]) > np.mean(means)
-    assert max(trials.dealt[:16]) > min(trials.dealt[:16])
+
+
+def test_sessions_are_dealt_evenly_and_the_way_that_brings_most_is_taken(agent: SlatePPO) -> None:
+    env = Bored()
+    player = Player(agent, agent._fitted(env, 0), 0, rng_for("test", 0))
+    best, poor = np.array([[0, 1, 2]]), np.array([[4, 9, 14]])
+
+    def alternate(state: Any) -> Any:
+        return best if state["clock"][0, 0] % 2 == 0 else poor
+
+    dealt = Dealt(agent, player, rng_for("test/ways", 0))
+    assert best_way(dealt, [lambda state: poor, alternate, lambda state: best], 400, {}) == 1
+    assert dealt.count[0] < dealt.count[1] <= dealt.count[2] + 1
+    known = {0: [1000.0] * 5}
+    assert best_way(Dealt(agent, player, rng_for("test/ways", 1)), [lambda state: poor, alternate], 40, known) == 0
 
 
 def test_random_and_changed_starts_are_finite_and_positive() -> None:

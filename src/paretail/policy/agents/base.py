@@ -24,23 +24,25 @@ from paretail.core.errors import Problem
 from paretail.core.rng import rng_for
 from paretail.learn import device
 from paretail.learn.step import step as descend
-from paretail.policy.agents import AgentError, storage
+from paretail.policy.agents import AgentError, stages, storage
 from paretail.policy.agents.config import AgentConfig
-from paretail.policy.agents.feedback import Probe, Reading, find
+from paretail.policy.agents.dealt import Way
+from paretail.policy.agents.feedback import Reading
 from paretail.policy.agents.hands import Hands
 from paretail.policy.agents.items import SMALL, items_of
 from paretail.policy.agents.lanes import Environment, Lanes
 from paretail.policy.agents.memory import Memory, State
 from paretail.policy.agents.networks import Eyes, Response, groups_of
-from paretail.policy.agents.sessions import Choose, Player, Round, Rows, Sessions, remembered, tensors
+from paretail.policy.agents.sessions import Choose, Player, Round, Rows, Sessions, tensors
 from paretail.policy.agents.spaces import Reader, Values, same, slots_of
-from paretail.policy.agents.trials import Start, Trials, fading
+from paretail.policy.agents.trials import Start
 
 #: Sessions before the newest by whose mean return an agent's progress is told.
-RECENT: Final = 100
+RECENT: Final = stages.RECENT
 _BATCH: Final = 256
-#: Steps of a lane below which starts are not tried.
-TRIAL_LEAST: Final = 40
+#: Learning rates, by how many items there are.
+FEW_LR: Final = 1e-3
+MANY_LR: Final = 3e-4
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Agent(ABC):
         self.single = self.slots == 1
         self.recent: list[float] = []
         self._horizon = (0, 1)
-        self.start = Start()
+        self.start, self.way = Start(), 0
         self.aim_weights = np.full(given.goals, 1.0 / max(1, given.goals), np.float32)
         self._sessions: Sessions | None = None
         self._acting: Hands | None = None
@@ -116,6 +118,16 @@ class Agent(ABC):
         """Learn from a round."""
 
     @property
+    def lr(self) -> float:
+        """Return the learning rate: with many items a step says less, and more steps are taken by chance alone."""
+        return self.config.lr or (FEW_LR if len(self.vectors) <= SMALL else MANY_LR)
+
+    @property
+    def weight_decay(self) -> float:
+        """Return the weight decay of layers."""
+        return 0.0
+
+    @property
     @abstractmethod
     def round_steps(self) -> int:
         """Return the steps of all lanes together between two updates."""
@@ -128,17 +140,17 @@ class Agent(ABC):
         Raises AgentError (AGENT-03 to -07); the agent is then as it was after its last whole round.
         """
         began, done, told = monotonic(), 0, []
-        self._began = began
+        self._began, self._acting, self.way = began, None, 0
         lanes = self._fitted(env, seed)
         self._horizon = (self.steps, steps)
         player = Player(self, lanes, seed, rng_for(f"agents/aims/{self.rounds}", seed))
         if not self.probed:
-            done += self._probe(player, steps, rng_for("agents/probe", seed))
-            done += self._tried(player, steps, rng_for("agents/trials", seed))
-        before = self.seconds
-        while done < steps and not self.late:
+            done += stages.probe(self, player, steps, rng_for("agents/probe", seed))
+            done += stages.tried(self, player, steps, rng_for("agents/trials", seed))
+        before, spare = self.seconds, stages.spare(self, steps, lanes.count)
+        while done < steps - spare and not self.late:
             rng = rng_for(f"agents/round/{self.rounds}", seed)
-            count = max(1, min(self.round_steps, steps - done) // lanes.count)
+            count = max(1, min(self.round_steps, steps - spare - done) // lanes.count)
             played = player.play(count, lambda state: self._choose(state, rng, True), rng)  # noqa: B023  # it ends before
             figures = self._learned(played, rng)
             done += count * lanes.count
@@ -149,7 +161,10 @@ class Agent(ABC):
             if progress is not None:
                 progress(told[-1])
         self._settle()
-        self._acting = None
+        self._acting, self.way = None, 0
+        if spare and not self.late:
+            self.way = stages.way(self, player, spare, rng_for(f"agents/ways/{self.rounds}", seed))
+            self._acting = None
         return told
 
     @property
@@ -260,7 +275,7 @@ class Agent(ABC):
         self._moments = np.zeros((3, self.reader.width))
         responses = groups_of(self.response, self.config.response_lr)
         self.response_optimiser = torch.optim.AdamW(responses, weight_decay=self.config.response_decay)
-        self.optimiser = torch.optim.Adam(groups_of(self.networks, self.config.lr), eps=1e-5)
+        self.optimiser = torch.optim.AdamW(groups_of(self.networks, self.lr), eps=1e-5, weight_decay=self.weight_decay)
         self._past: list[Round] = []
         self._acting = None
         self._made = True
@@ -291,56 +306,9 @@ class Agent(ABC):
         """Whether the minutes of this call are over."""
         return bool(self.config.minutes) and monotonic() - self._began > 60 * self.config.minutes
 
-    def _probe(self, player: Player, steps: int, rng: np.random.Generator) -> int:
-        """Play random slates and learn how to read what is seen; return the steps that it took."""
-        lanes = player.lanes.count
-        count = max(1, min(self.config.probe, int(steps * self.config.probe_share)) // lanes)
-        played = player.play(count, lambda state: self._random(len(state["obs"]), rng), rng)
-        flat = played.valid.ravel()
-        raw, after = (part.reshape(count * lanes, -1)[flat] for part in (played.raw, played.raw_after))
-        rows, reward = played.rows.reshape(count * lanes, -1)[flat], played.reward.ravel()[flat]
-        self.reading, _ = find(Probe(raw, after, rows, reward), self.reader.leaves, self.vectors)
-        if self.reading is not None:
-            self.usual = float(self.reading(raw, after, rows, self.vectors).mean())
-            with torch.no_grad():
-                self.eyes.usual.fill_(self.usual)
-                self.response.bias.fill_(float(np.log(self.usual / (1 - self.usual))))
-            self._respond(remembered(self, played), rng)
-        self._scale(played)
-        self._begin(Start(), [played])
-        self._acting = None
-        self.recent = played.returns[-RECENT:]
-        self.steps, self.probed = self.steps + count * lanes, True
-        player.anew(rng)
-        return count * lanes
-
-    def _tried(self, player: Player, steps: int, rng: np.random.Generator) -> int:
-        """Find the policy to begin with; return the steps that it took."""
-        count = min(self.config.trial, int(steps * self.config.trial_share))
-        if self.reading is None or not self.items.groups:
-            return 0
-        if self.late or count < TRIAL_LEAST * player.lanes.count:
-            self._begin(fading(self.config.fade), [])
-            return 0
-        before = player.lanes.steps
-        start, played = Trials(self, player, rng).best(count)
-        for one in played:
-            self._scale(one)
-        self._begin(start, played)
-        self._acting = None
-        self.recent = [found for one in played for found in one.returns][-RECENT:]
-        self.steps += player.lanes.steps - before
-        player.anew(rng)
-        return player.lanes.steps - before
-
     def _begin(self, start: Start, played: Sequence[Round]) -> None:
         """Take up the policy to begin with, and scales from what was played."""
         self.start = start
-
-    def _random(self, lanes: int, rng: np.random.Generator) -> tuple[Rows, NDArray[np.float64]]:
-        items = len(self.vectors)
-        rows = rng.random((lanes, items)).argpartition(self.slots - 1, 1)[:, : self.slots]
-        return rows.astype(np.int64), np.zeros((lanes, self.slots))
 
     def _learned(self, played: Round, rng: np.random.Generator) -> dict[str, float]:
         figures = self._update(played, rng)
@@ -375,6 +343,14 @@ class Agent(ABC):
         with torch.no_grad():
             self.eyes.mean.copy_(_float(mean))
             self.eyes.spread.copy_(_float(np.where(spread < 1e-3, 1.0, spread)))
+
+    def _ways(self) -> list[Way]:
+        """Return ways to act of which the best is kept when learning ends; `way` is its number."""
+        return []
+
+    def _known(self) -> dict[int, list[float]]:
+        """Return what is known already of sessions by these ways."""
+        return {}
 
     def _settle(self) -> None:  # noqa: B027  # most agents have nothing due
         """Do what is due when learning ends."""

@@ -24,7 +24,7 @@ class AgentConfig(Config):
     window: int = Field(16, ge=1, description="Steps that the encoder reads.")
     goals: int = Field(0, ge=0, description='Goals in `info["goals"]` whose weights the agent is told; 0: the reward.')
     discount: float = Field(0.98, ge=0, lt=1, description="What the reward of the next step counts.")
-    lr: float = Field(1e-3, gt=0, description="Learning rate of Adam.")
+    lr: float = Field(0.0, ge=0, description="Learning rate of Adam; 0: .001 for few items (up to 32), .0003 for many.")
     clip: float = Field(0.5, gt=0, description="Bound of the norm of the gradients.")
     probe: int = Field(1000, ge=1, description="Steps of random slates that an agent begins with.")
     probe_share: float = Field(0.05, gt=0, le=1, description="The probe takes at most this share of the first steps.")
@@ -37,8 +37,10 @@ class AgentConfig(Config):
         ge=0,
         description="How much the logit of a click falls with each slot of a group, in one of the policies tried.",
     )
-    trial: int = Field(6000, ge=0, description="Steps by which the policy to begin with is found, at most.")
+    trial: int = Field(10_000, ge=0, description="Steps by which the policy to begin with is found, at most.")
     trial_share: float = Field(0.2, ge=0, lt=1, description="The trials take at most this share of the first steps.")
+    settle: int = Field(5000, ge=0, description="Steps by which ways to act are compared in the end, at most.")
+    settle_share: float = Field(0.1, ge=0, lt=1, description="The comparison takes at most this share of the steps.")
     minutes: float = Field(0.0, ge=0, description="Learning ends after this time, too; 0: it does not.")
 
 
@@ -46,7 +48,7 @@ class PPOConfig(AgentConfig):
     """Settings of `SlatePPO`."""
 
     round_steps: int = Field(1024, ge=8, description="Steps of all lanes together between two updates.")
-    epochs: int = Field(8, ge=1, description="Passes over a round.")
+    epochs: int = Field(0, ge=0, description="Passes over a round; 0: 8 for few items, 4 for many.")
     batch_size: int = Field(256, ge=1, description="Steps of a minibatch.")
     gae: float = Field(0.95, ge=0, le=1, description="λ of generalised advantage estimation.")
     ratio_clip: float = Field(0.2, gt=0, description="How far the ratio of probabilities may go from 1.")
@@ -59,7 +61,7 @@ class PPOConfig(AgentConfig):
         description="What others of the slate brought at once counts so much for a slot; 1: PPO as it is.",
     )
     target_kl: float = Field(0.03, gt=0, description="A round's epochs end where the policy moved so far.")
-    sharpness: float = Field(6.0, gt=0, description="What a logit of the model of clicks counts in the first policy.")
+    sharpness: float = Field(8.0, gt=0, description="What a logit of the model of clicks counts in the first policy.")
 
 
 class ReinforceConfig(AgentConfig):
@@ -85,5 +87,8 @@ class DQNConfig(AgentConfig):
     n_step: int = Field(3, ge=1, description="Rewards that are summed before a value is believed.")
     explore: float = Field(0.05, ge=0, le=1, description="Share of slots drawn at random in the end.")
     explore_share: float = Field(0.3, gt=0, le=1, description="Share of the steps over which exploring falls to it.")
+    warm: int = Field(300, ge=0, description="Optimiser steps of values alone, on what the trials played.")
+    noise: float = Field(0.03, ge=0, description="Noise of exploring slates, in chances of a click of what is liked.")
+    decay: float = Field(1.0, ge=0, description="Weight decay of the advantages, where there is a model of clicks.")
     dueling: bool = Field(True, description="Value of the state and advantage of items apart.")
     double: bool = Field(True, description="The target's action is the current network's.")

@@ -24,22 +24,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from paretail.core.rng import rng_for
 from paretail.learn.step import step as descend
-from paretail.policy.agents.base import Agent
+from paretail.policy.agents.base import FEW_LR, RECENT, Agent
 from paretail.policy.agents.config import AgentConfig, DQNConfig
+from paretail.policy.agents.dealt import Way
 from paretail.policy.agents.hands import Hands
 from paretail.policy.agents.items import SMALL, Items
 from paretail.policy.agents.losses import n_step, slate_q, td_loss
 from paretail.policy.agents.memory import State
 from paretail.policy.agents.networks import Eyes, Response, Scorer, Seen, Valuer
-from paretail.policy.agents.policies import Scale
-from paretail.policy.agents.replay import Replay
+from paretail.policy.agents.policies import Scale, gumbel
+from paretail.policy.agents.replay import Batch, Replay
 from paretail.policy.agents.sessions import Round, Rows, tensors
 from paretail.policy.agents.slates import composed, exact_slate
-from paretail.policy.agents.trials import Start, merged
+from paretail.policy.agents.trials import Start, greedy, merged
 
 #: Optimiser steps of a round, by how many items there are: with many a step costs more, and says more.
 FEW_ITEMS, MANY_ITEMS = 64, 16
+#: Steps of the sessions by whose mean return the best weights are known.
+_BEST_STEPS = 4000
+_WARM_TARGET = 50
 
 
 class Q(nn.Module):
@@ -49,7 +54,7 @@ class Q(nn.Module):
 
     def __init__(self, items: Items, eyes: Eyes, config: AgentConfig, dueling: bool) -> None:
         super().__init__()
-        self.scorer, self.value = Scorer(items, eyes, config, 0.1), Valuer(items, eyes, config)
+        self.scorer, self.value = Scorer(items, eyes, config), Valuer(items, eyes, config)
         self.beta = nn.Parameter(torch.tensor(1.0))
         self.register_buffer("worth", torch.tensor(1.0))
         self.dueling = dueling
@@ -104,6 +109,11 @@ class SlateDQN(Agent):
         """Return the steps of all lanes together between two updates."""
         return self.config.round_steps
 
+    @property
+    def weight_decay(self) -> float:
+        """Return the weight decay of layers."""
+        return self.config.decay if len(self.vectors) > SMALL else 0.0
+
     def _bound(self, q: nn.Module) -> Bound:
         assert isinstance(q, Q)
         if self._clicks is None and self.reading is not None:
@@ -111,8 +121,9 @@ class SlateDQN(Agent):
         return Bound(q, self.response, self._clicks)
 
     def _choose(self, state: State, rng: np.random.Generator, explore: bool) -> tuple[Rows, NDArray[np.float64]]:
-        if self.config.choice == "sum":
-            rows, _ = self.hands.composed(state, self.slots, None)
+        if self.config.choice == "sum" or self.way:
+            noise = self._noise(len(state["obs"]), rng) if explore else None
+            rows, _ = self.hands.composed(state, self.slots, noise)
         else:
             with torch.no_grad():
                 rows = self._best_slates(self.networks["q"], self.eyes(tensors(state))).numpy()
@@ -121,9 +132,22 @@ class SlateDQN(Agent):
             rows = _mixed(rows, at_random, len(self.vectors), rng)
         return rows, np.zeros(rows.shape)
 
+    def _ways(self) -> list[Way]:
+        """Return what Q says, and what learning began with."""
+        return [lambda state: self._choose(state, self._rng, False)[0], greedy(self, self.start)]
+
+    def _noise(self, lanes: int, rng: np.random.Generator) -> NDArray[np.float32] | None:
+        """Return noise by which plausible items change places, where a model of clicks says what is plausible."""
+        if self.reading is None or not self.config.noise:
+            return None
+        liked = self.config.noise * min(0.8, 4 * self.usual) * self.slots / self.reward_scale
+        return np.float32(liked) * gumbel(rng, lanes, self.slots, len(self.vectors))
+
     def _hands(self) -> Hands:
         self._clicks = None  # the model of clicks has moved
         bound = self._bound(self.networks["q"])
+        if self.way:
+            return Hands(self.items, self.eyes, bound.scorers[1:], lambda parts: parts[0])
         return Hands(self.items, self.eyes, bound.scorers, bound.mix)
 
     def _best_slates(self, q: nn.Module, seen: Seen) -> Tensor:
@@ -157,36 +181,55 @@ class SlateDQN(Agent):
             if self.reading is not None:
                 spread = [scale.take(one, self.config.discount) for one in played][-1]
                 q.worth.fill_(max(1.0, spread / self.reward_scale))
+        if self.reading is not None and all(one.clicks is not None for one in played):
+            self._warm(played, rng_for("agents/warm", len(played)))
+
+    def _warm(self, played: Sequence[Round], rng: np.random.Generator) -> None:
+        """Take up what was played, and let values alone learn first: until they are about right, whatever is shown
+        seems better than what is not."""
+        for one in played:
+            self._remember(one)
+        self.target.load_state_dict(self.networks["q"].state_dict())
+        q = self.networks["q"]
+        assert isinstance(q, Q)
+        optimiser = torch.optim.Adam(q.value.parameters(), lr=FEW_LR)
+        for count in range(self.config.warm if self.replay.size else 0):
+            batch = self.replay.draw(self.config.batch_size, rng)
+            descend(self._loss(batch), q.value.parameters(), optimiser, clip=10.0)
+            if count % _WARM_TARGET == 0:
+                self.target.load_state_dict(q.state_dict())
+        self.optimiser.zero_grad()
 
     def _exploring(self) -> float:
         """Return the share of slots that are drawn at random: falls over the first part of the steps asked for."""
         first, steps = self._horizon
         done = (self.steps - first if first else self.steps) / max(1.0, self.config.explore_share * steps)
         start = 1.0 if not first else self.config.explore
-        start = min(start, 0.5) if self.reading is not None else start
+        start = min(start, 0.2) if self.reading is not None else start
         return max(self.config.explore, start * (1 - done))
 
     def _update(self, played: Round, rng: np.random.Generator) -> dict[str, float]:
         if not self.replay.size:
             self.target.load_state_dict(self.networks["q"].state_dict())
-        discount = np.where(played.terminated, 0.0, self.config.discount)
-        reward, left, used = n_step(played.reward / self.reward_scale, discount, played.chain, self.config.n_step)
-        self.replay.add(played, reward, left, used)
+        self._remember(played)
         self._keep_best(played)
         losses = []
         for _ in range(self.config.updates or (FEW_ITEMS if len(self.vectors) <= SMALL else MANY_ITEMS)):
             batch = self.replay.draw(self.config.batch_size, rng)
-            loss = self._loss(batch.states, batch.next_states, batch.rows, batch.clicks, batch.reward, batch.discount)
-            losses.append(descend(loss, self.networks.parameters(), self.optimiser, clip=10.0)["loss"])
+            losses.append(descend(self._loss(batch), self.networks.parameters(), self.optimiser, clip=10.0)["loss"])
         if self.rounds % self.config.target_rounds == 0:
             self.target.load_state_dict(self.networks["q"].state_dict())
         return {"td": float(np.mean(losses)), "exploring": self._exploring()}
 
-    def _loss(self, states: State, next_states: State, rows: Rows, clicks: NDArray[np.float32],
-              reward: NDArray[np.float32], discount: NDArray[np.float32]) -> Tensor:  # fmt: skip
-        seen, then = self.eyes(tensors(states)), self.eyes(tensors(next_states))
-        slate = torch.from_numpy(rows)
-        r_t, discount_t = torch.from_numpy(reward), torch.from_numpy(discount)
+    def _remember(self, played: Round) -> None:
+        discount = np.where(played.terminated, 0.0, self.config.discount)
+        reward, left, used = n_step(played.reward / self.reward_scale, discount, played.chain, self.config.n_step)
+        self.replay.add(played, reward, left, used)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        seen, then = self.eyes(tensors(batch.states)), self.eyes(tensors(batch.next_states))
+        slate, clicks = torch.from_numpy(batch.rows), batch.clicks
+        r_t, discount_t = torch.from_numpy(batch.reward), torch.from_numpy(batch.discount)
         with torch.no_grad():
             chooser = self.networks["q"] if self.config.double else self.target
             v_t = self._slate_value(self.target, then, self._best_slates(chooser, then))
@@ -210,8 +253,10 @@ class SlateDQN(Agent):
 
     def _keep_best(self, played: Round) -> None:
         """Keep the weights whose recent sessions went best, once exploring is low."""
-        recent = (self.recent + played.returns)[-20:]
-        if len(recent) == 20 and self._exploring() <= 2 * self.config.explore and np.mean(recent) >= self.best:
+        length = played.valid.sum() / max(1, len(played.returns))
+        enough = int(np.clip(_BEST_STEPS / length, 20, RECENT))
+        recent = (self.recent + played.returns)[-enough:]
+        if len(recent) == enough and self._exploring() <= 2 * self.config.explore and np.mean(recent) >= self.best:
             self.best = float(np.mean(recent))
             self._best = {name: value.clone() for name, value in self.networks.state_dict().items()}
 

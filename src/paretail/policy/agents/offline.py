@@ -24,7 +24,7 @@ from paretail.core.rng import rng_for
 from paretail.data.sessions import SessionLog
 from paretail.learn.step import Losses
 from paretail.learn.step import step as descend
-from paretail.policy.agents.base import RECENT, Agent, Progress, Told
+from paretail.policy.agents.base import FEW_LR, RECENT, Agent, Progress, Told
 from paretail.policy.agents.config import AgentConfig
 from paretail.policy.agents.feedback import Probe, find
 from paretail.policy.agents.hands import Hands
@@ -175,7 +175,7 @@ class OfflineAgent(Agent):
         learned = self.q.q.learned()
         beside = [part for name, part in self.networks.items() if name not in ("q", "stays")]
         learned += [weight for part in beside for weight in part.parameters()]
-        self.optimiser = torch.optim.Adam(learned, lr=self.config.lr, eps=1e-5)
+        self.optimiser = torch.optim.AdamW(learned, lr=self.config.lr or FEW_LR, eps=1e-5, weight_decay=0.0)
 
     @property
     def stays(self) -> Stays:

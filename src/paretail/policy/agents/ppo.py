@@ -24,14 +24,24 @@ from paretail.learn.step import Losses
 from paretail.learn.step import step as descend
 from paretail.policy.agents.base import Agent
 from paretail.policy.agents.config import AgentConfig, PPOConfig
+from paretail.policy.agents.dealt import Way
 from paretail.policy.agents.hands import Hands
+from paretail.policy.agents.items import SMALL
 from paretail.policy.agents.losses import gae, ratio_loss
 from paretail.policy.agents.memory import State
 from paretail.policy.agents.networks import Valuer
 from paretail.policy.agents.policies import Bound, Policy, Scale, gumbel
 from paretail.policy.agents.sessions import Round, Rows, tensors
 from paretail.policy.agents.slates import entropy, free, log_prob
-from paretail.policy.agents.trials import Start, begin
+from paretail.policy.agents.trials import Start, begin, greedy, merged
+
+#: Temperatures at which a policy may act when learning has ended: what cannot be seen may ask for chance. The number
+#: after theirs is that of the policy that learning began with, with the model of clicks of now.
+TEMPERS = (0.0, 0.5, 1.0)
+#: Newest sessions of learning that count for the temperature 1.
+_KNOWN = 30
+#: Passes over a round, by how many items there are.
+FEW_EPOCHS, MANY_EPOCHS = 8, 4
 
 
 class PolicyAgent(Agent):
@@ -58,11 +68,29 @@ class PolicyAgent(Agent):
         return policy.bind(self.response)
 
     def _choose(self, state: State, rng: np.random.Generator, explore: bool) -> tuple[Rows, NDArray[np.float64]]:
-        noise = gumbel(rng, len(state["obs"]), self.slots, len(self.vectors)) if explore else None
+        if self.way == len(TEMPERS) and not explore:
+            return self.hands.composed(state, self.slots, None)
+        return self._drawn(state, rng, 1.0 if explore else TEMPERS[self.way])
+
+    def _drawn(self, state: State, rng: np.random.Generator, temper: float) -> tuple[Rows, NDArray[np.float64]]:
+        """Return draws from the policy at a temperature; at 0 the best."""
+        noise = gumbel(rng, len(state["obs"]), self.slots, len(self.vectors)) * np.float32(temper) if temper else None
         return self.hands.composed(state, self.slots, noise)
+
+    def _ways(self) -> list[Way]:
+        def at(temper: float) -> Way:
+            return lambda state: self._drawn(state, self._rng, temper)[0]
+
+        return [*(at(temper) for temper in TEMPERS), greedy(self, self.start)]
+
+    def _known(self) -> dict[int, list[float]]:
+        return {TEMPERS.index(1.0): self.recent[-_KNOWN:]}
 
     def _hands(self) -> Hands:
         bound = self.bound
+        if self.way == len(TEMPERS):
+            begun = merged(self.response.scorer, self.start)
+            return Hands(self.items, self.eyes, [begun], lambda parts: parts[0])
         return Hands(self.items, self.eyes, bound.scorers, bound.mix)
 
     def _begin(self, start: Start, played: Sequence[Round]) -> None:
@@ -116,7 +144,7 @@ class SlatePPO(PolicyAgent):
         by_slot = (by_slot - by_slot[which].mean()) / (by_slot[which].std() + 1e-8)
         targets = np.concatenate([returns.reshape(-1, 1), brought], 1)
         told: list[dict[str, float]] = []
-        for _ in range(self.config.epochs):
+        for _ in range(self.config.epochs or (FEW_EPOCHS if len(self.vectors) <= SMALL else MANY_EPOCHS)):
             order, kl = rng.permutation(which), []
             for part in np.array_split(order, max(1, round(len(order) / self.config.batch_size))):
                 losses, moved = self._losses(played, part, by_slot, targets)

@@ -93,6 +93,7 @@ def _checkpoint(agent: "Agent") -> checkpoint.Checkpoint:
         "optimisers": {name: one.state for name, one in optimisers.items()}, "extra": values, "past": len(agent._past),
         "reading": agent.reading.to_json() if agent.reading else None, "usual": agent.usual, "rounds": agent.rounds,
         "seconds": agent.seconds, "recent": agent.recent, "probed": agent.probed, "start": agent.start.to_json(),
+        "way": agent.way,
         "aim": agent.aim_weights.tolist(),
     }  # fmt: skip
     return checkpoint.Checkpoint(tensors, state)
@@ -109,7 +110,7 @@ def _take(agent: "Agent", kept: checkpoint.Checkpoint, manifest: Mapping[str, An
     agent.usual, agent.rounds, agent.recent, agent.probed = (
         state["usual"], state["rounds"], state["recent"], state["probed"])  # fmt: skip
     agent.seconds, agent.steps, agent.single = state["seconds"], manifest["steps"], manifest["single"]
-    agent.start = Start(**state["start"])
+    agent.start, agent.way = Start(**state["start"]), state["way"]
     agent.aim_weights = np.asarray(state["aim"], np.float32)
     agent._past = [_past(kept.under(f"past/{number}")) for number in range(state["past"])]
     agent._acting = None

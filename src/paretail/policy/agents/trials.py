@@ -8,21 +8,22 @@ later is not, and differs by orders of magnitude between environments. Six numbe
 is played for whole sessions, a session a candidate: the best by mean return go on to more sessions (successive halving:
 K. Jamieson, A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", 2016,
 arXiv:1502.07943), and changed copies of the best join them half-way. Deviations: 1. Sessions are dealt to the candidate
-that has fewest. 2. Where no session ends within a stage, rewards a step are compared. 3. The model of clicks learns on.
+that has fewest (`dealt.py`). 2. The model of clicks learns on.
 """
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from paretail.policy.agents.dealt import Dealt, Way
 from paretail.policy.agents.hands import Hands
-from paretail.policy.agents.memory import State, picked
 from paretail.policy.agents.networks import Scorer
-from paretail.policy.agents.sessions import Player, Round, Rows
+from paretail.policy.agents.sessions import Player, Round
 
 if TYPE_CHECKING:
     from paretail.policy.agents.base import Agent
@@ -32,7 +33,6 @@ _STAGES: Final = ((0.3, 6), (0.2, 3), (0.25, 3), (0.25, 1))
 #: Candidates of the first stage, and those of the third.
 _FIRST: Final = 16
 _THIRD: Final = 10
-_CHUNK: Final = 256
 
 
 @dataclass(frozen=True)
@@ -92,80 +92,27 @@ def changed(start: Start, rng: np.random.Generator) -> Start:
 _SIZES: Final = ("shown", "clicked", "above", "again", "liked")
 
 
-class Trials:
-    """Candidates in play: which lane plays which, and what their sessions brought."""
+def found(agent: "Agent", player: Player, steps: int, rng: np.random.Generator) -> tuple[Start, list[Round]]:
+    """Play `steps` of all lanes together; return the best start and what was played."""
+    candidates = [fading(much) for much in (0.0, 0.1, agent.config.fade)]
+    candidates += [drawn(rng) for _ in range(_FIRST - len(candidates))]
+    dealt, played = Dealt(agent, player, rng), list[Round]()
+    dealt.join(_FIRST)
+    for stage, (share, keep) in enumerate(_STAGES):
+        if stage == 2:
+            best = [candidates[which] for which in dealt.active]
+            candidates += [changed(best[n % len(best)], rng) for n in range(_THIRD - len(best))]
+            dealt.join(_THIRD - len(best))
+        played += dealt.play(int(share * steps), partial(_ways, agent, candidates))
+        dealt.keep(keep)
+    return candidates[dealt.active[0]], played
 
-    def __init__(self, agent: "Agent", player: Player, rng: np.random.Generator) -> None:
-        self.agent, self.player, self.rng = agent, player, rng
-        self.lane = np.zeros(player.lanes.count, np.int64)
-        self.total = np.zeros(player.lanes.count)
-        self.candidates: list[Start] = []
-        self.active: list[int] = []
-        self.returns: list[list[float]] = []
-        self.dealt: list[int] = []
-        self.rate: NDArray[np.float64] = np.zeros((0, 2))
-        self._hands: dict[int, Hands] = {}
 
-    def best(self, steps: int) -> tuple[Start, list[Round]]:
-        """Play `steps` of all lanes together; return the best start and what was played."""
-        self._join([fading(much) for much in (0.0, 0.1, self.agent.config.fade)])
-        self._join([drawn(self.rng) for _ in range(_FIRST - len(self.candidates))])
-        played: list[Round] = []
-        for stage, (share, keep) in enumerate(_STAGES):
-            if stage == 2:
-                best = [self.candidates[which] for which in self.active]
-                self._join([changed(best[n % len(best)], self.rng) for n in range(_THIRD - len(best))])
-            played += self._stage(max(1, int(share * steps) // len(self.lane)))
-            self.active = sorted(self.active, key=self._worth, reverse=True)[:keep]
-        return self.candidates[self.active[0]], played
+def greedy(agent: "Agent", start: Start) -> Way:
+    """Return the way to fill slates by the model of clicks and a start."""
+    hands = Hands(agent.items, agent.eyes, [merged(agent.response.scorer, start)], lambda parts: parts[0])
+    return lambda state: hands.composed(state, agent.slots, None)[0]
 
-    def _join(self, more: list[Start]) -> None:
-        self.active += range(len(self.candidates), len(self.candidates) + len(more))
-        self.candidates += more
-        self.returns += [[] for _ in more]
-        self.dealt += [0] * len(more)
-        self.rate = np.vstack([self.rate, np.zeros((len(more), 2))])
 
-    def _worth(self, which: int) -> float:
-        if not any(self.returns[one] for one in self.active):
-            return float(self.rate[which, 0] / max(1.0, self.rate[which, 1]))
-        return float(np.mean(self.returns[which])) if self.returns[which] else -np.inf
-
-    def _stage(self, count: int) -> list[Round]:
-        played: list[Round] = []
-        while count > 0 and not self.agent.late:
-            steps = min(count, max(1, _CHUNK // len(self.lane)))
-            told: list[NDArray[np.int64]] = []
-            self._hands = {}
-            one = self.player.play(steps, lambda state: self._choose(state, told), self.rng)  # noqa: B023  # it ends before
-            self._take(one, np.stack(told))
-            self.agent._respond(one, self.rng)
-            played.append(one)
-            count -= steps
-        return played
-
-    def _choose(self, state: State, told: list[NDArray[np.int64]]) -> tuple[Rows, NDArray[np.float64]]:
-        for lane in np.flatnonzero(~self.player.sessions.begun):
-            self.lane[lane] = min(self.active, key=lambda which: self.dealt[which])
-            self.dealt[self.lane[lane]] += 1
-        told.append(self.lane.copy())
-        rows = np.zeros((len(self.lane), self.agent.slots), np.int64)
-        for which in np.unique(self.lane):
-            mine = np.flatnonzero(self.lane == which)
-            rows[mine] = self._fills(int(which)).composed(picked(state, mine), self.agent.slots, None)[0]
-        return rows, np.zeros(rows.shape)
-
-    def _fills(self, which: int) -> Hands:
-        if which not in self._hands:
-            scorer = merged(self.agent.response.scorer, self.candidates[which])
-            self._hands[which] = Hands(self.agent.items, self.agent.eyes, [scorer], lambda parts: parts[0])
-        return self._hands[which]
-
-    def _take(self, played: Round, lane: NDArray[np.int64]) -> None:
-        over = (played.terminated | played.truncated) & played.valid
-        for t, rewards in enumerate(np.where(played.valid, played.reward, 0.0)):
-            self.total += rewards
-            np.add.at(self.rate, lane[t], np.stack([rewards, played.valid[t]], 1))
-            for at in np.flatnonzero(over[t]):
-                self.returns[lane[t, at]].append(float(self.total[at]))
-                self.total[at] = 0.0
+def _ways(agent: "Agent", candidates: list[Start]) -> Callable[[int], Way]:
+    return cache(lambda which: greedy(agent, candidates[which]))
