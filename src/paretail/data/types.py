@@ -222,13 +222,15 @@ RARER: tuple[str, ...] = ("long_view", "favourite")
 class Predictions:
     """What ranking tells of pairs: probabilities at position 1, and money; of a task that was not learned NaN.
 
-    `p_click`; `p_cart`, `p_purchase` and `more`, of RARER, given a click; `order_value` in minor units, of a purchase;
-    `value` in minor units, expected of showing the item: p_click x p_purchase x order_value. All `[pairs]`.
+    `p_click`; `p_cart`, `p_purchase` and `more`, of RARER, given a click, whoever clicks; `p_both` of click and
+    purchase: more than the product, as far as what is not known of a pair lifts both; `order_value` in minor units, of
+    a purchase; `value` in minor units, expected of showing the item: p_both x order_value. All `[pairs]`.
     """
 
     p_click: NDArray[np.float64]
     p_cart: NDArray[np.float64]
     p_purchase: NDArray[np.float64]
+    p_both: NDArray[np.float64]
     order_value: NDArray[np.float64]
     more: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
@@ -238,16 +240,30 @@ class Predictions:
         return known.get(task, np.full(len(self.p_click), np.nan))
 
     @property
+    def following(self) -> NDArray[np.float64]:
+        """The share of those who click that will buy: `p_purchase` of them, whose click speaks for the pair."""
+        return np.asarray(self.p_both / self.p_click)
+
+    @property
     def value(self) -> NDArray[np.float64]:
         """Money expected of showing the item, in minor units."""
-        return np.asarray(self.p_click * self.p_purchase * self.order_value)
+        return np.asarray(self.p_both * self.order_value)
 
     def split(self, sizes: Sequence[int]) -> "list[Predictions]":
         """Return the predictions of so many pairs each, in their order."""
-        columns = (np.split(column, np.cumsum(sizes)[:-1]) for column in
-                   (self.p_click, self.p_cart, self.p_purchase, self.order_value, *self.more.values()))  # fmt: skip
-        return [Predictions(click, cart, bought, paid, dict(zip(self.more, more, strict=True)))
-                for click, cart, bought, paid, *more in zip(*columns, strict=True)]  # fmt: skip
+        columns = (
+            np.split(column, np.cumsum(sizes)[:-1])
+            for column in (
+                self.p_click,
+                self.p_cart,
+                self.p_purchase,
+                self.p_both,
+                self.order_value,
+                *self.more.values(),
+            )
+        )
+        return [Predictions(click, cart, bought, both, paid, dict(zip(self.more, more, strict=True)))
+                for click, cart, bought, both, paid, *more in zip(*columns, strict=True)]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

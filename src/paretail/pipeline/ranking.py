@@ -128,7 +128,7 @@ def told(facts: dict[str, Any]) -> str:
 
 def worth(predictions: Predictions, by: Order) -> NDArray[np.float64]:
     """Return what pairs are ordered by: what was asked for, or the strongest task that was learned."""
-    bought = predictions.p_click * predictions.p_purchase
+    bought = predictions.p_both
     carted = predictions.p_click * predictions.p_cart
     ways = {"value": (predictions.value, bought), "purchase": (bought,), "cart": (carted,), "click": ()}[by]
     return next((way for way in ways if np.isfinite(way).all()), predictions.p_click)

@@ -97,11 +97,11 @@ class Steering:
         item, at = lists.item_idx[user, place], np.full(len(user), moment, np.int64)
         told = self.recommender.ranker.predict(history, known, user.astype(np.int32), item, at)
         full = np.full((3, *lists.item_idx.shape), np.nan)
-        full[:, user, place] = told.p_click, told.p_purchase, told.order_value
+        full[:, user, place] = told.p_click, told.following, told.order_value
         return self.filled(lists.item_idx, full, history)
 
     def filled(self, item_idx: Rows, told: NDArray[np.float64], history: History, wares: Wares | None = None) -> Pool:
-        """Return candidates with predictions: `told` is p_click, p_purchase and order_value, each like `item_idx`.
+        """Return candidates with predictions: `told` is p_click, `following` and order_value, each like `item_idx`.
 
         `wares` are the items as they are now; by default as in the bundle.
         """

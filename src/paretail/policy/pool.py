@@ -43,8 +43,8 @@ class Wares:
 class Pool:
     """One row a user. `item_idx[users, cands]` is -1 past the end; predictions (NaN: not learned) are at position 1.
 
-    `p_purchase` is given a click, `order_value` in minor units given a purchase; `attention[slots]` is P(seen at that
-    position), 1 at the first. `past` are the users' events.
+    `p_purchase` is that of those who click, `order_value` in minor units given a purchase; `attention[slots]` is P(seen
+    at that position), 1 at the first. `past` are the users' events.
     """
 
     item_idx: Rows

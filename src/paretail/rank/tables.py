@@ -45,11 +45,6 @@ class Tables:
         return mean, variance, together
 
 
-def chance(task: str, click: Moments, own: Moments, together: Floats) -> Floats:
-    """Return the probability of a click, or of what follows one given the click, from its logit's mean and variance."""
-    return expected(sigmoid, *click) if task == "click" else probability(click, own, together)
-
-
 def probability(click: Moments, task: Moments, together: Floats) -> Floats:
     """Return P(task | click) = E[σ(η_click) σ(η_task)] / E[σ(η_click)] of logits that are Gaussian together.
 

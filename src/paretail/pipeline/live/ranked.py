@@ -210,10 +210,9 @@ def learned(engine: Engine, rows: Rows) -> Rows:
 
 def tell(line: Line, told: Predictions, place: int, minor: int) -> Line:
     """Put the predictions of one pair into a line of an answer; what was not learned stays null."""
-    columns = told.p_click, told.p_cart, told.p_purchase, told.order_value
-    p_click, p_cart, p_purchase, order_value = (float(column[place]) for column in columns)
-    values = {"p_click": p_click, "p_cart": p_cart, "p_purchase": p_purchase,
-              "value": p_click * p_purchase * order_value / minor}  # fmt: skip
+    columns = {"p_click": told.p_click, "p_cart": told.p_cart, "p_purchase": told.p_purchase}
+    values = {name: float(column[place]) for name, column in columns.items()}
+    values["value"] = float(told.p_both[place] * told.order_value[place]) / minor
     for name, value in values.items():
         if isfinite(value):
             setattr(line, name, round(value, DIGITS))

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 class Request(NamedTuple):
-    """One request: who asked (None: somebody unknown), and `told`: p_click, p_purchase and order_value, `[3, cands]`.
+    """One request: who asked (None: somebody unknown), and `told`: p_click, `following` and order_value, `[3, cands]`.
 
     As the bundle knows them: `rows` are of items that it has learned.
     """

@@ -100,7 +100,7 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
     pinned = np.array([engine.shelf.row(pin.item_id) for pin in rules.pins], np.int32)
     hopes = steering.config.new_items != "mean"
     p_click = steering.hopeful(ranked.pairs_of([asked], [rows]), told.p_click) if hopes else told.p_click
-    numbers = np.stack([p_click, told.p_purchase, told.order_value])[:, None]
+    numbers = np.stack([p_click, told.following, told.order_value])[:, None]
     pool = steering.filled(rows[None], numbers, asked.history, engine.wares.now(steering.wares))
     segment = _segment(steering, asked)
     if question.filter is None and not question.include_items:

@@ -79,7 +79,7 @@ class BoostedRanker:
         paid = np.full(len(user_idx), np.nan)
         if self.money is not None:
             paid = self.money.values(known[user_idx], item_idx)
-        return Predictions(click, reached["cart"] / click, reached["purchase"] / click, paid)
+        return Predictions(click, reached["cart"] / click, reached["purchase"] / click, reached["purchase"], paid)
 
     def order_quantiles(self, history: History, known: Rows, user_idx: Rows, item_idx: Rows, ts_ms: NDArray[np.int64],
                         levels: Sequence[float]) -> Floats:  # fmt: skip

@@ -34,7 +34,7 @@ from torch import Tensor
 from paretail.rank.isotonic import logit
 from paretail.rank.learned.inputs import groups_of, width
 from paretail.rank.learned.network import SIGMA, SMALL, Beliefs, RankNet
-from paretail.rank.tables import Moments, chance
+from paretail.rank.tables import expected, sigmoid
 
 #: Steps of the integral: a network of rectifiers is bent at some places of the way.
 STEPS: Final = 64
@@ -169,11 +169,8 @@ class Explainer:
 
     def _expected(self, task: str, told: Beliefs) -> Floats:
         """Return what `ranker.py` tells of a probability before it is calibrated."""
-
-        def moments(of: str) -> Moments:
-            return told.mean[of].double().numpy(), told.variance[of].double().numpy()
-
-        return chance(task, moments("click"), moments(task), told.together[task].double().numpy())
+        mean, variance = (part[task].double().numpy() for part in (told.mean, told.variance))
+        return expected(sigmoid, mean, variance)
 
     def _calibrated(self, task: str, p: Floats, item_idx: NDArray[Any] | None) -> Floats:
         """Return calibrated logits; without items their mean over all, as they are shown."""

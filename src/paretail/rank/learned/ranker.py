@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import polars as pl
@@ -36,7 +36,7 @@ from paretail.rank.learned.recent import Moments, Sequences
 from paretail.rank.learned.transfer import Origin, started
 from paretail.rank.segments import divided, item_segments
 from paretail.rank.sides import UserSides, named_item_sides
-from paretail.rank.tables import Ends, Tables, chance, sigmoid
+from paretail.rank.tables import Ends, Floats, Tables, expected, probability, sigmoid
 
 #: The share of the impressions, the newest, on which the ranker is calibrated and judged.
 LATER: Final = 0.1
@@ -51,6 +51,15 @@ EXPLAINED: Final = 1 << 9
 #: Prefixes of what a bundle keeps.
 NET, FEATURES, SIDES, NAMED, ITEM_SIDES = "net/", "features/", "sides/", "names/", "item_columns"
 EARLIER: Final = "earlier/"
+#: Click and purchase, beside the tasks.
+BOTH: Final = "both"
+
+
+class Told(NamedTuple):
+    """What is told of pairs by task, and, of what follows a click, of those of them that are clicked."""
+
+    of_pairs: Mapping[str, Floats]
+    of_clicked: Mapping[str, Floats]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,15 +140,18 @@ class Ranker:
         `known[users]` are the rows that the users have in the ranker's own log, -1 for somebody new. Cost: 500 pairs of
         one user take 1.3 ms of CPU on one thread.
         """
-        out = {task: np.full(len(user_idx), np.nan) for task in TASKS}
+        out = {task: np.full(len(user_idx), np.nan) for task in (*TASKS, BOTH)}
         people = self._people(history, known)
         for start in range(0, len(user_idx), BLOCK):
             at = slice(start, start + BLOCK)
             features = self._matrix(history, user_idx[at], item_idx[at], ts_ms[at])
-            for task, values in self._told(self._tables, people, user_idx[at], item_idx[at], features).items():
+            told = self._told(self._tables, people, user_idx[at], item_idx[at], features)
+            if "purchase" in told.of_clicked:
+                out[BOTH][at] = told.of_pairs["click"] * told.of_clicked["purchase"]
+            for task, values in told.of_pairs.items():
                 out[task][at] = values
         more = {task: out[task] for task in RARER}
-        return Predictions(out["click"], out["cart"], out["purchase"], out["value"], more)
+        return Predictions(out["click"], out["cart"], out["purchase"], out[BOTH], out["value"], more)
 
     def clicks_at(self, history: History, known: Rows, user_idx: Rows, item_idx: Rows, ts_ms: NDArray[np.int64],
                   deviates: NDArray[np.float64]) -> NDArray[np.float64]:  # fmt: skip
@@ -268,19 +280,21 @@ class Ranker:
         return np.column_stack([q[:, :k] * tables.mix[0], np.ones(len(q))]), q[:, k] + tables.fixed[0, 0]
 
     def _told(self, tables: Tables, people: Ends, user_idx: NDArray[Any], item_idx: NDArray[Any],
-              features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:  # fmt: skip
+              features: NDArray[np.float32]) -> "Told":  # fmt: skip
         price = self.features.facts.price_ratio[item_idx]
         means, variances, together = tables.beliefs(people, user_idx, item_idx, features, price)
         click = means[0], variances[0]
-        found = {}
+        pairs, clicked = {}, {}
         for task, mean, variance, shared in zip(self.tasks, means, variances, together, strict=True):
             if task == "value":
                 sigma = np.exp(tables.log_sigma).clip(*SIGMA)
                 value = np.exp(mean + 0.5 * (variance + sigma**2))
-                found[task] = value * self._prices[item_idx] * self.value_ratio
-            else:
-                found[task] = self._calibrate(task, chance(task, click, (mean, variance), shared), item_idx)
-        return found
+                pairs[task] = value * self._prices[item_idx] * self.value_ratio
+                continue
+            pairs[task] = self._calibrate(task, expected(sigmoid, mean, variance), item_idx)
+            if task != "click":
+                clicked[task] = self._calibrate(task, probability(click, (mean, variance), shared), item_idx)
+        return Told(pairs, clicked)
 
     def _judged(self, frame: Frame, items: pl.DataFrame) -> dict[str, Any]:
         """Calibrate on the newest impressions; return the numbers, and how reliable the predictions are."""
@@ -296,7 +310,9 @@ class Ranker:
         labels = {task: label.double().numpy() for task, label in later.labels.items()}
         paid = np.exp(labels.get("value", np.full(len(user), np.nan))) * self._prices[item]
         segment = None if self._segments is None else self._segments[item]
-        asked = Later(told, labels, paid, seen, later.weight.double().numpy(), user, segment)
+        asked = Later(
+            {**told.of_pairs, **told.of_clicked}, labels, paid, seen, later.weight.double().numpy(), user, segment
+        )
         before = [np.bincount(rows.numpy(), minlength=int(all_rows.max()) + 1)[those] for rows, all_rows, those in
                   ((earlier.user, frame.user, user), (earlier.item, frame.item, item))]  # fmt: skip
         return judged(asked, self.config, divided(items, self.features.facts, item, *before))
