@@ -1,6 +1,6 @@
 """What agents are worth: CartPole, the shop with boredom, an environment that the package does not know, speed.
 
-    python benchmarks/agents/run.py cartpole shop foreign goals speed logs [--seeds 0 1 2 3 4] [--steps 100000]
+    python benchmarks/agents/run.py cartpole shop foreign goals speed logs loop [--seeds 0 1 2 3 4] [--steps 100000]
         [--agents ppo] [--keep FOLDER]
 
 `shop`: the frozen preset (slates of 10 of 1,000 items); an agent learns on half of the users of shops 21 to 25, one a
@@ -27,6 +27,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 import foreign  # noqa: E402  # a benchmark is a script: the harness lies one folder up
 import harness  # noqa: E402
 import logs  # noqa: E402
+import loops  # noqa: E402
 
 from paretail.moo.hypervolume import hypervolume  # noqa: E402
 from paretail.policy.agents import AGENTS  # noqa: E402
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--agents", nargs="+", default=["ppo", "dqn"])
     parser.add_argument("--visits", type=int, default=2000, help="visits of the log")
+    parser.add_argument("--days", type=int, default=30, help="days of the loop")
     parser.add_argument("--keep", type=Path, help="a folder where what took long to measure is kept")
     asked = parser.parse_args()
     for part in asked.parts:
@@ -276,6 +278,7 @@ def figure(values: np.ndarray) -> str:
 
 PARTS = {
     "cartpole": cartpole, "shop": shop, "foreign": away, "goals": goals, "speed": speed, "logs": logs.rows,
+    "loop": loops.rows,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ VERBS = {
     "search": ("paretail.cli.search:search", "Search for a graph model of the shop's own."),
     "evaluate": ("paretail.cli.evaluate:evaluate", "Measure a bundle on events that it has not seen."),
     "learn": ("paretail.cli.learn:learn", "Learn an agent over sessions in the simulated shop."),
+    "loop": ("paretail.cli.loop:loop", "Run a simulated shop that learns and releases, day by day."),
     "serve": ("paretail.cli.serve:serve", "Answer over HTTP."),
     "items": ("paretail.cli.items:app", "Put a file of items into a store."),
     "users": ("paretail.cli.users:app", "Put a file of users into a store."),

@@ -12,6 +12,7 @@ from paretail.data.sessions import SessionLog
 from paretail.sim.lives import Outcome, draw, step
 from paretail.sim.observe import Observation, Observer
 from paretail.sim.rivals import Informed
+from paretail.sim.rollout import Policy
 from paretail.sim.visits import Reward, State, Visits
 
 #: Visits that run side by side.
@@ -20,10 +21,14 @@ _SIDES: Final = ("seen", "after")
 
 
 def logged(
-    shop: Visits, policy: Informed, visits: int, epsilon: float = 0.2, seed: int = 0, reward: Reward | None = None,
-    users: Rows | None = None,
+    shop: Visits, policy: Informed | Policy, visits: int, epsilon: float = 0.2, seed: int = 0,
+    reward: Reward | None = None, users: Rows | None = None,
 ) -> SessionLog:  # fmt: skip
-    """Return the log of so many visits under the policy, each slot a random item with probability `epsilon`."""
+    """Return the log of so many visits under the policy, each slot a random item with probability `epsilon`.
+
+    A policy that remembers what it showed has a method `shown`, which is told the slates with their random items, and
+    `reset`, called before each block of visits.
+    """
     rng, weights = rng_for("sim/logged", seed), (reward or Reward()).weights
     pool = np.arange(shop.sizes.users, dtype=np.int32) if users is None else users
     told: list[dict[str, Any]] = []
@@ -44,14 +49,19 @@ def _ordered(column: Any, order: NDArray[np.int64]) -> Any:
 
 
 def _block(
-    shop: Visits, policy: Informed, state: State, first: int, epsilon: float, rng: np.random.Generator,
+    shop: Visits, policy: Informed | Policy, state: State, first: int, epsilon: float, rng: np.random.Generator,
     weights: NDArray[np.float64],
 ) -> list[dict[str, Any]]:  # fmt: skip
     observer, told, count, items = Observer(shop), [], 0, np.arange(shop.sizes.items)
     seen = observer(state)
+    if (reset := getattr(policy, "reset", None)) is not None:
+        reset()
     while state.here.any():
-        chosen = [drawn(best, items, epsilon, rng) for best in policy.slate(state, rng)]
+        wanted = policy.slate(state, rng) if isinstance(policy, Informed) else policy(seen)
+        chosen = [drawn(best, items, epsilon, rng) for best in wanted]
         rows, odds = (np.stack(column) for column in zip(*chosen, strict=True))
+        if (shown := getattr(policy, "shown", None)) is not None:
+            shown(rows)
         here, before = state.here, seen
         state, outcome = step(shop, state, rows, draw(shop, len(state), rng))
         seen = observer(state)

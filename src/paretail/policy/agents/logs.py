@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from paretail.core.errors import Problem
 from paretail.data.sessions import Columns, SessionLog
 from paretail.policy.agents import AgentError
+from paretail.policy.agents.base import Agent
 from paretail.policy.agents.memory import State, picked, stacked
 from paretail.policy.agents.sessions import Mind, Round
 from paretail.policy.agents.spaces import Values
@@ -41,6 +42,27 @@ def replayed(agent: Mind, log: SessionLog) -> Round:
     lasts = np.concatenate(cut)
     next_at[lasts] = len(log) + np.arange(len(lasts))
     return _round(log, stacked([states, *bridges]), next_at, raw, after)
+
+
+class Told:
+    """An agent in many sessions side by side whose slates are changed before they are shown: it is told by `shown`."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._crowd = agent.crowd()
+
+    def reset(self) -> None:
+        """Begin all sessions."""
+        self._crowd.reset()
+
+    def __call__(self, observation: Any) -> NDArray[np.int32]:
+        """Return the agent's own slates."""
+        return self._crowd(observation)
+
+    def shown(self, rows: NDArray[np.integer]) -> None:
+        """Take note of what was shown in the end."""
+        sessions = self._crowd._sessions
+        assert sessions is not None
+        sessions.rows = rows.astype(np.int64)
 
 
 def fits(agent: Mind, log: SessionLog) -> None:

@@ -1,0 +1,63 @@
+"""The loop over 30 days in the frozen shops 21 to 25, one a seed: cumulative reward of a shop that learns, beside the
+first day's policy, frozen, and an oracle that knows tastes and rests what was shown.
+
+    python benchmarks/agents/run.py loop [--seeds 0 1 2 3 4] [--days 30] [--keep FOLDER]
+
+± is Student's 95 % interval over seeds.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtrit
+
+from paretail.pipeline.loop import Asked, Loop
+from paretail.sim.preset import JUDGED_SHOPS
+
+
+def rows(asked: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """Return a row a policy, and one of the releases."""
+    found = [_kept(seed, asked) for seed in asked.seeds]
+    frozen = np.array([one["totals"]["frozen"] for one in found])
+    for name in ("reward", "frozen", "oracle"):
+        totals = np.array([one["totals"][name] for one in found])
+        yield {"policy": {"reward": "the shop that learns"}.get(name, name), "days": asked.days, "seeds": len(found),
+               "cumulative reward": _figure(totals), "over frozen, %": _figure(100 * (totals / frozen - 1)),
+               "each seed": " ".join(f"{total:,.0f}" for total in totals)}  # fmt: skip
+    gains = [day["truth"] for one in found for day in one["days"] if day["truth"] is not None]
+    yield {"releases": len(gains), "gain of each in truth, %": " ".join(f"{gain:+.0f}" for gain in gains),
+           "that the gate should have stopped": sum(len(one["should_have_stopped"]) for one in found),
+           "CPU s a run": round(float(np.mean([one["cpu_seconds"] for one in found])))}  # fmt: skip
+
+
+def _kept(seed: int, asked: argparse.Namespace) -> dict[str, Any]:
+    file = asked.keep / f"loop-{seed}-{asked.days}.json" if asked.keep else None
+    if file is not None and file.exists():
+        return json.loads(file.read_text())
+    found = Loop(Asked(asked.days, JUDGED_SHOPS[seed])).run().to_json()
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(found))
+    decided = [(day["day"], day["decided"], day["truth"]) for day in found["days"] if day["decided"] != "none"]
+    print(seed, found["totals"], decided, file=sys.stderr, flush=True)
+    return found
+
+
+def _figure(values: np.ndarray) -> str:
+    count = len(values)
+    half = stdtrit(count - 1, 0.975) * values.std(ddof=1) / count**0.5 if count > 1 else np.nan
+    return f"{values.mean():,.1f} ± {half:,.1f}"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--keep", type=Path)
+    for row in rows(parser.parse_args()):
+        print(row)
