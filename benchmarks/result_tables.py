@@ -166,6 +166,7 @@ SHAPES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "real_sets": ("real_sets", _accuracy),
     "summary": ("real_sets", _summary),
     "live": ("live", _live),
+    "agents": ("agents", _apart),
     "goals": ("goals", _apart),
     "search": ("search", _apart),
     "shop_search": ("shop_search", _apart),

@@ -321,10 +321,13 @@ class Agent(ABC):
 
     def _respond(self, played: Round, rng: np.random.Generator) -> dict[str, float]:
         """Let the model of clicks learn from the newest rounds."""
-        self._past = [*self._past, played][-max(1, self.config.response_past // max(1, self.round_steps)) :]
+        self._past = [*self._past, played]
+        while len(self._past) > 1 and sum(one.valid.size for one in self._past) > self.config.response_past:
+            self._past.pop(0)
+        size = np.array([one.valid.size for one in self._past])
         losses = []
         for _ in range(round(self.config.response_passes * played.valid.size / _BATCH)):
-            one = self._past[int(rng.integers(len(self._past)))]
+            one = self._past[int(rng.choice(len(size), p=size / size.sum()))]
             flat = np.flatnonzero(one.valid.ravel())
             which = rng.choice(flat, min(_BATCH, len(flat)), replace=False)
             assert one.clicks is not None

@@ -38,7 +38,7 @@ class AgentConfig(Config):
         description="How much the logit of a click falls with each slot of a group, in one of the policies tried.",
     )
     trial: int = Field(10_000, ge=0, description="Steps by which the policy to begin with is found, at most.")
-    trial_share: float = Field(0.2, ge=0, lt=1, description="The trials take at most this share of the first steps.")
+    trial_share: float = Field(0.3, ge=0, lt=1, description="The trials take at most this share of the first steps.")
     settle: int = Field(5000, ge=0, description="Steps by which ways to act are compared in the end, at most.")
     settle_share: float = Field(0.1, ge=0, lt=1, description="The comparison takes at most this share of the steps.")
     minutes: float = Field(0.0, ge=0, description="Learning ends after this time, too; 0: it does not.")

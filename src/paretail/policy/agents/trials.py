@@ -5,10 +5,8 @@ later is not, and differs by orders of magnitude between environments. Six numbe
 
     slate = greedy by logit P(click) + start · (what the session had of the group, and of the item)
 
-is played for whole sessions, a session a candidate: the best by mean return go on to more sessions (successive halving:
-K. Jamieson, A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", 2016,
-arXiv:1502.07943), and changed copies of the best join them half-way. Deviations: 1. Sessions are dealt to the candidate
-that has fewest (`dealt.py`). 2. The model of clicks learns on.
+is played for whole sessions, which are dealt to some candidates (`dealt.py`); half-way the best stay, and changed
+copies of them join. The model of clicks learns on.
 """
 
 from collections.abc import Callable
@@ -28,11 +26,15 @@ from paretail.policy.agents.sessions import Player, Round
 if TYPE_CHECKING:
     from paretail.policy.agents.base import Agent
 
-#: Share of the steps of each stage, and how many candidates go on after it.
-_STAGES: Final = ((0.3, 6), (0.2, 3), (0.25, 3), (0.25, 1))
-#: Candidates of the first stage, and those of the third.
+#: Candidates at first, and those of them near the plain ones; those that go on; the share of the steps after which
+#: changed copies join these, and their number.
 _FIRST: Final = 16
-_THIRD: Final = 10
+_NEAR: Final = 5
+_BEST: Final = 4
+_HALF: Final = 0.5
+_CHANGED: Final = 6
+#: Sizes of the plain starts among the first.
+_PLAIN: Final = (0.0, 0.1, 0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,16 @@ def drawn(rng: np.random.Generator) -> Start:
                  size(0.3, 5, 0.4), size(0.3, 5, 0.5))  # fmt: skip
 
 
-def changed(start: Start, rng: np.random.Generator) -> Start:
-    """Return a start near another: sizes times a factor, one of them anew."""
+def near(start: Start, rng: np.random.Generator) -> Start:
+    """Return a start whose sizes are another's times a factor, at a decay of its own."""
     factor = {name: getattr(start, name) * float(np.exp(0.4 * rng.standard_normal())) for name in _SIZES}
+    return replace(start, decay=int(rng.integers(1, 4)), **factor)
+
+
+def changed(start: Start, rng: np.random.Generator) -> Start:
+    """Return a start near another, at the same decay, but for one of its numbers, which is drawn anew."""
     anew = str(rng.choice([*_SIZES, "decay"]))
-    return replace(start, **(factor | {anew: getattr(drawn(rng), anew)}))
+    return replace(near(start, rng), **({"decay": start.decay} | {anew: getattr(drawn(rng), anew)}))
 
 
 _SIZES: Final = ("shown", "clicked", "above", "again", "liked")
@@ -94,17 +101,18 @@ _SIZES: Final = ("shown", "clicked", "above", "again", "liked")
 
 def found(agent: "Agent", player: Player, steps: int, rng: np.random.Generator) -> tuple[Start, list[Round]]:
     """Play `steps` of all lanes together; return the best start and what was played."""
-    candidates = [fading(much) for much in (0.0, 0.1, agent.config.fade)]
-    candidates += [drawn(rng) for _ in range(_FIRST - len(candidates))]
-    dealt, played = Dealt(agent, player, rng), list[Round]()
+    candidates = [fading(much) for much in _PLAIN]
+    candidates += [
+        near(candidates[2 + n % 3], rng) if n < _FIRST // 3 else drawn(rng) for n in range(_FIRST - len(_PLAIN))
+    ]
+    dealt, ways = Dealt(agent, player, rng), partial(_ways, agent, candidates)
     dealt.join(_FIRST)
-    for stage, (share, keep) in enumerate(_STAGES):
-        if stage == 2:
-            best = [candidates[which] for which in dealt.active]
-            candidates += [changed(best[n % len(best)], rng) for n in range(_THIRD - len(best))]
-            dealt.join(_THIRD - len(best))
-        played += dealt.play(int(share * steps), partial(_ways, agent, candidates))
-        dealt.keep(keep)
+    played = dealt.play(int(_HALF * steps), ways)
+    dealt.keep(_BEST)
+    candidates += [changed(candidates[dealt.active[n % len(dealt.active)]], rng) for n in range(_CHANGED)]
+    dealt.join(_CHANGED)
+    played += dealt.play(int((1 - _HALF) * steps), ways)
+    dealt.keep(1)
     return candidates[dealt.active[0]], played
 
 
