@@ -13,7 +13,7 @@ from paretail.core.errors import DataError  # noqa: E402
 from paretail.data.odds import drawn, odds  # noqa: E402
 from paretail.policy.agents import FROM_LOGS, AgentError  # noqa: E402
 from paretail.policy.agents.judging import Judge, slates  # noqa: E402
-from paretail.policy.agents.logs import replayed  # noqa: E402
+from paretail.policy.agents.logs import Told, replayed  # noqa: E402
 from paretail.policy.agents.memory import picked  # noqa: E402
 from paretail.policy.agents.offline_losses import cloned, conservative, expectile, unlikely  # noqa: E402
 from paretail.policy.agents.users import UserModel  # noqa: E402
@@ -66,6 +66,22 @@ def test_states_of_a_log_are_those_of_acting() -> None:
             assert (agent.act(seen) == found[row]).all()
             agent._sessions.rows = LOG.rows[row][None]  # what was shown was the log's slate
     assert played.states["obs"].shape[0] == len(LOG) + int((~LOG.ended[LOG.starts + LOG.lengths - 1]).sum())
+
+
+def test_sessions_that_ended_may_be_left_out_on_the_way() -> None:
+    agent = made("iql")
+    agent.take_log(LOG, 0)
+    told, whole = Told(agent), Told(agent)
+    at = [LOG.starts[place] for place in (0, 1, 2)]
+    for step in range(2):
+        seen = {name: column[[row + step for row in at]] for name, column in LOG.seen.items()}
+        here = np.array([True, step == 0, True])
+        if step:
+            told.keep(here)
+        mine = told({name: column[here] for name, column in seen.items()})
+        assert (mine == whole(seen)[here]).all()
+        whole.shown(LOG.rows[[row + step for row in at]])
+        told.shown(LOG.rows[[row + step for row in at]][here])
 
 
 def test_a_model_of_users_is_calibrated_on_sessions_that_it_has_not_seen() -> None:

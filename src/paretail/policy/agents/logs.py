@@ -14,6 +14,8 @@ from paretail.policy.agents.memory import State, picked, stacked
 from paretail.policy.agents.sessions import Mind, Round
 from paretail.policy.agents.spaces import Values
 
+#: What a memory has of each session.
+_OF_LANES = ("traces", "rows", "clicked", "clock", "_inverse", "_moved")
 #: Sessions that are replayed side by side: those of a block have about the same length.
 _BLOCK = 512
 
@@ -63,6 +65,16 @@ class Told:
         sessions = self._crowd._sessions
         assert sessions is not None
         sessions.rows = rows.astype(np.int64)
+
+    def keep(self, here: NDArray[np.bool_]) -> None:
+        """Go on with some of the sessions alone."""
+        sessions = self._crowd._sessions
+        if sessions is None:
+            return
+        sessions.lanes = int(here.sum())
+        for part, names in ((sessions, ("raw", "rows", "aim", "begun")), (sessions.memory, _OF_LANES)):
+            for name in names:
+                setattr(part, name, getattr(part, name)[here])
 
 
 def fits(agent: Mind, log: SessionLog) -> None:
