@@ -50,6 +50,7 @@ def test_days_are_served_learned_from_and_reported(tmp_path: Path) -> None:
 
 def test_what_wins_its_trial_is_released_and_what_loses_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Loop(Asked(seed=1, visits=40))
+    monkeypatch.setattr(loop, "ASKED", 200)
     run.place = Served("popular", lambda: Popular(run.shop))
     run.trial = Served("rested", lambda: Rested(run.shop))
     rng = np.random.default_rng(0)

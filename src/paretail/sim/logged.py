@@ -55,7 +55,8 @@ def _block(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return the decisions, step by step; only who is there is asked for slates, where the policy allows it."""
     luck, own = (rng_for(f"sim/logged/{first}{name}", seed) for name in ("", "/policy"))
-    observer, told, items = Observer(shop), [], np.arange(shop.sizes.items)
+    told: list[dict[str, Any]] = []
+    observer, items = Observer(shop), np.arange(shop.sizes.items)
     visits, count = np.arange(len(state)), len(state)
     seen = observer(state)
     if (reset := getattr(policy, "reset", None)) is not None:
