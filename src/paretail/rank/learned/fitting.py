@@ -47,12 +47,8 @@ class Frame:
     @classmethod
     def of(cls, examples: Examples, features: PairFeatures, raw: NDArray[np.float32], config: RankConfig,
            more: Sequence[NDArray[np.float32]] = (), moment: NDArray[np.int64] | None = None) -> Self:  # fmt: skip
-        """Return examples as tensors; weights by propensity have the mean 1 before the heaviest are cut.
-
-        `raw` are features as they are, `more` columns behind them that are standardised already.
-        """
-        weight = examples.propensity.astype(np.float64) ** -config.propensity_power
-        weight = np.minimum(weight / weight.mean(), HEAVIEST)
+        """Return examples as tensors: `raw` are features as they are, `more` columns that are standardised already."""
+        weight = weighed(examples.propensity, config.propensity_power)
         labels = dict(examples.labels)
         if "value" in labels:
             labels["value"] = np.log(labels["value"]) - log_prices(features)[examples.item_idx].astype(np.float32)
@@ -82,6 +78,12 @@ class Frame:
     def where(self, rows: Any) -> Self:
         """Return some examples as a frame of their own."""
         return type(self)(**vars(self.batch(rows)))
+
+
+def weighed(propensity: NDArray[Any], power: float) -> NDArray[np.float64]:
+    """Return weights by propensity to the power of -`power`, of mean 1 before the heaviest are cut."""
+    weight = propensity.astype(np.float64) ** -power
+    return np.asarray(np.minimum(weight / weight.mean(), HEAVIEST))
 
 
 def balance_of(config: RankConfig, tasks: tuple[str, ...]) -> Any:

@@ -28,7 +28,7 @@ from paretail.rank.examples import TASKS, Examples, learnable
 from paretail.rank.judging import Later, judged
 from paretail.rank.leaks import check_leaks
 from paretail.rank.learned.explain import Explainer, Halves
-from paretail.rank.learned.fitting import Frame, learn, log_prices, network_of
+from paretail.rank.learned.fitting import Frame, learn, log_prices, network_of, weighed
 from paretail.rank.learned.foldin import Usual, folded
 from paretail.rank.learned.inputs import width
 from paretail.rank.learned.network import SIGMA, RankNet, Sizes, state_of
@@ -115,7 +115,7 @@ class Ranker:
             remarks += (started(net, origin, names, items),)
         fresh = cls(config, examples.tasks, net, features, sides)
         curves = learn(net, frame.first(1 - LATER), config, config.epochs, config.lr, seed, progress)
-        calibrated = fresh._judged(frame, graph.tables["item"])
+        calibrated = fresh._judged(frame, examples.propensity, graph.tables["item"])
         learn(net, frame, config, max(1, round(AGAIN * config.epochs)), AGAIN_LR * config.lr, seed + 1, progress)
         net.settle()
         net.eval()
@@ -296,8 +296,11 @@ class Ranker:
                 clicked[task] = self._calibrate(task, probability(click, (mean, variance), shared), item_idx)
         return Told(pairs, clicked)
 
-    def _judged(self, frame: Frame, items: pl.DataFrame) -> dict[str, Any]:
-        """Calibrate on the newest impressions; return the numbers, and how reliable the predictions are."""
+    def _judged(self, frame: Frame, propensity: NDArray[Any], items: pl.DataFrame) -> dict[str, Any]:
+        """Calibrate on the newest impressions; return the numbers, and how reliable the predictions are.
+
+        Clicks count by one over `propensity[examples]`: what is told shall hold of pairs, not of those that were shown.
+        """
         self.net.eval()
         earlier, later = frame.first(1 - LATER), frame.last(LATER)
         user, item = later.user.numpy(), later.item.numpy()
@@ -310,9 +313,8 @@ class Ranker:
         labels = {task: label.double().numpy() for task, label in later.labels.items()}
         paid = np.exp(labels.get("value", np.full(len(user), np.nan))) * self._prices[item]
         segment = None if self._segments is None else self._segments[item]
-        asked = Later(
-            {**told.of_pairs, **told.of_clicked}, labels, paid, seen, later.weight.double().numpy(), user, segment
-        )
+        fair = weighed(propensity[len(propensity) - len(user) :], 1.0)
+        asked = Later({**told.of_pairs, **told.of_clicked}, labels, paid, seen, fair, user, segment)
         before = [np.bincount(rows.numpy(), minlength=int(all_rows.max()) + 1)[those] for rows, all_rows, those in
                   ((earlier.user, frame.user, user), (earlier.item, frame.item, item))]  # fmt: skip
         return judged(asked, self.config, divided(items, self.features.facts, item, *before))
