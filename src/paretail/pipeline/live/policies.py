@@ -82,6 +82,12 @@ class Policies:
         self._rng = np.random.default_rng()
         self.counts: Counter[str] = Counter()
 
+    def warm(self, engine: Engine) -> None:
+        """Load the agents of all placements ahead of the first question, in their thread."""
+        for one in self._placements.values():
+            if one.policy != GREEDY:
+                self._worker.submit(self._agent, engine, one.policy)
+
     def close(self) -> None:
         """Stop the thread; an agent that is late is not waited for."""
         self._worker.shutdown(wait=False, cancel_futures=True)

@@ -53,6 +53,7 @@ class LiveShop:
         self._current = self._follow(bundle, "items")
         self._sides = Sides(config, self._follow, self._shown)
         self._policies = Policies(config.policies)
+        self._policies.warm(self._engine)
         self._arms = Arms(experiments, config, self._shown)
         try:
             self._arms.check(self._engine)

@@ -1,4 +1,8 @@
-"""Agents among candidates: the slate that an agent composes of some of its items alone."""
+"""Agents among candidates: the slate that an agent composes of some of its items alone.
+
+Slates are filled greedily from the top, by the agent's scores. Deviations: 1. An agent that found drawing from its
+policy better than its best slate (`ppo.py`) is greedy here. 2. So is `SlateDQN` with `choice = "one"`.
+"""
 
 from collections.abc import Sequence
 from typing import Any
