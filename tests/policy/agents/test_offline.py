@@ -34,7 +34,7 @@ def made(name: str, **config: Any) -> Any:
 @pytest.mark.parametrize("name", NAMES)
 def test_boredom_is_learned_from_a_log_of_a_policy_that_bores(name: str) -> None:
     agent = made(name)
-    agent.learn(LOG, 50)
+    agent.learn(LOG, 25)
     assert agent.reading is not None
     assert mean_return(agent, Leaving(), 40) > 1.1 * LOG.returns.mean()
 
@@ -42,14 +42,14 @@ def test_boredom_is_learned_from_a_log_of_a_policy_that_bores(name: str) -> None
 @pytest.mark.parametrize("name", NAMES)
 def test_saved_between_two_calls_an_agent_learns_on_with_the_same_numbers(name: str, tmp_path: Path) -> None:
     agent = made(name)
-    agent.learn(LOG, 6, seed=1)
+    agent.learn(LOG, 4, seed=1)
     agent.save(tmp_path / "agent")
     again = FROM_LOGS[name].load(tmp_path / "agent")
     told = [one.learn(LOG, 4, seed=1) for one in (agent, again)]
     assert told[0][-1].figures == told[1][-1].figures
     for key, value in agent.networks.state_dict().items():
         assert torch.equal(value, again.networks.state_dict()[key]), key
-    assert again.steps == 10
+    assert again.steps == 8
     agent.reset()
     assert agent.act(Leaving().reset(seed=0)[0]).shape == (3,)
 
@@ -85,7 +85,7 @@ def test_sessions_that_ended_may_be_left_out_on_the_way() -> None:
 
 
 def test_a_model_of_users_is_calibrated_on_sessions_that_it_has_not_seen() -> None:
-    fitted, other = log_of(600, seed=3).halves()
+    fitted, other = log_of(450, seed=3).halves()
     users = UserModel.fit(made("iql"), fitted)
     for name, bins in users.calibration(other).items():
         told, happened = (np.array([getattr(one, part) for one in bins]) for part in ("predicted", "happened"))
@@ -94,14 +94,14 @@ def test_a_model_of_users_is_calibrated_on_sessions_that_it_has_not_seen() -> No
 
 
 def test_estimates_of_near_policies_hold_and_those_of_far_ones_are_refused_or_hold() -> None:
-    log = log_of(800, seed=5)
+    log = log_of(560, seed=5)
     fitted, other = log.halves()
     judge = Judge(UserModel.fit(made("iql"), fitted), other)
     own = judge.of(lambda rows: other.rows[rows])
     assert own.value == pytest.approx(other.returns.mean(), rel=0.05)
     assert own.low <= other.returns.mean() <= own.high
     agent = made("iql")
-    agent.learn(log, 75)
+    agent.learn(log, 25)
     found, truth = judge.estimate(agent), mean_return(agent, Leaving(), 60)
     assert found.refused or abs(found.value / truth - 1) < 0.25
 
