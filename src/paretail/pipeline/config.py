@@ -128,9 +128,7 @@ class ServeConfig(Config):
     @field_validator("policies")
     @classmethod
     def _are_placed_once(cls, policies: list[PlacementConfig]) -> list[PlacementConfig]:
-        names = [one.placement for one in policies]
-        if len(set(names)) < len(names):
-            raise ValueError(f"one policy a placement, not {', '.join(names)}")
+        _check_apart([one.placement for one in policies], "one policy a placement")
         return policies
 
 
@@ -162,10 +160,13 @@ class ShopConfig(Config):
     @field_validator("experiments")
     @classmethod
     def _have_names(cls, experiments: list[ExperimentConfig]) -> list[ExperimentConfig]:
-        names = [one.name for one in experiments]
-        if len(set(names)) < len(names):
-            raise ValueError(f"names of their own, not {', '.join(names)}")
+        _check_apart([one.name for one in experiments], "names of their own")
         return experiments
+
+
+def _check_apart(names: list[str], expected: str) -> None:
+    if len(set(names)) < len(names):
+        raise ValueError(f"{expected}, not {', '.join(names)}")
 
 
 def load_config(path: Path) -> ShopConfig:

@@ -14,7 +14,6 @@ from uuid import uuid4
 
 import msgspec
 import numpy as np
-import polars as pl
 import structlog
 
 from paretail.core.clock import DAY_MS, now_ms
@@ -24,7 +23,7 @@ from paretail.data.people import People
 from paretail.data.stores.base import Shown, Store, StoredEvent
 from paretail.pipeline.config import ServeConfig
 from paretail.pipeline.experiments.config import ExperimentConfig
-from paretail.pipeline.live import bodies, feed, profile, ranked, rules, slates
+from paretail.pipeline.live import bodies, feed, profile, ranked, related, rules, slates
 from paretail.pipeline.live.arms import Arms, Placed
 from paretail.pipeline.live.asked import Asked, scores_of
 from paretail.pipeline.live.current import Current, Holds
@@ -148,24 +147,8 @@ class LiveShop:
 
     def similar(self, question: bodies.SimilarRequest) -> bodies.SimilarAnswer:
         """Return related items; raises UsageError (SERV-03) for an item that the bundle does not know."""
-        engine = self._engine
-        recommender, wanted = engine.recommender, list(dict.fromkeys(question.items))
-        unknown = [item for item in wanted if item not in recommender.items]
-        if unknown:
-            found = f"{len(unknown)} of {len(wanted)} items are unknown (first: {unknown[0]!r})"
-            raise UsageError(
-                Problem("SERV-03", found, "Items of the catalogue or of training events", "Correct the ids")
-            )
-        table = recommender.similar(pl.Series(wanted), question.relation, 30)
         asked = self._aged(bodies.Rules(filter=question.filter, out_of_stock=question.out_of_stock))
-        allowed = rules.allowed(engine, asked)
-        if allowed is not None and table.height:
-            table = table.filter(pl.Series(allowed[recommender.items.rows(table["similar_item_id"])]))
-        table = table.with_columns(rank=pl.int_range(1, pl.len() + 1).over("item_id")).filter(
-            pl.col("rank") <= question.k
-        )
-        items = [bodies.SimilarItem(**row) for row in table.iter_rows(named=True)]
-        return bodies.SimilarAnswer(uuid4().hex, engine.version, items)
+        return related.similar(self._engine, question, asked)
 
     def rank(self, question: bodies.RankRequest) -> bodies.RankAnswer:
         """Return a caller's candidates, best first; raises UsageError (RANK-05) where the bundle has no ranker."""
