@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import distributions
@@ -53,6 +53,18 @@ def real_sets(names: Sequence[str], keep: Path | None) -> Iterator[tuple[str, Pa
             work = (keep or Path(folder)).resolve() / name
             work.mkdir(parents=True, exist_ok=True)
             yield name, (data / name).resolve(), work
+
+
+def kept(folder: Path | None, name: str, measure: Callable[[], Any]) -> Any:
+    """Return what a measurement found, as JSON has it: this time, or an earlier one that `folder` holds by this name."""
+    file = None if folder is None else folder / f"{name.replace(' ', '-')}.json"
+    if file is not None and file.exists():
+        return json.loads(file.read_text())
+    found = measure()
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(found))
+    return found
 
 
 def meter(command: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None, every_s: float = 0.05) -> Used:

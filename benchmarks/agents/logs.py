@@ -9,13 +9,13 @@ else the log's policy.
 """
 
 import argparse
-import json
-import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import harness
 import numpy as np
 
 from paretail.data.odds import drawn
@@ -46,7 +46,10 @@ class Logging(Informed):
 
 def rows(asked: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Return a row a policy, over all seeds, and a row an estimate."""
-    found = [_kept(seed, asked) for seed in asked.seeds]
+    found = [
+        harness.kept(asked.keep, f"logs-{seed}-{asked.visits}", partial(_measured, seed, asked.visits))
+        for seed in asked.seeds
+    ]
     logging = np.array([one["true"]["logging"] for one in found])
     for name in found[0]["true"]:
         values = np.array([one["true"][name] for one in found])
@@ -57,19 +60,6 @@ def rows(asked: argparse.Namespace) -> Iterator[dict[str, object]]:
     for one, seed in zip(found, asked.seeds, strict=True):
         for name, told in one["estimates"].items():
             yield {"estimate of": name, "seed": seed, **told}
-
-
-def _kept(seed: int, asked: argparse.Namespace) -> dict[str, Any]:
-    """Return a seed's figures, from `--keep` where they lie there."""
-    file = asked.keep / f"logs-{seed}-{asked.visits}.json" if asked.keep else None
-    if file is not None and file.exists():
-        return json.loads(file.read_text())
-    found = _measured(seed, asked.visits)
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(found))
-    print(seed, found, file=sys.stderr, flush=True)
-    return found
 
 
 def _measured(seed: int, visits: int) -> dict[str, Any]:

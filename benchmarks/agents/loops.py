@@ -7,12 +7,13 @@ first day's policy, frozen, and an oracle that knows tastes and rests what was s
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import harness
 import numpy as np
 from scipy.special import stdtrit
 
@@ -22,7 +23,9 @@ from paretail.sim.preset import JUDGED_SHOPS
 
 def rows(asked: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Return a row a policy, and one of the releases."""
-    found = [_kept(seed, asked) for seed in asked.seeds]
+    found = [
+        harness.kept(asked.keep, f"loop-{seed}-{asked.days}", partial(_run, seed, asked.days)) for seed in asked.seeds
+    ]
     frozen = np.array([one["totals"]["frozen"] for one in found])
     for name in ("reward", "frozen", "oracle"):
         totals = np.array([one["totals"][name] for one in found])
@@ -35,14 +38,8 @@ def rows(asked: argparse.Namespace) -> Iterator[dict[str, object]]:
            "CPU s a run": round(float(np.mean([one["cpu_seconds"] for one in found])))}  # fmt: skip
 
 
-def _kept(seed: int, asked: argparse.Namespace) -> dict[str, Any]:
-    file = asked.keep / f"loop-{seed}-{asked.days}.json" if asked.keep else None
-    if file is not None and file.exists():
-        return json.loads(file.read_text())
-    found = Loop(Asked(asked.days, JUDGED_SHOPS[seed])).run().to_json()
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(found))
+def _run(seed: int, days: int) -> dict[str, Any]:
+    found = Loop(Asked(days, JUDGED_SHOPS[seed])).run().to_json()
     decided = [(day["day"], day["decided"], day["truth"]) for day in found["days"] if day["decided"] != "none"]
     print(seed, found["totals"], decided, file=sys.stderr, flush=True)
     return found

@@ -67,10 +67,14 @@ def cartpole(asked: argparse.Namespace) -> Rows:
         steps = min(asked.steps, {"dqn": 100_000}.get(name, 150_000))
         found = []
         for seed in asked.seeds:
-            env = gymnasium.make("CartPole-v1")
-            agent = AGENTS[name](env.observation_space)
-            agent.learn(env, steps, seed)
-            found.append(played(agent, env, 20).mean())
+
+            def balanced(name: str = name, seed: int = seed, steps: int = steps) -> np.ndarray:
+                env = gymnasium.make("CartPole-v1")
+                agent = AGENTS[name](env.observation_space)
+                agent.learn(env, steps, seed)
+                return played(agent, env, 20)
+
+            found.append(kept(asked, f"cartpole-{name}-{seed}-{steps}", balanced).mean())
         yield {"agent": name, "steps": steps, "mean return of 20 greedy episodes": " ".join(f"{x:.0f}" for x in found)}
 
 
@@ -115,14 +119,7 @@ def learned(one: Any, name: str, steps: int, seed: int) -> Any:
 
 def kept(asked: argparse.Namespace, name: str, measure: Callable[[], np.ndarray]) -> np.ndarray:
     """Return what was measured, now or before."""
-    file = asked.keep and asked.keep / f"{name.replace(' ', '-')}.npy"
-    if file and file.exists():
-        return np.load(file)
-    found = measure()
-    if file:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        np.save(file, found)
-    return found
+    return np.array(harness.kept(asked.keep, name, lambda: measure().tolist()))
 
 
 def away(asked: argparse.Namespace) -> Rows:
@@ -137,9 +134,13 @@ def away(asked: argparse.Namespace) -> Rows:
         for name in asked.agents:
             found = []
             for seed in asked.seeds:
-                agent = AGENTS[name](env.observation_space, env.item_vectors, slots)
-                agent.learn(env, asked.steps, seed)
-                found.append(played(agent, env, SESSIONS))
+
+                def heard(name: str = name, seed: int = seed, env: Any = env) -> np.ndarray:
+                    agent = AGENTS[name](env.observation_space, env.item_vectors, env.slots)
+                    agent.learn(env, asked.steps, seed)
+                    return played(agent, env, SESSIONS)
+
+                found.append(kept(asked, f"foreign-{env.slots}-{name}-{seed}-{asked.steps}", heard))
             yield {"slots": slots, "policy": name, "steps": asked.steps, "return": figure(np.concatenate(found))}
 
 

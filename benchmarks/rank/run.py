@@ -1,6 +1,7 @@
 """Predictions against a planted shop's exact truth, with the commands that a user would run.
 
-    PARETAIL_WORLD=.../world.py python benchmarks/rank/run.py [defaults rho controls transfer] [--seeds 1 2 3 4 5]
+    PARETAIL_WORLD=.../world.py python benchmarks/rank/run.py [defaults rho controls transfer latency]
+        [--seeds 1 2 3 4 5] [--keep FOLDER]
 
 `world.py OUT --seed S --users U --items I --impressions N --rho R` writes a shop whose click, purchase and value
 expectations are known, and `score_predictions.py` beside it judges; neither shares code with us, nor sees ours.
@@ -13,6 +14,10 @@ expectations are known, and `score_predictions.py` beside it judges; neither sha
   ESMM alone, beside the ranker's own figures.
 - `transfer`: half of the users are a country of their own with a tenth of its requests, and start from the other half's
   bundle; beside it the same country alone, with a tenth, a fifth and two fifths.
+- `latency`: 500 candidates of one user, in process, one thread: what the ranker takes, and the whole answer of
+  `POST /v1/rank` without the network.
+
+What is in `--keep` is not trained again.
 """
 
 import argparse
@@ -23,6 +28,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -62,6 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=list(PARTS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
+    parser.add_argument("--keep", type=Path, help="a folder where the figures of each model are kept")
     parser.add_argument("--impressions", type=int, default=SIZE["impressions"], help="fewer for a quicker look")
     asked = parser.parse_args()
     world = Path(os.environ.get("PARETAIL_WORLD", ""))
@@ -71,20 +78,20 @@ def main() -> None:
     SIZE["impressions"] = asked.impressions
     for part in asked.parts:
         about = harness.circumstances() | SIZE | {"seeds": asked.seeds}
-        harness.record(HERE, part, about, PARTS[part](world, asked.seeds))
+        harness.record(HERE, part, about, PARTS[part](world, asked.seeds, asked.keep))
 
 
-def _defaults(world: Path, seeds: list[int]) -> list[dict[str, Any]]:
+def _defaults(world: Path, seeds: list[int], keep: Path | None) -> list[dict[str, Any]]:
     found = []
     for seed in seeds:
         with _shop(world, seed, "0.7") as shop:
-            found.append(_judged(shop, "", None))
+            found.append(harness.kept(keep, f"defaults-{seed}", partial(_judged, shop, "", None)))
     rows = [{"world": f"seed {seed}", **one} for seed, one in zip(seeds, found, strict=True)]
     means = {name: round(mean(row[name] for row in found), 4) for name in found[0]}
     return [*rows, {"world": f"mean of {len(seeds)}", **means}]
 
 
-def _rho(world: Path, seeds: list[int]) -> list[dict[str, Any]]:
+def _rho(world: Path, seeds: list[int], keep: Path | None) -> list[dict[str, Any]]:
     rows = []
     for rho in ("0", "0.5", "0.9"):
         found: dict[str, list[dict[str, Any]]] = {arm: [] for arm in ARMS}
@@ -92,7 +99,8 @@ def _rho(world: Path, seeds: list[int]) -> list[dict[str, Any]]:
             with _shop(world, seed, rho) as shop:
                 least = _least(shop)
                 for arm, settings in ARMS.items():
-                    found[arm].append(_judged(shop, settings, "popular") | least)
+                    judged = partial(_judged, shop, settings, "popular")
+                    found[arm].append(harness.kept(keep, f"rho-{rho}-{seed}-{arm}", judged) | least)
         for task in ("click", "purchase"):
             shared, single = (np.array([one[f"{task}_excess_logloss"] for one in found[arm]]) for arm in ARMS)
             whole = single + np.array([one[f"{task}_least"] for one in found["single"]])
@@ -112,11 +120,14 @@ def _least(shop: Path) -> dict[str, float]:
     return {f"{task}_least": float(-(p * np.log(p) + (1 - p) * np.log(1 - p)).mean()) for task, p in chances.items()}
 
 
-def _controls(world: Path, seeds: list[int]) -> list[dict[str, Any]]:
+def _controls(world: Path, seeds: list[int], keep: Path | None) -> list[dict[str, Any]]:
     rows = []
     for seed in seeds:
         with _shop(world, seed, "0.7") as shop:
-            ours, esmm = _judged(shop, "", "popular"), _judged(shop, CONTROL, "popular")
+            ours, esmm = (
+                harness.kept(keep, f"rho-0.7-{seed}-{arm}", partial(_judged, shop, settings, "popular"))
+                for arm, settings in (("shared", ""), ("esmm", CONTROL))
+            )
             told = controls.revenue_ratio(shop)
             rows.append({
                 "world": f"seed {seed}",
@@ -127,7 +138,7 @@ def _controls(world: Path, seeds: list[int]) -> list[dict[str, Any]]:
     return rows
 
 
-def _transfer(world: Path, seeds: list[int]) -> list[dict[str, Any]]:
+def _transfer(world: Path, seeds: list[int], keep: Path | None) -> list[dict[str, Any]]:
     rows = []
     for seed in seeds:
         with _shop(world, seed, "0.7") as shop:
@@ -139,6 +150,16 @@ def _transfer(world: Path, seeds: list[int]) -> list[dict[str, Any]]:
                     figures = {name: told[name] for name in ("click_corr", "purchase_corr", *LOSSES)}
                     rows.append({"world": f"seed {seed}", "start": arm, "share of its requests": share, **figures})
     return rows
+
+
+def _latency(world: Path, seeds: list[int], keep: Path | None) -> list[dict[str, Any]]:
+    """One shop suffices; nothing is kept."""
+    with _shop(world, seeds[0], "0.7") as shop:
+        _judged(shop, "", "popular")
+        run = [sys.executable, str(HERE / "latency.py"), str(shop / "bundle")]
+        env = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+        told = subprocess.run(run, env=env, check=True, capture_output=True, text=True).stdout
+    return json.loads(told)
 
 
 @contextmanager
@@ -170,7 +191,7 @@ def _judged(shop: Path, settings: str, model: str | None) -> dict[str, Any]:
     return {name: told[name] for name in (*FIGURES, *LOSSES)} | used.cost()
 
 
-PARTS = {"defaults": _defaults, "rho": _rho, "controls": _controls, "transfer": _transfer}
+PARTS = {"defaults": _defaults, "rho": _rho, "controls": _controls, "transfer": _transfer, "latency": _latency}
 
 
 if __name__ == "__main__":
