@@ -56,7 +56,7 @@ def real_sets(names: Sequence[str], keep: Path | None) -> Iterator[tuple[str, Pa
 
 
 def kept(folder: Path | None, name: str, measure: Callable[[], Any]) -> Any:
-    """Return what a measurement found, as JSON has it: this time, or an earlier one that `folder` holds by this name."""
+    """Return what a measurement found, as JSON has it: now, or before, where `folder` holds it by this name."""
     file = None if folder is None else folder / f"{name.replace(' ', '-')}.json"
     if file is not None and file.exists():
         return json.loads(file.read_text())
