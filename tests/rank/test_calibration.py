@@ -158,3 +158,25 @@ def test_a_later_part_is_judged_and_calibrated() -> None:
 def test_reliability_by_hand() -> None:
     told = Reliability.of(np.array([0.1, 0.4]), np.array([0.0, 1.0]))
     assert (told.error, told.ratio) == (pytest.approx(0.35), pytest.approx(0.5))
+
+
+def test_what_all_examples_tell_keeps_its_size() -> None:
+    rng = np.random.default_rng(5)
+    price, taste = rng.normal(size=ROWS), rng.normal(size=ROWS)
+    label = (rng.random(ROWS) < sigmoid(-1 - 0.8 * price + 0.5 * taste)) * 1.0  # tastes were learned twice too large
+    told, ones = sigmoid(-1 - 0.8 * price + taste), np.ones(ROWS)
+    fit = Calibration.fit("platt", told, label, ones, ones, kept=-0.8 * price)
+    eta = logit(fit(told, kept=-0.8 * price))
+    found = np.linalg.lstsq(np.column_stack([price, taste]), eta - eta.mean(), rcond=None)[0]
+    np.testing.assert_allclose(found, (-0.8, 0.5), atol=0.12)
+
+
+def test_heavy_rows_move_the_level_and_not_the_slope() -> None:
+    rng = np.random.default_rng(6)
+    eta = rng.normal(-1, 1, ROWS)
+    label, heavy = (rng.random(ROWS) < sigmoid(eta)) * 1.0, np.where(rng.random(ROWS) < 0.002, 1000.0, 1.0)
+    ones = np.ones(ROWS)
+    even = Calibration.fit("platt", sigmoid(eta), label, ones, ones).base
+    both = Calibration.fit("platt", sigmoid(eta), label, heavy, ones, even=ones).base
+    assert isinstance(even, Platt) and isinstance(both, Platt)
+    assert both.a == even.a and both.b != even.b

@@ -1,9 +1,13 @@
 """Calibration: predicted probabilities and values made to agree with what happened later.
 
-    p' = σ(a logit p + b),   (a, b) = argmin Σ w (log-loss of y under p' · P(seen))  + (a - 1)² / 2s_a² + b² / 2s_b²
+    p' = σ(a (logit p - c) + c + b)
+    (a, b) = argmin Σ w (log-loss of y under p' · P(seen)) + (a - 1)² / 2s_a² + b² / 2s_b²
     value' = value · Σ actual / Σ predicted
 
 The prior keeps few examples from moving much: the two numbers are near 1 and 0 unless the later events say otherwise.
+`a` takes back what was learned too eagerly of single users and items; c, the part of a logit that all examples tell
+together (what the price does), was not, and stays. Where some examples stand for many others, `a` is fitted by weights
+that are less uneven, and the uneven ones move the level alone: a few heavy rows tilt nothing.
 What may follow a click is told given the click (`tables.probability`), so that each clicked example counts as it is.
 Isotonic calibration and shifts by segment: `isotonic.py` beside.
 
@@ -37,23 +41,28 @@ class Platt:
     a: float = 1.0
     b: float = 0.0
 
-    def __call__(self, p: Floats) -> Floats:
-        """Return the calibrated probabilities."""
-        return np.asarray(1 / (1 + np.exp(-(self.a * logit(p) + self.b))))
+    def __call__(self, p: Floats, kept: Floats | float = 0.0) -> Floats:
+        """Return the calibrated probabilities; `kept` is the part of each logit that keeps its size."""
+        return np.asarray(1 / (1 + np.exp(-(self.a * (logit(p) - kept) + kept + self.b))))
 
     @classmethod
-    def fit(cls, p: Floats, label: Floats, weight: Floats | None = None, seen: Floats | None = None) -> Self:
-        """Fit to predictions and what happened; `seen` is the probability that the position was looked at."""
+    def fit(cls, p: Floats, label: Floats, weight: Floats | None = None, seen: Floats | None = None,
+            kept: Floats | float = 0.0, slope: float | None = None) -> Self:  # fmt: skip
+        """Fit to predictions and what happened; `seen` is the probability that the position was looked at.
+
+        Where a `slope` is given, only the shift is fitted.
+        """
         weight, seen = np.ones(len(p)) if weight is None else weight, np.ones(len(p)) if seen is None else seen
-        eta = logit(p)
 
         def loss(ab: Floats) -> float:
-            q = np.clip(seen / (1 + np.exp(-(ab[0] * eta + ab[1]))), EDGE, 1 - EDGE)
+            a, b = (float(ab[0]), float(ab[1])) if slope is None else (slope, float(ab[0]))
+            q = np.clip(seen * cls(a, b)(p, kept), EDGE, 1 - EDGE)
             told = -(weight * (label * np.log(q) + (1 - label) * np.log1p(-q))).sum()
-            return float(told + 0.5 * ((ab[0] - 1) / SLOPE) ** 2 + 0.5 * (ab[1] / SHIFT) ** 2)
+            return float(told + 0.5 * ((a - 1) / SLOPE) ** 2 + 0.5 * (b / SHIFT) ** 2)
 
-        a, b = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-6}).x
-        return cls(float(a), float(b))
+        start = np.array([1.0, 0.0] if slope is None else [0.0])
+        found = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-6}).x.tolist()
+        return cls(*found) if slope is None else cls(slope, *found)
 
 
 @dataclass(frozen=True)
@@ -88,28 +97,37 @@ class Calibration:
     base: Platt | Isotonic = Platt()
     shifts: tuple[float, ...] = ()
 
-    def __call__(self, p: Floats, segment: NDArray[Any] | None = None) -> Floats:
-        """Return the calibrated probabilities; `segment[pairs]` is -1 for none."""
-        p = self.base(p)
+    def __call__(self, p: Floats, segment: NDArray[Any] | None = None, kept: Floats | float = 0.0) -> Floats:
+        """Return the calibrated probabilities; `segment[pairs]` is -1 for none, `kept[pairs]` as in `Platt`."""
+        p = self.base(p, kept) if isinstance(self.base, Platt) else self.base(p)
         return p if segment is None or not self.shifts else shifted(p, np.array(self.shifts), segment)
 
     @classmethod
-    def fit(cls, way: Way, p: Floats, label: Floats, weight: Floats, seen: Floats,
-            segment: NDArray[Any] | None = None) -> Self:  # fmt: skip
+    def fit(cls, way: Way, p: Floats, label: Floats, weight: Floats, seen: Floats, segment: NDArray[Any] | None = None,
+            kept: Floats | float = 0.0, even: Floats | None = None) -> Self:  # fmt: skip
         """Fit to predictions and what happened, as `Platt.fit`; with segments, their shifts after it.
 
-        Uneven weights count as so many examples as would be as sure, (Σ w)² / Σ w² of them (L. Kish, 1965).
+        `even` are less uneven weights, by which Platt's slope is fitted. Weights count as so many examples as would be
+        as sure, (Σ w)² / Σ w² of them (L. Kish, 1965).
         """
-        weight = weight * weight.sum() / (weight**2).sum() if len(weight) else weight
-        base = (Platt if way == "platt" else Isotonic).fit(p, label, weight, seen)
+        weight = _as_sure(weight)
+        if way == "platt":
+            slope = None if even is None else Platt.fit(p, label, _as_sure(even), seen, kept).a
+            base: Platt | Isotonic = Platt.fit(p, label, weight, seen, kept, slope)
+        else:
+            base = Isotonic.fit(p, label, weight, seen)
         if segment is None:
             return cls(base)
         size = int(segment.max(initial=-1)) + 1
-        return cls(base, tuple(shifts(base(p), label, weight, seen, segment, size).tolist()))
+        return cls(base, tuple(shifts(cls(base)(p, kept=kept), label, weight, seen, segment, size).tolist()))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         return {"platt" if isinstance(self.base, Platt) else "isotonic": asdict(self.base), "shifts": self.shifts}
+
+
+def _as_sure(weight: Floats) -> Floats:
+    return weight * weight.sum() / (weight**2).sum() if len(weight) else weight
 
 
 def calibrations(told: Mapping[str, Mapping[str, Any]]) -> dict[str, Calibration]:

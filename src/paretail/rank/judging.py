@@ -8,7 +8,7 @@ funnel, by segment, so that what is too much here and too little there does not 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -28,7 +28,8 @@ VALUE: Final = "value"
 class Later:
     """Impressions of the newest part: what is `told` of each, uncalibrated, and what happened (NaN where not known).
 
-    `paid` is in minor units, as `told["value"]`; `segment` is that of the item by which is calibrated.
+    `paid` is in minor units, as `told["value"]`; `segment` is that of the item by which is calibrated. `weight` says
+    for how many pairs an impression stands, `even` is that of learning, less uneven; `kept` as in `calibration.Platt`.
     """
 
     told: Mapping[str, Floats]
@@ -38,6 +39,8 @@ class Later:
     weight: Floats
     user: Codes
     segment: Codes | None
+    even: Floats | None = None
+    kept: Mapping[str, Floats] = field(default_factory=dict)
 
     def of(self, task: str, click_power: float) -> tuple[NDArray[np.bool_], Floats, Floats]:
         """Return the rows that know a task's answer, their weights, and P(seen) of them."""
@@ -88,14 +91,16 @@ def _fitted(task: str, later: Later, config: RankConfig, rows: NDArray[np.bool_]
         return Calibration()
     segment = None if later.segment is None else later.segment[there][keep]
     p, label = later.told[task][there][keep], later.labels[task][there][keep]
-    return Calibration.fit(config.calibration, p, label, weight[keep], seen[keep], segment)
+    kept = later.kept[task][there][keep] if task in later.kept else 0.0
+    even = later.even[there][keep] if task == CLICK and later.even is not None else None
+    return Calibration.fit(config.calibration, p, label, weight[keep], seen[keep], segment, kept, even)
 
 
 def _crossed(task: str, later: Later, config: RankConfig, half: NDArray[np.bool_]) -> Floats:
     """Return calibrated predictions, each by what was fitted to the other half of the users."""
     one, other = (_fitted(task, later, config, rows) for rows in (half, ~half))
-    p = later.told[task]
-    return np.where(half, other(p, later.segment), one(p, later.segment))
+    p, kept = later.told[task], later.kept.get(task, 0.0)
+    return np.where(half, other(p, later.segment, kept), one(p, later.segment, kept))
 
 
 def _by_segment(task: str, later: Later, config: RankConfig, p: Floats, segments: Segments) -> list[dict[str, Any]]:

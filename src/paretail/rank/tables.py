@@ -27,14 +27,22 @@ EDGE: Final = 1e-9
 class Tables:
     """A trained network's numbers: of its features' network the function from features to logits `[tasks, pairs]`,
 
-    `mix[tasks, columns]`, `fixed[bias slope gain, tasks]`, the items' ends, and the spread of values.
+    `mix[tasks, columns]`, `fixed[bias slope gain, tasks]`, the items' ends, those of users by what they did (last, of
+    somebody new) and by what is known of them (`sides[columns of a user]`), and the spread of values.
     """
 
     net: Callable[[Dense], Dense]
     mix: Dense
     fixed: Dense
     items: Ends
+    users: Ends
+    sides: Ends
     log_sigma: float
+
+    def people(self, known: NDArray[np.integer], sides: Dense) -> Ends:
+        """Return means and variances of users, as `RankNet.users` does: -1 in `known` is somebody new."""
+        (mean, variance), (of_mean, of_variance) = self.users, self.sides
+        return mean[known] + sides @ of_mean, variance[known] + sides**2 @ of_variance
 
     def beliefs(self, people: Ends, user: NDArray[Any], item: NDArray[Any], features: Dense,
                 price: Dense) -> tuple[Floats, Floats, Floats]:  # fmt: skip
@@ -67,25 +75,29 @@ def sigmoid(eta: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-eta)))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=True)
 def _believe(p, p_var, q, q_var, mix, fixed, x, user, item, price, mean, variance, together):  # type: ignore[no-untyped-def]
     """Fill mean, variance and covariance: the same sums as `RankNet.beliefs`, pair by pair."""
     tasks, columns = mix.shape
+    both, spread = np.empty(columns, p.dtype), np.empty(columns, p.dtype)
     for pair in range(len(user)):
         u, i, cost = user[pair], item[pair], price[pair]
+        for k in range(columns):
+            both[k] = p[u, k] * q[i, k]
+            spread[k] = p_var[u, k] * (q[i, k] ** 2 + q_var[i, k]) + p[u, k] ** 2 * q_var[i, k]
         for t in range(tasks):
             mean[t, pair] = (fixed[0, t] + fixed[2, t] * x[t, pair] + p[u, columns + t] + q[i, columns + t]
                              + (fixed[1, t] + p[u, columns + tasks + t]) * cost)  # fmt: skip
             variance[t, pair] = (p_var[u, columns + t] + q_var[i, columns + t]
                                  + p_var[u, columns + tasks + t] * cost * cost)  # fmt: skip
-            together[t, pair] = 0.0
-        for k in range(columns):
-            both = p[u, k] * q[i, k]
-            spread = p_var[u, k] * q[i, k] ** 2 + p[u, k] ** 2 * q_var[i, k] + p_var[u, k] * q_var[i, k]
-            for t in range(tasks):
-                mean[t, pair] += mix[t, k] * both
-                variance[t, pair] += mix[t, k] ** 2 * spread
-                together[t, pair] += mix[0, k] * mix[t, k] * spread
+            likes = doubts = with_click = 0.0
+            for k in range(columns):
+                likes += mix[t, k] * both[k]
+                doubts += mix[t, k] ** 2 * spread[k]
+                with_click += mix[0, k] * mix[t, k] * spread[k]
+            mean[t, pair] += likes
+            variance[t, pair] += doubts
+            together[t, pair] = with_click
 
 
 @njit(cache=True, nogil=True)

@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 import polars as pl
+from numba import njit
 from numpy.typing import NDArray
 
 from paretail.core.clock import DAY_MS
@@ -167,12 +168,9 @@ class PairFeatures:
 
     def _lift(self, name: str, label: Rows, of_label: NDArray[Any], of_user: NDArray[Any],
               pseudo: float) -> NDArray[Any]:  # fmt: skip
-        share = self.shares[name]
-        if not len(share):
-            return np.zeros(len(label))
-        there = label >= 0
-        usual = np.where(there, share[label], 1.0).astype(np.float64)
-        return np.where(there, np.log((of_label + pseudo * usual) / ((of_user + pseudo) * usual)), 0.0)
+        found = np.zeros(len(label))
+        _fill_lift(self.shares[name], label, of_label, of_user, pseudo, found)
+        return found
 
     def _fresh(self, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
         """Return how new the item is (1 on its first day, 0 for ever), and its week against its month in the log."""
@@ -191,6 +189,15 @@ class PairFeatures:
         """Rebuild from `arrays()`, and the catalogue and the log that the bundle keeps."""
         shares = {name: arrays[f"share_{name}"] for name in ("shown", "category", "brand")}
         return cls(ItemFacts.of(items), shares, *_trends(items.height, history), arrays["mean"], arrays["scale"])
+
+
+@njit(cache=True, nogil=True)
+def _fill_lift(share, label, of_label, of_user, pseudo, found):  # type: ignore[no-untyped-def]
+    """Fill the lifts of pairs; those of items without a label, and of a log without labels, stay."""
+    for pair in range(len(label)):
+        if 0 <= label[pair] < len(share):
+            usual = np.float64(share[label[pair]])
+            found[pair] = np.log((of_label[pair] + pseudo * usual) / ((of_user[pair] + pseudo) * usual))
 
 
 def wished(history: History) -> NDArray[np.bool_]:

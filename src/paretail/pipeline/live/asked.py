@@ -117,11 +117,17 @@ def scores_of(asked: Sequence[Asked], ks: Sequence[int]) -> list[Scores]:
     found: dict[int, Scores] = {}
     for mode, short in dict.fromkeys(kinds):
         places = [place for place, kind in enumerate(kinds) if kind == (mode, short)]
-        engine = asked[places[0]].engine
-        history = engine.histories([asked[place].past for place in places], [asked[place].about for place in places])
+        engine, history = asked[places[0]].engine, history_of([asked[place] for place in places])
         best = EACH * np.array([ks[place] for place in places]) + np.diff(history.indptr) if short else None
         found |= dict(zip(places, engine.recommender.scores(history, mode, best), strict=True))
     return [found[place] for place in range(len(asked))]
+
+
+def history_of(asked: Sequence[Asked]) -> History:
+    """Return the pasts of questions to one engine as one history, a user each."""
+    if len(asked) == 1:
+        return asked[0].history
+    return asked[0].engine.histories([one.past for one in asked], [one.about for one in asked])
 
 
 def _past(engine: Engine, question: Rules) -> Past:

@@ -15,7 +15,7 @@ from paretail.core.ids import Rows
 from paretail.data.types import History, Predictions
 from paretail.pipeline.explaining import parts_of, sentence
 from paretail.pipeline.live import bodies, rules
-from paretail.pipeline.live.asked import Asked
+from paretail.pipeline.live.asked import Asked, history_of
 from paretail.pipeline.live.engine import Engine
 from paretail.pipeline.live.shown import ShownLists
 from paretail.pipeline.ranking import CANDIDATES, GROUP, Order, worth
@@ -37,11 +37,8 @@ def rank(engine: Engine, question: bodies.RankRequest, shown: ShownLists) -> bod
     asked = Asked.of(engine, visitor, shown, 0)
     told = predicted([asked], [rows[known]])[0]
     order = np.argsort(-worth(told, question.by), kind="stable")
-    found = [tell(bodies.RankedItem(names[known[at]], 0), told, at, engine.minor) for at in order.tolist()]
-    for line, at in zip(found, order.tolist(), strict=True):
-        for task in question.tasks:
-            if isfinite(p := float(told.given_click(task)[at])):
-                setattr(line, f"p_{task}", round(p, DIGITS))
+    found = [bodies.RankedItem(names[at], 0) for at in known[order].tolist()]
+    tell(found, told, order, engine.minor, question.tasks)
     found += [bodies.RankedItem(names[place], 0, known=False) for place in np.flatnonzero(rows < 0).tolist()]
     for number, line in enumerate(found, 1):
         line.rank = number
@@ -114,10 +111,10 @@ def lines(asked: Asked, rows: Rows, told: Predictions, k: int,
     values[places] = worth(told, by)
     order = np.argsort(-values, kind="stable")[:k]
     found = asked.lines(rows[order], np.where(np.isfinite(values), values, 0.0)[order].astype(np.float32), "ranker")
-    at = {row: place for place, row in enumerate(rows[places].tolist())}
-    for line, row in zip(found, rows[order].tolist(), strict=True):
-        if row in at:
-            tell(line, told, at[row], asked.engine.minor)
+    of_told = np.full(len(rows), -1)
+    of_told[places] = np.arange(len(places))
+    learned = np.flatnonzero(of_told[order] >= 0)
+    tell([found[at] for at in learned.tolist()], told, of_told[order[learned]], asked.engine.minor)
     return rows[order], found
 
 
@@ -177,9 +174,8 @@ def predicted(asked: Sequence[Asked], rows: Sequence[Rows]) -> list[Predictions]
 
 def pairs_of(asked: Sequence[Asked], rows: Sequence[Rows]) -> tuple[History, Rows, Rows, Rows, NDArray[np.int64]]:
     """Return what `Ranker.predict` wants to know of items for each who asks."""
-    engine = asked[0].engine
-    recommender = engine.recommender
-    history = engine.histories([one.past for one in asked], [one.about for one in asked])
+    recommender = asked[0].engine.recommender
+    history = history_of(asked)
     known = np.array([_row(one) for one in asked], np.int32)
     moments = [max(recommender.moment_ms, int(one.past.ts_ms.max(initial=0)) + 1) for one in asked]
     sizes = [len(pairs) for pairs in rows]
@@ -208,12 +204,12 @@ def learned(engine: Engine, rows: Rows) -> Rows:
     return rows[rows < len(engine.recommender.items)]
 
 
-def tell(line: Line, told: Predictions, place: int, minor: int) -> Line:
-    """Put the predictions of one pair into a line of an answer; what was not learned stays null."""
-    columns = {"p_click": told.p_click, "p_cart": told.p_cart, "p_purchase": told.p_purchase}
-    values = {name: float(column[place]) for name, column in columns.items()}
-    values["value"] = float(told.p_both[place] * told.order_value[place]) / minor
-    for name, value in values.items():
-        if isfinite(value):
-            setattr(line, name, round(value, DIGITS))
-    return line
+def tell(lines: Sequence[Line], told: Predictions, places: NDArray[np.integer], minor: int,
+         tasks: Sequence[str] = ()) -> None:  # fmt: skip
+    """Put the predictions of the pairs `places[lines]` into lines of an answer; what was not learned stays null."""
+    columns = {"p_click": told.p_click, "p_cart": told.p_cart, "p_purchase": told.p_purchase,
+               "value": told.value / minor, **{f"p_{task}": told.given_click(task) for task in tasks}}  # fmt: skip
+    for name, column in columns.items():
+        for line, value in zip(lines, np.round(column[places], DIGITS).tolist(), strict=True):
+            if isfinite(value):
+                setattr(line, name, value)

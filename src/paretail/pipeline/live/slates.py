@@ -155,8 +155,8 @@ def _lines(asked: Asked, rows: Rows, places: Rows, told: Predictions, pulled: Ma
     slots = np.flatnonzero(places >= 0)
     scores = (1.0 / np.arange(1, len(slots) + 1)).astype(np.float32)  # a slate is worth something as a whole alone
     lines = asked.lines(rows[places[slots]], scores, "goals")
+    ranked.tell(lines, told, places[slots], asked.engine.minor)
     for line, slot in zip(lines, slots.tolist(), strict=True):
-        ranked.tell(line, told, int(places[slot]), asked.engine.minor)
         line.pulled_by = max(pulled, key=lambda name: float(pulled[name][0, slot]), default=None)
         line.propensity = None if propensity is None else float(propensity[slot])
     return lines

@@ -266,8 +266,13 @@ class RankNet(nn.Module):
         """Return the numbers of a network that is trained, for answers."""
         mean, variance = self.items()
         fixed = torch.stack([self.bias, self.slope, self.gain]).numpy()
-        ends = mean.numpy(), variance.numpy()
-        return Tables(self.net.served(), self.weights().numpy(), fixed, ends, float(self.log_sigma))
+        nobody = torch.cat([torch.arange(self.user_own.mean.shape[0]), torch.tensor([-1])])
+        own = self.users(nobody, torch.zeros(len(nobody), self.user_side.mean.shape[0]))
+        ends, users, sides = (
+            (mean.numpy(), variance.numpy())
+            for mean, variance in ((mean, variance), own, (self.user_side.mean, self.user_side.variance))
+        )
+        return Tables(self.net.served(), self.weights().numpy(), fixed, ends, users, sides, float(self.log_sigma))
 
     @torch.no_grad()
     def relations(self) -> Float[Tensor, "tasks tasks"]:

@@ -254,9 +254,7 @@ class Ranker:
 
     def _people(self, history: History, known: Rows) -> Ends:
         """Return what is believed of users, with the events that the ranker did not learn from."""
-        with torch.inference_mode():
-            rows, sides = torch.from_numpy(known.astype(np.int64)), torch.from_numpy(self.sides.matrix(history))
-            mean, variance = (part.numpy() for part in self.net.users(rows, sides))
+        mean, variance = self._tables.people(known, self.sides.matrix(history))
         is_new = wished(history) & ((known < 0)[history.user_idx] | (history.ts_ms > self.end_ms))
         if not is_new.any():
             return mean, variance
@@ -314,7 +312,8 @@ class Ranker:
         paid = np.exp(labels.get("value", np.full(len(user), np.nan))) * self._prices[item]
         segment = None if self._segments is None else self._segments[item]
         fair = weighed(propensity[len(propensity) - len(user) :], 1.0)
-        asked = Later({**told.of_pairs, **told.of_clicked}, labels, paid, seen, fair, user, segment)
+        even, kept = later.weight.double().numpy(), {task: self._kept(task, item) for task in self.tasks}
+        asked = Later({**told.of_pairs, **told.of_clicked}, labels, paid, seen, fair, user, segment, even, kept)
         before = [np.bincount(rows.numpy(), minlength=int(all_rows.max()) + 1)[those] for rows, all_rows, those in
                   ((earlier.user, frame.user, user), (earlier.item, frame.item, item))]  # fmt: skip
         return judged(asked, self.config, divided(items, self.features.facts, item, *before))
@@ -327,7 +326,12 @@ class Ranker:
         told = self.calibration.get(task)
         if told is None:
             return p
-        return told(p, None if self._segments is None else self._segments[item_idx])
+        return told(p, None if self._segments is None else self._segments[item_idx], self._kept(task, item_idx))
+
+    def _kept(self, task: str, item_idx: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the part of logits that all examples tell, what the price does, which calibrating leaves as it is."""
+        slope = float(self.net.slope[self.tasks.index(task)].detach())
+        return np.asarray(slope * self.features.facts.price_ratio[item_idx], np.float64)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a bundle keeps; `from_arrays` needs the catalogue, the log and the facts beside."""

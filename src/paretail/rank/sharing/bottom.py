@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
+from scipy.linalg import block_diag
 from torch import Tensor, nn
 
 from paretail.rank.sharing.base import Dense, Shared, Sharing, SharingConfig
@@ -40,13 +41,14 @@ class Bottom(Sharing[BottomConfig]):
         towers = [_linear(self.towers[task])[0] for task in self.tasks]
         last = [_linear(self.last[task])[0] for task in self.tasks]
         layers.append((np.concatenate([w for w, _ in towers], 1), np.concatenate([b for _, b in towers])))
-        heads, biases = np.stack([w for w, _ in last]), np.stack([b for _, b in last])
+        heads, biases = block_diag(*(w for w, _ in last)).astype(np.float32), np.stack([b for _, b in last])
 
         def ask(x: Dense) -> Dense:
             for weight, bias in layers:
-                x = np.maximum(x @ weight + bias, 0)
-            each = x.reshape(len(x), len(heads), -1).transpose(1, 0, 2)
-            return np.asarray((each @ heads)[..., 0] + biases, np.float32)
+                x = x @ weight
+                x += bias
+                np.maximum(x, 0, out=x)
+            return np.asarray((x @ heads).T + biases, np.float32)
 
         return ask
 
