@@ -1,9 +1,11 @@
 """The loop over 30 days in the frozen shops 21 to 25, one a seed: cumulative reward of a shop that learns, beside the
-first day's policy, frozen, and an oracle that knows tastes and rests what was shown.
+first day's policy, frozen, with its random slots and without any (`unexplored`), and an oracle that knows tastes and
+rests what was shown.
 
     python benchmarks/agents/run.py loop [--seeds 0 1 2 3 4] [--days 30] [--keep FOLDER]
 
-± is Student's 95 % interval over seeds.
+± is Student's 95 % interval over seeds: of a policy's sums, and of what is above the frozen policy's, shop by shop.
+"gap": from the upper end of the frozen policy's interval to the lower end of that of the shop that learns.
 """
 
 import argparse
@@ -17,7 +19,7 @@ import harness
 import numpy as np
 from scipy.special import stdtrit
 
-from paretail.pipeline.loop import Asked, Loop
+from paretail.pipeline.loop import TOTALS, Asked, Loop
 from paretail.sim.preset import JUDGED_SHOPS
 
 
@@ -26,15 +28,15 @@ def rows(asked: argparse.Namespace) -> Iterator[dict[str, object]]:
     found = [
         harness.kept(asked.keep, f"loop-{seed}-{asked.days}", partial(_run, seed, asked.days)) for seed in asked.seeds
     ]
-    frozen = np.array([one["totals"]["frozen"] for one in found])
-    for name in ("reward", "frozen", "oracle"):
-        totals = np.array([one["totals"][name] for one in found])
+    sums = {name: np.array([one["totals"][name] for one in found]) for name in TOTALS}
+    for name, totals in sums.items():
         yield {"policy": {"reward": "the shop that learns"}.get(name, name), "days": asked.days, "seeds": len(found),
-               "cumulative reward": _figure(totals), "over frozen, %": _figure(100 * (totals / frozen - 1)),
+               "cumulative reward": _figure(totals), "over frozen, %": _figure(100 * (totals / sums["frozen"] - 1)),
                "each seed": " ".join(f"{total:,.0f}" for total in totals)}  # fmt: skip
     gains = [day["truth"] for one in found for day in one["days"] if day["truth"] is not None]
     yield {"releases": len(gains), "gain of each in truth, %": " ".join(f"{gain:+.0f}" for gain in gains),
            "that the gate should have stopped": sum(len(one["should_have_stopped"]) for one in found),
+           **{f"gap to {name}": f"{_ends(sums['reward'])[0] - _ends(sums[name])[1]:+,.0f}" for name in TOTALS[1:3]},
            "CPU s a run": round(float(np.mean([one["cpu_seconds"] for one in found])))}  # fmt: skip
 
 
@@ -46,9 +48,16 @@ def _run(seed: int, days: int) -> dict[str, Any]:
 
 
 def _figure(values: np.ndarray) -> str:
+    return f"{values.mean():,.1f} ± {_half(values):,.1f}"
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    return values.mean() - _half(values), values.mean() + _half(values)
+
+
+def _half(values: np.ndarray) -> float:
     count = len(values)
-    half = stdtrit(count - 1, 0.975) * values.std(ddof=1) / count**0.5 if count > 1 else np.nan
-    return f"{values.mean():,.1f} ± {half:,.1f}"
+    return float(stdtrit(count - 1, 0.975) * values.std(ddof=1) / count**0.5) if count > 1 else np.nan
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from ..trained import paretail
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     truth = grow(SimConfig(users=60, items=80), rng_for("sim/truth", 0))
     monkeypatch.setattr(loop, "frozen_shop", lambda seed: Visits(truth, HABITS))
-    for name, value in {"LEAST": 60, "FRESH": 60, "STEPS": 2, "ASKED": 20}.items():
+    for name, value in {"LEAST": 60, "STEPS": 2, "ASKED": 20}.items():
         monkeypatch.setattr(loop, name, value)
 
 
@@ -64,6 +64,30 @@ def test_what_wins_its_trial_is_released_and_what_loses_is_given_up(monkeypatch:
     assert run._looked()[0] == "worse given up (stop)"
     assert run.place.name == "rested"
     assert run.trial is None
+    run.trial = Served("alike", lambda: Relevant(run.shop), rng.normal(6, 8, 300).tolist())
+    run.place.returns = rng.normal(6.5, 8, 300).tolist()
+    assert run._looked() == ("alike given up (futile)", None)
+
+
+def test_slots_are_drawn_less_often_once_there_are_agents() -> None:
+    run = Loop(Asked(visits=40, explore=0.5, settled=0.1))
+    run._serve(1)
+    run.learned = 1
+    run._serve(2)
+    drawn = [(log.propensity < 0.4).mean() for log in run.logs]
+    assert drawn[0] == pytest.approx(0.5, abs=0.06)
+    assert drawn[1] == pytest.approx(0.1, abs=0.04)
+
+
+def test_the_next_candidate_waits_for_half_as_many_visits_again() -> None:
+    run = Loop(Asked(visits=40))
+    due = []
+    for day in range(1, 6):
+        run._serve(day)
+        due.append(run._is_due())
+        if due[-1]:
+            run.known = 40 * day
+    assert due == [False, True, True, False, True]  # 60 are the least, then 120, then 180
 
 
 def test_a_forecast_that_the_log_can_tell_stops_what_is_worse(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,14 +113,16 @@ def test_the_newest_visits_are_those_learned_from() -> None:
 
 
 def test_reports_name_the_days_that_should_have_been_stopped() -> None:
-    days = tuple(Day(n, 10.0 * n, 10.0, 30.0, "a", "b", "", truth) for n, truth in enumerate([None, 4.0, -5.0], 1))
+    days = tuple(
+        Day(n, 10.0 * n, 10.0, 11.0, 30.0, "a", "b", "", truth) for n, truth in enumerate([None, 4.0, -5.0], 1)
+    )
     looped = Looped(Asked(days=3), days, 1.0)
     assert looped.should_have_stopped == [3]
     assert ": 3." in page(looped)
     assert bars(looped)[1].startswith("reward ")
 
 
-@pytest.mark.parametrize("wrong", [{"agent": "ppo"}, {"days": 0}, {"visits": 3}, {"explore": 0.0}])
+@pytest.mark.parametrize("wrong", [{"agent": "ppo"}, {"days": 0}, {"visits": 3}, {"explore": 0.0}, {"settled": 0.3}])
 def test_what_cannot_be_asked_is_said(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="AGENT-11"):
         Asked(**wrong).check()

@@ -12,6 +12,7 @@ def loop(
     agent: str = "iql",
     visits: int = 200,
     explore: float = 0.2,
+    settled: float = 0.05,
     margin: float = 2.0,
     seed: int = 0,
     json: bool = False,
@@ -33,7 +34,9 @@ def loop(
     visits
         Visits a day.
     explore
-        The share of slots that are filled at random; their odds are logged.
+        The share of slots that are filled at random at first; their odds are logged.
+    settled
+        The share once an agent has been learned: good slates lose more by random slots.
     margin
         By how many percent a release may be worse at most, as a trial tells.
     seed
@@ -47,7 +50,7 @@ def loop(
     from paretail.pipeline.loop import Asked, Loop, kept
     from paretail.pipeline.loop_page import bars
 
-    asked = Asked(days, seed, visits, agent, explore, margin / 100)
+    asked = Asked(days, seed, visits, agent, explore, settled, margin / 100)
     asked.check()
     check_writable(out)
     with progress() as tell:

@@ -1,13 +1,16 @@
 """The loop: a shop that serves, learns from what followed, forecasts and releases, day by day, in simulation.
 
-Each day: 1. serve visits by the policy in place, so many slots in a hundred at random, the odds logged; while a
-candidate is on trial half of the visits are its own. 2. Feedback: the day's visits join the log. 3. The trial is looked
-at by the rules of experiments (`evaluate/experiments/stopping.py`): ship, stop, keep or go on. 4. Where none runs, an
-agent is learned from the newest visits. 5. Forecast: fitted-Q evaluation on visits that its model of users was not
-fitted to. 6. Release: what the forecast says is worse is given up, else a trial begins, and what wins it is released.
+Each day: 1. serve visits by the policy in place, so many slots in a hundred at random, the odds logged; fewer once an
+agent has been learned, in both arms of its trial and ever after. While a candidate is on trial half of the visits are
+its own. 2. Feedback: the day's visits join the log. 3. The trial is looked at by the rules of experiments
+(`evaluate/experiments/stopping.py`): ship, stop, keep, futile or go on. 4. Where none runs and the log has grown by
+half since the last, an agent is learned from the newest visits. 5. Forecast: fitted-Q evaluation on visits that its
+model of users was not fitted to. 6. Release: what the forecast says is worse is given up, else a trial begins, and
+what wins it is released.
 
-Beside it, the same visitors with the same luck meet the first day's policy, frozen, and an oracle. After each release
-the truth is asked, which the shop never sees: how much better or worse than what it replaced.
+Beside it, the same visitors with the same luck meet the first day's policy, frozen, with its random slots and without
+any, and an oracle. After each release the truth is asked, which the shop never sees: how much better or worse than
+what it replaced, without random slots.
 """
 
 import json
@@ -24,31 +27,39 @@ from paretail.core.files import atomic_file
 from paretail.core.progress import Progress, silent
 from paretail.data.sessions import SessionLog
 from paretail.evaluate.experiments.sequences import Arm
-from paretail.evaluate.experiments.stopping import Metric, Rules, look
+from paretail.evaluate.experiments.stopping import Metric, Rules, futile, look
 from paretail.sim.logged import logged
 from paretail.sim.preset import REWARD, frozen_shop
 from paretail.sim.rivals import Relevant, Rested
 
-#: Visits from which a candidate learns, at least and at most; new ones since the last; those of a trial in both arms.
-LEAST: Final = 1500
+#: Visits from which a candidate learns, at least and at most; by which share the log has grown since the last; those
+#: of a trial in both arms, and those after which it may be futile; those on which forecasts are made.
+LEAST: Final = 1000
 NEWEST: Final = 2500
-FRESH: Final = 1500
-TRIAL: Final = 900
+GROWN: Final = 0.5
+TRIAL: Final = 1200
+EARLY: Final = 400
+JUDGED: Final = 1000
 STEPS: Final = 100
 #: Visits by which the truth of a release is known.
-ASKED: Final = 300
+ASKED: Final = 500
 AGENTS: Final = ("bcq", "cql", "iql")
+TOTALS: Final = ("reward", "frozen", "unexplored", "oracle")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is run; `visits` a day, `explore` the share of random slots, `margin` what a release may lose at most."""
+    """What is run; `visits` a day, `margin` what a release may lose at most.
+
+    `explore` is the share of random slots at first, `settled` that of agents and of what they are compared with.
+    """
 
     days: int = 30
     seed: int = 0
     visits: int = 200
     agent: str = "iql"
     explore: float = 0.2
+    settled: float = 0.05
     margin: float = 0.02
 
     def check(self) -> None:
@@ -58,6 +69,7 @@ class Asked:
             (self.days >= 1, f"--days {self.days}", "1 or more"),
             (self.visits >= 20, f"--visits {self.visits}", "20 or more"),
             (0 < self.explore <= 0.5, f"--explore {self.explore}", "a share above 0, at most .5"),
+            (0 < self.settled <= self.explore, f"--settled {self.settled}", f"above 0, at most {self.explore}"),
         ]
         problems = [Problem("AGENT-11", found, f"Expected {told}", "Correct it") for ok, found, told in wrong if not ok]
         if problems:
@@ -71,6 +83,7 @@ class Day:
     day: int
     reward: float
     frozen: float
+    unexplored: float
     oracle: float
     policy: str
     decided: str
@@ -87,7 +100,7 @@ class Looped:
     cpu_seconds: float
 
     def total(self, name: str) -> float:
-        """Return the cumulative reward of `reward`, `frozen` or `oracle`."""
+        """Return the cumulative reward of `reward`, `frozen`, `unexplored` or `oracle`."""
         return float(sum(getattr(day, name) for day in self.days))
 
     @property
@@ -97,7 +110,7 @@ class Looped:
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as plain values."""
-        totals = {name: self.total(name) for name in ("reward", "frozen", "oracle")}
+        totals = {name: self.total(name) for name in TOTALS}
         return asdict(self) | {"totals": totals, "should_have_stopped": self.should_have_stopped}
 
 
@@ -134,7 +147,8 @@ class Loop:
         return Looped(self.asked, tuple(days), round(process_time() - began, 1))
 
     def _day(self, day: int) -> Day:
-        frozen, oracle = (self._beside(day, one) for one in (self._first(), Rested(self.shop)))
+        first, oracle = Relevant(self.shop), Rested(self.shop)
+        beside = [self._beside(day, *one) for one in ((first, self.asked.explore), (first, 0.0), (oracle, 0.0))]
         name = self.place.name
         reward = self._serve(day)
         decided, replaced = self._looked()
@@ -142,7 +156,7 @@ class Loop:
         if self.trial is None and replaced is None and decided == "none" and self._is_due():
             decided, forecast, replaced = self._candidate(day)
         truth = None if replaced is None else self._truth(replaced, day)
-        return Day(day, reward, frozen, oracle, name, decided, forecast, truth)
+        return Day(day, reward, *beside, name, decided, forecast, truth)
 
     # ---- the steps of a day
 
@@ -163,20 +177,23 @@ class Loop:
         if self.trial is None:
             return "none", None
         arms = (Arm.of(np.array(one.returns)) for one in (self.trial, self.place))
-        found = look(Metric(*arms), {}, Rules(users=TRIAL, margin=self.asked.margin))
-        if found.verdict == "go on":
+        metric, rules = Metric(*arms), Rules(users=TRIAL, margin=self.asked.margin)
+        verdict: str = look(metric, {}, rules).verdict
+        if verdict == "go on" and metric.candidate.n + metric.incumbent.n >= EARLY and futile(metric, rules):
+            verdict = "futile"
+        if verdict == "go on":
             return "trial goes on", None
         replaced, candidate = self.place, self.trial
         self.trial = None
-        if found.verdict == "ship":
+        if verdict == "ship":
             self.place = candidate
             return f"{candidate.name} released after its trial", replaced
-        return f"{candidate.name} given up ({found.verdict})", None
+        return f"{candidate.name} given up ({verdict})", None
 
     def _is_due(self) -> bool:
         """Return whether there are visits enough for another candidate."""
         visits = sum(len(log.starts) for log in self.logs)
-        return visits >= LEAST and (not self.learned or visits - self.known >= FRESH)
+        return visits >= max(LEAST, (1 + GROWN) * self.known)
 
     def _candidate(self, day: int) -> tuple[str, str, Served | None]:
         """Learn an agent from the newest visits, forecast it, and release it or begin its trial."""
@@ -209,15 +226,14 @@ class Loop:
         log = newest(self.logs, NEWEST)
         agent = kind(space, observer.items, self.shop.config.slots)
         agent.learn(log, STEPS, seed=1000 * self.asked.seed + day)
-        fitted, other = log.halves()
+        fitted, other = newest(self.logs, JUDGED).halves()
         users = UserModel.fit(kind(space, observer.items, self.shop.config.slots), fitted, day)
         return agent, Judge(users, other).estimate(agent)
 
     # ---- what the shop never sees
 
-    def _beside(self, day: int, policy: Any) -> float:
+    def _beside(self, day: int, policy: Any, epsilon: float) -> float:
         """Return the rewards that others would have brought from as many visits of the day."""
-        epsilon = 0.0 if isinstance(policy, Rested) else self.asked.explore
         log = logged(self.shop, policy, self.asked.visits, epsilon, self._seed(1000 * day), REWARD)
         return float(log.returns.sum())
 
@@ -230,11 +246,9 @@ class Loop:
         return 100 * (now / then - 1)
 
     def _log(self, arm: Served, visits: int, number: int) -> SessionLog:
-        log = logged(self.shop, arm.acts(), visits, self.asked.explore, self._seed(number), REWARD)
+        explore = self.asked.settled if self.learned else self.asked.explore
+        log = logged(self.shop, arm.acts(), visits, explore, self._seed(number), REWARD)
         return replace(log, session=log.session + len(self.logs) * 1_000_000)
-
-    def _first(self) -> Relevant:
-        return Relevant(self.shop)
 
     def _seed(self, number: int) -> int:
         return self.asked.seed * 10_000_000 + number

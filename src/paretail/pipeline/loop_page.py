@@ -12,6 +12,7 @@ WIDTH, HEIGHT, LEFT, BOTTOM = 720, 300, 64, 34
 CURVES: Final = {
     "oracle": ("oracle: knows tastes, and rests what was shown", "#b8c9c7"),
     "reward": ("the shop that learns", "#1b7f79"),
+    "unexplored": ("the first day's policy without random slots", "#e5a98f"),
     "frozen": ("the first day's policy, frozen", "#d0542c"),
 }
 
@@ -34,8 +35,9 @@ def page(looped: Looped) -> str:
     stopped = ", ".join(map(str, looped.should_have_stopped)) or "none"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-        f"<h1>{escape(title)}</h1><p>{asked.visits} visits a day, {asked.explore:.0%} of the slots at random, their "
-        f"odds logged. Days whose release was worse in truth by more than {asked.margin:.0%}: {stopped}.</p>"
+        f"<h1>{escape(title)}</h1><p>{asked.visits} visits a day, {asked.explore:.0%} of the slots at random, "
+        f"{asked.settled:.0%} once there are agents, their odds logged. "
+        f"Days whose release was worse in truth by more than {asked.margin:.0%}: {stopped}.</p>"
         f"{picture(looped)}<h2>All days together</h2><table><tr><th>policy</th><th>reward</th><th>over frozen</th></tr>"
         f"{totals}</table><h2>Day by day</h2><table><tr><th>day</th><th>in place</th><th>reward</th><th>frozen</th>"
         f"<th>oracle</th><th>decided</th><th>forecast</th><th>release, in truth</th></tr>{days}</table></html>\n"
@@ -52,7 +54,7 @@ def picture(looped: Looped) -> str:
         return f"{x:.1f},{(HEIGHT - BOTTOM) * (1 - value / most) + 8:.1f}"
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT + 60}" width="{WIDTH}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT + 76}" width="{WIDTH}" role="img" '
         f'font-family="sans-serif" font-size="12" fill="currentColor"><title>Cumulative reward over days</title>'
     ]
     for row, (name, (label, colour)) in enumerate(CURVES.items()):
@@ -72,6 +74,6 @@ def bars(looped: Looped, width: int = 40) -> list[str]:
     """Return the cumulative rewards of each policy as bars of characters, for a terminal."""
     most = max(looped.total(name) for name in CURVES) or 1.0
     return [
-        f"{name:<7}{'█' * max(1, round(width * looped.total(name) / most))} {looped.total(name):,.0f}"
+        f"{name:<11}{'█' * max(1, round(width * looped.total(name) / most))} {looped.total(name):,.0f}"
         for name in CURVES
     ]

@@ -9,7 +9,7 @@ from scipy import optimize, stats
 from paretail.evaluate.experiments.cuped import cuped
 from paretail.evaluate.experiments.ratio import any_time, chi_square
 from paretail.evaluate.experiments.sequences import Arm, compared, half_width
-from paretail.evaluate.experiments.stopping import Metric, Rules, look
+from paretail.evaluate.experiments.stopping import Metric, Rules, futile, look
 
 LOOKS = np.arange(500, 20_001, 500)
 
@@ -147,3 +147,14 @@ def test_a_look_says_what_is_open() -> None:
     same = Metric(Arm.of(rng.random(500)), Arm.of(rng.random(500)))
     assert look(same, {"returns": same}, Rules(users=5000)).because == ("goal", "returns")
     assert look(same, {}, Rules(users=1000)).verdict == "keep"
+
+
+def test_what_would_not_win_by_the_planned_users_is_futile_and_what_is_good_seldom() -> None:
+    rules, rng = Rules(users=1200, margin=0.02), np.random.default_rng(3)
+
+    def given_up(gain: float) -> float:
+        arms = ((Arm.of(rng.normal(6 * (1 + more), 4.3, 200)) for more in (gain, 0.0)) for _ in range(400))
+        return float(np.mean([futile(Metric(*pair), rules) for pair in arms]))
+
+    assert given_up(0.0) > 0.6
+    assert given_up(0.2) < 0.03

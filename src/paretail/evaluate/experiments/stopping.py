@@ -16,10 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from paretail.core.config import Config
 from paretail.core.errors import Problem
 from paretail.evaluate.experiments.ratio import any_time
-from paretail.evaluate.experiments.sequences import Arm, Sequence, compared
+from paretail.evaluate.experiments.sequences import Arm, Sequence, compared, half_width
 
 Verdict = Literal["broken", "stop", "ship", "keep", "go on"]
 
@@ -66,6 +68,18 @@ def look(
     if unsure := tuple(name for name, found in plain if found.low < 0):
         return Look("keep" if sum(counts) >= rules.users else "go on", unsure)
     return Look("ship")
+
+
+def futile(goal: Metric, rules: Rules) -> bool:
+    """Return whether the planned users would not be enough to ship, were the difference a standard error larger.
+
+    A trial may be given up at any time without harm to what `look` promises: nothing is shipped by it.
+    """
+    share = 1 - rules.margin if goal.incumbent.mean >= 0 else 1 + rules.margin
+    variance = goal.candidate.variance / goal.candidate.n + share**2 * goal.incumbent.variance / goal.incumbent.n
+    planned = variance * (goal.candidate.n + goal.incumbent.n) / rules.users
+    difference = goal.candidate.mean - share * goal.incumbent.mean
+    return bool(difference + np.sqrt(variance) < half_width(planned, planned, rules.alpha))
 
 
 def _compared(metric: Metric, margin: float, rules: Rules, alpha: float) -> Sequence:
