@@ -147,8 +147,10 @@ class Loop:
         return Looped(self.asked, tuple(days), round(process_time() - began, 1))
 
     def _day(self, day: int) -> Day:
-        first, oracle = Relevant(self.shop), Rested(self.shop)
-        beside = [self._beside(day, *one) for one in ((first, self.asked.explore), (first, 0.0), (oracle, 0.0))]
+        first, rested = Relevant(self.shop), Rested(self.shop)
+        frozen, unexplored, oracle = (
+            self._beside(day, *one) for one in ((first, self.asked.explore), (first, 0.0), (rested, 0.0))
+        )
         name = self.place.name
         reward = self._serve(day)
         decided, replaced = self._looked()
@@ -156,7 +158,7 @@ class Loop:
         if self.trial is None and replaced is None and decided == "none" and self._is_due():
             decided, forecast, replaced = self._candidate(day)
         truth = None if replaced is None else self._truth(replaced, day)
-        return Day(day, reward, *beside, name, decided, forecast, truth)
+        return Day(day, reward, frozen, unexplored, oracle, name, decided, forecast, truth)
 
     # ---- the steps of a day
 
