@@ -91,6 +91,7 @@ class _Scorer:
         self.user, self.straight = _layers(scorer.user), _array(scorer.straight.weight)
         self.above, self.alpha, self.omega = (_array(w) for w in (scorer.above, scorer.alpha, scorer.omega))
         self.above_group, self.omega_group = _array(scorer.above_group), _array(scorer.omega_group)
+        self.doubt = _array(scorer.doubt)
         self.group, self.bias = _array(scorer.group.weight), _array(scorer.group.bias)
         self.out, self.out_bias = _array(scorer.told.weight)[0], _array(scorer.told.bias)
 
@@ -113,9 +114,11 @@ class _Scorer:
         x, components = seen.x.numpy(), self.items.z.shape[1]
         q = _forward(self.user, x) + x @ self.straight.T
         traces = seen.traces.numpy()
-        q[:, :components] += self.alpha * seen.taste.numpy() + _told(traces[..., :components], self.omega)
+        q[:, :components] += self.alpha * seen.taste.numpy() + self.doubt * seen.doubt.numpy()
+        q[:, :components] += _told(traces[..., :components], self.omega)
         q[:, components:] += _told(traces[..., components:], self.omega_group)
-        hidden = seen.groups.numpy() @ self.group[:, :-1].T + self.bias
+        rests = self.scorer.rests(seen.rows, seen.clicked).numpy()[..., None]
+        hidden = np.concatenate([seen.groups.numpy(), rests], 2) @ self.group[:, :-1].T + self.bias
         if self.items.groups:
             q[:, components:] += np.maximum(hidden, 0) @ self.out + self.out_bias
         return q @ self.phi.T + self.pulls + self._owned(state), hidden

@@ -4,11 +4,13 @@ Of each lane, with φ_i the features of item i, c_j whether slot j was clicked a
 
     T_d <- d T_d + w Σ_j [φ_{i_j}, c_j φ_{i_j}]              one trace for each decay d; shown and clicked
     A   <- A + Σ_j z z',   b <- b + Σ_j z (c_j - p),   taste = (κ I + A)^-1 b      ridge regression of clicks on vectors
+    doubt ~ N(0, (κ I + A)^-1)                                     taste + v · doubt is a draw of tastes, anew each step
     rows: the last `kept` slots item by item, newest first, with their clicks
 
 p is the share of clicks in the probe. Traces are a linear recurrent network whose recurrence is fixed, so that a state
 is known without unrolling: it can be kept in a replay and resumed exactly. A learned encoder may read `rows`
-(`encoders.py`). The inverse is kept up to date by Woodbury's identity (M. A. Woodbury, 1950), a slate at a time.
+(`windows.py`). The inverse is kept up to date by Woodbury's identity (M. A. Woodbury, 1950), a slate at a time.
+Draws are those of linear Thompson sampling (S. Agrawal, N. Goyal, 2013, arXiv:1209.3352).
 """
 
 from collections.abc import Mapping
@@ -17,6 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from paretail.core.rng import rng_for
 from paretail.policy.agents.items import Items
 
 Values = NDArray[np.float32]
@@ -38,7 +41,8 @@ class Memory:
         self.clicked = np.zeros((lanes, steps * slots), np.int8)
         self.clock = np.zeros((lanes, 2), np.float32)
         self._inverse = np.tile(np.eye(components) / _PRIOR, (lanes, 1, 1))
-        self._moved = np.zeros((lanes, components))
+        self._moved, self._reads = np.zeros((lanes, components)), False
+        self._rng = rng_for("agents/doubt", 0)
 
     def reset(self, lanes: NDArray[np.bool_]) -> None:
         """Forget the sessions of `lanes`; states that were handed out stay as they are."""
@@ -61,7 +65,15 @@ class Memory:
     def state(self) -> State:
         """Return the memory of every lane."""
         taste = np.einsum("lab,lb->la", self._inverse, self._moved).astype(np.float32)
-        return {"traces": self.traces, "rows": self.rows, "clicked": self.clicked, "clock": self.clock, "taste": taste}
+        return {"traces": self.traces, "rows": self.rows, "clicked": self.clicked, "clock": self.clock, "taste": taste,
+                "doubt": self._doubt()}  # fmt: skip
+
+    def _doubt(self) -> Values:
+        if not self._reads:
+            return np.zeros(self._moved.shape, np.float32)
+        noise = self._rng.standard_normal((*self._moved.shape, 1))
+        even = (self._inverse + self._inverse.transpose(0, 2, 1)) / 2 + 1e-9 * np.eye(self._inverse.shape[1])
+        return np.asarray((np.linalg.cholesky(even) @ noise)[..., 0], np.float32)
 
     def _learn(self, rows: NDArray[np.int64], surprise: Values) -> None:
         z = self.items.z[rows].astype(np.float64)
@@ -69,6 +81,7 @@ class Memory:
         inner = np.eye(self.slots) + z @ seen
         self._inverse = self._inverse - seen @ np.linalg.solve(inner, seen.transpose(0, 2, 1))
         self._moved = self._moved + (z * surprise[:, :, None]).sum(1)
+        self._reads = True
 
 
 def stacked(states: list[State]) -> State:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from paretail.policy.agents.config import AgentConfig
 from paretail.policy.agents.items import Items
+from paretail.policy.agents.rests import Rests
 from paretail.policy.agents.windows import Window
 
 Rows = Int[Tensor, "batch slots"]
@@ -31,6 +32,8 @@ _OWN = (0.8, 0.95, 1.0)
 #: Looks that a group's rate of clicks is drawn to the usual one by.
 _LOOKS = 4.0
 _TOTALS = 3
+#: Units of the network of groups; one more is kept for a rule of rests.
+_UNITS = 32
 #: How much faster the structure of a score learns than its layers.
 FASTER = 4.0
 #: What the squared bias of an item that is shown counts in the loss of the model of clicks.
@@ -45,6 +48,7 @@ class Seen:
     groups: Tensor
     traces: Tensor
     taste: Tensor
+    doubt: Tensor
     rows: Tensor
     clicked: Tensor
 
@@ -93,7 +97,7 @@ class Eyes(nn.Module):
         crowd = (shown**2).sum(2).sqrt().log1p()
         totals = torch.cat([steps.log1p()[:, None] / 3, steps[:, None] / 50, share[:, None], crowd], 1)
         x = torch.cat([observed, state["aim"], 2 * taste, totals], 1)
-        return Seen(x, groups, traces, taste, state["rows"], state["clicked"])
+        return Seen(x, groups, traces, taste, state["doubt"], state["rows"], state["clicked"])
 
 
 class Scorer(nn.Module):
@@ -101,6 +105,7 @@ class Scorer(nn.Module):
 
     phi: Tensor
     ages: Tensor
+    doubt: Tensor
 
     def __init__(self, items: Items, eyes: Eyes, config: AgentConfig, start: float = 0.01, taste: float = 0.0) -> None:
         super().__init__()
@@ -117,13 +122,25 @@ class Scorer(nn.Module):
         self.omega, self.omega_group = nn.Parameter(torch.zeros(decays, 2)), nn.Parameter(torch.zeros(decays, 2))
         self.above, self.above_group = nn.Parameter(torch.zeros(())), nn.Parameter(torch.zeros(()))
         self.own = nn.Parameter(torch.zeros(2, len(_OWN)))
-        self.group = nn.Linear(eyes.columns + 1, 32)
-        self.told = nn.Linear(32, 1)
+        self.rests = Rests(items, eyes.slots)
+        self.group = nn.Linear(eyes.columns + 2, _UNITS + 1)
+        self.told = nn.Linear(_UNITS + 1, 1)
         self.slot_weight = eyes.weight
         self.item: nn.Parameter | None = None
         nn.init.normal_(self.straight.weight, std=start / width**0.5)
         nn.init.normal_(self.told.weight, std=start)
         nn.init.zeros_(self.told.bias)
+        self.register_buffer("doubt", torch.zeros(()))
+        with torch.no_grad():
+            self.group.weight[_UNITS], self.group.bias[_UNITS], self.told.weight[0, _UNITS] = 0.0, 0.0, 0.0
+
+    def rest(self, most: float, last: int, within: int, each: float, slope: float) -> None:
+        """Let the unit that is kept for it take `slope` for each click on a group above a rule (`rests.py`)."""
+        with torch.no_grad():
+            self.rests.rule.copy_(torch.tensor([last, within]))
+            self.group.weight[_UNITS] = 0.0
+            self.group.weight[_UNITS, -2:] = torch.tensor([1.0, each])
+            self.group.bias[_UNITS], self.told.weight[0, _UNITS] = 1.0 - most, -slope
 
     def structure(self) -> list[nn.Parameter]:
         """Return the few weights of what is known of sessions, which may learn faster than layers do."""
@@ -133,10 +150,15 @@ class Scorer(nn.Module):
         """Return what no slot changes."""
         x = seen.x if self.window is None else torch.cat([seen.x, self.window(seen.rows, seen.clicked)], 1)
         q = self.user(x) + self.straight(x)
-        z = self.alpha * seen.taste + torch.einsum("bdsm,ds->bm", seen.traces[..., : self.components], self.omega)
+        z = (
+            self.alpha * seen.taste
+            + self.doubt * seen.doubt
+            + torch.einsum("bdsm,ds->bm", seen.traces[..., : self.components], self.omega)
+        )
         shown = torch.einsum("bdsm,ds->bm", seen.traces[..., self.components :], self.omega_group)
         q = torch.cat([q[:, : self.components] + z, q[:, self.components :] + shown], 1)
-        hidden = nn.functional.linear(seen.groups, self.group.weight[:, :-1], self.group.bias)
+        groups = torch.cat([seen.groups, self.rests(seen.rows, seen.clicked)[..., None]], 2)
+        hidden = nn.functional.linear(groups, self.group.weight[:, :-1], self.group.bias)
         return Prepared(q, hidden, self._pulls() + self._owned(seen))
 
     def full(self, known: Prepared, rows: Rows) -> Scores:

@@ -27,7 +27,7 @@ from paretail.policy.agents.trials import Start
 if TYPE_CHECKING:
     from paretail.policy.agents.base import Agent
 
-FORMAT: Final = "paretail-agent-1"
+FORMAT: Final = "paretail-agent-2"
 AgentType = TypeVar("AgentType", bound="Agent")
 
 
