@@ -178,5 +178,7 @@ def test_heavy_rows_move_the_level_and_not_the_slope() -> None:
     ones = np.ones(ROWS)
     even = Calibration.fit("platt", sigmoid(eta), label, ones, ones).base
     both = Calibration.fit("platt", sigmoid(eta), label, heavy, ones, even=ones).base
-    assert isinstance(even, Platt) and isinstance(both, Platt)
-    assert both.a == even.a and both.b != even.b
+    assert isinstance(even, Platt)
+    assert isinstance(both, Platt)
+    assert both.a == even.a
+    assert both.b != even.b

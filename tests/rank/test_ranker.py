@@ -17,7 +17,7 @@ from paretail.graph.shopgraph import ShopGraph  # noqa: E402
 from paretail.rank import RankError  # noqa: E402
 from paretail.rank.config import RankConfig  # noqa: E402
 from paretail.rank.examples import Examples, learnable  # noqa: E402
-from paretail.rank.learned.foldin import folded  # noqa: E402
+from paretail.rank.learned.foldin import Evidence, Usual, folded  # noqa: E402
 from paretail.rank.learned.gaussian import Gaussian, expected  # noqa: E402
 from paretail.rank.learned.network import RankNet, Sizes  # noqa: E402
 from paretail.rank.learned.ranker import Ranker  # noqa: E402
@@ -115,19 +115,34 @@ def test_events_after_the_log_change_the_very_next_prediction() -> None:
 
 def test_fold_in_by_hand() -> None:
     """One column: the maximum has no slope, and what average events tell changes nothing."""
-    x, usual = np.array([[1.0, 1.0]]), np.array([[0.2, 1.0], [-0.4, 1.0]])
-    theta, spread = folded(np.zeros(2), np.ones(2), (x, np.array([-1.0])), (usual, np.full(2, -1.0)), 3.0)
-
-    def slope(theta: NDArray[Any]) -> NDArray[Any]:
-        p, q = 1 / (1 + np.exp(1 - x @ theta)), 1 / (1 + np.exp(1 - usual @ theta))
-        return x.T @ (1 - p) - 1.5 * usual.T @ q - theta
-
-    np.testing.assert_allclose(slope(theta), 0, atol=1e-6)
+    x, clicked, left = (
+        np.array([[1.0, 1.0], [0.2, 1.0], [-0.4, 1.0]]),
+        np.array([1.0, 0.0, 0.0]),
+        np.array([0, 1.5, 1.5]),
+    )
+    evidence = Evidence(np.arange(3), clicked, left)
+    theta, spread = folded(np.zeros(2), np.ones(2), x, np.full(3, -1.0), evidence)
+    p = 1 / (1 + np.exp(1 - x @ theta))
+    np.testing.assert_allclose(x.T @ (clicked * (1 - p) - left * p) - theta, 0, atol=1e-6)
     assert (spread < 1).all()
     rate = 1 / (1 + np.exp(1.0))
-    same, _ = folded(np.zeros(2), np.ones(2), (np.array([[0.0, 1.0]]), np.array([-1.0])),
-                     (np.array([[0.0, 1.0]]), np.array([-1.0])), (1 - rate) / rate)  # fmt: skip
+    average = Evidence(np.arange(2), np.array([rate, 0.0]), np.array([0.0, 1 - rate]))
+    same, _ = folded(np.zeros(2), np.ones(2), np.array([[0.0, 1.0]] * 2), np.full(2, -1.0), average)
     np.testing.assert_allclose(same, 0, atol=1e-6)
+
+
+def test_evidence_is_what_was_clicked_and_what_was_left() -> None:
+    usual, kinds = Usual(np.array([0, 1, 2, 3]), 8.0, 0.5), ("impression", "click", "cart", "refund")
+    item, kind = np.array([7, 7, 7, 7, 9], np.int32), np.array([1, 1, 2, 3, 1], np.uint8)
+    told = usual.evidence(item, kind, kinds)  # clicks alone: the usual items were left, 8 times for each of 3 clicks
+    assert told.item_idx.tolist() == [7, 9, 0, 1, 2, 3]
+    assert told.clicked.tolist() == [2, 1, 0, 0, 0, 0]
+    assert told.left.tolist() == [0, 0, 6, 6, 6, 6]
+    shown = np.array([5, 7, 7, 9, 5, 7], np.int32)
+    told = usual.evidence(np.append(item, shown), np.append(kind, np.zeros(6, np.uint8)), kinds)
+    assert told.item_idx.tolist() == [5, 7, 9]
+    assert told.clicked.tolist() == [0, 2, 1]
+    assert told.left.tolist() == [1.0, 0.5, 0.0]  # half of the two, and of the third, that were not clicked
 
 
 def test_a_bundle_keeps_it_to_the_last_bit() -> None:

@@ -1,61 +1,102 @@
 """Fold-in: what a ranker believes of a user after events that it did not learn from.
 
-    θ = argmax  Σ_e log σ(η_e) + n R E_b log σ(-η_b) - ½ Σ_k (θ_k - m_k)² / v_k,    η_i = c_i + x_i · θ
+    θ = argmax  Σ_i a_i log σ(η_i) + b_i log σ(-η_i) - ½ Σ_k (θ_k - m_k)² / v_k,    η_i = c_i + x_i · θ
 
-θ are the user's columns that clicks read and the user's bias, N(m, v) what was believed before, x_i = (w_k q_ik, 1),
-and e the n new events. Live events tell what somebody turned to and not what was shown beside, so each stands against
-the R impressions without a click that come with a click in the log, of items b as they are usually shown. An average
-user's events leave θ where it was. The spread that remains is the inverse of the curvature at θ (Laplace).
+θ are the user's columns that clicks read and the user's bias, N(m, v) what was believed before, x_i = (w_k q_ik, 1);
+a_i are the clicks on item i, b_i how often it was seen and left. The spread that remains is the inverse of the
+curvature at θ (Laplace). Where the events tell what was shown, b_i are the user's own impressions without a click,
+each as likely seen as the first ten positions are. Where they do not, each click stands against the impressions
+without one that come with a click in the log, of items b as they are usually shown: an average user's events leave θ
+where it was.
 
 Source: D. MacKay, "The evidence framework applied to classification networks", 1992, doi:10.1162/neco.1992.4.5.720
-(the quadratic approximation). Deviations: 1. Impressions without clicks are those of the log, not the user's own.
+(the quadratic approximation). Deviations: 1. An impression that may not have been seen counts as a part of one. 2. Of
+users who tell clicks alone, impressions without clicks are those of the log, not their own.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from paretail.core.ids import Rows
+from paretail.data.kinds import NOT_TARGETS
+from paretail.data.types import History
+
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 #: Newton's steps, at most, and how short one is that ends them: the next would be its square.
 STEPS: Final = 6
 CLOSE: Final = 1e-3
 #: Items that stand for what is usually shown.
 USUAL: Final = 64
+IMPRESSION: Final = "impression"
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Of each row how often the item was clicked, and how often it was seen and left."""
+
+    item_idx: Ints
+    clicked: Floats
+    left: Floats
 
 
 @dataclass(frozen=True, eq=False)
 class Usual:
-    """Items as they are usually shown, each equally often, and the impressions without a click for one with."""
+    """Items as they are usually shown, each equally often; `left` impressions are seen and left for each click.
 
-    item_idx: NDArray[np.int64]
-    unclicked: float
+    `seen` is P(seen) of an impression whose position is not known.
+    """
+
+    item_idx: Ints
+    left: float
+    seen: float
 
     @classmethod
-    def of(cls, shown: Floats, click_rate: float) -> "Usual":
+    def of(cls, shown: Floats, click_rate: float, seen: float) -> "Usual":
         """Take items in proportion to `shown[items]`, how often each was."""
         share = np.cumsum(shown) / max(float(shown.sum()), 1e-9)
         places = (np.arange(USUAL) + 0.5) / USUAL
-        return cls(np.searchsorted(share, places).clip(0, len(shown) - 1), (1 - click_rate) / max(click_rate, 1e-6))
+        left = seen * (1 - click_rate) / max(click_rate, 1e-6)
+        return cls(np.searchsorted(share, places).clip(0, len(shown) - 1), left, seen)
+
+    def evidence(self, item_idx: Rows, kind: NDArray[np.uint8], kinds: tuple[str, ...]) -> Evidence:
+        """Return what one user's events tell.
+
+        Several kinds of event on one item are one click that went on; what was shown counts where it was told of as
+        many items as were turned to.
+        """
+        targets, shown = (np.array([test(name) for name in kinds] or [False])[kind]
+                          for test in (lambda name: name not in NOT_TARGETS, IMPRESSION.__eq__))  # fmt: skip
+        items, clicks = _clicks(item_idx[targets], kind[targets])
+        if shown.sum() >= clicks.sum():
+            rows = np.union1d(items, item_idx[shown])
+            clicked = np.zeros(len(rows))
+            clicked[np.searchsorted(rows, items)] = clicks
+            times = np.bincount(np.searchsorted(rows, item_idx[shown]), minlength=len(rows))
+            return Evidence(rows, clicked, self.seen * np.maximum(times - clicked, 0))
+        nothing = np.zeros(len(self.item_idx))
+        left = np.full(len(self.item_idx), clicks.sum() * self.left / len(self.item_idx))
+        return Evidence(np.concatenate([items, self.item_idx]), np.concatenate([clicks, nothing]),
+                        np.concatenate([np.zeros(len(items)), left]))  # fmt: skip
 
 
-def folded(mean: Floats, variance: Floats, events: tuple[Floats, Floats], usual: tuple[Floats, Floats],
-           unclicked: float) -> tuple[Floats, Floats]:  # fmt: skip
-    """Return mean and variance of θ after events.
+def speaks(history: History) -> NDArray[np.bool_]:
+    """Say of each event whether it is evidence: somebody turned to an item, or was shown it."""
+    told = [kind not in NOT_TARGETS or kind == IMPRESSION for kind in history.kinds]
+    return np.array(told or [False])[history.kind]
 
-    `events` and `usual` are `x[rows, columns]` and `c[rows]` each; `unclicked` is R.
-    """
-    (x, c), (x_usual, c_usual) = events, usual
-    weight = len(x) * unclicked / len(x_usual)
-    theta = mean.copy()
-    curvature = np.diag(1 / variance)
+
+def folded(mean: Floats, variance: Floats, x: Floats, c: Floats, evidence: Evidence) -> tuple[Floats, Floats]:
+    """Return mean and variance of θ after evidence, whose rows have `x[rows, columns]` and `c[rows]`."""
+    both, theta, curvature = evidence.clicked + evidence.left, mean.copy(), np.diag(1 / variance)
     for _ in range(STEPS):
-        p, p_usual = _sigmoid(c + x @ theta), _sigmoid(c_usual + x_usual @ theta)
-        slope = x.T @ (1 - p) - weight * x_usual.T @ p_usual - (theta - mean) / variance
-        curvature = (x.T * (p * (1 - p))) @ x + weight * (x_usual.T * (p_usual * (1 - p_usual))) @ x_usual
-        curvature += np.diag(1 / variance)
+        p = _sigmoid(c + x @ theta)
+        slope = x.T @ (evidence.clicked - both * p) - (theta - mean) / variance
+        curvature = (x.T * (both * p * (1 - p))) @ x + np.diag(1 / variance)
         step = np.linalg.solve(curvature, slope)
         theta = theta + step
         if np.abs(step).max() < CLOSE:
@@ -63,5 +104,14 @@ def folded(mean: Floats, variance: Floats, events: tuple[Floats, Floats], usual:
     return theta, np.diag(np.linalg.inv(curvature)).copy()
 
 
-def _sigmoid(eta: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(eta, -30, 30))))
+def _clicks(item_idx: Rows, kind: NDArray[np.uint8]) -> tuple[Ints, Floats]:
+    """Return the items turned to, and how often each: as often as its most frequent kind of event."""
+    keys, counts = np.unique(item_idx.astype(np.int64) * 256 + kind, return_counts=True)
+    items, place = np.unique(keys // 256, return_inverse=True)
+    most = np.zeros(len(items))
+    np.maximum.at(most, place, counts)
+    return items, most
+
+
+def _sigmoid(eta: Floats) -> Any:
+    return 1 / (1 + np.exp(-np.clip(eta, -30, 30)))

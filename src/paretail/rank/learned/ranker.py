@@ -29,7 +29,7 @@ from paretail.rank.judging import Later, judged
 from paretail.rank.leaks import check_leaks
 from paretail.rank.learned.explain import Explainer, Halves
 from paretail.rank.learned.fitting import Frame, learn, log_prices, network_of, weighed
-from paretail.rank.learned.foldin import Usual, folded
+from paretail.rank.learned.foldin import Usual, folded, speaks
 from paretail.rank.learned.inputs import width
 from paretail.rank.learned.network import SIGMA, RankNet, Sizes, state_of
 from paretail.rank.learned.recent import Moments, Sequences
@@ -238,7 +238,9 @@ class Ranker:
     @cached_property
     def _usual(self) -> Usual:
         report = self.report
-        return Usual.of(self.shown, report["positives"]["click"] / report["examples"])
+        with torch.inference_mode():
+            seen = float(self.net.seen(torch.zeros(1, dtype=torch.int64)).exp())
+        return Usual.of(self.shown, report["positives"]["click"] / report["examples"], seen)
 
     def _matrix(
         self, history: History, user_idx: Rows, item_idx: Rows, ts_ms: NDArray[np.int64]
@@ -255,21 +257,18 @@ class Ranker:
     def _people(self, history: History, known: Rows) -> Ends:
         """Return what is believed of users, with the events that the ranker did not learn from."""
         mean, variance = self._tables.people(known, self.sides.matrix(history))
-        is_new = wished(history) & ((known < 0)[history.user_idx] | (history.ts_ms > self.end_ms))
+        is_new = speaks(history) & ((known < 0)[history.user_idx] | (history.ts_ms > self.end_ms))
         if not is_new.any():
             return mean, variance
         news = history.where(is_new)
         columns = slice(self.net.columns + 1)  # those of vectors, and the bias of clicks
         for user in np.flatnonzero(np.diff(news.indptr)).tolist():
-            items = news.item_idx[news.indptr[user] : news.indptr[user + 1]]
+            its = slice(news.indptr[user], news.indptr[user + 1])
+            evidence = self._usual.evidence(news.item_idx[its], news.kind[its], news.kinds)
             before = mean[user, columns].astype(np.float64), variance[user, columns].astype(np.float64)
-            told = folded(*before, self._clicks(items), self._usual_clicks, self._usual.unclicked)
+            told = folded(*before, *self._clicks(evidence.item_idx), evidence)
             mean[user, columns], variance[user, columns] = told
         return mean, variance
-
-    @cached_property
-    def _usual_clicks(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return self._clicks(self._usual.item_idx)
 
     def _clicks(self, items: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return x and c of items, with which the logit of a click is c + x θ."""
