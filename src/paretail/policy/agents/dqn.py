@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch import Tensor, nn
 
 from paretail.core.rng import rng_for
@@ -71,7 +72,7 @@ class Bound:
         """Return the advantages from the scores of Q's own scorer and of the model of clicks."""
         if len(parts) == 1:
             return parts[0]
-        p_click = parts[1].sigmoid() if isinstance(parts[1], Tensor) else 1 / (1 + np.exp(-parts[1]))
+        p_click = parts[1].sigmoid() if isinstance(parts[1], Tensor) else expit(parts[1])
         return parts[0] + self.q.beta.item() * p_click
 
     def value(self, seen: Seen, rows: Tensor) -> Tensor:
