@@ -168,6 +168,7 @@ SHAPES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "live": ("live", _live),
     "agents": ("agents", _apart),
     "goals": ("goals", _apart),
+    "rank": ("rank", _apart),
     "search": ("search", _apart),
     "shop_search": ("shop_search", _apart),
 }

@@ -106,11 +106,15 @@ def _rho(world: Path, seeds: list[int], keep: Path | None) -> list[dict[str, Any
             whole = single + np.array([one[f"{task}_least"] for one in found["single"]])
             test = ttest_rel(shared, single, alternative="less") if len(seeds) > 1 else None
             rows.append({
-                "rho": rho, "task": task, "shared": shared.tolist(), "single": single.tolist(),
+                "rho": rho, "task": task, "shared": _each(shared), "single": _each(single),
                 "over": round(float(100 * ((shared - single) / whole).mean()), 3),
                 "p": None if test is None else float(f"{test.pvalue:.2g}"),
             })  # fmt: skip
     return rows
+
+
+def _each(values: np.ndarray) -> str:
+    return " ".join(f"{value:.4f}" for value in values)
 
 
 def _least(shop: Path) -> dict[str, float]:
