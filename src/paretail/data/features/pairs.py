@@ -146,7 +146,10 @@ class PairFeatures:
         columns = {
             **self._of_pairs(history, user, item, ts_ms), **self._fresh(item, ts_ms), **_moment(ts_ms),
         }  # fmt: skip
-        return np.stack([columns[name] for name in NAMES], axis=1).astype(np.float32)
+        found = np.empty((len(item), len(NAMES)), np.float32)
+        for place, name in enumerate(NAMES):
+            found[:, place] = columns[name]
+        return found
 
     def _of_pairs(self, history: History, user: Ints, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
         """Return how much more the user meets, and likes, the item's kind than people do; their past; its price."""
@@ -235,5 +238,7 @@ def _share(codes: Rows, labels: Rows) -> Dense:
 
 def _moment(ts_ms: Ints) -> dict[str, NDArray[Any]]:
     """Return the time of day and week as points of a circle; Monday 1970-01-05 begins a week."""
+    if len(ts_ms) and (ts_ms == ts_ms[0]).all():
+        ts_ms = ts_ms[:1]  # of all pairs, as in an answer
     day, week = 2 * np.pi * (ts_ms % DAY_MS) / DAY_MS, 2 * np.pi * ((ts_ms - 4 * DAY_MS) % WEEK_MS) / WEEK_MS
     return {"day_sin": np.sin(day), "day_cos": np.cos(day), "week_sin": np.sin(week), "week_cos": np.cos(week)}
