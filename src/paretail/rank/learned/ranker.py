@@ -330,7 +330,7 @@ class Ranker:
     def _kept(self, task: str, item_idx: NDArray[Any]) -> NDArray[np.float64]:
         """Return the part of logits that all examples tell, what the price does, which calibrating leaves as it is."""
         slope = self.net.slope.detach().numpy()[self.tasks.index(task)]
-        return slope * self.features.facts.price_ratio[item_idx].astype(np.float64)
+        return np.asarray(slope * self.features.facts.price_ratio[item_idx], np.float64)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a bundle keeps; `from_arrays` needs the catalogue, the log and the facts beside."""
