@@ -15,6 +15,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -67,15 +68,17 @@ def cartpole(asked: argparse.Namespace) -> Rows:
         steps = min(asked.steps, {"dqn": 100_000}.get(name, 150_000))
         found = []
         for seed in asked.seeds:
-
-            def balanced(name: str = name, seed: int = seed, steps: int = steps) -> np.ndarray:
-                env = gymnasium.make("CartPole-v1")
-                agent = AGENTS[name](env.observation_space)
-                agent.learn(env, steps, seed)
-                return played(agent, env, 20)
-
-            found.append(kept(asked, f"cartpole-{name}-{seed}-{steps}", balanced).mean())
+            one = kept(asked, f"cartpole-{name}-{seed}-{steps}", partial(balanced, name, steps, seed))
+            found.append(one.mean())
         yield {"agent": name, "steps": steps, "mean return of 20 greedy episodes": " ".join(f"{x:.0f}" for x in found)}
+
+
+def balanced(name: str, steps: int, seed: int) -> np.ndarray:
+    """Return what an agent that learned CartPole balances, of 20 episodes."""
+    env = gymnasium.make("CartPole-v1")
+    agent = AGENTS[name](env.observation_space)
+    agent.learn(env, steps, seed)
+    return played(agent, env, 20)
 
 
 def shop(asked: argparse.Namespace) -> Rows:
@@ -134,14 +137,16 @@ def away(asked: argparse.Namespace) -> Rows:
         for name in asked.agents:
             found = []
             for seed in asked.seeds:
-
-                def heard(name: str = name, seed: int = seed, env: Any = env) -> np.ndarray:
-                    agent = AGENTS[name](env.observation_space, env.item_vectors, env.slots)
-                    agent.learn(env, asked.steps, seed)
-                    return played(agent, env, SESSIONS)
-
-                found.append(kept(asked, f"foreign-{env.slots}-{name}-{seed}-{asked.steps}", heard))
+                what = f"foreign-{slots}-{name}-{seed}-{asked.steps}"
+                found.append(kept(asked, what, partial(heard, name, env, asked.steps, seed)))
             yield {"slots": slots, "policy": name, "steps": asked.steps, "return": figure(np.concatenate(found))}
+
+
+def heard(name: str, env: foreign.Radio, steps: int, seed: int) -> np.ndarray:
+    """Return the sessions of an agent that learned the radio."""
+    agent = AGENTS[name](env.observation_space, env.item_vectors, env.slots)
+    agent.learn(env, steps, seed)
+    return played(agent, env, SESSIONS)
 
 
 class TwoGoals(gymnasium.vector.VectorWrapper):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 torch = pytest.importorskip("torch")
 
 from paretail.core.clock import DAY_MS  # noqa: E402  # torch may be missing
+from paretail.data.features.past import NOTHING, SHOWN, TURNED  # noqa: E402
 from paretail.data.types import Predictions  # noqa: E402  # torch may be missing
 from paretail.graph.shopgraph import ShopGraph  # noqa: E402
 from paretail.rank import RankError  # noqa: E402
@@ -132,14 +133,17 @@ def test_fold_in_by_hand() -> None:
 
 
 def test_evidence_is_what_was_clicked_and_what_was_left() -> None:
-    usual, kinds = Usual(np.array([0, 1, 2, 3]), 8.0, 0.5), ("impression", "click", "cart", "refund")
+    usual, says = Usual(np.array([0, 1, 2, 3]), 8.0, 0.5), np.array([SHOWN, TURNED, TURNED, NOTHING], np.uint8)
     item, kind = np.array([7, 7, 7, 7, 9], np.int32), np.array([1, 1, 2, 3, 1], np.uint8)
-    told = usual.evidence(item, kind, kinds)  # clicks alone: the usual items were left, 8 times for each of 3 clicks
+    told = usual.evidence(
+        item, kind, says[kind]
+    )  # clicks alone: the usual items were left, 8 times for each of 3 clicks
     assert told.item_idx.tolist() == [7, 9, 0, 1, 2, 3]
     assert told.clicked.tolist() == [2, 1, 0, 0, 0, 0]
     assert told.left.tolist() == [0, 0, 6, 6, 6, 6]
     shown = np.array([5, 7, 7, 9, 5, 7], np.int32)
-    told = usual.evidence(np.append(item, shown), np.append(kind, np.zeros(6, np.uint8)), kinds)
+    kind = np.append(kind, np.zeros(6, np.uint8))
+    told = usual.evidence(np.append(item, shown), kind, says[kind])
     assert told.item_idx.tolist() == [5, 7, 9]
     assert told.clicked.tolist() == [0, 2, 1]
     assert told.left.tolist() == [1.0, 0.5, 0.0]  # half of the two, and of the third, that were not clicked
@@ -217,7 +221,10 @@ def test_served_is_what_was_trained(sharing: str) -> None:
     user, item = rng.integers(7, size=pairs), rng.integers(9, size=pairs)
     features, price = (rng.normal(size=size).astype(np.float32) for size in ((pairs, 5), pairs))
     with torch.inference_mode():
-        people = net.users(torch.arange(7), torch.randn(7, 3, generator=draw))
+        columns, some = torch.randn(7, 3, generator=draw), torch.tensor([3, -1, 0, 6, -1, 2, 2])
+        people, others = net.users(torch.arange(7), columns), net.users(some, columns)
+        for theirs, ours in zip(others, served.users.ends(some.numpy(), columns.numpy()), strict=True):
+            np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-5, atol=1e-6)
         ends = [tuple(part[torch.from_numpy(rows)] for part in end)
                 for end, rows in ((people, user), (net.items(), item))]  # fmt: skip
         told = net.beliefs(ends[0], ends[1], torch.from_numpy(features), torch.from_numpy(price))

@@ -53,10 +53,11 @@ class Platt:
         Where a `slope` is given, only the shift is fitted.
         """
         weight, seen = np.ones(len(p)) if weight is None else weight, np.ones(len(p)) if seen is None else seen
+        own = logit(p) - kept
 
         def loss(ab: Floats) -> float:
-            a, b = (float(ab[0]), float(ab[1])) if slope is None else (slope, float(ab[0]))
-            q = np.clip(seen * cls(a, b)(p, kept), EDGE, 1 - EDGE)
+            a, b = (ab[0], ab[1]) if slope is None else (slope, ab[0])
+            q = np.clip(seen / (1 + np.exp(-(a * own + kept + b))), EDGE, 1 - EDGE)
             told = -(weight * (label * np.log(q) + (1 - label) * np.log1p(-q))).sum()
             return float(told + 0.5 * ((a - 1) / SLOPE) ** 2 + 0.5 * (b / SHIFT) ** 2)
 

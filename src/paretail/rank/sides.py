@@ -15,8 +15,9 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
+from paretail.data.features import past
 from paretail.data.features.content import content_of
-from paretail.data.features.pairs import SHOWN, ItemFacts
+from paretail.data.features.pairs import SHOWN, ItemFacts, says
 from paretail.data.types import History
 from paretail.graph.shopgraph import ShopGraph
 
@@ -122,7 +123,7 @@ class UserSides:
             return np.zeros((history.users, 0), np.float32)
         code = self.category[history.item_idx]
         counts = np.zeros((history.users, len(self.shares)))
-        there = _is_shown(history) & (code >= 0)
+        there = (says(history) == past.SHOWN) & (code >= 0)
         np.add.at(counts, (history.user_idx[there], code[there]), 1.0)
         total = counts.sum(axis=1, keepdims=True)
         return np.asarray(np.log((counts + SHOWN * self.shares) / ((total + SHOWN) * self.shares)), np.float32)
@@ -161,13 +162,9 @@ def _cells(a: sparse.csc_array, b: sparse.csc_array, rows_a: NDArray[np.int64],
 
 
 def _shares(history: History, category: NDArray[np.int32]) -> Dense:
-    codes = category[history.item_idx[_is_shown(history)]]
+    codes = category[history.item_idx[says(history) == past.SHOWN]]
     codes = codes[codes >= 0]
     if not len(codes) or category.max(initial=-1) >= LABELS:
         return np.zeros(0, np.float32)
     counts = np.bincount(codes, minlength=int(category.max()) + 1) + 1.0
     return np.asarray(counts / counts.sum(), np.float32)
-
-
-def _is_shown(history: History) -> NDArray[np.bool_]:
-    return np.array([kind == "impression" for kind in history.kinds] or [False])[history.kind]

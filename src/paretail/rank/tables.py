@@ -24,25 +24,39 @@ EDGE: Final = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
+class Users:
+    """What users' ends follow from: `mean` and `log_spread[users, columns]` of what they did, the network's own arrays;
+
+    `prior[columns]`, the variance of somebody new; `sides` of what is known of them.
+    """
+
+    mean: Dense
+    log_spread: Dense
+    prior: Dense
+    sides: Ends
+
+    def ends(self, rows: NDArray[np.integer], columns: Dense) -> Ends:
+        """Return means and variances of users, as `RankNet.users` does: row -1 is somebody new."""
+        known, rows = (rows >= 0)[:, None], np.maximum(rows, 0)
+        mean = np.where(known, self.mean[rows], np.float32(0))
+        variance = np.where(known, np.exp(2 * self.log_spread[rows]), self.prior)
+        return mean + columns @ self.sides[0], variance + columns**2 @ self.sides[1]
+
+
+@dataclass(frozen=True, eq=False)
 class Tables:
     """A trained network's numbers: of its features' network the function from features to logits `[tasks, pairs]`,
 
-    `mix[tasks, columns]`, `fixed[bias slope gain, tasks]`, the items' ends, those of users by what they did (last, of
-    somebody new) and by what is known of them (`sides[columns of a user]`), and the spread of values.
+    `mix[tasks, columns]`, `fixed[bias slope gain, tasks]`, the items' ends, what users' follow from, and the spread of
+    values.
     """
 
     net: Callable[[Dense], Dense]
     mix: Dense
     fixed: Dense
     items: Ends
-    users: Ends
-    sides: Ends
+    users: Users
     log_sigma: float
-
-    def people(self, known: NDArray[np.integer], sides: Dense) -> Ends:
-        """Return means and variances of users, as `RankNet.users` does: -1 in `known` is somebody new."""
-        (mean, variance), (of_mean, of_variance) = self.users, self.sides
-        return mean[known] + sides @ of_mean, variance[known] + sides**2 @ of_variance
 
     def beliefs(self, people: Ends, user: NDArray[Any], item: NDArray[Any], features: Dense,
                 price: Dense) -> tuple[Floats, Floats, Floats]:  # fmt: skip

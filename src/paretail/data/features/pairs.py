@@ -10,7 +10,7 @@ strictly before that moment. Only the shares s_l and the standard of each column
 a bundle keeps them. What all people did with an item is counted in the log itself, which the bundle keeps too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
@@ -112,8 +112,8 @@ class PairFeatures:
     def of(cls, items: pl.DataFrame, history: History) -> Self:
         """Take the shares of labels from a log; features are not standardised yet."""
         facts = ItemFacts.of(items)
-        says = _says(history.kinds)[history.kind]
-        shown, turned = says == past.SHOWN, says == past.TURNED
+        told = says(history)
+        shown, turned = told == past.SHOWN, told == past.TURNED
         shares = {
             "shown": _share(facts.category[history.item_idx[shown]], facts.category),
             "category": _share(facts.category[history.item_idx[turned]], facts.category),
@@ -154,7 +154,7 @@ class PairFeatures:
     def _of_pairs(self, history: History, user: Ints, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
         """Return how much more the user meets, and likes, the item's kind than people do; their past; its price."""
         facts = self.facts
-        events = history.indptr, history.item_idx, _says(history.kinds)[history.kind], history.ts_ms
+        events = history.indptr, history.item_idx, says(history), history.ts_ms
         told = past.gathered(events, (facts.category, facts.brand, facts.log_price), user, item, ts_ms)
         category, brand, priced = facts.category[item], facts.brand[item], told["priced"]
         lift = self._lift("shown", category, told["category_shown"], told["shown"], SHOWN)
@@ -205,13 +205,14 @@ def _fill_lift(share, label, of_label, of_user, pseudo, found):  # type: ignore[
 
 def wished(history: History) -> NDArray[np.bool_]:
     """Say of each event whether somebody turned to the item."""
-    return np.array([kind not in NOT_TARGETS for kind in history.kinds] or [False])[history.kind]
+    return np.asarray(says(history) == past.TURNED)
 
 
-def _says(kinds: Sequence[str]) -> NDArray[np.uint8]:
-    """Return what events of each kind say: that something was shown, that somebody turned to it, or nothing."""
-    told = {"impression": past.SHOWN} | {kind: past.TURNED for kind in kinds if kind not in NOT_TARGETS}
-    return np.array([told.get(kind, past.NOTHING) for kind in kinds] or [past.NOTHING], np.uint8)
+def says(history: History) -> NDArray[np.uint8]:
+    """Return what each event says: that something was SHOWN, that somebody TURNED to it, or NOTHING (`past.py`)."""
+    told = {"impression": past.SHOWN} | {kind: past.TURNED for kind in history.kinds if kind not in NOT_TARGETS}
+    codes = [told.get(kind, past.NOTHING) for kind in history.kinds]
+    return np.array(codes or [past.NOTHING], np.uint8)[history.kind]
 
 
 def _trends(items: int, history: History) -> tuple[Recent, int]:

@@ -15,14 +15,14 @@ users who tell clicks alone, impressions without clicks are those of the log, no
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from paretail.core.ids import Rows
-from paretail.data.kinds import NOT_TARGETS
-from paretail.data.types import History
+from paretail.data.features.past import SHOWN, TURNED
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -32,7 +32,6 @@ STEPS: Final = 6
 CLOSE: Final = 1e-3
 #: Items that stand for what is usually shown.
 USUAL: Final = 64
-IMPRESSION: Final = "impression"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,20 +62,19 @@ class Usual:
         left = seen * (1 - click_rate) / max(click_rate, 1e-6)
         return cls(np.searchsorted(share, places).clip(0, len(shown) - 1), left, seen)
 
-    def evidence(self, item_idx: Rows, kind: NDArray[np.uint8], kinds: tuple[str, ...]) -> Evidence:
-        """Return what one user's events tell.
+    def evidence(self, item_idx: Rows, kind: NDArray[np.uint8], says: NDArray[np.uint8]) -> Evidence:
+        """Return what one user's events tell; `says[events]` as `data.features.pairs.says` has it.
 
         Several kinds of event on one item are one click that went on; what was shown counts where it was told of as
         many items as were turned to.
         """
-        targets, shown = (np.array([test(name) for name in kinds] or [False])[kind]
-                          for test in (lambda name: name not in NOT_TARGETS, IMPRESSION.__eq__))  # fmt: skip
-        items, clicks = _clicks(item_idx[targets], kind[targets])
-        if shown.sum() >= clicks.sum():
-            rows = np.union1d(items, item_idx[shown])
+        turned, shown = says == TURNED, item_idx[says == SHOWN]
+        items, clicks = _clicks(item_idx[turned], kind[turned])
+        if len(shown) >= clicks.sum():
+            rows = np.union1d(items, shown)
             clicked = np.zeros(len(rows))
             clicked[np.searchsorted(rows, items)] = clicks
-            times = np.bincount(np.searchsorted(rows, item_idx[shown]), minlength=len(rows))
+            times = np.bincount(np.searchsorted(rows, shown), minlength=len(rows))
             return Evidence(rows, clicked, self.seen * np.maximum(times - clicked, 0))
         nothing = np.zeros(len(self.item_idx))
         left = np.full(len(self.item_idx), clicks.sum() * self.left / len(self.item_idx))
@@ -84,17 +82,11 @@ class Usual:
                         np.concatenate([np.zeros(len(items)), left]))  # fmt: skip
 
 
-def speaks(history: History) -> NDArray[np.bool_]:
-    """Say of each event whether it is evidence: somebody turned to an item, or was shown it."""
-    told = [kind not in NOT_TARGETS or kind == IMPRESSION for kind in history.kinds]
-    return np.array(told or [False])[history.kind]
-
-
 def folded(mean: Floats, variance: Floats, x: Floats, c: Floats, evidence: Evidence) -> tuple[Floats, Floats]:
     """Return mean and variance of θ after evidence, whose rows have `x[rows, columns]` and `c[rows]`."""
     both, theta, curvature = evidence.clicked + evidence.left, mean.copy(), np.diag(1 / variance)
     for _ in range(STEPS):
-        p = _sigmoid(c + x @ theta)
+        p = expit(c + x @ theta)
         slope = x.T @ (evidence.clicked - both * p) - (theta - mean) / variance
         curvature = (x.T * (both * p * (1 - p))) @ x + np.diag(1 / variance)
         step = np.linalg.solve(curvature, slope)
@@ -111,7 +103,3 @@ def _clicks(item_idx: Rows, kind: NDArray[np.uint8]) -> tuple[Ints, Floats]:
     most = np.zeros(len(items))
     np.maximum.at(most, place, counts)
     return items, most
-
-
-def _sigmoid(eta: Floats) -> Any:
-    return 1 / (1 + np.exp(-np.clip(eta, -30, 30)))

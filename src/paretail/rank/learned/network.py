@@ -37,7 +37,7 @@ from paretail.rank.learned.gaussian import Gaussian, expected
 from paretail.rank.learned.recent import Recent, Sequences
 from paretail.rank.sharing import SHARING
 from paretail.rank.spaces import SPACES, Followed
-from paretail.rank.tables import Tables
+from paretail.rank.tables import Tables, Users
 
 #: Positions beyond this one are seen like it.
 POSITIONS: Final = 50
@@ -266,13 +266,11 @@ class RankNet(nn.Module):
         """Return the numbers of a network that is trained, for answers."""
         mean, variance = self.items()
         fixed = torch.stack([self.bias, self.slope, self.gain]).numpy()
-        nobody = torch.cat([torch.arange(self.user_own.mean.shape[0]), torch.tensor([-1])])
-        own = self.users(nobody, torch.zeros(len(nobody), self.user_side.mean.shape[0]))
-        ends, users, sides = (
-            (mean.numpy(), variance.numpy())
-            for mean, variance in ((mean, variance), own, (self.user_side.mean, self.user_side.variance))
-        )
-        return Tables(self.net.served(), self.weights().numpy(), fixed, ends, users, sides, float(self.log_sigma))
+        own, prior = self.user_own, (2 * self.user_own.log_prior).exp()
+        users = Users(own.mean.detach().numpy(), own.log_spread.detach().numpy(), prior.numpy(),
+                      (self.user_side.mean.detach().numpy(), self.user_side.variance.numpy()))  # fmt: skip
+        ends = mean.numpy(), variance.numpy()
+        return Tables(self.net.served(), self.weights().numpy(), fixed, ends, users, float(self.log_sigma))
 
     @torch.no_grad()
     def relations(self) -> Float[Tensor, "tasks tasks"]:

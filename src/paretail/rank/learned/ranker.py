@@ -18,7 +18,8 @@ from scipy.special import ndtri
 
 from paretail.core.ids import Rows, Vocabulary
 from paretail.core.progress import Progress, silent
-from paretail.data.features.pairs import PairFeatures, wished
+from paretail.data.features import past
+from paretail.data.features.pairs import PairFeatures, says, wished
 from paretail.data.types import RARER, Events, Explanations, History, Predictions
 from paretail.graph.shopgraph import ShopGraph
 from paretail.rank.calibration import Calibration, calibrations
@@ -29,7 +30,7 @@ from paretail.rank.judging import Later, judged
 from paretail.rank.leaks import check_leaks
 from paretail.rank.learned.explain import Explainer, Halves
 from paretail.rank.learned.fitting import Frame, learn, log_prices, network_of, weighed
-from paretail.rank.learned.foldin import Usual, folded, speaks
+from paretail.rank.learned.foldin import Usual, folded
 from paretail.rank.learned.inputs import width
 from paretail.rank.learned.network import SIGMA, RankNet, Sizes, state_of
 from paretail.rank.learned.recent import Moments, Sequences
@@ -256,18 +257,19 @@ class Ranker:
 
     def _people(self, history: History, known: Rows) -> Ends:
         """Return what is believed of users, with the events that the ranker did not learn from."""
-        mean, variance = self._tables.people(known, self.sides.matrix(history))
-        is_new = speaks(history) & ((known < 0)[history.user_idx] | (history.ts_ms > self.end_ms))
+        mean, variance = self._tables.users.ends(known, self.sides.matrix(history))
+        told = says(history)
+        is_new = (told != past.NOTHING) & ((known < 0)[history.user_idx] | (history.ts_ms > self.end_ms))
         if not is_new.any():
             return mean, variance
-        news = history.where(is_new)
+        news, told = history.where(is_new), told[is_new]
         columns = slice(self.net.columns + 1)  # those of vectors, and the bias of clicks
         for user in np.flatnonzero(np.diff(news.indptr)).tolist():
             its = slice(news.indptr[user], news.indptr[user + 1])
-            evidence = self._usual.evidence(news.item_idx[its], news.kind[its], news.kinds)
+            evidence = self._usual.evidence(news.item_idx[its], news.kind[its], told[its])
             before = mean[user, columns].astype(np.float64), variance[user, columns].astype(np.float64)
-            told = folded(*before, *self._clicks(evidence.item_idx), evidence)
-            mean[user, columns], variance[user, columns] = told
+            after = folded(*before, *self._clicks(evidence.item_idx), evidence)
+            mean[user, columns], variance[user, columns] = after
         return mean, variance
 
     def _clicks(self, items: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
