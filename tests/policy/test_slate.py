@@ -5,6 +5,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from paretail.policy.compositions import GREEDY, How
+from paretail.policy.explore import draw
 from paretail.policy.objectives import OBJECTIVES, objective
 from paretail.policy.pool import Pool
 from paretail.policy.rules import Cap, Need, Pin, Rules
@@ -104,6 +106,25 @@ def test_pins_hold_their_slot_and_what_is_no_candidate_is_told() -> None:
     assert places[0, 1] == 7
     assert (places[0] == 7).sum() == 1
     assert rules.broken(places) == [[], ["item at 2"]]
+
+
+@pytest.mark.parametrize("how", [GREEDY, How("mmr", 0.5), How("dpp", 0.5)], ids=lambda how: how.composition)
+@pytest.mark.parametrize("weights", [{"clicks": 1.0}, {"clicks": 1.0, "diversity": 1.0}], ids=str)
+def test_what_is_pinned_later_counts_from_the_start(weights: dict[str, float], how: How) -> None:
+    """A cap of one and a pin of the group: the slot before leaves it to the pin; slots that pins take fill no need."""
+    found = pool(users=3, cands=12)
+    best, worst = found.p_click.argsort(1)[:, -3:], found.p_click.argsort(1)[:, :2].astype(np.int32)
+    of_brand, those = np.full(found.shape, -1, np.int32), np.zeros(found.shape, bool)
+    np.put_along_axis(of_brand, best, 0, 1)
+    np.put_along_axis(those, worst, True, 1)
+    pins = [Pin("best", 1, best[:, -1].astype(np.int32)), Pin("second", 2, best[:, -2].astype(np.int32))]
+    rules = Rules([Cap("brand", of_brand, 2)], [Need("one of the worst", those, 1)], pins)
+    none = np.random.default_rng(0)
+    for places in (
+        compose(found, GOALS, weights, 3, rules, how=how),
+        draw(found, GOALS, weights, 3, 0.1, none, rules, how).places,
+    ):
+        assert rules.broken(places) == [[], [], []]
 
 
 def test_a_cap_gives_way_where_nothing_else_is_left() -> None:

@@ -144,7 +144,7 @@ def _fill_all(places: Any, passes: int, n: Numbers) -> None:
             if best < 0:
                 _score(n, held, user, slot)
                 if len(n.most) or len(n.least):
-                    _allow(n, held, user, k - slot if turn < k else 1)
+                    _allow(n, held, user, _open(n, user, slot, k) if turn < k else 1)
                     best = _best(held.scores, held.allowed)
                 else:
                     best = _best(held.scores, held.free)
@@ -166,13 +166,26 @@ def _empty(n: Numbers, user: int, slots: int) -> Held:
     for cand in range(by_dim.shape[1]):
         for axis in range(dims):
             by_dim[axis, cand] = n.vectors[n.item_idx[user, cand], axis]
-    return Held(
+    held = Held(
         free, np.empty(cands, np.float32), np.empty(cands, np.bool_), np.zeros(1, np.int64),
         np.zeros(n.label.max() + 1 if n.label.size else 0, np.int32), np.zeros(len(next_step), np.int32), next_step,
         by_dim, np.zeros((slots, by_dim.shape[1]), np.float32), np.zeros(by_dim.shape[1], np.float32),
         np.ones(1, np.float32), np.zeros((len(n.most), n.caps.max() + 1 if n.caps.size else 0), np.int32),
         n.least.copy(),
     )  # fmt: skip
+    for slot in range(min(slots, n.pins.shape[1])):
+        if n.pins[user, slot] >= 0:
+            _keep(n, held, user, n.pins[user, slot], 1)  # it counts from the start
+    return held
+
+
+@njit(cache=True, nogil=True)
+def _open(n: Numbers, user: int, slot: int, slots: int) -> int:
+    """Return how many slots from `slot` on nothing is pinned to."""
+    pinned = 0
+    for later in range(slot, min(slots, n.pins.shape[1])):
+        pinned += n.pins[user, later] >= 0
+    return slots - slot - pinned
 
 
 @njit(cache=True, nogil=True)
@@ -193,6 +206,13 @@ def _count(n: Numbers, held: Held, user: int, slot: int, place: int, by: int) ->
     if n.first_weight.size:
         left = 1 - min(n.attention[slot] * n.p[user, place], SUREST)
         held.unclicked[0] = held.unclicked[0] * left if by > 0 else held.unclicked[0] / left
+    if not n.pins.size or n.pins[user, slot] < 0:
+        _keep(n, held, user, place, by)
+
+
+@njit(cache=True, nogil=True)
+def _keep(n: Numbers, held: Held, user: int, place: int, by: int) -> None:
+    """Count a candidate for caps and needs, or no more (`by` -1)."""
     for cap in range(len(n.most)):
         if n.caps[cap, user, place] >= 0:
             held.of_group[cap, n.caps[cap, user, place]] += by

@@ -44,20 +44,20 @@ def draw(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: int
          rng: np.random.Generator, rules: Rules = NO_RULES, how: How = GREEDY) -> Drawn:  # fmt: skip
     """Draw one slate for each user; `temperature` is in units of the weighted gain, 0 draws the best for sure."""
     total = arranged(Total(pool, goals, weights, k, rules), pool, k, how)
-    free = Free(pool, rules)
+    free = Free(pool, rules, k)
     places = np.full((pool.shape[0], k), -1, np.int32)
     propensity = np.ones((pool.shape[0], k))
     for slot in range(k):
-        scores = (total.at(slot) + free.at(k - slot)).astype(np.float64)
+        scores = (total.at(slot) + free.at(slot)).astype(np.float64)
         there = np.isfinite(scores).any(axis=1)
         log_p = _log_softmax(scores, temperature)
         chosen = (log_p + rng.gumbel(size=log_p.shape)).argmax(1).astype(np.int32)
-        pinned = rules.pinned(slot, len(places))
+        pinned = free.pinned[slot]
         places[:, slot] = np.where(pinned >= 0, pinned, np.where(there, chosen, -1))
         drawn = there & (pinned < 0)
         propensity[drawn, slot] = np.exp(log_p[drawn, chosen[drawn]])
         total.add(places[:, slot], slot)
-        free.add(places[:, slot])
+        free.add(places[:, slot], slot)
     return Drawn(places, propensity)
 
 
@@ -66,15 +66,15 @@ def likelihood(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], 
     """Return the probability `[users, slots]` with which `draw` puts `places` there, given the slots before."""
     k = places.shape[1]
     total = arranged(Total(pool, goals, weights, k, rules), pool, k, how)
-    free = Free(pool, rules)
+    free = Free(pool, rules, k)
     found = np.ones(places.shape)
     for slot in range(k):
-        log_p = _log_softmax((total.at(slot) + free.at(k - slot)).astype(np.float64), temperature)
+        log_p = _log_softmax((total.at(slot) + free.at(slot)).astype(np.float64), temperature)
         mine = places[:, slot]
-        told = (mine >= 0) & (rules.pinned(slot, len(places)) < 0)
+        told = (mine >= 0) & (free.pinned[slot] < 0)
         found[told, slot] = np.exp(log_p[told, mine[told]])
         total.add(mine, slot)
-        free.add(mine)
+        free.add(mine, slot)
     return found
 
 

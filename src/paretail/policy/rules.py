@@ -76,22 +76,26 @@ class Rules:
 
 
 class Free:
-    """Which candidates may take the next slot, while slates are filled."""
+    """Which candidates may take the next of `k` slots, while slates are filled; pins count from the start."""
 
-    def __init__(self, pool: Pool, rules: Rules) -> None:
+    def __init__(self, pool: Pool, rules: Rules, k: int) -> None:
         self.rules = rules
         users = pool.shape[0]
         self.users = np.arange(users)
         self.barred = np.where(pool.valid, np.float32(0.0), NEVER)
-        for pin in rules.pins:  # they wait for their slot
-            self._mark(pin.place, NEVER)
         self.used = [np.zeros((users, int(cap.codes.max(initial=-1)) + 1), np.int32) for cap in rules.caps]
         self.lack = np.tile([need.least for need in rules.needs], (users, 1)).astype(np.int32)
+        self.pinned = np.stack([rules.pinned(slot, users) for slot in range(k)])
+        for pin in rules.pins:  # they wait for their slot
+            self._mark(pin.place, NEVER)
+        for places in self.pinned if rules.pins else ():
+            self._count(places, 1)
 
-    def at(self, left: int) -> Floats:
-        """Return 0 for who may be taken and -inf for others; `left` slots are to be filled, this one included."""
+    def at(self, slot: int, refill: bool = False) -> Floats:
+        """Return 0 for who may take a slot and -inf for others; `refill`: all the other slots are filled."""
         if not self.rules.caps and not self.rules.needs:
             return self.barred
+        left = 1 if refill else (self.pinned[slot:] < 0).sum(0)
         free = self.barred == 0
         capped = free.copy()
         for cap, used in zip(self.rules.caps, self.used, strict=True):
@@ -109,15 +113,18 @@ class Free:
             allowed = np.where(must[:, None] & wanted.any(axis=1, keepdims=True), wanted, allowed)
         return np.where(allowed, np.float32(0.0), NEVER)
 
-    def add(self, places: Rows) -> None:
+    def add(self, places: Rows, slot: int) -> None:
         """Take each user's candidate `places[users]`, -1 for none."""
         self._mark(places, NEVER)
-        self._count(places, 1)
+        self._count(self._chosen(places, slot), 1)
 
-    def drop(self, places: Rows) -> None:
+    def drop(self, places: Rows, slot: int) -> None:
         """Give it back."""
         self._mark(places, np.float32(0.0))
-        self._count(places, -1)
+        self._count(self._chosen(places, slot), -1)
+
+    def _chosen(self, places: Rows, slot: int) -> Rows:
+        return np.where(self.pinned[slot] < 0, places, -1) if self.rules.pins else places
 
     def _mark(self, places: Rows, as_what: np.float32) -> None:
         if places.min(initial=0) >= 0:

@@ -50,9 +50,9 @@ def compose(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: 
     total = Total(pool, goals, weights, k, rules)
     places = np.full((pool.shape[0], k), -1, np.int32)
     if how.composition != "greedy":
-        worth, free = arranged(total, pool, k, how), Free(pool, rules)
+        worth, free = arranged(total, pool, k, how), Free(pool, rules, k)
         for slot in range(k):
-            _fill(places, slot, worth, free, rules, k - slot)
+            _fill(places, slot, worth, free)
         return places
     if total.is_sorted:
         return _best(np.where(pool.valid, total.attended, -np.inf), places)
@@ -72,14 +72,15 @@ def arranged(total: "Total", pool: Pool, k: int, how: How) -> "Total | Arranging
 
 def _slot_by_slot(places: Rows, pool: Pool, total: "Total", rules: Rules, passes: int) -> None:
     """Fill slates by asking each goal for its gains, whatever it is."""
-    k, free = places.shape[1], Free(pool, rules)
+    k = places.shape[1]
+    free = Free(pool, rules, k)
     for slot in range(k):
-        _fill(places, slot, total, free, rules, k - slot)
+        _fill(places, slot, total, free)
     for _ in range(passes):
         for slot in range(k):
             total.drop(places[:, slot], slot)
-            free.drop(places[:, slot])
-            _fill(places, slot, total, free, rules, 1)
+            free.drop(places[:, slot], slot)
+            _fill(places, slot, total, free, refill=True)
 
 
 def valued(pool: Pool, goals: Goals, places: Rows) -> Slates:
@@ -171,16 +172,15 @@ class Total:
             gains.drop(places, slot)
 
 
-def _fill(places: Rows, slot: int, total: Total | Arranging, free: Free, rules: Rules, left: int) -> None:
+def _fill(places: Rows, slot: int, total: Total | Arranging, free: Free, refill: bool = False) -> None:
     scores = total.at(slot)
-    scores += free.at(left)
+    scores += free.at(slot, refill)
     best = scores.argmax(1).astype(np.int32)
     if (low := scores[free.users, best] == NEVER).any():
         best[low] = -1
-    pinned = rules.pinned(slot, len(places)) if rules.pins else None
-    places[:, slot] = best if pinned is None else np.where(pinned >= 0, pinned, best)
+    places[:, slot] = np.where(free.pinned[slot] >= 0, free.pinned[slot], best)
     total.add(places[:, slot], slot)
-    free.add(places[:, slot])
+    free.add(places[:, slot], slot)
 
 
 def _best(scores: Floats, places: Rows) -> Rows:
