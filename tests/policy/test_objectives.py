@@ -1,5 +1,8 @@
 """Every objective: marginal gains add up to its value, whatever the order of choices; values follow their formulas."""
 
+import inspect
+import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -33,6 +36,14 @@ def test_gains_are_what_the_value_grows_by(name: str) -> None:
         told = gains.now[np.arange(3), PLACES[:, slot]] * (found.attention[slot] if goal.attended else 1)
         np.testing.assert_allclose(told, goal.value(found, after) - goal.value(found, before), atol=2e-3, rtol=1e-4)
         gains.add(PLACES[:, slot], slot)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_docstring_tells_formula_unit_and_source(name: str) -> None:
+    told = " ".join((inspect.getdoc(sys.modules[type(objective(name)).__module__]) or "").split())
+    assert " value = " in told
+    assert f"Unit: {objective(name).unit}; higher is better." in told
+    assert re.search(r" Source: .+ (doi:10\.|arXiv:)\S+.* Deviations: ", told) or " No source: a plain mean of " in told
 
 
 def test_clicks_that_nothing_tells_from_purchases_are_no_goal_beside_them() -> None:

@@ -1,10 +1,12 @@
 """Category calibration: a slate shows categories in the proportions in which the user was interested in them.
 
-    value = -KL(p ‖ q̃),   q̃ = (1 - α) q + α p
+    value = -KL(p ‖ q̃) = -Σ_c p_c ln(p_c / q̃_c),   q̃ = (1 - α) q + α p
 
 p is the share of each category among the user's events, q among the slate. For somebody without events any slate is
-worth 0. H. Steck, "Calibrated recommendations", RecSys 2018, doi:10.1145/3240323.3240372. Deviations: events count
-alike.
+worth 0.
+
+Unit: nats, 0 at best; higher is better. Source: H. Steck, "Calibrated recommendations", RecSys 2018,
+doi:10.1145/3240323.3240372. Deviations: events count alike.
 """
 
 import numpy as np

@@ -1,7 +1,11 @@
 """Clicks: how many a slate is expected to get.
 
-value = Σ_j a_j p_click, with a_j the probability that position j is looked at (cascade-free examination: M. Richardson,
-E. Dominowska, R. Ragno, "Predicting clicks", WWW 2007, doi:10.1145/1242572.1242643). Deviations: none.
+    value = Σ_j a_j p_click
+
+a_j is the probability that position j is looked at, p_click that what is looked at is clicked.
+
+Unit: clicks per slate; higher is better. Source: M. Richardson, E. Dominowska, R. Ragno, "Predicting clicks", WWW 2007,
+doi:10.1145/1242572.1242643 (examination by position, no cascade). Deviations: none.
 """
 
 from paretail.core.errors import Problem

@@ -1,4 +1,11 @@
-"""A shop's own column as a goal, such as `column.rating`: the mean over the slate; an item without a value counts 0."""
+"""A shop's own column of numbers as a goal, such as `column.rating`.
+
+    value = 1/k Σ_j column_j
+
+An item without a value counts 0.
+
+Unit: mean of the column; higher is better. No source: a plain mean of what the catalogue says.
+"""
 
 import numpy as np
 from pydantic import Field

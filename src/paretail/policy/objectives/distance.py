@@ -2,9 +2,11 @@
 
     value = 2 / (k (k - 1)) Σ_{i < j} (1 - cosine) / 2
 
-C.-N. Ziegler et al., "Improving recommendation lists through topic diversification", WWW 2005,
-doi:10.1145/1060745.1060754. Deviations: 1. Mean over the pairs of the slate's length. 2. Cosine distance is halved, to
-lie between 0 and 1. Vectors are those of the ranker: what the same people like is near.
+Vectors are those of the ranker: what the same people like is near.
+
+Unit: mean distance of pairs; higher is better. Source: C.-N. Ziegler et al., "Improving recommendation lists through
+topic diversification", WWW 2005, doi:10.1145/1060745.1060754. Deviations: 1. Mean over the pairs of the slate's length.
+2. Cosine distance is halved, to lie between 0 and 1.
 """
 
 from functools import cached_property

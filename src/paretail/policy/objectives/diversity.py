@@ -2,9 +2,9 @@
 
     value = 2 / (k (k - 1)) Σ_{i < j} [labels of i and j differ]
 
-B. Smyth, P. McClave, "Similarity vs. diversity", ICCBR 2001, doi:10.1007/3-540-44593-5_25. Deviations: 1. Mean over the
-pairs of the slate's length k, not of what it holds: a short slate is not diverse for being short. 2. An item without
-the label differs from all.
+Unit: share of pairs; higher is better. Source: B. Smyth, P. McClave, "Similarity vs. diversity", ICCBR 2001,
+doi:10.1007/3-540-44593-5_25. Deviations: 1. Mean over the pairs of the slate's length k, not of what it holds: a short
+slate is not diverse for being short. 2. An item without the label differs from all.
 """
 
 import numpy as np

@@ -1,8 +1,12 @@
 """Fairness of exposure: brands (or another attribute) are shown in proportion to their items.
 
-value = mean over the slate of (f_g - s_g) / (f_g + s_g), f_g the group's share of the catalogue, s_g its share of what
-was shown so far. A. Singh, T. Joachims, "Fairness of exposure in rankings", KDD 2018, doi:10.1145/3219819.3220088
-(demographic parity). Deviations: exposure counts as shown, not as looked at.
+    value = 1/k Σ_j (f_g - s_g) / (f_g + s_g)
+
+f_g is the share of the catalogue of the item's group, s_g its share of what was shown so far.
+
+Unit: mean room of exposure, -1 to 1; higher is better. Source: A. Singh, T. Joachims, "Fairness of exposure in
+rankings", KDD 2018, doi:10.1145/3219819.3220088 (demographic parity). Deviations: exposure counts as shown, not as
+looked at.
 """
 
 import numpy as np

@@ -1,6 +1,12 @@
 """Freshness: how new a slate's items are.
 
-value = mean over the slate of 2^(-age / half-life); an item whose age is unknown counts as old.
+    value = 1/k Σ_j 2^(-age_j / half-life)
+
+Age is since `created`; an item whose age is unknown counts as old.
+
+Unit: mean of 2^(-age / half-life); higher is better. Source: P. Sánchez, A. Bellogín, "Time-aware novelty metrics for
+recommender systems", ECIR 2018, doi:10.1007/978-3-319-76941-7_27 (freshness as the mean over the list of how new
+each item is). Deviations: the time since creation, decaying by halves; theirs are times at which the item was had.
 """
 
 import numpy as np

@@ -1,7 +1,12 @@
 """Profit: the part of the expected revenue that stays.
 
-value = Σ_j a_j p_click p_purchase · E[value of the order] · margin, margins as shares of the price from the catalogue.
-An item without a margin counts as one without profit.
+    value = Σ_j a_j p_click p_purchase · E[value of the order | purchase] · margin
+
+Margins are shares of the price, from the catalogue.
+
+Unit: money per slate; higher is better. Source: D. Jannach, G. Adomavicius, "Price and profit awareness in recommender
+systems", 2017, arXiv:1707.08029 (purchase probability times profit). Deviations: 1. A share of the order's value, so
+that more than one piece counts. 2. An item without a margin counts as one without profit.
 """
 
 from paretail.policy.objectives.base import Gains, Objective, Plain, told

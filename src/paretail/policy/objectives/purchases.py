@@ -1,7 +1,11 @@
 """Purchases: how many a slate is expected to bring (CTCVR).
 
-value = Σ_j a_j p_click p_purchase, as in X. Ma et al., "Entire Space Multi-Task Model", SIGIR 2018,
-doi:10.1145/3209978.3210104. Deviations: none.
+    value = Σ_j a_j p_click p_purchase
+
+p_purchase is the probability of a purchase given the click.
+
+Unit: purchases per slate; higher is better. Source: X. Ma et al., "Entire Space Multi-Task Model", SIGIR 2018,
+doi:10.1145/3209978.3210104 (pCTCVR), weighed by examination as clicks are. Deviations: none.
 """
 
 from paretail.policy.objectives.base import Gains, Objective, Plain, told

@@ -1,7 +1,11 @@
-"""Reach: the share of users who are expected to click at all, so that a slate has something for everybody.
+"""Reach, the coverage of users: the share of them who are expected to find something to click.
 
-value = 1 - Π_j (1 - a_j p_click): the coverage of users, submodular (R. Agrawal et al., "Diversifying search results",
-WSDM 2009, doi:10.1145/1498759.1498766, with one intent an item). Deviations: clicks on a slate are independent.
+    value = 1 - Π_j (1 - a_j p_click)
+
+Its mean over users is the expected share of users who find something.
+
+Unit: share of users with a click; higher is better. Source: R. Agrawal et al., "Diversifying search results", WSDM
+2009, doi:10.1145/1498759.1498766 (submodular, with one intent an item). Deviations: clicks on a slate are independent.
 """
 
 import numpy as np

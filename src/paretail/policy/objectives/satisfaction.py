@@ -1,7 +1,12 @@
 """Satisfaction: expected purchases that are kept, less those taken back.
 
-value = Σ_j a_j p_click p_purchase (1 - 2 r), r the item's rate of refunds among its purchases, drawn to the shop's
-where there are few. A purchase that comes back counts against the slate as much as a kept one counts for it.
+    value = Σ_j a_j p_click p_purchase (1 - 2 r)
+
+r is the item's rate of refunds among its purchases, drawn to the shop's where there are few: a purchase that comes back
+counts against the slate as much as a kept one counts for it.
+
+Unit: purchases kept per slate; higher is better. No source: a plain mean of +1 for a kept purchase and -1 for one taken
+back.
 """
 
 from paretail.policy.objectives.base import Gains, Objective, Plain
