@@ -5,8 +5,8 @@
 Liked and unexpected; unexpected is what is far from the profile.
 
 Unit: unexpected clicks per slate; higher is better. Source: P. Castells, N. Hurley, S. Vargas, "Novelty and diversity
-in recommender systems", Recommender Systems Handbook, 2022, doi:10.1007/978-1-0716-2197-4_16. Deviations: 1. The nearest
-item of the profile counts, not the mean. 2. Negative cosines count as 0.
+in recommender systems", Recommender Systems Handbook, 2022, doi:10.1007/978-1-0716-2197-4_16. Deviations: 1. The
+nearest item of the profile counts, not the mean. 2. Negative cosines count as 0.
 """
 
 import numpy as np
