@@ -12,7 +12,8 @@ pytest.importorskip("torch")  # its curves come with the extra `learn`
 TOLD: dict[str, Any] = {"predicted": [0.1, 0.3], "actual": [0.2, 0.3], "error": 0.05, "ratio": 0.8}
 FACTS: dict[str, Any] = {
     "tasks": ["click", "value"],
-    "config": {"sharing": "bottom", "balance": "weighted", "calibration": "isotonic", "calibration_by": "price"},
+    "config": {"sharing": "bottom", "balance": "weighted", "calibration": "isotonic", "calibration_by": "price",
+               "relation": 2.5},
     "report": {
         "examples": 1000, "positives": {"click": 100, "value": 30}, "remarks": ["the task `cart` is left out"],
         "reliability": {"click": TOLD}, "calibrated": {"click": TOLD | {"error": 0.0123}},
@@ -24,7 +25,7 @@ FACTS: dict[str, Any] = {
         "values": {"paid": 5000.0, "predicted": 4000.0, "se": 100.0, "segments": [
             {"by": "user", "segment": "new", "rows": 7, "purchases": 2, "predicted": 100.0, "paid": 0.0, "se": 0.0},
         ]},
-        "relations": [[1.0, 0.0], [0.0, 0.0]],
+        "relations": [[1.0, 0.0], [0.0, 0.0]], "covariance": [[0.64, -0.216], [-0.216, 0.36]],
         "curves": {"epochs": [{"epoch": 1, "steps": 1, "loss": 0.5, "lr": 0.1, "seconds": 1.0}], "best_epoch": None,
                    "best_metric": None, "stopped": "epochs", "steps": 1, "seconds": 1.0},
     },
@@ -43,6 +44,18 @@ def test_it_says_what_the_report_says() -> None:
     assert "the task `cart` is left out" in told
     assert told.count("<svg") == 2
     assert "isotonic, by price" in told
+
+
+def test_the_covariance_of_tasks_is_a_matrix_with_its_numbers() -> None:
+    told = page("v1", FACTS, "EUR", "").split("Covariance of tasks")[1]
+    assert "learned with them, at strength 2.5" in told
+    assert told.count("<th>click</th><th>value</th>") == 1
+    cells = {name: re.findall(r">([-\d.]+)</td>", row) for name, row in
+             re.findall(r"<tr><td>(click|value)</td>(.*?)</tr>", told)}  # fmt: skip
+    assert cells == {"click": ["0.640", "-0.216"], "value": ["-0.216", "0.360"]}
+    assert told.count('rgba(217,95,2,0.27)" title="correlation -0.45"') == 2
+    free = page("v1", FACTS | {"config": FACTS["config"] | {"relation": 0.0}}, "EUR", "")
+    assert "It held nothing: [rank] relation" in free
 
 
 def test_without_money_there_is_no_revenue() -> None:

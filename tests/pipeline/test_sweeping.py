@@ -76,6 +76,16 @@ def test_the_page_draws_everything_and_escapes_it() -> None:
     assert "mgda failed: loss &amp; all" in told
 
 
+def test_the_covariance_of_what_was_chosen_is_on_the_page_where_it_is_learned() -> None:
+    made = found()
+    assert "Covariance" not in page("v1", made)
+    rows = tuple(replace(row, covariance=[[0.7, 0.21], [0.21, 0.3]]) if row.name == "nash" else row
+                 for row in made.rows)  # fmt: skip
+    told = page("v1", replace(made, rows=rows)).split("Covariance of tasks")[1]
+    assert "Learned with nash" in told
+    assert [told.count(f">{number}</td>") for number in ("0.700", "0.210", "0.300")] == [1, 2, 1]
+
+
 def test_a_version_has_a_page_and_json(tmp_path: Path) -> None:
     path = write_sweep(tmp_path, "v7", found())
     assert path == tmp_path / "reports" / "v7-sweep.html"

@@ -116,4 +116,9 @@ def test_relations_of_tasks_are_held_where_that_is_asked_for() -> None:
     assert covariance.shape == (4, 4)
     own = torch.cat([net.weights().T, torch.stack([net.net.last[task].weight[0] for task in net.tasks], 1)])
     singular = torch.linalg.svdvals(own.detach()).sum().item()
+    quick = bench(relation=10.0, sweep={"points": 3, "epochs": 1, "impressions": 2_000})
+    omega = quick.tried("x", "weighted", None, quick.config).covariance
+    assert omega is not None
+    assert np.trace(omega) == pytest.approx(1)
+    assert made.tried("x", "weighted", None, made.config.model_copy(update={"lr": 1e30})).covariance is None
     assert held[1] - held[0] == pytest.approx(0.5 * 10 * singular**2 / 50, rel=0.02)

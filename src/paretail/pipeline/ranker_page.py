@@ -20,6 +20,10 @@ MORE: Final = (
     "figure{display:inline-block;margin:0 1rem 1rem 0}figcaption{font-weight:bold}.off{color:#b3261e;font-weight:bold}"
     "th{vertical-align:bottom}"
 )
+OMEGA: Final = (
+    "Ω of what each task has for itself, the weights of its columns and of its head; its trace is 1. The darker, the "
+    "stronger the correlation; orange is a negative one."
+)
 Facts = Mapping[str, Any]
 
 
@@ -133,19 +137,44 @@ def _revenue(name: str, row: Facts, minor: float) -> str:
 
 
 def _relations(facts: Facts) -> Iterator[str]:
-    tasks = [task for task in facts["tasks"] if task != "value"]  # what is paid reads no taste
-    yield "<h2>Relations of tasks</h2><p>How alike their tastes are: 1 the same, 0 unrelated, -1 opposed.</p><table>"
-    yield _head("", *tasks)
-    for task, row in zip(facts["tasks"], facts["report"]["relations"], strict=True):
-        if task in tasks:
-            cells = [value for name, value in zip(facts["tasks"], row, strict=True) if name in tasks]
-            yield f"<tr><td>{escape(task)}</td>{''.join(map(_shaded, cells))}</tr>"
-    yield "</table>"
+    tasks, report = facts["tasks"], facts["report"]
+    tastes = [at for at, task in enumerate(tasks) if task != "value"]  # what is paid reads no taste
+    alike = [[report["relations"][row][at] for at in tastes] for row in tastes]
+    yield "<h2>Relations of tasks</h2><p>How alike their tastes are: 1 the same, 0 unrelated, -1 opposed.</p>"
+    yield heat([tasks[at] for at in tastes], alike)
+    if "covariance" in report:
+        strength = facts["config"]["relation"]
+        held = f"It was learned with them, at strength {strength:g}" if strength else "It held nothing"
+        yield f"<h2>Covariance of tasks</h2><p>{OMEGA} {held}: [rank] relation.</p>"
+        yield covariance(tasks, report["covariance"])
 
 
-def _shaded(value: float) -> str:
-    colour = "27,127,121" if value >= 0 else "217,95,2"
-    return f'<td style="background:rgba({colour},{min(1.0, abs(value)) * 0.6:.2f})">{value:.2f}</td>'
+def covariance(tasks: Sequence[str], omega: Sequence[Sequence[float]]) -> str:
+    """Return a covariance as a heat map, shaded by the correlations."""
+    alike = [[value / max((omega[s][s] * omega[t][t]) ** 0.5, 1e-12) for t, value in enumerate(row)]
+             for s, row in enumerate(omega)]  # fmt: skip
+    return heat(tasks, omega, alike, 3)
+
+
+def heat(names: Sequence[str], values: Sequence[Sequence[float]], shades: Sequence[Sequence[float]] | None = None,
+         digits: int = 2) -> str:  # fmt: skip
+    """Return a square matrix with its names as a table, each number on its shade, -1 to 1."""
+    rows = zip(names, values, values if shades is None else shades, strict=True)
+    body = (
+        f"<tr><td>{escape(name)}</td>"
+        f"{''.join(_shaded(value, shade, digits) for value, shade in zip(row, colours, strict=True))}</tr>"
+        for name, row, colours in rows
+    )
+    return f"<table>{_head('', *names)}{''.join(body)}</table>"
+
+
+def _shaded(value: float, shade: float, digits: int) -> str:
+    colour = "27,127,121" if shade >= 0 else "217,95,2"
+    told = f"{value:.{digits}f}"
+    return (
+        f'<td style="background:rgba({colour},{min(1.0, abs(shade)) * 0.6:.2f})" title="correlation {shade:.2f}">'
+        f"{told}</td>"
+    )
 
 
 def _curves(report: Facts) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Final
 
+from paretail.pipeline.ranker_page import OMEGA, covariance
 from paretail.pipeline.training_page import STYLE
 from paretail.rank.tradeoff import Row, Tradeoff, on_front
 
@@ -19,7 +20,7 @@ def page(version: str, found: Tradeoff) -> str:
     title = f"How {escape(', '.join(found.tasks))} trade off: {escape(version)}"
     remarks = "".join(f"<li>{escape(line)}</li>" for line in lines(found))
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}{NARROW}</style>'
-    return f"{head}<h1>{title}</h1><ul>{remarks}</ul>{picture(found)}{_table(found)}</html>\n"
+    return f"{head}<h1>{title}</h1><ul>{remarks}</ul>{picture(found)}{_table(found)}{_covariance(found)}</html>\n"
 
 
 def lines(found: Tradeoff) -> list[str]:
@@ -87,6 +88,15 @@ def _table(found: Tradeoff) -> str:
         for row in sorted(found.rows, key=lambda row: -row.delta_m)
     )
     return f"<table><tr>{head}</tr>{rows}</table>"
+
+
+def _covariance(found: Tradeoff) -> str:
+    """Return the tasks' covariance of what was chosen, where it is learned."""
+    omega = found.row(found.chosen).covariance
+    if omega is None:
+        return ""
+    told = f"<h2>Covariance of tasks</h2><p>{OMEGA} Learned with {escape(found.chosen)}: [rank] relation.</p>"
+    return f"{told}{covariance(found.tasks, omega)}"
 
 
 def picture(found: Tradeoff) -> str:

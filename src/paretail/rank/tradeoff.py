@@ -44,6 +44,7 @@ class Tried:
     weight: float | None = None  # of the group, 0 to 1
     cost: float | None = None  # of a step, relative to a plain one
     failed: str | None = None
+    covariance: Sequence[Sequence[float]] | None = None  # of the tasks, where it is learned
 
     def losses(self) -> dict[str, float]:
         """Return the loss of each task."""
@@ -67,6 +68,7 @@ class Row:
     dominated_by: str | None
     hypervolume: float  # of the sweep with this one added
     cost: float | None
+    covariance: Sequence[Sequence[float]] | None = None  # of the tasks, where it is learned
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _rows(
         rows.append(
             Row(one.name, one.kind, one.balance, one.settings, one.weight, one.losses(),
                 dict(zip(tasks, gained.tolist(), strict=True)), float(mean), _behind(one, best, tasks, base),
-                (float(at[0]), float(at[1])), by, 0.0, one.cost)
+                (float(at[0]), float(at[1])), by, 0.0, one.cost, one.covariance)
         )  # fmt: skip
     return tuple(Row(**{**vars(row), "hypervolume": _volume(rows, (row,))}) for row in rows)
 

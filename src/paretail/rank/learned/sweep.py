@@ -145,7 +145,8 @@ class Bench:
             learn(net, self.early, config, config.sweep.epochs, config.lr, self.seed, silent)
         except (LearnError, RankError) as error:
             return Tried(*told, {}, weight, failed="; ".join(problem.found for problem in error.problems))
-        return Tried(*told, self._shares(net), weight)
+        omega = net.covariance().tolist() if config.relation else None
+        return Tried(*told, self._shares(net), weight, covariance=omega)
 
     def costs(self, ways: Mapping[str, RankConfig]) -> dict[str, float]:
         """Return what a step of each costs relative to a plain one: the median of pairs that follow each other."""
