@@ -58,6 +58,16 @@ def test_the_covariance_of_tasks_is_a_matrix_with_its_numbers() -> None:
     assert "It held nothing: [rank] relation" in free
 
 
+def test_segments_with_enough_positives_have_plots_of_their_own() -> None:
+    curves = {"before": TOLD, "after": TOLD | {"error": 0.004}}
+    rows = [row | (curves if row["segment"] == "<a>" else {}) for row in FACTS["report"]["segments"]]
+    told = page("v1", FACTS | {"report": FACTS["report"] | {"segments": rows}}, "EUR", "")
+    (fold,) = re.findall(r"<details open><summary>category</summary>(.*?)</details>", told)
+    assert re.findall(r"<figcaption>(.*?)</figcaption>", fold) == ["&lt;a&gt;"]
+    assert "off by 0.0500 before calibration, 0.0040 after" in fold
+    assert "<details" not in page("v1", FACTS, "EUR", "")
+
+
 def test_without_money_there_is_no_revenue() -> None:
     report = {name: value for name, value in FACTS["report"].items() if name != "values"}
     assert "Revenue" not in page("v1", FACTS | {"report": report}, "EUR", "")

@@ -1,5 +1,6 @@
 """Calibration: what each way makes right, how few examples hold it, and revenue by segment."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -7,12 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from paretail.data.features.pairs import ItemFacts
 from paretail.rank.calibration import Calibration, Platt, Reliability, Way, calibrations
 from paretail.rank.config import RankConfig
-from paretail.rank.isotonic import HELD, Isotonic, logit, shifts
+from paretail.rank.isotonic import HELD, Isotonic, logit
 from paretail.rank.judging import Later, judged
+from paretail.rank.segmented import ENOUGH, SHIFT, SLOPE, Curves, Lines
 from paretail.rank.segments import bands, divided, item_segments
 from paretail.rank.tables import expected, probability, sigmoid
 
@@ -78,23 +81,62 @@ def test_what_follows_a_click_is_told_given_the_click() -> None:
     np.testing.assert_allclose(probability((eta, spread), (eta, spread), 0 * spread), expected(sigmoid, eta, spread))
 
 
-def test_segments_are_shifted_towards_what_they_did() -> None:
-    rng = np.random.default_rng(1)
-    segment = rng.integers(-1, 3, ROWS)
-    eta = rng.normal(-1, 0.5, ROWS)
-    truth = sigmoid(eta + np.array([0.3, 0.0, -0.3, 0.0])[segment])
-    label = (rng.random(ROWS) < truth).astype(float)
+def split(seed: int = 1) -> tuple[Any, ...]:
+    """Return segments -1 to 2, what was told, and what happened: 0 and 2 have slopes and levels of their own."""
+    rng = np.random.default_rng(seed)
+    segment, eta = rng.integers(-1, 3, ROWS), rng.normal(-1, 0.8, ROWS)
+    slope, level = np.array([1.2, 1.0, 0.8, 1.0])[segment], np.array([0.3, 0.0, -0.3, 0.0])[segment]
+    return segment, sigmoid(eta), (rng.random(ROWS) < sigmoid(slope * (eta + 1) - 1 + level)) * 1.0
+
+
+def test_lines_of_segments_are_the_most_probable_ones() -> None:
+    segment, p, label = split()
     ones = np.ones(ROWS)
-    np.testing.assert_allclose(shifts(sigmoid(eta), label, ones, ones, segment, 3), [0.3, 0, -0.3], atol=0.05)
-    fit = Calibration.fit("platt", sigmoid(eta), label, ones, ones, segment)
-    told = fit(sigmoid(eta), segment)
+    found = Lines.fit(p, label, ones, ones, segment)
+    eta, y = logit(p[segment == 0]), label[segment == 0]
+
+    def loss(ab: Any) -> float:
+        q = sigmoid(ab[0] * (eta - found.middle) + found.middle + ab[1])
+        told = -(y * np.log(q) + (1 - y) * np.log1p(-q)).sum()
+        return float(told + 0.5 * ((ab[0] - 1) / SLOPE) ** 2 + 0.5 * (ab[1] / SHIFT) ** 2)
+
+    np.testing.assert_allclose((found.a[0], found.b[0]), minimize(loss, [1.0, 0.0]).x, atol=1e-4)
+    np.testing.assert_allclose(found.b, [0.3, 0, -0.3], atol=0.06)
+    assert found.a[2] < 0.95 < found.a[1] < 1.05 < found.a[0]
+    unheard = Lines.fit(np.array([0.5]), np.array([1.0]), np.ones(1), np.ones(1), np.array([1]))
+    assert unheard.b[0] == 0 < unheard.b[1] < 0.05  # one row is hardly heard
+
+
+@pytest.mark.parametrize("way", ["platt", "isotonic"])
+def test_segments_are_calibrated_as_they_are_asked_to_and_read_back(way: Way) -> None:
+    segment, p, label = split()
+    ones = np.ones(ROWS)
+    fit = Calibration.fit(way, p, label, ones, ones, segment)
+    told = fit(p, segment)
     for code in range(3):
-        assert told[segment == code].mean() == pytest.approx(label[segment == code].mean(), abs=0.006)
-    unheard = shifts(np.array([0.5]), np.array([1.0]), np.ones(1), np.ones(1), np.array([1]), 3)
-    assert unheard[0] == unheard[2] == 0 < unheard[1] < 0.05  # one row is hardly heard
-    assert (fit(sigmoid(eta)) == fit.base(sigmoid(eta))).all()
-    again = calibrations({"click": fit.to_json()})["click"]
-    np.testing.assert_array_equal(again(sigmoid(eta), segment), told)
+        inside = segment == code
+        assert Reliability.of(told[inside], label[inside]).ratio == pytest.approx(1, abs=0.03)
+        assert (
+            Reliability.of(told[inside], label[inside]).error < Reliability.of(p[inside], label[inside]).error + 0.002
+        )
+    np.testing.assert_allclose(told[segment == -1], fit(p)[segment == -1])
+    np.testing.assert_allclose(fit(p, np.full(ROWS, 7)), fit(p))  # a category that nobody saw yet
+    again = calibrations({"click": json.loads(json.dumps(fit.to_json()))})["click"]
+    np.testing.assert_array_equal(again(p, segment), told)
+
+
+def test_a_segment_of_few_positives_has_no_curve_of_its_own() -> None:
+    segment, p, label = split()
+    label[(segment == 1) & (np.cumsum(label * (segment == 1)) > ENOUGH - 1)] = 0.0
+    fit = Calibration.fit("isotonic", p, label, np.ones(ROWS), np.ones(ROWS), segment)
+    assert isinstance(fit.within, Curves)
+    assert set(fit.within.of) == {0, 2}
+
+
+def test_shifts_of_an_earlier_version_are_read() -> None:
+    fit = calibrations({"click": {"platt": {"a": 1.0, "b": 0.0}, "shifts": [0.0, 0.5]}})["click"]
+    p = np.array([0.2, 0.2])
+    np.testing.assert_allclose(logit(fit(p, np.array([0, 1]))) - logit(p), [0, 0.5])
 
 
 FACTS = ItemFacts.of(
@@ -103,7 +145,8 @@ FACTS = ItemFacts.of(
         "price_minor": [100 * (k + 1) for k in range(19)] + [None], "brand": ["x"] * 20,
     })
 )  # fmt: skip
-ITEMS = pl.DataFrame({"category": [["a"]] * 12 + [["b", "c"]] * 7 + [None]}, schema={"category": pl.List(pl.String)})
+CATEGORY = {"category": pl.Series([["a"]] * 12 + [["b", "c"]] * 7 + [None], dtype=pl.List(pl.String))}
+ITEMS = pl.DataFrame({**CATEGORY, "brand": ["x"] * 20})
 
 
 def test_items_and_impressions_are_divided() -> None:
@@ -116,7 +159,7 @@ def test_items_and_impressions_are_divided() -> None:
     assert (bands(np.full(3, np.nan)) == -1).all()
     item = np.arange(20)
     found = {segments.by: segments for segments in divided(ITEMS, FACTS, item, item * 10, item)}
-    assert list(found) == ["category", "price band (minor units)", "user", "item"]
+    assert list(found) == ["category", "brand", "price band (minor units)", "user", "item"]
     assert found["category"].names == ("a", "b > c", "others")
     assert found["category"].codes.tolist() == [0] * 12 + [1] * 7 + [-1]
     assert np.bincount(found["user"].codes).tolist() == [1, 9, 10]
@@ -146,8 +189,12 @@ def test_a_later_part_is_judged_and_calibrated() -> None:
     fit = calibrations(report["calibration"])["click"]
     assert isinstance(fit.base, Platt)
     of_clicks = [row for row in report["segments"] if row["task"] == "click"]
-    assert {row["by"] for row in of_clicks} == {"category", "price band (minor units)", "user", "item"}
+    assert {row["by"] for row in of_clicks} == {"category", "brand", "price band (minor units)", "user", "item"}
     assert all(row["predicted"] / row["actual"] == pytest.approx(1, abs=0.08) for row in of_clicks)
+    a = next(row for row in of_clicks if row["segment"] == "a")
+    assert a["before"]["ratio"] == pytest.approx(2, abs=0.1)
+    assert a["after"]["ratio"] == pytest.approx(a["predicted"] / a["actual"])
+    assert len(a["after"]["predicted"]) == 5
     money = report["values"]
     assert money["predicted"] / money["paid"] == pytest.approx(1, abs=0.06)
     ratio = {row["segment"]: row["predicted"] / row["paid"] for row in money["segments"] if row["by"] == "category"}

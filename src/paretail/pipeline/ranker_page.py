@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from paretail.core.money import minor_per_major
 
-#: Edge of a reliability plot, and its margins.
+#: Edge of a reliability plot, its margins, and the edge of one of many.
 SIDE, LEFT, BOTTOM = 240, 52, 36
+SMALL: Final = 110
 BEFORE, AFTER = "#d95f02", "#1b7f79"
 #: Ratios of predicted to actual further apart stand out, where it is by more than so many standard errors.
 FAR: Final = 1.2
@@ -18,7 +19,7 @@ SURE: Final = 2.0
 SUBJECTS: Final = {"click": "a click", "cart": "a cart after a click", "purchase": "a purchase after a click"}
 MORE: Final = (
     "figure{display:inline-block;margin:0 1rem 1rem 0}figcaption{font-weight:bold}.off{color:#b3261e;font-weight:bold}"
-    "th{vertical-align:bottom}"
+    "th{vertical-align:bottom}summary{cursor:pointer;font-weight:bold}"
 )
 OMEGA: Final = (
     "Ω of what each task has for itself, the weights of its columns and of its head; its trace is 1. The darker, the "
@@ -32,8 +33,8 @@ def page(version: str, facts: Facts, currency: str, style: str) -> str:
     report, title = facts["report"], f"Ranker: {escape(version)}"
     parts = [
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{style}{MORE}</style>',
-        f"<h1>{title}</h1>", _about(facts), *_reliability(report), *_segments(report), *_money(report, currency),
-        *_relations(facts), *_curves(report),
+        f"<h1>{title}</h1>", _about(facts), *_reliability(report), *_segments(report), *_by_segment(report),
+        *_money(report, currency), *_relations(facts), *_curves(report),
     ]  # fmt: skip
     return f"{''.join(parts)}</html>\n"
 
@@ -63,14 +64,14 @@ def _reliability(report: Facts) -> Iterator[str]:
     yield "</table>"
 
 
-def plot(before: Facts, after: Facts) -> str:
+def plot(before: Facts, after: Facts, side: int = SIDE) -> str:
     """Return a reliability plot as SVG: predicted against actual of each bin, with the diagonal."""
     every = [*before["predicted"], *before["actual"], *after["predicted"], *after["actual"]]
     top = max([*every, 1e-6]) * 1.05
-    width, height = LEFT + SIDE + 24, SIDE + BOTTOM + 12
+    width, height = LEFT + side + 24, side + BOTTOM + 12
 
     def at(x: float, y: float) -> tuple[float, float]:
-        return LEFT + SIDE * x / top, 12 + SIDE * (1 - y / top)
+        return LEFT + side * x / top, 12 + side * (1 - y / top)
 
     (x0, y0), (x1, y1) = at(0, 0), at(top, top)
     parts = [
@@ -106,6 +107,22 @@ def _segments(report: Facts) -> Iterator[str]:
             cells = [_of(found.get((by, name, task))) for task in tasks]
             yield f"<tr><td>{escape(name)}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
     yield "</table>"
+
+
+def _by_segment(report: Facts) -> Iterator[str]:
+    """Plot the reliability of the segments that have enough positives, a fold for each way to divide."""
+    plotted = [row for row in report["segments"] if "after" in row]
+    if not plotted:
+        return
+    yield "<h2>Reliability by segment</h2><p>The same in five bins, of segments with enough positives.</p>"
+    for number, by in enumerate(dict.fromkeys(row["by"] for row in plotted)):
+        yield f"<details{'' if number else ' open'}><summary>{escape(by)}</summary>"
+        for task in dict.fromkeys(row["task"] for row in plotted if row["by"] == by):
+            yield f"<h3>{escape(SUBJECTS.get(task, task))}</h3>"
+            for row in (row for row in plotted if (row["by"], row["task"]) == (by, task)):
+                drawn = plot(row["before"], row["after"], SMALL)
+                yield f"<figure><figcaption>{escape(row['segment'])}</figcaption>{drawn}</figure>"
+        yield "</details>"
 
 
 def _of(row: Facts | None) -> str:

@@ -9,7 +9,7 @@ The prior keeps few examples from moving much: the two numbers are near 1 and 0 
 together (what the price does), was not, and stays. Where some examples stand for many others, `a` is fitted by weights
 that are less uneven, and the uneven ones move the level alone: a few heavy rows tilt nothing.
 What may follow a click is told given the click (`tables.probability`), so that each clicked example counts as it is.
-Isotonic calibration and shifts by segment: `isotonic.py` beside.
+Isotonic calibration: `isotonic.py` beside; by segment of items: `segmented.py`.
 
 J. Platt, "Probabilistic outputs for support vector machines", 1999. Deviations: 1. The prior instead of smoothed
 labels. 2. Positions: what is calibrated is the probability at position 1.
@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from paretail.rank.isotonic import EDGE, Isotonic, logit, shifted, shifts
+from paretail.rank.isotonic import EDGE, Isotonic, logit
+from paretail.rank.segmented import Curves, Lines
 
 Floats = NDArray[np.float64]
 
@@ -76,10 +77,10 @@ class Reliability:
     ratio: float  # all predicted over all that happened
 
     @classmethod
-    def of(cls, p: Floats, label: Floats, weight: Floats | None = None) -> Self:
-        """Compare predictions with what happened, in BINS bins of equal numbers."""
+    def of(cls, p: Floats, label: Floats, weight: Floats | None = None, bins_of: int = BINS) -> Self:
+        """Compare predictions with what happened, in bins of equal numbers."""
         weight = np.ones(len(p)) if weight is None else weight
-        bins = [part for part in np.array_split(np.argsort(p, kind="stable"), BINS) if len(part)]
+        bins = [part for part in np.array_split(np.argsort(p, kind="stable"), bins_of) if len(part)]
         predicted = [float(np.average(p[part], weights=weight[part])) for part in bins]
         actual = [float(np.average(label[part], weights=weight[part])) for part in bins]
         error = float(np.mean([abs(x - y) for x, y in zip(predicted, actual, strict=True)]))
@@ -93,38 +94,52 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What calibrates a task: of all pairs, and a shift of the logit for each segment of items."""
+    """What calibrates a task: of all pairs, and after it of each segment of items."""
 
     base: Platt | Isotonic = Platt()
-    shifts: tuple[float, ...] = ()
+    within: Lines | Curves | None = None
 
     def __call__(self, p: Floats, segment: NDArray[Any] | None = None, kept: Floats | float = 0.0) -> Floats:
         """Return the calibrated probabilities; `segment[pairs]` is -1 for none, `kept[pairs]` as in `Platt`."""
         p = self.base(p, kept) if isinstance(self.base, Platt) else self.base(p)
-        return p if segment is None or not self.shifts else shifted(p, np.array(self.shifts), segment)
+        return p if segment is None or self.within is None else self.within(p, segment, kept)
 
     @classmethod
     def fit(cls, way: Way, p: Floats, label: Floats, weight: Floats, seen: Floats, segment: NDArray[Any] | None = None,
             kept: Floats | float = 0.0, even: Floats | None = None) -> Self:  # fmt: skip
-        """Fit to predictions and what happened, as `Platt.fit`; with segments, their shifts after it.
+        """Fit to predictions and what happened, as `Platt.fit`; with segments, the same way for each after it.
 
-        `even` are less uneven weights, by which Platt's slope is fitted. Weights count as so many examples as would be
+        `even` are less uneven weights, by which slopes are fitted. Weights count as so many examples as would be
         as sure, (Σ w)² / Σ w² of them (L. Kish, 1965).
         """
-        weight = _as_sure(weight)
-        if way == "platt":
-            slope = None if even is None else Platt.fit(p, label, _as_sure(even), seen, kept).a
-            base: Platt | Isotonic = Platt.fit(p, label, weight, seen, kept, slope)
-        else:
-            base = Isotonic.fit(p, label, weight, seen)
+        weight, even = _as_sure(weight), None if even is None else _as_sure(even)
+        if way == "isotonic":
+            curve = Isotonic.fit(p, label, weight, seen)
+            return cls(curve, None if segment is None else Curves.fit(curve(p), label, weight, seen, segment))
+        slope = None if even is None else Platt.fit(p, label, even, seen, kept).a
+        base = Platt.fit(p, label, weight, seen, kept, slope)
         if segment is None:
             return cls(base)
-        size = int(segment.max(initial=-1)) + 1
-        return cls(base, tuple(shifts(cls(base)(p, kept=kept), label, weight, seen, segment, size).tolist()))
+        told = base(p, kept)
+        slopes = None if even is None else Lines.fit(told, label, even, seen, segment, kept).a
+        return cls(base, Lines.fit(told, label, weight, seen, segment, kept, slopes))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
-        return {"platt" if isinstance(self.base, Platt) else "isotonic": asdict(self.base), "shifts": self.shifts}
+        told: dict[str, Any] = {"platt" if isinstance(self.base, Platt) else "isotonic": asdict(self.base)}
+        if self.within is not None:
+            told["lines" if isinstance(self.within, Lines) else "curves"] = asdict(self.within)
+        return told
+
+    @classmethod
+    def of_json(cls, told: Mapping[str, Any]) -> Self:
+        """Return what `to_json` told; earlier versions told `shifts` of segments, whose slope was 1."""
+        base = Platt(**told["platt"]) if "platt" in told else Isotonic(**told["isotonic"])
+        if "curves" in told:
+            return cls(base, Curves({int(code): Isotonic(**one) for code, one in told["curves"]["of"].items()}))
+        if shifts := tuple(told.get("shifts", ())):
+            return cls(base, Lines((1.0,) * len(shifts), shifts))
+        return cls(base, Lines(**told["lines"]) if "lines" in told else None)
 
 
 def _as_sure(weight: Floats) -> Floats:
@@ -133,8 +148,4 @@ def _as_sure(weight: Floats) -> Floats:
 
 def calibrations(told: Mapping[str, Mapping[str, Any]]) -> dict[str, Calibration]:
     """Return the calibrations that a bundle keeps as plain values."""
-    return {
-        task: Calibration(Platt(**values["platt"]) if "platt" in values else Isotonic(**values["isotonic"]),
-                          tuple(values["shifts"]))
-        for task, values in told.items()
-    }  # fmt: skip
+    return {task: Calibration.of_json(values) for task, values in told.items()}

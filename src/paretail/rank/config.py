@@ -73,7 +73,8 @@ class RankConfig(Config):
     )
     calibration_by: By = Field(
         "none",
-        description="Items that are shifted together after it: `none`; by `category`, `brand` or `price` (five bands).",
+        description="Items that have a calibration of their own after it, the same way, held to that of all: `none`; "
+        "by `category`, `brand` or `price` (five bands).",
     )
     start_from: str | None = Field(
         None, description="Another bundle, whose ranker's beliefs are where this one starts: of a larger shop, say."

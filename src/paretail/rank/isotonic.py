@@ -1,18 +1,17 @@
-"""Isotonic calibration, and shifts by segment: two more ways in which predictions are made to agree with what happened.
+"""Isotonic calibration: another way in which predictions are made to agree with what happened.
 
     isotonic   q_1 ≤ q_2 ≤ ... = argmin Σ_b n_b (q_b - r_b)²,  r_b = (Σ w y + K) / (Σ w P(seen) + K / p_b), over bins b
-    segments   logit p'' = logit p' + b_s,   b_s = argmax Σ_{s} w log-likelihood - b_s² / 2 SHIFT²
 
 Between the middles of blocks the logit is interpolated, beyond the outer ones it goes on with slope 1, so that no two
 predictions become equal. K expected positives of what was predicted hold each bin: few examples move little.
 
-Sources: B. Zadrozny, C. Elkan, "Transforming classifier scores into accurate multiclass probability estimates", KDD
-2002, doi:10.1145/775047.775151 (isotonic); U. Hébert-Johnson et al., "Multicalibration", ICML 2018, arXiv:1711.08513
-(why by segment). Deviations: 1. Bins before blocks, held by what was predicted. 2. Interpolation of logits.
+Source: B. Zadrozny, C. Elkan, "Transforming classifier scores into accurate multiclass probability estimates", KDD
+2002, doi:10.1145/775047.775151. Deviations: 1. Bins before blocks, held by what was predicted.
+2. Interpolation of logits.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +24,6 @@ Floats = NDArray[np.float64]
 BINS: Final = 50
 #: Expected positives that hold a bin.
 HELD: Final = 4.0
-#: How far a segment's shift may go without much evidence.
-SHIFT: Final = 0.15
-STEPS: Final = 8
 #: Probabilities stay so far from 0 and 1.
 EDGE: Final = 1e-6
 
@@ -63,24 +59,6 @@ class Isotonic:
         blocks = fitted.blocks[:-1]
         x = np.add.reduceat(held * logit(mean), blocks) / np.add.reduceat(held, blocks)
         return cls(tuple(x.tolist()), tuple(logit(fitted.x[blocks]).tolist()))
-
-
-def shifts(p: Floats, label: Floats, weight: Floats, seen: Floats, segment: NDArray[Any], size: int) -> Floats:
-    """Return the shift of each segment's logit, by Newton steps; rows of segment -1 count nowhere."""
-    there = segment >= 0
-    eta, y, w, s, code = logit(p[there]), label[there], weight[there], seen[there], segment[there]
-    found = np.zeros(size)
-    for _ in range(STEPS):
-        q = sigmoid(eta + found[code])
-        off = np.maximum(1 - s * q, EDGE)
-        slope = np.bincount(code, w * (y - s * q) * (1 - q) / off, size) - found / SHIFT**2
-        found += slope / (np.bincount(code, w * s * q * (1 - q) ** 2 / off, size) + 1 / SHIFT**2)
-    return found
-
-
-def shifted(p: Floats, by: Floats, segment: NDArray[Any]) -> Floats:
-    """Return probabilities after the shifts of their segments; of segment -1 as they are."""
-    return sigmoid(logit(p) + np.append(by, 0.0)[segment])
 
 
 def logit(p: Floats) -> Floats:

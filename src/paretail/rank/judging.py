@@ -22,6 +22,9 @@ Floats = NDArray[np.float64]
 #: A task has a weight of clicks, that of what follows them rises where clicks are rare.
 CLICK: Final = "click"
 VALUE: Final = "value"
+#: A segment's reliability is plotted from so many positives on, in so many bins.
+PLOTTED: Final = 50
+SEGMENT_BINS: Final = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,18 +108,26 @@ def _crossed(task: str, later: Later, config: RankConfig, half: NDArray[np.bool_
 
 def _by_segment(task: str, later: Later, config: RankConfig, p: Floats, segments: Segments) -> list[dict[str, Any]]:
     there, weight, seen = later.of(task, config.click_power)
-    codes, size = segments.codes[there], len(segments.names)
+    codes, size, label = segments.codes[there], len(segments.names), later.labels[task][there]
 
     def sums(values: Floats) -> Floats:
         return np.asarray(np.bincount(codes[codes >= 0], values[codes >= 0], size))
 
-    rows, mass = sums(np.ones(len(codes))), np.maximum(sums(weight), 1e-12)
-    q = p[there] * seen
-    predicted, actual = sums(weight * q) / mass, sums(weight * later.labels[task][there]) / mass
+    rows, positives, mass = sums(np.ones(len(codes))), sums(label), np.maximum(sums(weight), 1e-12)
+    before, q = later.told[task][there] * seen, p[there] * seen
+    predicted, actual = sums(weight * q) / mass, sums(weight * label) / mass
     se = np.sqrt(sums(weight**2 * q * (1 - q))) / mass
+
+    def curves(at: int) -> dict[str, Any]:
+        if positives[at] < PLOTTED:
+            return {}
+        its = codes == at
+        told = (Reliability.of(one[its], label[its], weight[its], SEGMENT_BINS).to_json() for one in (before, q))
+        return dict(zip(("before", "after"), told, strict=True))
+
     return [
         {"task": task, "by": segments.by, "segment": name, "rows": int(rows[at]), "predicted": float(predicted[at]),
-         "actual": float(actual[at]), "se": float(se[at])}
+         "actual": float(actual[at]), "se": float(se[at]), **curves(at)}
         for at, name in enumerate(segments.names) if rows[at]
     ]  # fmt: skip
 

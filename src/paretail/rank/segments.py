@@ -1,5 +1,6 @@
-"""Segments of impressions, by which calibration and revenue are looked at: category, price band, new and known."""
+"""Segments of impressions, by which calibration and revenue are looked at: category, brand, price, new and known."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -14,8 +15,8 @@ Codes = NDArray[np.int64]
 
 #: Price bands of a shop, of equal numbers of items.
 BANDS: Final = 5
-#: Categories that a report tells of; the others are one segment.
-CATEGORIES: Final = 8
+#: Categories, and brands, that a report tells of; the others are one segment.
+COMMONEST: Final = 8
 #: Somebody, or an item, with fewer impressions before is new, or little known.
 NEW, FEW = 1, 100
 
@@ -48,25 +49,28 @@ def bands(log_price: NDArray[Any]) -> Codes:
 def divided(items: pl.DataFrame, facts: ItemFacts, item: Codes, users_before: Codes,
             items_before: Codes) -> list[Segments]:  # fmt: skip
     """Divide impressions of `item[rows]`; `*_before[rows]` count the impressions of user and item that came before."""
-    found = [_categories(items, facts, item), _prices(facts, item)]
+    found = [_commonest("category", facts.category, items["category"].list.join(" > ").to_list(), item)]
+    if "brand" in items.columns:
+        found.append(_commonest("brand", facts.brand, items["brand"].to_list(), item))
+    found.append(_prices(facts, item))
     for by, before in (("user", users_before), ("item", items_before)):
         names = ("never shown before", f"1 to {FEW - 1} impressions before", f"{FEW} or more")
         found.append(Segments(by, names, np.searchsorted([NEW, FEW], before, side="right")))
     return [segments for segments in found if (segments.codes >= 0).any()]
 
 
-def _categories(items: pl.DataFrame, facts: ItemFacts, item: Codes) -> Segments:
-    codes = facts.category[item].astype(np.int64)
+def _commonest(by: str, of_items: NDArray[Any], names: Sequence[Any], item: Codes) -> Segments:
+    """Divide by what the catalogue says of items: the commonest few, and the others as one."""
+    codes = of_items[item].astype(np.int64)
     if not (codes >= 0).any():
-        return Segments("category", (), codes)
+        return Segments(by, (), codes)
     counts = np.bincount(codes[codes >= 0])
-    most = np.argsort(-counts, kind="stable")[:CATEGORIES]
+    most = np.argsort(-counts, kind="stable")[:COMMONEST]
     place = np.full(len(counts), len(most))
     place[most] = np.arange(len(most))
-    paths = items["category"].list.join(" > ").to_list()
-    name_of = dict(zip(facts.category.tolist(), paths, strict=True))
-    names = (*(str(name_of[code]) for code in most.tolist()), "others")
-    return Segments("category", names, np.where(codes >= 0, place[np.maximum(codes, 0)], -1))
+    name_of = dict(zip(of_items.tolist(), names, strict=True))
+    told = (*(str(name_of[code]) for code in most.tolist()), "others")
+    return Segments(by, told, np.where(codes >= 0, place[np.maximum(codes, 0)], -1))
 
 
 def _prices(facts: ItemFacts, item: Codes) -> Segments:
