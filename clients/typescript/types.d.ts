@@ -557,7 +557,7 @@ export interface RecommendedItem {
   pulled?: string | null;
   /** With `order` or `goals`, and `explain`: each prediction explained. */
   why?: Explanation[];
-  /** With `explore`: the probability with which it was drawn at this place, given those before. */
+  /** With `explore`: the probability with which it was drawn at this place, given those before. Null: `new_items = "thompson"` without `explore`, whose draws nobody can tell the odds of. */
   propensity?: number | null;
 }
 

@@ -25,7 +25,7 @@ from paretail.policy.dials import Dials, Setting
 from paretail.policy.explore import temperature
 from paretail.policy.exposure import Exposures
 from paretail.policy.goals import Goals, resolved
-from paretail.policy.newcomers import deviates
+from paretail.policy.newcomers import Belief, deviates
 from paretail.policy.objectives import OBJECTIVES, Objective, objective
 from paretail.policy.objectives.base import Values
 from paretail.policy.pool import Pool, Wares
@@ -115,22 +115,23 @@ class Steering:
         """P(seen) of positions, as the ranker has learned it."""
         return self.recommender.ranker.attention(MOST_SLOTS)
 
-    def hopeful(self, asked: tuple[History, Rows, Rows, Rows, NDArray[np.int64]], p_click: Values) -> Values:
+    def hopeful(self, asked: tuple[History, Rows, Rows, Rows, NDArray[np.int64]], p_click: Values,
+                rng: np.random.Generator) -> Belief:  # fmt: skip
         """Return P(click) of candidates with those of new items as `[policy] new_items` believes in them.
 
         `asked` is what `Ranker.predict` is asked, `p_click` what it told.
         """
         ranker, config = self.recommender.ranker, self.config
-        if isinstance(ranker, BoostedRanker):  # trees know no deviation
-            return p_click
-        moved = deviates(config.new_items, ranker.shown[asked[3]], config.new_items_shown, np.random.default_rng())
+        if config.new_items == "mean" or isinstance(ranker, BoostedRanker):  # trees know no deviation
+            return Belief(p_click, drawn=False)
+        moved = deviates(config.new_items, ranker.shown[asked[3]], config.new_items_shown, rng)
         new = np.flatnonzero(moved)
         if not len(new):
-            return p_click
+            return Belief(p_click, drawn=False)
         history, known, user, item, at = asked
         found = p_click.copy()
         found[new] = ranker.clicks_at(history, known, user[new], item[new], at[new], moved[new])
-        return found
+        return Belief(found, drawn=config.new_items == "thompson")
 
     @property
     def available(self) -> Mapping[str, Objective[Any]]:

@@ -9,9 +9,18 @@ R. Schapire, "A contextual-bandit approach to personalized news article recommen
 doi:10.1145/1772690.1772758 (LinUCB). Deviations: 1. Items are drawn apart from each other, not their vectors
 together. 2. Only items that were shown less often than `new_items_shown` are treated so; of the others the mean
 counts. 3. The posterior is the ranker's, with its features, instead of a ridge regression's.
+
+Odds. z is drawn apart from whatever users do, so that where the slate S is drawn too (`policy/explore.py`), P(S | z) is
+a propensity like any other, though the policy π that is judged knows of no z, and r is what S brings:
+
+    E[π(S) r / P(S | z)] = E_z Σ_S P(S | z) π(S) r(S) / P(S | z) = Σ_S π(S) r(S),   if P(S | z) > 0 for every z
+
+It makes weights uneven: those by P(S) = E_z P(S | z), which nobody can compute, would spread less. Without `explore`
+P(S | z) is 1 for one slate and 0 for all others: the sum loses each z under which S is not the best, and 1 would be a
+lie. Such slates are logged with unknown odds, and estimates refuse them.
 """
 
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +29,17 @@ from numpy.typing import NDArray
 Newcomers = Literal["mean", "thompson", "ucb"]
 #: α of `ucb`: the upper end of an interval of two thirds.
 WIDTH: Final = 1.0
+
+
+class Belief(NamedTuple):
+    """P(click) of candidates as slates are composed, and whether a draw moved it."""
+
+    p_click: NDArray[np.float64]
+    drawn: bool
+
+    def unknown(self, slots: int) -> NDArray[np.float64] | None:
+        """Return the odds of a slate that is the best under this belief: None, certain; NaN where a draw decided."""
+        return np.full(slots, np.nan) if self.drawn else None
 
 
 def deviates(how: Newcomers, shown: NDArray[np.float64], few: int, rng: np.random.Generator) -> NDArray[np.float64]:

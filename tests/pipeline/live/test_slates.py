@@ -2,13 +2,16 @@
 
 import sys
 import time
+from math import isnan
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 from structlog.testing import capture_logs
 
 from paretail.core.errors import ParetailError, UsageError
+from paretail.data.stores.lists import impressions
 from paretail.pipeline.live.bodies import (
     Boost,
     Cap,
@@ -200,6 +203,33 @@ def test_what_was_hardly_shown_is_believed_in_as_the_policy_says(live: LiveShop)
     assert hopeful.goals is not None
     assert hopeful.goals.predicted["clicks"] > before.goals.predicted["clicks"]
     assert all(line.p_click == told[line.item_id] for line in hopeful.items if line.item_id in told)
+
+
+def test_slates_that_a_draw_of_beliefs_decided_are_logged_without_odds(live: LiveShop) -> None:
+    steering, goals = live._engine.recommender.steering, Goals(dial={"clicks": 1.0})
+    before = live.store.answers().height
+    asked(live, goals)
+    try:
+        told = {"new_items": "thompson", "new_items_shown": 10**9}
+        steering.config = steering.config.model_copy(update=told)
+        drawn = [asked(live, goals, request_id=f"drawn {number % 4}") for number in range(8)]
+        explored = asked(live, goals, explore=0.1)
+    finally:
+        steering.config = steering.config.model_copy(update={"new_items": "mean"})
+    lists = [[line.item_id for line in answer.items] for answer in drawn]
+    assert lists[:4] == lists[4:]
+    assert len({tuple(items) for items in lists}) > 1
+    assert all(line.propensity is not None and isnan(line.propensity) for answer in drawn for line in answer.items)
+    assert b'"propensity":null' in msgspec.json.encode(drawn[0].items[0])
+    assert all(line.propensity is not None and 0 < line.propensity <= 1 for line in explored.items)
+    give_up = time.monotonic() + 20
+    while live.store.answers().height < before + 6 and time.monotonic() < give_up:
+        time.sleep(0.01)
+    kept = {row["request_id"]: row["propensities"] for row in live.store.answers().iter_rows(named=True)}
+    assert kept["drawn 0"] == [None] * 8
+    assert kept[explored.request_id] == [line.propensity for line in explored.items]
+    shown = impressions(live.store.answers()).filter(pl.col("request_id") == "drawn 0")
+    assert shown["propensity"].to_list() == [None] * 8
 
 
 def test_goals_know_prices_and_margins_as_they_are_now(live: LiveShop) -> None:

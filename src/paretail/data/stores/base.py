@@ -27,7 +27,7 @@ ANSWER_COLUMNS: dict[str, pl.DataType] = {
     "model_version": pl.String(),
     "policy": pl.String(),
     "item_ids": pl.List(pl.String()),
-    "propensities": pl.List(pl.Float64()),  # null: 1 for each, the choice was deterministic
+    "propensities": pl.List(pl.Float64()),  # null: the choice was certain, 1 for each; an entry that is null: unknown
     "experiment": pl.String(),  # null: none
     "arm": pl.String(),
 }
@@ -65,7 +65,7 @@ class Shown(NamedTuple):
     model_version: str
     policy: str
     item_ids: Sequence[str]
-    propensities: Sequence[float] | None = None
+    propensities: Sequence[float | None] | None = None
     experiment: str | None = None
     arm: str | None = None
 

@@ -199,8 +199,8 @@ class Policies:
         return self._agents[key]
 
 
-def policy_of(lines: Sequence[bodies.RecommendedItem]) -> tuple[str, list[str], list[float] | None]:
-    """Return by which policy items were chosen, the items, and how probable each was; None: certain."""
+def policy_of(lines: Sequence[bodies.RecommendedItem]) -> tuple[str, list[str], list[float | None] | None]:
+    """Return by which policy items were chosen, the items, and how probable each was, as `slates.policy_of` does."""
     policy, items, odds = slates.policy_of(lines)
     agents = [line.source.removeprefix(BY_AGENT) for line in lines if line.source.startswith(BY_AGENT)]
     return f"{agents[0]}/1" if agents else policy, items, odds

@@ -316,13 +316,13 @@ class LiveShop:
 
     def _listed(self, asked: Asked, drawn: ranked.Drawn, placed: Placed,
                 degraded: list[str]) -> bodies.RecommendAnswer:  # fmt: skip
-        engine, question = asked.engine, placed.question
+        engine, request_id = asked.engine, placed.question.request_id or uuid4().hex
+        question = msgspec.structs.replace(placed.question, request_id=request_id)
         filled = self._policies.filled(asked, drawn.rows, question, degraded)
         by_agent = None if filled is None else (filled.rows, filled.lines(asked), None)
         rows, lines, goals = by_agent or slates.listed(asked, drawn, question, degraded)
         if question.explain:
             asked.explain(lines, rows, degraded)
-        request_id = question.request_id or uuid4().hex
         self._show(asked, request_id, [(question.placement, lines)], placed)
         return bodies.RecommendAnswer(
             request_id, engine.version, lines, degraded, goals, placed.experiment, placed.arm,

@@ -1,6 +1,8 @@
 """Slates: lists composed for goals under rules of the whole, each line with what it is there for."""
 
+import json
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import Any, Final
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from paretail.core.errors import Problem, UsageError
 from paretail.core.ids import Rows
+from paretail.core.rng import rng_for
 from paretail.data import filters
 from paretail.data.types import Predictions
 from paretail.pipeline.explaining import pulled_in_words
@@ -24,6 +27,7 @@ from paretail.policy.compositions import How
 from paretail.policy.dials import Setting
 from paretail.policy.explore import draw
 from paretail.policy.goals import Goals
+from paretail.policy.newcomers import Belief
 from paretail.policy.objectives.base import Values, codes_of
 from paretail.policy.pool import Pool
 from paretail.policy.rules import Cap, Need, Pin, Rules
@@ -98,9 +102,8 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
     engine, rules = asked.engine, question.slate or bodies.SlateRules()
     steering = engine.recommender.steering
     pinned = np.array([engine.shelf.row(pin.item_id) for pin in rules.pins], np.int32)
-    hopes = steering.config.new_items != "mean"
-    p_click = steering.hopeful(ranked.pairs_of([asked], [rows]), told.p_click) if hopes else told.p_click
-    numbers = np.stack([p_click, told.following, told.order_value])[:, None]
+    belief = steering.hopeful(ranked.pairs_of([asked], [rows]), told.p_click, _rng("new_items", question))
+    numbers = np.stack([belief.p_click, told.following, told.order_value])[:, None]
     pool = steering.filled(rows[None], numbers, asked.history, engine.wares.now(steering.wares))
     segment = _segment(steering, asked)
     if question.filter is None and not question.include_items:
@@ -109,7 +112,7 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
         engine.requests.note(segment, seen, steering.config.requests)
     setting = steering.setting(asked_goals(question), segment, question.k, _how(steering, question))
     hard = _rules(rules, asked, pool, pinned)
-    places, propensity = _composed(steering, pool, setting, question, segment, hard)
+    places, propensity = _composed(steering, pool, setting, question, segment, hard, belief)
     near, there = _told_apart(pool, places)
     pulled = pulls(near, steering.available, setting.weights, there)
     lines = _lines(asked, rows, places[0], told, pulled, propensity)
@@ -139,14 +142,21 @@ def _segment(steering: Steering, asked: Asked) -> str:
     return SEGMENTS[int(steering.segments(asked.history)[0])]
 
 
+def _rng(purpose: str, question: bodies.RecommendRequest) -> np.random.Generator:
+    """Return the stream of one request's draws: the same when it is asked again under its name, no other's."""
+    who = [question.request_id, question.placement, question.user_id, question.session_id]
+    return rng_for(f"policy/{purpose}/{json.dumps(who)}", 0)
+
+
 def _composed(steering: Steering, pool: Pool, setting: Setting, question: bodies.RecommendRequest, segment: str,
-              hard: Rules) -> tuple[Rows, NDArray[np.float64] | None]:  # fmt: skip
-    """Return the places of the slate, and how probable each was where it was drawn."""
+              hard: Rules, belief: Belief) -> tuple[Rows, NDArray[np.float64] | None]:  # fmt: skip
+    """Return the places of the slate, and how probable each was where chance decided; NaN: nobody can tell."""
     share, how = steering.config.explore if question.explore is None else question.explore, _how(steering, question)
     if share <= 0:
-        return compose(pool, steering.available, setting.weights, question.k, hard, how=how), None
+        places = compose(pool, steering.available, setting.weights, question.k, hard, how=how)
+        return places, belief.unknown(question.k)
     heat = steering.heat(asked_goals(question), segment, question.k, share, how)
-    drawn = draw(pool, steering.available, setting.weights, question.k, heat, np.random.default_rng(), hard, how)
+    drawn = draw(pool, steering.available, setting.weights, question.k, heat, _rng("explore", question), hard, how)
     return drawn.places, drawn.propensity[0]
 
 
@@ -178,10 +188,14 @@ def _explain(asked: Asked, lines: Sequence[bodies.RecommendedItem], rows: Rows, 
         line.pulled = pulled_in_words(line.pulls)
 
 
-def policy_of(lines: Sequence[bodies.RecommendedItem]) -> tuple[str, list[str], list[float] | None]:
-    """Return by which policy items were chosen, the items, and how probable each was; None: certain."""
+def policy_of(lines: Sequence[bodies.RecommendedItem]) -> tuple[str, list[str], list[float | None] | None]:
+    """Return by which policy items were chosen, the items, and how probable each was; None: certain.
+
+    An item of a list that has odds has None where nobody can tell them.
+    """
     policy = "goals/1" if any(line.source == "goals" for line in lines) else BEST_FIRST
-    drawn = [1.0 if line.propensity is None else line.propensity for line in lines]
+    odds = [1.0 if line.propensity is None else line.propensity for line in lines]
+    drawn = [None if isnan(each) else each for each in odds]
     items = [line.item_id for line in lines]
     return policy, items, drawn if any(line.propensity is not None for line in lines) else None
 

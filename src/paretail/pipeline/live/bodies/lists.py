@@ -99,7 +99,8 @@ class RecommendedItem(Struct, omit_defaults=True):
     ] = []
     propensity: Annotated[
         float | None,
-        Meta(description="With `explore`: the probability with which it was drawn at this place, given those before."),
+        Meta(description="With `explore`: the probability with which it was drawn at this place, given those before. "
+             "Null: `new_items = \"thompson\"` without `explore`, whose draws nobody can tell the odds of."),
     ] = None  # fmt: skip
 
 
