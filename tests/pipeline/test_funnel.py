@@ -18,6 +18,7 @@ from paretail.pipeline.ranking import GROUP, order_of, reordered
 from paretail.pipeline.recommend import recommend_to_file
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.train import Trained, train_shop
+from paretail.policy import PolicyError
 from paretail.rank.boosted.ranker import BoostedRanker
 
 USERS, ITEMS, DAYS = 320, 40, 150
@@ -162,6 +163,18 @@ def test_trees_of_an_earlier_version_are_not_taken_apart(bundle: Path) -> None:
 def test_goals_work_on_such_a_bundle(bundle: Path) -> None:
     recommender = Recommender.load(bundle)
     assert {"clicks", "purchases", "revenue"} <= set(recommender.steering.available)
+
+
+@pytest.mark.parametrize("how", ["thompson", "ucb"])
+def test_beliefs_in_new_items_that_trees_cannot_tell_are_refused(bundle: Path, tmp_path: Path, how: str) -> None:
+    config = CONFIG.model_copy(update={"policy": CONFIG.policy.model_copy(update={"new_items": how})})
+    with pytest.raises(PolicyError, match=r"(?s)ranker tells no deviation.*new_items = \"mean\".*POL-12"):
+        train_shop(shop(users=60), config, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    recommender = Recommender.load(bundle)
+    recommender.manifest.config["policy"]["new_items"] = how
+    with pytest.raises(BundleError, match="POL-12"):
+        _ = recommender.steering
 
 
 def test_other_modes_have_levels_of_their_own(bundle: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from paretail.core.errors import Problem
+from paretail.core.errors import BundleError, Problem
 from paretail.core.ids import Rows
 from paretail.core.money import minor_per_major
 from paretail.core.rng import rng_for
@@ -25,7 +25,7 @@ from paretail.policy.dials import Dials, Setting
 from paretail.policy.explore import temperature
 from paretail.policy.exposure import Exposures
 from paretail.policy.goals import Goals, resolved
-from paretail.policy.newcomers import Belief, deviates
+from paretail.policy.newcomers import Belief, deviates, unfit
 from paretail.policy.objectives import OBJECTIVES, Objective, objective
 from paretail.policy.objectives.base import Values
 from paretail.policy.pool import Pool, Wares
@@ -75,10 +75,13 @@ class Steering:
     def of(cls, recommender: "Recommender") -> Self:
         """Draw requests from the log of the bundle; raises BundleError (RANK-05) where it has no ranker.
 
+        BundleError (POL-12) where new items cannot be believed in as `[policy]` says.
         Cost: candidates and predictions of some hundred users, a few seconds.
         """
         config = PolicyConfig.parse(recommender.manifest.config.get("policy", {}), "the bundle")
         ranker, history = recommender.ranker, recommender.history
+        if problem := unfit(config.new_items, deviations=not isinstance(ranker, BoostedRanker)):
+            raise BundleError(problem)
         wares = wares_of(recommender.catalogue, history, ranker.item_vectors)
         counts = known_events(history)
         median = float(np.median(counts[counts > 0])) if (counts > 0).any() else 0.0
@@ -122,7 +125,7 @@ class Steering:
         `asked` is what `Ranker.predict` is asked, `p_click` what it told.
         """
         ranker, config = self.recommender.ranker, self.config
-        if config.new_items == "mean" or isinstance(ranker, BoostedRanker):  # trees know no deviation
+        if config.new_items == "mean" or isinstance(ranker, BoostedRanker):  # trees with another rule are refused
             return Belief(p_click, drawn=False)
         moved = deviates(config.new_items, ranker.shown[asked[3]], config.new_items_shown, rng)
         new = np.flatnonzero(moved)

@@ -21,9 +21,11 @@ from paretail.graph.targets import USER, Target, turned
 from paretail.pipeline.bundle import publish, refuse_foreign
 from paretail.pipeline.config import ModelConfig, ShopConfig
 from paretail.pipeline.drafting import drafted
-from paretail.pipeline.ranking import GROUP, add_ranker, rooted
+from paretail.pipeline.ranking import GROUP, SHOWN, add_ranker, rooted
 from paretail.pipeline.sweeping import swept, write_sweep
 from paretail.pipeline.training_page import write_page
+from paretail.policy import PolicyError
+from paretail.policy.newcomers import unfit
 from paretail.retrieve import auto
 from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.choose import Choice, choose
@@ -96,12 +98,13 @@ def account_of(report: ImportReport, quarantine: Path) -> tuple[str, ...]:
 def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = None,
                budget_seconds: float | None = None, sweep: bool = False,
                progress: Progress = silent) -> Trained:  # fmt: skip
-    """Train on a shop in memory; as `train` otherwise."""
+    """Train on a shop in memory; as `train` otherwise. Raises PolicyError (POL-12) too."""
     seed = config.train.seed if seed is None else seed
     seconds = config.train.budget_seconds if budget_seconds is None else budget_seconds
     progress("Building the graph")
     target = turned(shop, config.goal.lists)
     graph, question = asked(target, config)
+    _check_new_items(graph, config)
     found = swept(target, graph, config.rank, seed, progress) if sweep else None
     with threadpool_limits(1 if len(graph.history.item_idx) < FEW_EVENTS else None, "blas"):
         wanted = config.model
@@ -159,6 +162,13 @@ def chosen(graph: ShopGraph, question: Question, name: str, given: dict[str, Any
         choice = choose(model(name), graph, question, given, seed, seconds, progress)
     progress("Fitting")
     return name, choice, fit(model(name), graph, choice.config, seed, FitContext(progress))
+
+
+def _check_new_items(graph: ShopGraph, config: ShopConfig) -> None:
+    """Raise PolicyError (POL-12) where the ranker will not tell what `[policy] new_items` needs."""
+    shown = SHOWN in graph.history.kinds or not config.rank.enabled
+    if problem := unfit(config.policy.new_items, deviations=shown):
+        raise PolicyError(problem)
 
 
 def check_model(config: ModelConfig) -> None:

@@ -30,7 +30,7 @@ class PolicyConfig(Config):
     )  # fmt: skip
     new_items: Newcomers = Field(
         "mean", description="How live slates believe in items that were hardly shown: `mean`, as the ranker expects; "
-        "`thompson`, as drawn from what it believes; `ucb`, at the upper end of it.",
+        "`thompson`, as drawn from what it believes; `ucb`, at the upper end of it: both need a log with impressions.",
     )  # fmt: skip
     new_items_shown: int = Field(
         100, ge=1, description="Items that the log shows less often than this are new to `new_items`."

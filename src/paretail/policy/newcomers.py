@@ -25,6 +25,8 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from paretail.core.errors import Problem
+
 #: How items that were hardly shown are believed in.
 Newcomers = Literal["mean", "thompson", "ucb"]
 #: α of `ucb`: the upper end of an interval of two thirds.
@@ -40,6 +42,15 @@ class Belief(NamedTuple):
     def unknown(self, slots: int) -> NDArray[np.float64] | None:
         """Return the odds of a slate that is the best under this belief: None, certain; NaN where a draw decided."""
         return np.full(slots, np.nan) if self.drawn else None
+
+
+def unfit(how: Newcomers, deviations: bool) -> Problem | None:
+    """Return why new items cannot be believed in so: the ranker tells no `deviations`. None: they can."""
+    if how == "mean" or deviations:
+        return None
+    found = f'[policy] new_items = "{how}", and the ranker tells no deviation: it learned without impressions'
+    do = 'Set new_items = "mean" (`explore` tries new items too), or map the word for what was shown to `impression`'
+    return Problem("POL-12", found, 'Expected "mean", or a log that tells what was shown', do)
 
 
 def deviates(how: Newcomers, shown: NDArray[np.float64], few: int, rng: np.random.Generator) -> NDArray[np.float64]:
