@@ -4,10 +4,12 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from paretail.policy.explore import draw, likelihood, temperature
 from paretail.policy.objectives import OBJECTIVES, objective
-from paretail.policy.rules import Cap, Pin, Rules
+from paretail.policy.pool import Pool
+from paretail.policy.rules import Cap, Need, Pin, Rules
 from paretail.policy.slate import compose
 from tests.policy.pools import pool
 
@@ -69,3 +71,39 @@ def test_exploring_costs_the_clicks_that_it_may(share: float) -> None:
         cost.append(1 - GOALS["clicks"].value(found, places).mean() / best)
     assert np.mean(cost) == pytest.approx(share, abs=0.006)
     assert temperature(found, GOALS, WEIGHTS, 8, 0.0) == 0
+
+
+def _requests(seed: int, users: int = 400) -> Pool:
+    """Return requests of a shop: few candidates are often clicked, and users differ in how eager they are."""
+    rng = np.random.default_rng(seed)
+    logit = rng.normal(-3.5, 1.0, (users, 60)) + rng.normal(0, 0.7, (users, 1))
+    return pool(users=users, cands=60, seed=seed, p_click=(1 / (1 + np.exp(-logit))).astype(np.float32))
+
+
+@pytest.mark.parametrize("weights", [{"clicks": 1.0}, {"clicks": 1.0, "diversity": 0.05}, {"purchases": 1.0}], ids=str)
+def test_a_budget_of_two_percent_holds_on_requests_that_it_was_not_measured_on(weights: dict[str, float]) -> None:
+    tau, cost = temperature(_requests(1), GOALS, weights, 8, 0.02), []
+    for seed in range(10, 14):
+        later = _requests(seed)
+        best, drawn = (
+            GOALS["clicks"].value(later, draw(later, GOALS, weights, 8, heat, np.random.default_rng(seed)).places)
+            for heat in (0.0, tau)
+        )
+        cost.append(1 - drawn.mean() / best.mean())
+    assert np.mean(cost) == pytest.approx(0.02, abs=0.005)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_slates_under_rules_come_as_often_as_the_log_says(seed: int) -> None:
+    """Chi-square over all slates that can be drawn, against the product of what is logged with each."""
+    draws = 30_000
+    found = pool(users=1, cands=5, seed=seed).rows(np.zeros(draws, int))
+    codes, those = found.of(found.wares.labels["brand"]), found.item_idx >= 3
+    rules = Rules([Cap("brand", codes, 2)], [Need("one of the last", those, 1)], factor=1 + found.item_idx / 9)
+    drawn = draw(found, GOALS, WEIGHTS, 3, 0.15, np.random.default_rng(seed), rules)
+    slates, at, counts = np.unique(drawn.places, axis=0, return_inverse=True, return_counts=True)
+    logged = drawn.propensity.prod(1)
+    odds = np.array([logged[at == number].mean() for number in range(len(slates))])
+    assert all(np.ptp(logged[at == number]) < 1e-6 for number in range(len(slates)))
+    assert odds.sum() == pytest.approx(1.0, abs=1e-3)
+    assert stats.chisquare(counts, odds / odds.sum() * draws).pvalue > 1e-3
