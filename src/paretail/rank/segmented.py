@@ -53,18 +53,24 @@ class Lines:
         held = np.broadcast_to(np.asarray(kept, np.float64), p.shape)[there]
         size, middle = int(code.max(initial=-1)) + 1, float((eta - held).mean()) if len(eta) else 0.0
         x, rest = eta - held - middle, held + middle
-        a, b = np.ones(size) if slopes is None else np.array(slopes), np.zeros(size)
+        a: Floats = np.ones(size) if slopes is None else np.array(slopes, np.float64)
+        b: Floats = np.zeros(size)
         for _ in range(STEPS):
             q = sigmoid(a[code] * x + rest + b[code])
             off = np.maximum(1 - s * q, EDGE)
             pull, curve = w * (y - s * q) * (1 - q) / off, w * s * q * (1 - q) ** 2 / off
-            slope = np.bincount(code, pull * x, size) - (a - 1) / SLOPE**2
-            level = np.bincount(code, pull, size) - b / SHIFT**2
-            aa, ab, bb = (np.bincount(code, curve * x**power, size) for power in (2, 1, 0))
-            aa, bb = aa + 1 / SLOPE**2, bb + 1 / SHIFT**2
-            turn = (bb * slope - ab * level) / (aa * bb - ab**2) if slopes is None else np.zeros(size)
-            a, b = a + turn, b + (level - ab * turn) / bb
+            first = [np.bincount(code, pull * x**power, size).astype(np.float64) for power in (1, 0)]
+            second = [np.bincount(code, curve * x**power, size).astype(np.float64) for power in (2, 1, 0)]
+            a, b = _stepped(a, b, first, second, slopes is None)
         return cls(tuple(a.tolist()), tuple(b.tolist()), middle)
+
+
+def _stepped(a: Floats, b: Floats, first: list[Floats], second: list[Floats], turns: bool) -> tuple[Floats, Floats]:
+    """Take one step of Fisher scoring, of slopes and levels, or of levels alone."""
+    slope, level = first[0] - (a - 1) / SLOPE**2, first[1] - b / SHIFT**2
+    aa, ab, bb = second[0] + 1 / SLOPE**2, second[1], second[2] + 1 / SHIFT**2
+    turn = (bb * slope - ab * level) / (aa * bb - ab**2) if turns else np.zeros(len(a))
+    return a + turn, b + (level - ab * turn) / bb
 
 
 @dataclass(frozen=True)
