@@ -1,10 +1,18 @@
 """`recommend --goals` and `--settings`: slates for goals to a file."""
 
 import json
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
+
+from paretail.data.stores.embedded import EmbeddedStore
+from paretail.pipeline.bundle import Bundle, Draft, publish
+from paretail.pipeline.live.bodies import RecommendRequest
+from paretail.pipeline.live.shop import LiveShop
 
 from ..trained import DemoShop, paretail
 
@@ -47,6 +55,76 @@ def test_the_forecast_of_each_setting_is_told(shop: DemoShop, tmp_path: Path) ->
     assert told["segments"]["heavy"]["shares"]["diversity"] == pytest.approx(0.5, abs=0.05)
     seen = paretail("recommend", "--bundle", shop.bundle, "--goals", "diversity=0.5", "-k", 6, "--out", out)
     assert "diversity" in seen.out
+
+
+def _by_both(bundle: Path, question: dict[str, Any], folder: Path) -> list[list[str]]:
+    """Return a user's slate as the command line and as the live shop make it."""
+    (folder / "rules.json").write_text(json.dumps(question["slate"]))
+    asked = (
+        "--users",
+        question["user_id"],
+        "-k",
+        question["k"],
+        "--goals",
+        "clicks=0.6,diversity=0.3",
+        "--exclude",
+        "none",
+    )
+    more = ("--slate", folder / "rules.json", "--filter", question["filter"], "--out", folder / "o.parquet")
+    done = paretail("recommend", "--bundle", bundle, *asked, *more)
+    assert done.code == 0, done.err
+    goals = {"dial": {"clicks": 0.6, "diversity": 0.3}}
+    live = msgspec.convert(question | {"exclude": ["none"], "goals": goals}, RecommendRequest)
+    with closing(EmbeddedStore.open(folder / "store")) as store, LiveShop.open(bundle, store) as shop:
+        answer = shop.recommend(live)
+        assert answer.degraded == []
+        assert answer.goals is not None
+        assert ("cannot keep" in done.out) == bool(answer.goals.broken)
+        return [pl.read_parquet(folder / "o.parquet")["item_id"].to_list(), [line.item_id for line in answer.items]]
+
+
+def test_rules_hold_offline_as_they_do_live(shop: DemoShop, tmp_path: Path) -> None:
+    items = pl.read_csv(shop.folder / "items.csv")
+    brand, pinned = items["brand"].drop_nulls().mode().sort()[0], items.filter(pl.col("in_stock"))["sku"][40]
+    slate = {"pins": [{"item_id": pinned, "rank": 2}], "caps": [{"by": "category", "most": 2}],
+             "quotas": [{"filter": f"brand == '{brand}'", "least": 2}, {"filter": "price < 0", "least": 1}],
+             "boosts": [{"filter": "price >= 50", "factor": 3.0}]}  # fmt: skip
+    question = {"user_id": "u00000007", "k": 6, "slate": slate, "filter": "price >= 10"}
+    offline, live = _by_both(shop.bundle, question, tmp_path)
+    assert offline == live
+    assert offline[1] == pinned
+    held = items.filter(pl.col("sku").is_in(offline))
+    assert (held["price"] >= 10).all()
+    assert (held["brand"] == brand).sum() >= 2
+    assert held.group_by("category").len()["len"].max() <= 2  # type: ignore[operator]
+
+
+def test_variants_of_a_product_share_one_line_offline_as_they_do_live(shop: DemoShop, tmp_path: Path) -> None:
+    loaded = Bundle.load(shop.bundle)
+    items = loaded.tables["items"]
+    parents = pl.Series([f"group {row // 4}" for row in range(items.height)])
+    told, kept = loaded.manifest, {"items": items.with_columns(parent_id=parents)}
+    draft = Draft(told.config, told.data_fingerprint, told.metrics, told.facts,
+                  {name: dict(group) for name, group in loaded.arrays.items()}, dict(loaded.tables) | kept)  # fmt: skip
+    publish(draft, tmp_path / "variants")
+    question = {"user_id": "u00000007", "k": 8, "slate": {}, "filter": "price >= 0"}
+    offline, live = _by_both(tmp_path / "variants", question, tmp_path)
+    assert offline == live
+    groups = dict(zip(items["item_id"], parents, strict=True))
+    assert len({groups[item] for item in offline}) == len(offline) == 8
+
+
+def test_rules_alone_serve_the_base(shop: DemoShop, tmp_path: Path) -> None:
+    (tmp_path / "rules.json").write_text('{"caps": [{"by": "category", "most": 1}]}')
+    told = _slates(shop, tmp_path / "slates.parquet", "--slate", tmp_path / "rules.json", "--users", "u00000007")
+    assert told["setting"].to_list() == ["today"] * told.height
+    for text in ('{"caps": [{"by": "colour of the sky", "most": 1}]}', '{"cap": []}', "["):
+        (tmp_path / "rules.json").write_text(text)
+        done = paretail(
+            "recommend", "--bundle", shop.bundle, "--out", tmp_path / "o.csv", "--slate", tmp_path / "rules.json"
+        )
+        assert done.code != 0
+        assert ("POL-02" if "colour" in text else "CLI-31") in done.err
 
 
 @pytest.mark.parametrize(("more", "code"), [

@@ -18,6 +18,8 @@ def recommend(
     order: Literal["auto", "model", "value", "purchase", "cart", "click"] = "auto",
     goals: str | None = None,
     settings: Path | None = None,
+    slate: Path | None = None,
+    where: Annotated[str | None, Parameter(name="--filter")] = None,
     json: bool = False,
 ) -> None:
     """Write the best items for users: user_id, rank (1, 2, 3 ...), item_id, score.
@@ -47,6 +49,11 @@ def recommend(
         `maximise=diversity,revenue>=-2%`, or `preset=NAME`.
     settings
         A file of such lines, one a setting; the output has a column `setting` that repeats the line.
+    slate
+        Rules of each slate in a JSON file, as `slate` of `POST /v1/recommend`: pins, caps, quotas, boosts, composition.
+        Without `--goals` or `--settings` slates serve `[policy] base`, as the setting `today`.
+    where
+        Only items for which this is true, such as `category in ["shoes"] and price < 50`.
     json
         Print a summary as JSON.
     """
@@ -54,13 +61,17 @@ def recommend(
     from paretail.cli.terminal import counted, print_json, progress
     from paretail.cli.terminal import out as console
     from paretail.core.errors import Problem, UsageError
+    from paretail.pipeline.hard_rules import read
     from paretail.pipeline.recommend import recommend_to_file
-    from paretail.pipeline.steered import Settings
+    from paretail.pipeline.steered import TODAY, Settings
 
-    if (goals is not None) + (settings is not None) + (order not in ("auto", "model")) > 1:
-        found = "--goals, --settings and --order given together"
+    ordered = order not in ("auto", "model")
+    if (goals is not None) + (settings is not None) + ordered > 1 or (slate is not None and ordered):
+        found = "--goals or --slate, --settings and --order given together"
         raise UsageError(Problem("CLI-26", found, "Expected one of them at most", "Leave out the others"))
+    rules = None if slate is None else read(slate)
     wanted = Settings.of_line(goals) if goals is not None else Settings.of_file(settings) if settings else None
+    wanted = Settings({TODAY: None}) if wanted is None and rules is not None else wanted
     kinds = None if exclude is None else [word.strip() for word in exclude.split(",")]
     with progress() as tell:
         told = recommend_to_file(
@@ -73,6 +84,8 @@ def recommend(
             max_age_days=max_age_days,
             order=order,
             settings=wanted,
+            rules=rules,
+            where=where,
             progress=tell,
         )
     if json:

@@ -14,10 +14,12 @@ from paretail.core.errors import Problem, UsageError
 from paretail.core.files import atomic_file, check_writable
 from paretail.core.ids import Rows
 from paretail.core.progress import Progress, silent
+from paretail.data import filters
 from paretail.data.ages import young
 from paretail.data.types import Candidates, History
 from paretail.pipeline.holdout import read_events
 from paretail.pipeline.idlist import read_ids
+from paretail.pipeline.live.bodies.slates import SlateRules
 from paretail.pipeline.ranking import Order, order_of, reach, reordered
 from paretail.pipeline.recommender import Recommender, frame
 from paretail.pipeline.steered import Settings, steered
@@ -38,13 +40,16 @@ def recommend_to_file(
     max_age_days: float | None = None,
     order: Literal["auto", "model"] | Order = "auto",
     settings: Settings | None = None,
+    rules: SlateRules | None = None,
+    where: str | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Write `user_id, rank, item_id, score` for the `users` meant; return what was done, for people and machines.
 
     With an `order` the score is what the ranker expects of the item, and BundleError (RANK-05) is raised without one;
     `auto` is the model's, or the ranker's where that made better lists of the newest events.
-    With `settings` the lists are slates that serve their goals, and a column `setting` comes first.
+    With `settings` the lists are slates that serve their goals under `rules` of the whole, and a column `setting` comes
+    first. Lists hold items for which the filter `where` is true.
     """
     check_k(k)
     check_out(out)
@@ -52,7 +57,7 @@ def recommend_to_file(
     if order not in ("auto", "model"):
         assert recommender.ranker  # where there is none, that is said now
     recommender.excluded_kinds(exclude)
-    allowed = None if max_age_days is None else young(recommender.created_ts_ms, now_ms(), max_age_days)
+    allowed = _allowed(recommender, max_age_days, where)
     user_ids = read_ids(users, recommender.columns("user_id", "users", "events"), recommender.users.ids)
     histories, unused = recommender.history_of(user_ids), 0
     if history is not None:
@@ -62,7 +67,7 @@ def recommend_to_file(
     known = recommender.users.rows(user_ids)
     told: list[dict[str, Any]] = []
     if settings is not None:
-        rows, told = steered(recommender, histories, user_ids, settings, k, exclude, allowed, progress)
+        rows, told = steered(recommender, histories, user_ids, settings, k, exclude, allowed, rules, progress)
     else:
         lists = listed(recommender, histories, known, k, exclude, order, allowed, progress)
         rows = frame(lists, user_ids, recommender.items)
@@ -74,6 +79,13 @@ def recommend_to_file(
         "version": recommender.version, "users": len(user_ids), "cold": cold, "rows": rows.height, "file": str(out),
         "unused_history": unused, **({"settings": told} if told else {}),
     }  # fmt: skip
+
+
+def _allowed(recommender: Recommender, max_age_days: float | None, where: str | None) -> NDArray[np.bool_] | None:
+    """Return which items lists may hold, None for all; raises UsageError for a filter's fault."""
+    masks = [] if max_age_days is None else [young(recommender.created_ts_ms, now_ms(), max_age_days)]
+    masks += [] if where is None else [recommender.shelf().matching(filters.parse(where))]
+    return np.logical_and.reduce(masks) if masks else None
 
 
 def listed(

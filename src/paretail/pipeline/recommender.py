@@ -16,9 +16,11 @@ from scipy import sparse
 from paretail.core.errors import Problem, UsageError, nearest
 from paretail.core.ids import Rows, Vocabulary
 from paretail.core.kernels import ONE_AT_A_TIME
+from paretail.core.money import minor_per_major
 from paretail.core.progress import Progress, silent
 from paretail.data.held import Mode
 from paretail.data.kinds import NOT_TARGETS, PRODUCT, SELF, TARGETS
+from paretail.data.shelf import Shelf
 from paretail.data.types import Candidates, Events, History, Reason
 from paretail.graph.targets import ITEM, products_had, translated
 from paretail.graph.traits import Traits, and_nobody
@@ -231,6 +233,10 @@ class Recommender:
         if "in_stock" not in self.catalogue.columns:
             return np.ones(len(self.items), bool)
         return self.catalogue["in_stock"].fill_null(True).to_numpy()
+
+    def shelf(self) -> Shelf:
+        """Return the catalogue to filter by, as the bundle knows it."""
+        return Shelf.of(self.catalogue, self.items, minor_per_major(self.manifest.config["data"]["currency"]))
 
     @cached_property
     def moment_ms(self) -> int:

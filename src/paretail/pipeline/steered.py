@@ -1,5 +1,6 @@
 """Lists that serve goals, for many users and settings."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from paretail.core.errors import Problem
 from paretail.core.progress import Progress, silent
-from paretail.data.types import History
+from paretail.data.types import Candidates, History
+from paretail.pipeline import hard_rules
+from paretail.pipeline.live.bodies.slates import SlateRules
 from paretail.pipeline.ranking import CANDIDATES
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.steering import SEGMENTS, Steering
@@ -34,9 +37,9 @@ COLUMNS: Final = {
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings by name, in order; names are the lines that asked for them."""
+    """Settings by name, in order; names are the lines that asked for them. None is what is served without goals."""
 
-    goals: Mapping[str, Goals]
+    goals: Mapping[str, Goals | None]
 
     @classmethod
     def of_line(cls, line: str) -> "Settings":
@@ -65,32 +68,42 @@ class Settings:
 
 
 def steered(recommender: Recommender, history: History, user_ids: pl.Series, settings: Settings, k: int,
-            exclude: Sequence[str] | None, allowed: NDArray[np.bool_] | None,
+            exclude: Sequence[str] | None, allowed: NDArray[np.bool_] | None, rules: SlateRules | None = None,
             progress: Progress = silent) -> tuple[pl.DataFrame, list[dict[str, Any]]]:  # fmt: skip
     """Return `setting, user_id, rank, item_id, score` of slates, and what is expected of TODAY and of each setting.
 
     The score is what the item adds to its user's slate under the setting's weights, of goals that do not depend on the
-    other items. Items out of stock are in no slate.
+    other items. Items out of stock are in no slate, nor are two variants of a product. Slates keep `rules`; how many
+    cannot is told, rule by rule.
     """
-    steering = recommender.steering
-    solved = {line: _by_segment(steering, asked, k) for line, asked in ({TODAY: None} | dict(settings.goals)).items()}
+    steering, ruled = recommender.steering, rules or SlateRules()
+    shelf, how = recommender.shelf(), steering.composed(ruled.composition)
+    hard_rules.check(ruled, shelf, next(iter(steering.samples.values())))
+    asked_for = {TODAY: None} | dict(settings.goals)
+    solved = {line: [steering.setting(asked, segment, k, how) for segment in SEGMENTS]
+              for line, asked in asked_for.items()}  # fmt: skip
     exposures = {line: Exposures.none(len(recommender.items)) for line in solved}
     parts: list[pl.DataFrame] = []
+    broken: dict[str, Counter[str]] = {line: Counter() for line in solved}
+    pinned = np.array([shelf.row(pin.item_id) for pin in ruled.pins], np.int32)
     forecast = {line: dict.fromkeys(steering.available, 0.0) for line in solved}
     stocked = recommender.in_stock if allowed is None else allowed & recommender.in_stock
-    for users, pool in _pools(steering, history, user_ids, exclude, stocked, progress):
-        segment = steering.segments(pool.past)
+    lists = _lists(recommender, history, exclude, stocked, shelf.parents, progress)
+    for users, pool in _pools(steering, history, user_ids, hard_rules.with_pins(lists, pinned), progress):
+        segment, hard = steering.segments(pool.past), hard_rules.hard(ruled, shelf, pool)
         for line, found in solved.items():
             weights = {goal: np.array([found[s].weights.get(goal, 0.0) for s in segment])
                        for goal in dict.fromkeys(name for one in found for name in one.weights)}  # fmt: skip
             part = pool.with_exposures(exposures[line])
-            places = compose(part, steering.available, weights, k, how=steering.how)
+            places = compose(part, steering.available, weights, k, hard, how=how)
+            broken[line].update(name for one in hard.broken(places) for name in one)
             for goal, value in steering.values(part, places).items():
                 forecast[line][goal] += float(value.sum())
             exposures[line].add(part.items(places))
-            if line != TODAY:
+            if line in settings.goals:
                 parts.append(_rows(line, user_ids.gather(pl.Series(users)), part, places, weights, steering))
-    told = [_told(line, solved[line], forecast[line], max(1, len(user_ids)), steering) for line in solved]
+    told = [_told(line, solved[line], forecast[line], max(1, len(user_ids)), steering) | {"broken": dict(broken[line])}
+            for line in solved]  # fmt: skip
     return _in_order(parts, settings), told
 
 
@@ -100,15 +113,18 @@ def _in_order(parts: list[pl.DataFrame], settings: Settings) -> pl.DataFrame:
     return frame.join(order, on="setting", maintain_order="left").sort("place", maintain_order=True).drop("place")
 
 
-def _by_segment(steering: Steering, asked: Goals | None, k: int) -> list[Setting]:
-    return [steering.setting(asked, segment, k) for segment in SEGMENTS]
+def _lists(recommender: Recommender, history: History, exclude: Sequence[str] | None, allowed: NDArray[np.bool_],
+           parents: NDArray[np.int32], progress: Progress) -> Candidates:  # fmt: skip
+    """Return the retriever's candidates, as a question gets them: of several variants of a product the best alone."""
+    return hard_rules.one_of_each(
+        lambda room: recommender.recommend(history, room, exclude, allowed=allowed, progress=progress), CANDIDATES,
+        parents,
+    )  # fmt: skip
 
 
-def _pools(steering: Steering, history: History, user_ids: pl.Series, exclude: Sequence[str] | None,
-           allowed: NDArray[np.bool_], progress: Progress) -> Iterator[tuple[NDArray[np.intp], Pool]]:  # fmt: skip
-    recommender = steering.recommender
-    known = recommender.users.rows(user_ids)
-    lists = recommender.recommend(history, CANDIDATES, exclude, allowed=allowed, progress=progress)
+def _pools(steering: Steering, history: History, user_ids: pl.Series, lists: Candidates,
+           progress: Progress) -> Iterator[tuple[NDArray[np.intp], Pool]]:  # fmt: skip
+    known = steering.recommender.users.rows(user_ids)
     for start in range(0, history.users, BLOCK):
         users = np.arange(start, min(start + BLOCK, history.users))
         drawn = type(lists)(lists.item_idx[users], lists.scores[users])

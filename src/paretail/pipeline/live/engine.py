@@ -20,7 +20,6 @@ from paretail.core.money import minor_per_major
 from paretail.data.kinds import NOT_TARGETS, PRODUCT, TARGETS
 from paretail.data.live import LiveUsers, Packed
 from paretail.data.people import People
-from paretail.data.shelf import Shelf
 from paretail.data.stores.base import StoredEvent
 from paretail.data.types import History
 from paretail.graph.traits import About, row_of, together
@@ -82,7 +81,7 @@ class Engine:
         data = recommender.manifest.config["data"]
         self.currency: str = data["currency"]
         self.minor = minor_per_major(self.currency)
-        self.shelf = Shelf.of(recommender.catalogue, recommender.items, self.minor)
+        self.shelf = recommender.shelf()
         self.wares = LiveWares.of(self.shelf)
         self.requests = Requests()
         self.trends = Trends(recommender.history, self.shelf.learned, now_ms())

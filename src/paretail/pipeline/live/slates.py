@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from math import isnan
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import structlog
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from paretail.core.errors import Problem, UsageError
 from paretail.core.ids import Rows
 from paretail.core.rng import rng_for
-from paretail.data import filters
 from paretail.data.types import Predictions
+from paretail.pipeline import hard_rules
 from paretail.pipeline.explaining import pulled_in_words
 from paretail.pipeline.live import bodies, ranked
 from paretail.pipeline.live.asked import Asked
@@ -28,9 +28,9 @@ from paretail.policy.dials import Setting
 from paretail.policy.explore import draw
 from paretail.policy.goals import Goals
 from paretail.policy.newcomers import Belief
-from paretail.policy.objectives.base import Values, codes_of
+from paretail.policy.objectives.base import Values
 from paretail.policy.pool import Pool
-from paretail.policy.rules import Cap, Need, Pin, Rules
+from paretail.policy.rules import Rules
 from paretail.policy.slate import compose, pulls
 
 #: Digits of goals' values in answers.
@@ -60,12 +60,9 @@ def check(asked: Asked, question: bodies.RecommendRequest) -> None:
     if question.order != "model":
         found = f"`goals` or `slate` beside the order {question.order!r}"
         raise UsageError(Problem("POL-08", found, "Expected one of them", "Leave out `order`: goals say what is best"))
-    steering, rules = asked.engine.recommender.steering, question.slate or bodies.SlateRules()
+    steering = asked.engine.recommender.steering
     steering.setting(asked_goals(question), _segment(steering, asked), question.k, _how(steering, question))
-    for text in (*(quota.filter for quota in rules.quotas), *(boost.filter for boost in rules.boosts)):
-        asked.engine.shelf.matching(filters.parse(text))
-    for cap in rules.caps:
-        codes_of(next(iter(steering.samples.values())), cap.by)
+    hard_rules.check(question.slate or bodies.SlateRules(), asked.engine.shelf, next(iter(steering.samples.values())))
 
 
 def solve(engine: Engine, question: bodies.RecommendRequest) -> None:
@@ -101,7 +98,6 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
     """Return the rows, lines and forecast of a slate from candidates `rows` and what the ranker tells of them."""
     engine, rules = asked.engine, question.slate or bodies.SlateRules()
     steering = engine.recommender.steering
-    pinned = np.array([engine.shelf.row(pin.item_id) for pin in rules.pins], np.int32)
     belief = steering.hopeful(ranked.pairs_of([asked], [rows]), told.p_click, _rng("new_items", question))
     numbers = np.stack([belief.p_click, told.following, told.order_value])[:, None]
     pool = steering.filled(rows[None], numbers, asked.history, engine.wares.now(steering.wares))
@@ -111,7 +107,7 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
         seen = Request(question.user_id, rows, told_now, asked.past, asked.about)
         engine.requests.note(segment, seen, steering.config.requests)
     setting = steering.setting(asked_goals(question), segment, question.k, _how(steering, question))
-    hard = _rules(rules, asked, pool, pinned)
+    hard = hard_rules.hard(rules, engine.shelf, pool)
     places, propensity = _composed(steering, pool, setting, question, segment, hard, belief)
     near, there = _told_apart(pool, places)
     pulled = pulls(near, steering.available, setting.weights, there)
@@ -211,28 +207,3 @@ def _answer(steering: Steering, pool: Pool, places: Rows, setting: Setting, segm
     units = {name: goal.unit for name, goal in steering.available.items()}
     return bodies.GoalsAnswer(amounts(predicted), amounts(setting.expected), amounts(setting.today), shares, segment,
                               units, broken)  # fmt: skip
-
-
-def _rules(rules: bodies.SlateRules, asked: Asked, pool: Pool, pinned: Rows) -> Rules:
-    """Return the rules of the slate on its pool; raises UsageError for a filter, PolicyError for an attribute."""
-    row = pool.item_idx[0]
-
-    def where(text: str) -> NDArray[np.bool_]:
-        return np.asarray(asked.engine.shelf.matching(filters.parse(text))[row])
-
-    caps = [Cap(f"at most {cap.most} of a {cap.by}", codes_of(pool, cap.by), cap.most) for cap in rules.caps]
-    needs = [Need(f"at least {need.least} where {need.filter}", where(need.filter)[None], need.least)
-             for need in rules.quotas]  # fmt: skip
-    pins = [Pin(f"{pin.item_id} at {pin.rank}", pin.rank - 1, _place(row, item))
-            for pin, item in zip(rules.pins, pinned.tolist(), strict=True)]  # fmt: skip
-    factor: Any = None
-    if rules.boosts:
-        factor = np.ones(pool.shape, np.float32)
-        for boost in rules.boosts:
-            factor[:, where(boost.filter)] *= np.float32(boost.factor)
-    return Rules(caps, needs, pins, factor)
-
-
-def _place(rows: Rows, item: int) -> Rows:
-    found = np.flatnonzero(rows == item)[:1]
-    return found.astype(np.int32) if len(found) and item >= 0 else np.array([-1], np.int32)
