@@ -4,9 +4,11 @@ import json
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from paretail.core.clock import DAY_MS, now_ms
+from paretail.data.documents import ItemDocument
 from paretail.data.stores.base import Shown, StoredEvent
 from paretail.data.stores.embedded import EmbeddedStore
 
@@ -50,6 +52,76 @@ def test_it_says_where_experiments_stand(here: Path) -> None:
     done = paretail("experiment", "--config", here / "shop.toml", "--name", "spring")
     assert done.code == 0
     assert "ship" in done.out
+
+
+GUARDED = """
+[data]
+events = "events.csv"
+[serve]
+store = "store"
+[[experiments]]
+name = "spring"
+users = 300
+goal = "revenue"
+guardrails = ["profit", "refunds", "diversity", "coverage"]
+arms = [{name = "live", share = 0.5}, {name = "bold", share = 0.5, order = "purchase"}]
+"""
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Path:
+    """Let `bold` sell more of what has no margin, of one category, and of what is sent back."""
+    (tmp_path / "shop.toml").write_text(GUARDED, encoding="utf-8")
+    first, held = now_ms() - DAY_MS, {"a": ("Shoes", 0.5), "b": ("Hats", 0.5), "c": ("Hats", 0.1), "d": ("Hats", 0.1)}
+    with closing(EmbeddedStore.open(tmp_path / "store")) as store:
+        store.put("items", {item: msgspec.json.encode(ItemDocument(category=["All", category], margin=margin))
+                            for item, (category, margin) in held.items()})  # fmt: skip
+        users = [(f"u{number}", "bold" if number % 2 else "live") for number in range(240)]
+        lists = {"live": ["a", "b", "c"], "bold": ["c", "d"]}
+        store.shown([Shown(f"r{user}", first, user, None, "p", "v", "p", lists[arm], None, "spring", arm)
+                     for user, arm in users])  # fmt: skip
+        sold = {"live": ("a", 1000), "bold": ("c", 3000)}
+        store.append([StoredEvent(user, sold[arm][0], "purchase", first + 1000, f"e{user}", quantity=2.0,
+                                  price_minor=sold[arm][1] + int(user[1:]) % 7) for user, arm in users])  # fmt: skip
+        store.append([StoredEvent(user, "c", "refund", first + 2000, f"b{user}", quantity=1.0)
+                      for user, arm in users if arm == "bold" and int(user[1:]) % 3])  # fmt: skip
+    return tmp_path
+
+
+def test_guardrails_tell_money_kept_and_what_was_shown(guarded: Path) -> None:
+    done = paretail("experiment", "--config", guarded / "shop.toml", "--json")
+    assert (done.code, done.err) == (4, "")
+    (status,) = json.loads(done.out)
+    told = {one["metric"]: one for one in status["effects"]}
+    assert {name: (one["unit"], one["better"]) for name, one in told.items()} == {
+        "revenue": ("money", "more"), "profit": ("money", "more"), "refunds": ("refunds", "less"),
+        "diversity": ("share of pairs", "more"), "coverage": ("items", "more"),
+    }  # fmt: skip
+    assert (status["verdict"], set(status["because"])) == ("stop", {"profit", "refunds", "diversity", "coverage"})
+    bold = {name: one["candidate"] for name, one in told.items()}
+    assert bold["refunds"] == pytest.approx(2 / 3)
+    assert bold["revenue"] == pytest.approx(2 * 30.03 - 2 / 3 * 30.03, abs=0.1)  # net of what was sent back
+    assert bold["profit"] == pytest.approx(0.1 * bold["revenue"])
+    assert (bold["diversity"], bold["coverage"]) == (0.0, 2.0)
+    live = {name: one["incumbent"] for name, one in told.items()}
+    assert live["profit"] == pytest.approx(10, abs=0.1)
+    assert (live["refunds"], live["coverage"]) == (0.0, 3.0)
+    assert live["diversity"] == pytest.approx(2 / 3)
+    assert told["refunds"]["low"] > 0
+    (row,) = [
+        line
+        for line in paretail("experiment", "--config", guarded / "shop.toml").out.splitlines()
+        if "refunds (" in line
+    ]
+    assert row.split()[2] == "less"
+
+
+def test_a_metric_of_which_nothing_is_told_is_refused(here: Path) -> None:
+    file = here / "shop.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("users = 300", 'users = 300\ngoal = "profit"'))
+    done = paretail("experiment", "--config", file)
+    assert "EXPT-08" in done.err
+    assert "margin" in done.err
 
 
 def test_what_is_not_there_is_refused(here: Path) -> None:

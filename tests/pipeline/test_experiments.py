@@ -95,7 +95,7 @@ def test_broken_assignment_is_refused(tmp_path: Path) -> None:
     {"arms": [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.4}]},
     {"arms": [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5, "goals": "revenue"}]},
     {"arms": [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5, "goals": "revenue=1", "order": "click"}]},
-    {"goal": "profit"}, {"users": 0},
+    {"goal": "profits"}, {"users": 0},
 ])  # fmt: skip
 def test_what_cannot_be_an_experiment_is_refused(told: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
@@ -107,11 +107,11 @@ def test_a_release_starts_small(tmp_path: Path) -> None:
 
     shop = tmp_path / "shop.toml"
     shop.write_text('[data]\nevents = "e.csv"\n', encoding="utf-8")
-    begin(shop, "bolder", "revenue=0.5", "profit", 0.02)
+    begin(shop, "bolder", {"goals": "revenue=0.5"}, "revenue", 0.02)
     (found,) = load_config(shop).experiments
     assert (found.name, found.goal, found.guardrails, found.margin) == ("bolder", "revenue", ["clicks"], 0.02)
     assert [(arm.name, arm.share, arm.goals) for arm in found.arms] == [
         ("live", 0.95, None), ("candidate", 0.05, "revenue=0.5")
     ]  # fmt: skip
     with pytest.raises(UsageError, match="EXPT-06"):
-        begin(shop, "bolder", "revenue=0.5", "revenue", 0.02)
+        begin(shop, "bolder", {"goals": "revenue=0.5"}, "revenue", 0.02)

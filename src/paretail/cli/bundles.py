@@ -1,4 +1,4 @@
-"""`paretail bundles`: list the versions of a bundle, choose one, go back."""
+"""`paretail bundles`: list the versions of a bundle, choose one, take in that of another bundle, go back."""
 
 from pathlib import Path
 
@@ -46,6 +46,28 @@ def use(version: str, bundle: Path) -> None:
     from paretail.cli.terminal import out
     from paretail.pipeline.bundle import point
 
+    point(bundle, version)
+    out.print(f"{version} is current")
+
+
+@app.command
+def adopt(other: Path, bundle: Path) -> None:
+    """Copy the current version of another bundle to this one and make it current, once every byte is verified.
+
+    A service that serves this bundle picks it up.
+
+    Parameters
+    ----------
+    other
+        The folder of the bundle that shall go live.
+    bundle
+        The folder of the bundle that is live.
+    """
+    from paretail.cli.terminal import out
+    from paretail.pipeline.bundle import adopt as take_in
+    from paretail.pipeline.bundle import point
+
+    version = take_in(bundle, other)
     point(bundle, version)
     out.print(f"{version} is current")
 

@@ -1,6 +1,12 @@
 """`paretail experiment`: where the experiments of a shop stand."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from paretail.pipeline.experiments.looking import Status
 
 
 def experiment(
@@ -29,12 +35,7 @@ def experiment(
     from contextlib import closing
     from dataclasses import asdict
 
-    from rich.box import SIMPLE
-    from rich.markup import escape
-    from rich.table import Table
-
     from paretail.cli.serve import beside
-    from paretail.cli.terminal import out as console
     from paretail.cli.terminal import print_json
     from paretail.core.clock import now_ms
     from paretail.core.errors import Problem, UsageError, nearest
@@ -56,19 +57,40 @@ def experiment(
         raise UsageError(Problem("CLI-07", "no store to read", "--store FOLDER, or [serve] in shop.toml", "Name one"))
     with closing(EmbeddedStore.open(folder, create=False)) as opened:
         minor = minor_per_major(shop.data.currency)
-        told = {one: look(opened, settled, now_ms(), minor) for one, settled in wanted.items()}
+        known = _catalogue(bundle)
+        told = {one: look(opened, settled, now_ms(), minor, known) for one, settled in wanted.items()}
     if json:
         print_json([{"experiment": one, **asdict(status)} for one, each in told.items() for status in each])
     else:
         for one, each in told.items():
             for status in each:
-                console.print(f"{escape(one)}, {escape(status.arm)}: [bold]{status.verdict}[/bold]"
-                              + (f" ({', '.join(status.because)})" if status.because else "")
-                              + f"; {status.users:,} users against {status.incumbent_users:,}")  # fmt: skip
-                table = Table("a user", "incumbent", "candidate", "difference", "95 % at every look", box=SIMPLE)
-                for effect in status.effects:
-                    table.add_row(effect.metric, f"{effect.incumbent:.4g}", f"{effect.candidate:.4g}",
-                                  f"{effect.difference:+.4g}", f"{effect.low:+.4g} to {effect.high:+.4g}")  # fmt: skip
-                console.print(table)
+                _print(one, status)
     verdicts = [status.verdict for each in told.values() for status in each]
     raise SystemExit(0 if "ship" in verdicts else 3 if "go on" in verdicts else 4)
+
+
+def _print(experiment: str, status: "Status") -> None:
+    from rich.box import SIMPLE
+    from rich.markup import escape
+    from rich.table import Table
+
+    from paretail.cli.terminal import out as console
+
+    because = f" ({', '.join(status.because)})" if status.because else ""
+    console.print(
+        f"{escape(experiment)}, {escape(status.arm)}: [bold]{status.verdict}[/bold]{because}; {status.users:,} users "
+        f"against {status.incumbent_users:,}", soft_wrap=True,
+    )  # fmt: skip
+    table = Table("a user", "better", "incumbent", "candidate", "difference", "95 % at every look", box=SIMPLE)
+    for one in status.effects:
+        means = f"{one.incumbent:.4g}", f"{one.candidate:.4g}", f"{one.difference:+.4g}"
+        table.add_row(f"{one.metric} ({one.unit})", one.better, *means, f"{one.low:+.4g} to {one.high:+.4g}")
+    console.print(table)
+
+
+def _catalogue(bundle: Path | None) -> "pl.DataFrame | None":
+    """Return what the bundle that is served knows of items, None without one."""
+    from paretail.pipeline.bundle import Bundle, current_or_none
+
+    there = bundle is not None and current_or_none(bundle)
+    return Bundle.load(bundle).tables["items"] if bundle is not None and there else None

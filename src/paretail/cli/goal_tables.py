@@ -40,6 +40,10 @@ def settings(console: Console, told: Sequence[dict[str, Any]]) -> None:
         values = one["expected"]
         table.add_row(escape(one["setting"]), *(_beside(values[goal], today[goal]) for goal in goals))
     console.print(table)
+    for one in told:
+        for rule, slates in one["broken"].items():
+            console.print(f"{one['setting']}: {slates:,} slates cannot keep the rule {rule!r}", markup=False,
+                          soft_wrap=True)  # fmt: skip
 
 
 def front(console: Console, found: Front, out: Path | None) -> None:
@@ -92,11 +96,12 @@ def release(console: Console, found: Release, goal: str, margin: float, per: flo
     """Print the verdict and what it rests on."""
     console.print(f"{found.verdict}: {VERDICTS[found.verdict]}")
     candidate, incumbent = found.candidate / per, found.incumbent / per
-    console.print(
-        f"{goal} a list: {candidate:.4g} (candidate), {incumbent:.4g} (live); candidate less {100 - margin:g} % of "
-        f"live is {found.low / per:.4g} to {found.high / per:.4g} with 95 %",
-        soft_wrap=True,
-    )
+    if found.refused:
+        told = f"{candidate:.4g} (candidate, a guess, for the reasons below), {incumbent:.4g} (live)"
+    else:
+        told = (f"{candidate:.4g} (candidate), {incumbent:.4g} (live); candidate less {100 - margin:g} % of live is "
+                f"{found.low / per:.4g} to {found.high / per:.4g} with 95 %")  # fmt: skip
+    console.print(f"{goal} a list: {told}", soft_wrap=True)
     for problem in found.refused:
         console.print(f"[red]cannot tell[/red]: {escape(str(problem))}", soft_wrap=True)
 
@@ -107,6 +112,22 @@ def release_json(found: Release, goal: str, per: float) -> dict[str, Any]:
     return {"verdict": found.verdict, "goal": goal,
             **{name: None if math.isnan(value) else value for name, value in numbers.items()},
             "refused": [{"code": problem.code, "found": problem.found} for problem in found.refused]}  # fmt: skip
+
+
+def agent_release(console: Console, found: Release, policy: str) -> None:
+    """Print the verdict on an agent and what it rests on."""
+    console.print(f"{policy}: {found.verdict}", markup=False)
+    for problem in found.refused:
+        console.print(f"The log cannot tell: {problem.found}. {problem.expected}", markup=False, soft_wrap=True)
+    if not found.refused:
+        console.print(f"A visit brings {found.low:+.3f} to {found.high:+.3f} beyond the margin", markup=False)
+
+
+def agent_release_json(found: Release, policy: str) -> dict[str, Any]:
+    """Return a verdict on an agent as plain values."""
+    ends = None if found.refused else [found.low, found.high]
+    return {"policy": policy, "verdict": found.verdict, "incumbent": found.incumbent, "interval": ends,
+            "refused": [problem.found for problem in found.refused]}  # fmt: skip
 
 
 def _estimated(line: Line) -> str:

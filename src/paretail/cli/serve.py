@@ -53,7 +53,8 @@ def serve(
     given |= {name: str(_beside(config, told) if here is None else here)
               for name, (here, told) in sides.items() if here is not None or told is not None}  # fmt: skip
     settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
-    run(bundle, store or beside(bundle), settings, shop.experiments if shop is not None else ())
+    experiments = [one.beside(config.parent) for one in shop.experiments] if shop is not None and config else []
+    run(bundle, store or beside(bundle), settings, experiments)
     # Threads of the HTTP server may still run Python while the interpreter is taken down, which then aborts: one to
     # four of eight stops did (github.com/emmett-framework/granian/issues/693). Nothing is left to be done: leave.
     sys.stdout.flush()

@@ -8,6 +8,7 @@ every other file, so that a name vouches for every byte. Nothing is pickled.
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -157,6 +158,21 @@ def point(root: Path, version: str) -> None:
         raise BundleError(Problem("BNDL-04", f"no version {version!r} in {root}", expected, do))
     Bundle.load(root, version)
     _turn_to(root, version)
+
+
+def adopt(root: Path, other: Path) -> str:
+    """Copy the current version of another bundle to this one's, every byte verified, and return its name.
+
+    The pointer stays where it is. Raises BundleError where either is no bundle, or the other is damaged.
+    """
+    current(root)
+    version = Bundle.load(other).version
+    if version not in versions(root):
+        with folder_aside(root / "versions") as aside:
+            for file in sorted((other / "versions" / version).iterdir()):
+                shutil.copyfile(file, aside / file.name)
+            settle(aside, root / "versions" / version)
+    return version
 
 
 def rollback(root: Path) -> str:

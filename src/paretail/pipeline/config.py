@@ -10,7 +10,7 @@ from pydantic import Field, PositiveFloat, field_validator
 from paretail.core.config import Config
 from paretail.core.errors import ConfigError, Problem
 from paretail.data.config import DataConfig
-from paretail.pipeline.experiments.config import ExperimentConfig
+from paretail.pipeline.experiments.config import ExperimentConfig, readable
 from paretail.policy.config import PolicyConfig
 from paretail.rank.config import RankConfig
 from paretail.search.config import SearchConfig
@@ -119,11 +119,20 @@ class ServeConfig(Config):
         168.0, gt=0, le=8760, description="How long after a list was shown an event may follow from it, with "
         "`request_id` or without.",
     )  # fmt: skip
+    goals: str | None = Field(
+        None, description="Goals of lists for which a question asks no goals, order, exploration or policy of its own, "
+        "as a line: `revenue=0.5,diversity=0.2`, or `preset=NAME`; `paretail release --start` writes what it ships.",
+    )  # fmt: skip
     rate: float = Field(1000.0, gt=0, description="Requests a second of a key that has no limit of its own.")
     policies: list[PlacementConfig] = Field(
         default_factory=list, description="Which policy fills the lists of which placement; see `[[serve.policies]]`."
     )
     timeout_seconds: float = Field(10.0, gt=0, le=600, description="Longest wait for a body, and for an answer.")
+
+    @field_validator("goals")
+    @classmethod
+    def _can_be_read(cls, goals: str | None) -> str | None:
+        return readable(goals)
 
     @field_validator("policies")
     @classmethod

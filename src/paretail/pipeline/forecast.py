@@ -44,6 +44,8 @@ TOLD: Final = ("clicks", "purchases", "revenue", "profit")
 #: The setting without goals.
 TODAY: Final = "today"
 FEWEST_LISTS: Final = 100
+#: A bundle that has learned from more of the log than this is not judged by it.
+MOST_LEARNED: Final = 0.01
 Floats = NDArray[np.float64]
 
 
@@ -114,6 +116,7 @@ class Forecasts:
     pool: Pool  # one row a user of the log
     user: NDArray[np.int64]  # of each list
     never: NDArray[np.bool_]  # items that the log never shows
+    learned: float = 0.0  # the share of what was shown that the bundle may have learned from
 
     @classmethod
     def of(cls, recommender: Recommender, events: Events, slots: int, progress: Progress = silent) -> "Forecasts":
@@ -131,7 +134,8 @@ class Forecasts:
         never = np.ones(len(recommender.items), bool)
         never[lists.item_idx[lists.item_idx >= 0]] = False
         pool = steering.pool(history, recommender.users.rows(users), drawn)
-        return cls(steering, lists, pool, user.to_numpy().astype(np.int64), never)
+        learned = _learned(events, recommender)
+        return cls(steering, lists, pool, user.to_numpy().astype(np.int64), never, learned)
 
     @property
     def is_logged(self) -> bool:
@@ -154,12 +158,22 @@ class Forecasts:
         return found
 
     def release(self, candidate: Goals | None, goal: str, margin: float, candidates: int = 1) -> Release:
-        """Say whether slates under `candidate` may replace the log's; raises DataError (OFFP-02) without odds."""
-        if not self.is_logged:
-            raise DataError(_unlogged())
-        terms, seen, _ = self._terms(self._target(candidate), goal)
+        """Say whether slates under `candidate` may replace the log's.
+
+        Where the log has no odds, or the bundle has learned from it, the log cannot tell: `experiment`, with the
+        model's own word as the candidate's value. Raises PolicyError for goals that cannot be followed.
+        """
+        terms, seen, model = self._terms(self._target(candidate), goal)
         incumbent = Terms.mean(self.lists.brought[goal].sum(1))
+        if doubts := self.doubts:
+            return Release("experiment", model, incumbent.value, np.nan, np.nan, doubts)
         return gate(terms, incumbent, seen, margin, candidates=candidates, groups=self.user)
+
+    @property
+    def doubts(self) -> tuple[Problem, ...]:
+        """Why this log can judge nothing, whatever the setting."""
+        unlogged = () if self.is_logged else (_unlogged(),)
+        return unlogged if self.learned <= MOST_LEARNED else (*unlogged, _known(self.learned))
 
     @property
     def goals(self) -> list[str]:
@@ -211,6 +225,22 @@ class Forecasts:
         there = self.pool.valid
         table[rows[there], self.pool.item_idx[there]] = q[there]
         return np.asarray(np.where(shown >= 0, table[self.user[:, None], np.maximum(shown, 0)], 0.0), np.float64)
+
+
+def _learned(events: Events, recommender: Recommender) -> float:
+    """Return the share of what was shown that lies before the bundle's newest event; 0 where times are not told."""
+    shown = events.frame.filter(pl.col("kind") == "impression")["ts_ms"]
+    if recommender.history.time != "clock" or events.time != "clock" or not len(shown):
+        return 0.0
+    return float((shown < recommender.moment_ms).mean())  # type: ignore[arg-type]
+
+
+def _known(share: float) -> Problem:
+    found = f"{share:.0%} of what the log shows is older than the newest event that the bundle has learned"
+    expected = "Expected a log that it has not learned from: of its own lists it is too sure"
+    return Problem(
+        "OFFP-11", found, expected, "Take the log of the days after its training, or train it on days before"
+    )
 
 
 def _unlogged() -> Problem:

@@ -1,16 +1,21 @@
 """Arms: users are divided, each is served as their arm says, and what was shown is kept with it."""
 
+import json
+import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from paretail.core.errors import BundleError
 from paretail.data.stores.embedded import EmbeddedStore
+from paretail.pipeline.bundle import Bundle, Draft, adopt, current, point, publish
 from paretail.pipeline.config import ServeConfig
 from paretail.pipeline.experiments.config import ExperimentConfig
-from paretail.pipeline.live.bodies import Goals, RecommendRequest
+from paretail.pipeline.live.bodies import Goals, Item, NewEvent, RecommendRequest
 from paretail.pipeline.live.shop import LiveShop
+from paretail.pipeline.ranking import GROUP
 from paretail.policy import PolicyError
 
 from ...trained import DemoShop
@@ -55,6 +60,96 @@ def test_users_are_served_as_their_arm_says(shop: DemoShop, tmp_path: Path) -> N
         first = kept.unique("user_id", keep="first").drop_nulls("user_id")
         told_arms = dict(zip(first["user_id"], first["arm"], strict=True))
         assert {user: told_arms[user] for user in users[1:]} == {user: arms[user] for user in users[1:]}
+
+
+def both(bundle: Path, other: Path) -> ExperimentConfig:
+    arms = [{"name": "live", "share": 0.5}, {"name": "new", "share": 0.5, "bundle": str(other)}]
+    return experiment(arms=arms)
+
+
+@pytest.fixture
+def other(shop: DemoShop, tmp_path: Path) -> Path:
+    """Return another bundle, without a ranker."""
+    loaded = Bundle.load(shop.bundle)
+    facts = {name: fact for name, fact in loaded.manifest.facts.items() if name != GROUP}
+    arrays = {name: dict(group) for name, group in loaded.arrays.items()}
+    publish(Draft(loaded.manifest.config, "other", {}, facts, arrays, dict(loaded.tables)), tmp_path / "other")
+    return tmp_path / "other"
+
+
+def test_an_arm_may_have_a_bundle_of_its_own(shop: DemoShop, other: Path, tmp_path: Path) -> None:
+    users, item = [f"u{number:08}" for number in range(20)], "i00000012"
+    with opened(shop, tmp_path / "store", both(shop.bundle, other)) as live:
+        answers = live.recommend_many([RecommendRequest(user_id=user, k=5) for user in users])
+        versions = {(answer.arm, answer.model_version) for answer in answers}  # type: ignore[union-attr]
+        assert versions == {("live", current(shop.bundle)), ("new", current(other))}
+        alone = [live.recommend(RecommendRequest(user_id=user, k=5)) for user in users]
+        assert [one.items for one in answers] == [one.items for one in alone]  # type: ignore[union-attr]
+        new = [user for user, one in zip(users, alone, strict=True) if one.arm == "new"]
+        top = live.recommend(RecommendRequest(user_id=new[0], k=1)).items[0].item_id
+        live.delete_items([top])
+        assert top not in {line.item_id for line in live.recommend(RecommendRequest(user_id=new[0], k=50)).items}
+        live.put_items([Item(item, title="Anew", price=3.0)])
+        (rival,) = live._rivals.engines
+        assert rival.shelf.names([rival.shelf.row(item)]) == ["Anew"]
+        before = live.recommend(RecommendRequest(user_id="somebody new", k=100))
+        bought = [NewEvent("somebody new", line.item_id, "buy") for line in before.items[:1]]
+        live.add_events(bought)
+        assert len(rival.past("somebody new").item_idx) == 1
+
+
+def test_a_new_version_of_an_arms_bundle_is_followed_and_a_damaged_one_is_not(
+    shop: DemoShop, other: Path, tmp_path: Path
+) -> None:
+    with opened(shop, tmp_path / "store", both(shop.bundle, other)) as live:
+        (rival,), before = live._rivals._current.values(), current(other)
+        again = tmp_path / "again"
+        shutil.copytree(shop.bundle, again)
+        point(other, adopt(other, again))
+        rival._follow_pointer()
+        assert rival.engine.version == current(shop.bundle)
+        (other / "versions" / before / "manifest.json").write_text("{}")
+        (other / "current").write_text(json.dumps({"version": before}))
+        rival._follow_pointer()
+        assert rival.engine.version == current(shop.bundle)
+        assert any("BNDL-02" in problem for problem in live.problems())
+
+
+def test_an_arms_bundle_that_is_not_there_is_refused_at_the_start(shop: DemoShop, tmp_path: Path) -> None:
+    with (
+        pytest.raises(BundleError, match="BNDL-01"),
+        opened(shop, tmp_path / "store", both(shop.bundle, tmp_path / "none")),
+    ):
+        pass
+
+
+def test_lists_that_ask_for_nothing_have_the_goals_of_the_service(shop: DemoShop, tmp_path: Path) -> None:
+    with (
+        closing(EmbeddedStore.open(tmp_path / "store")) as store,
+        LiveShop.open(shop.bundle, store, ServeConfig(goals="diversity=1"), [experiment(placement="cart")]) as live,
+    ):
+        told = live.recommend(RecommendRequest(k=5)).goals
+        assert told is not None
+        assert told.shares["diversity"] == pytest.approx(1, abs=0.05)
+        assert live.recommend(RecommendRequest(k=5, order="purchase")).goals is None
+        arms = [live.recommend(RecommendRequest(user_id=f"u{n}", k=5, placement="cart")) for n in range(8)]
+        assert all(answer.goals is not None for answer in arms)
+
+
+def test_goals_that_a_new_bundle_cannot_follow_leave_the_list_as_it_is(
+    shop: DemoShop, other: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(shop.bundle, tmp_path / "live")
+    with (
+        closing(EmbeddedStore.open(tmp_path / "store")) as store,
+        LiveShop.open(tmp_path / "live", store, ServeConfig(goals="clicks=0.5"), [experiment()]) as live,
+    ):
+        point(tmp_path / "live", adopt(tmp_path / "live", other))  # it has no ranker
+        live._current._follow_pointer()
+        answers = [live.recommend(RecommendRequest(user_id=f"u{number}", k=5)) for number in range(8)]
+        assert all(len(answer.items) == 5 for answer in answers)
+        assert {tuple(answer.degraded) for answer in answers} == {("experiment", "goals")}
+        assert live.recommend(RecommendRequest(k=5)).degraded == ["goals"]
 
 
 def test_an_arm_that_cannot_be_followed_is_refused_at_the_start(shop: DemoShop, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Settings of experiments, `[[experiments]]` in shop.toml."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
@@ -7,11 +8,19 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from paretail.core.config import Config
 from paretail.core.errors import ParetailError
 from paretail.evaluate.experiments.assignment import check
+from paretail.pipeline.experiments.metrics import Metric
 from paretail.policy.compositions import Composition
 from paretail.policy.goals import parse
 
-#: What a store can tell of each user.
-Metric = Literal["clicks", "purchases", "revenue"]
+
+def readable(goals: str | None) -> str | None:
+    """Return a line of goals; raises ValueError where it cannot be read."""
+    try:
+        if goals is not None:
+            parse(goals)
+    except ParetailError as error:
+        raise ValueError(f"goals, but {error}") from None
+    return goals
 
 
 class ArmConfig(Config):
@@ -21,6 +30,9 @@ class ArmConfig(Config):
     share: float = Field(gt=0, le=1, description="Its part of the users; parts of all arms add up to 1.")
     goals: str | None = Field(
         None, description="Goals as a line: `revenue=0.5,diversity=0.2`, `maximise=...`, or `preset=NAME`."
+    )
+    bundle: str | None = Field(
+        None, min_length=1, description="A bundle that serves the arm, relative to this file; by default the live one."
     )
     order: Literal["model", "value", "purchase", "click"] = Field(
         "model", description="The order of lists, where the arm has no goals."
@@ -34,12 +46,7 @@ class ArmConfig(Config):
     @field_validator("goals")
     @classmethod
     def _can_be_read(cls, goals: str | None) -> str | None:
-        try:
-            if goals is not None:
-                parse(goals)
-        except ParetailError as error:
-            raise ValueError(f"goals, but {error}") from None
-        return goals
+        return readable(goals)
 
     @model_validator(mode="after")
     def _is_one(self) -> "ArmConfig":
@@ -59,7 +66,11 @@ class ExperimentConfig(Config):
     arms: list[ArmConfig] = Field(min_length=2, description="The arms, the incumbent first.")
     active: bool = Field(True, description="Whether users are assigned; false: its log can be read, nothing more.")
     placement: str | None = Field(None, description="The placement that it concerns; by default every list.")
-    goal: Metric = Field("revenue", description="What is to become more, a user.")
+    goal: Metric = Field(
+        "revenue",
+        description="What is to become better, a user: clicks, purchases, revenue (net of "
+        "refunds), profit, refunds (fewer), diversity or coverage of what was shown.",
+    )
     guardrails: list[Metric] = Field(
         ["clicks"], description="What must not suffer by more than the guardrail's margin."
     )
@@ -77,6 +88,17 @@ class ExperimentConfig(Config):
             raise ValueError(f"shares that add up to 1, not {sum(arm.share for arm in self.arms):g}")
         check(self.name, self.weights)
         return self
+
+    def beside(self, folder: Path) -> "ExperimentConfig":
+        """Return the same with the bundles of its arms as paths, which stand relative to `folder`."""
+        arms = [arm if arm.bundle is None else arm.model_copy(update={"bundle": str(folder / arm.bundle)})
+                for arm in self.arms]  # fmt: skip
+        return self.model_copy(update={"arms": arms})
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The goal, then the guardrails."""
+        return (self.goal, *(name for name in dict.fromkeys(self.guardrails) if name != self.goal))
 
     @property
     def weights(self) -> dict[str, float]:

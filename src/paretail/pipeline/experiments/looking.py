@@ -1,8 +1,8 @@
 """Looking at an experiment: what its users did since they first saw a list of their arm, from the store alone.
 
-A user's clicks (views where the shop tells no clicks), purchases and revenue after the first exposure count, whatever
-list they came from; the same in the days before it takes out what was known (CUPED). What may be read when, and the
-end, are `evaluate/experiments`'.
+A user's clicks (views where the shop tells no clicks), purchases, money and refunds after the first exposure count,
+whatever list they came from (`metrics.py`); the same in the days before it takes out what was known (CUPED). What may
+be read when, and the end, are `evaluate/experiments`'.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,22 +21,28 @@ from paretail.evaluate.experiments.cuped import cuped
 from paretail.evaluate.experiments.ratio import any_time
 from paretail.evaluate.experiments.sequences import Arm, compared
 from paretail.pipeline.experiments.config import ExperimentConfig
+from paretail.pipeline.experiments.metrics import KINDS, METRICS, Metric, check, facts, of_events, of_lists
 
 #: What a user did in so many days before says what they would do anyway.
 BEFORE_DAYS: Final = 28
 #: The store is read in slices, back to so many days.
 SLICE_DAYS, MOST_DAYS = 8, 400
+#: Columns of events that count.
+USED: Final = ("user_id", "item_id", "kind", "ts_ms", "price_minor", "quantity")
 #: From this share of users in two arms on, no figure may be read; below, they are left out.
 CROSSED: Final = 0.01
-KINDS: Final = ("click", "view", "purchase")
-METRICS: Final = ("clicks", "purchases", "revenue")
 
 
 @dataclass(frozen=True)
 class Effect:
-    """One metric of a candidate against the incumbent: means a user, their difference, and its interval."""
+    """One metric of a candidate against the incumbent: means a user, their difference, and its interval.
+
+    `better` says which way: `more` or `less`.
+    """
 
     metric: str
+    unit: str
+    better: str
     incumbent: float
     candidate: float
     difference: float
@@ -56,45 +62,54 @@ class Status:
     because: tuple[str, ...]
 
 
-def look(store: Store, experiment: ExperimentConfig, now_ms: int, minor: int) -> list[Status]:
+def look(
+    store: Store, experiment: ExperimentConfig, now_ms: int, minor: int, catalogue: pl.DataFrame | None = None
+) -> list[Status]:
     """Return where each candidate stands; `minor` units of money make one of the shop's currency.
 
-    Raises DataError: EXPT-02 where the arms do not have the users that they should have, EXPT-03 where users are in
-    two arms, EXPT-04 where nobody was exposed.
+    `catalogue` tells margins and categories of the items of which the store has no document. Raises DataError: EXPT-02
+    where the arms do not have the users that they should have, EXPT-03 where users are in two arms, EXPT-04 where
+    nobody was exposed, EXPT-08 where nothing is told of what a metric reads.
     """
+    items = facts(store, catalogue)
+    check(experiment.metrics, items)
     exposed = _exposed(store, experiment, now_ms)
-    users = _metrics(store, exposed, now_ms)
+    users = _metrics(store, exposed, now_ms, items)
+    if any(METRICS[name].of_lists for name in experiment.metrics):
+        users = users.join(of_lists(_lists(store, experiment, now_ms), items), on="user_id", how="left")
     arm = users["number"].to_numpy().astype(np.int64)
     _check_ratio(np.bincount(arm, minlength=len(experiment.arms)).tolist(), experiment)
-    scale = {"clicks": 1.0, "purchases": 1.0, "revenue": 1.0 / minor}
-    values = {name: _adjusted(users, name, arm) * scale[name] for name in METRICS}
+    values = {name: _adjusted(users, name, arm) * METRICS[name].sign / (minor if METRICS[name].money else 1.0)
+              for name in experiment.metrics}  # fmt: skip
     return [_status(experiment, number, values, arm) for number in range(1, len(experiment.arms))]
 
 
 def _status(
-    experiment: ExperimentConfig, number: int, values: dict[str, NDArray[np.float64]], arm: NDArray[np.int64]
+    experiment: ExperimentConfig, number: int, values: dict[Metric, NDArray[np.float64]], arm: NDArray[np.int64]
 ) -> Status:
     rivals = len(experiment.arms) - 1
     settled = stopping.Rules(users=experiment.users, margin=experiment.margin, alpha=experiment.alpha / rivals,
                              guardrail_margin=experiment.guardrail_margin)  # fmt: skip
-    pairs: dict[str, stopping.Metric] = {
+    pairs: dict[Metric, stopping.Metric] = {
         name: stopping.Metric(Arm.of(each[arm == number]), Arm.of(each[arm == 0])) for name, each in values.items()
     }
-    guardrails: dict[str, stopping.Metric] = {
-        name: pairs[name] for name in experiment.guardrails if name != experiment.goal
-    }
+    guardrails: dict[str, stopping.Metric] = {name: pairs[name] for name in experiment.metrics[1:]}
     shares = experiment.arms[number].share, experiment.arms[0].share
     told = stopping.look(pairs[experiment.goal], guardrails, settled, shares)
     if told.problem is not None:
         raise DataError(told.problem)
-    effects = []
-    for name in (experiment.goal, *guardrails):
-        pair = pairs[name]
-        found = compared(pair.candidate, pair.incumbent, settled.users, settled.alpha)
-        effects.append(Effect(name, pair.incumbent.mean, pair.candidate.mean, found.difference, found.low, found.high))
+    effects = [_effect(name, pair, settled) for name, pair in pairs.items()]
     because = tuple(experiment.goal if name == "goal" else name for name in told.because)
     size = int((arm == number).sum()), int((arm == 0).sum())
     return Status(experiment.arms[number].name, *size, tuple(effects), told.verdict, because)
+
+
+def _effect(name: Metric, pair: stopping.Metric, settled: stopping.Rules) -> Effect:
+    """Return a metric as people count it: what is better if it is less has its sign back."""
+    found, sign = compared(pair.candidate, pair.incumbent, settled.users, settled.alpha), METRICS[name].sign
+    low, high = sorted((sign * found.low, sign * found.high))
+    means = sign * pair.incumbent.mean, sign * pair.candidate.mean
+    return Effect(name, METRICS[name].unit, "more" if sign > 0 else "less", *means, sign * found.difference, low, high)
 
 
 def _exposed(store: Store, experiment: ExperimentConfig, now_ms: int) -> pl.DataFrame:
@@ -118,34 +133,38 @@ def _exposed(store: Store, experiment: ExperimentConfig, now_ms: int) -> pl.Data
     return found.filter(pl.col("arms") == 1).select("user_id", "first_ms", number).sort("user_id")
 
 
-def _metrics(store: Store, exposed: pl.DataFrame, now_ms: int) -> pl.DataFrame:
-    """Return `exposed` with METRICS after the first exposure, and `before_NAME`, null for whom nothing was known."""
+def _lists(store: Store, experiment: ExperimentConfig, now_ms: int) -> pl.DataFrame:
+    """Return user_id and item_ids of the lists of an experiment."""
+    mine = (pl.col("experiment") == experiment.name) & pl.col("user_id").is_not_null()
+    parts = _slices(store.answers, now_ms - MOST_DAYS * DAY_MS, now_ms + DAY_MS)
+    return pl.concat([part.filter(mine).select("user_id", "item_ids") for part in parts])
+
+
+def _metrics(store: Store, exposed: pl.DataFrame, now_ms: int, items: pl.DataFrame) -> pl.DataFrame:
+    """Return `exposed` with metrics after the first exposure, and `before_NAME`, null for whom nothing was known."""
     start = int(exposed["first_ms"].min()) - BEFORE_DAYS * DAY_MS  # type: ignore[arg-type]  # there is somebody
     parts = [
-        part.filter(pl.col("kind").is_in(KINDS)).select("user_id", "kind", "ts_ms", "price_minor", "quantity")
+        part.filter(pl.col("kind").is_in(KINDS)).select(USED)
         .join(exposed.select("user_id", "first_ms"), on="user_id")
         for part in _slices(store.events, max(start, 0), now_ms + DAY_MS)
     ]  # fmt: skip
     events = pl.concat(parts).filter(pl.col("ts_ms") >= pl.col("first_ms") - BEFORE_DAYS * DAY_MS)
-    click = "click" if (events["kind"] == "click").any() else "view"
-    clicked, bought = pl.col("kind") == click, pl.col("kind") == "purchase"
-    paid = pl.col("price_minor").fill_null(0) * pl.col("quantity").fill_null(1.0) * bought.cast(pl.Float64)
-    later = pl.col("ts_ms") >= pl.col("first_ms")
-    summed = {"clicks": clicked.cast(pl.Float64), "purchases": bought.cast(pl.Float64), "revenue": paid}
+    events = events.join(items.select("item_id", "margin"), on="item_id", how="left")
+    later, summed = pl.col("ts_ms") >= pl.col("first_ms"), of_events(events)
     after = events.group_by("user_id").agg(
         **{name: (each * later).sum() for name, each in summed.items()},
         **{f"before_{name}": (each * ~later).sum() for name, each in summed.items()}, known=(~later).any(),
     )  # fmt: skip
-    joined = exposed.join(after, on="user_id", how="left").with_columns(pl.col(METRICS).fill_null(0.0))
+    joined = exposed.join(after, on="user_id", how="left").with_columns(pl.col(list(summed)).fill_null(0.0))
     known = pl.col("known").fill_null(False)
     return joined.with_columns(pl.when(known).then(pl.col(f"before_{name}")).alias(f"before_{name}")
-                               for name in METRICS).sort("user_id")  # fmt: skip
+                               for name in summed).sort("user_id")  # fmt: skip
 
 
 def _adjusted(users: pl.DataFrame, name: str, arm: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return a metric of each user less what was known of them."""
-    before = users.select(f"before_{each}" for each in METRICS).cast(pl.Float64).to_numpy()
-    return cuped(users[name].to_numpy().astype(np.float64), before, arm)
+    before = users.select(pl.col("^before_.*$").cast(pl.Float64)).to_numpy()
+    return cuped(users[name].fill_null(0.0).to_numpy().astype(np.float64), before, arm)
 
 
 def _slices(

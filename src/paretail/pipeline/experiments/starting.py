@@ -1,34 +1,42 @@
-"""Starting: a setting that a log could not judge goes into shop.toml as a small experiment."""
+"""Starting: what a log cannot judge goes into shop.toml as a small experiment, what it lets through as `[serve] goals`.
+
+shop.toml is edited as text, so that its comments stay, and replaced once it is read without a fault.
+"""
 
 import json
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from paretail.core.errors import Problem, UsageError
 from paretail.pipeline.config import load_config
 
-#: The part of the users who see a setting of which nothing is known.
+#: The part of the users who see something of which nothing is known.
 SMALL: Final = 0.05
+#: What must not suffer, beside the goal.
+GUARDRAILS: Final = ("clicks", "purchases")
+_SERVE: Final = re.compile(r"^\[serve\][ \t]*(#.*)?$", re.MULTILINE)
+_NEXT: Final = re.compile(r"^\[", re.MULTILINE)
+_GOALS: Final = re.compile(r"^goals[ \t]*=.*\n?", re.MULTILINE)
 
 
-def begin(config: Path, name: str, setting: str, goal: str, margin: float) -> str:
-    """Add an experiment of `setting` against what is served to shop.toml; returns its name.
+def begin(config: Path, name: str, arm: Mapping[str, str], goal: str, margin: float) -> str:
+    """Add an experiment of `arm` (goals, bundle, policy) against what is served to shop.toml; returns its name.
 
     Raises UsageError (EXPT-06) where the name is taken, ConfigError where the file is not right.
     """
     if any(one.name == name for one in load_config(config).experiments):
         found = f"{config.name} has an experiment {name!r} already"
         raise UsageError(Problem("EXPT-06", found, "Expected a name of its own", "Give another with --name"))
-    measured = goal if goal != "profit" else "revenue"
-    guardrail = "clicks" if measured != "clicks" else "purchases"
-    text = (
-        config.read_text(encoding="utf-8").rstrip("\n")
-        + f"""
+    guardrail = next(one for one in GUARDRAILS if one != goal)
+    settings = "\n".join(f"{key} = {json.dumps(value)}" for key, value in arm.items())
+    _write(config, config.read_text(encoding="utf-8").rstrip("\n") + f"""
 
 [[experiments]]
 name = {json.dumps(name)}
-goal = "{measured}"
+goal = "{goal}"
 guardrails = ["{guardrail}"]
 margin = {margin:g}
 
@@ -39,10 +47,32 @@ share = {1 - SMALL:g}
 [[experiments.arms]]
 name = "candidate"
 share = {SMALL:g}
-goals = {json.dumps(setting)}
-"""
-    )
+{settings}
+""")  # fmt: skip
+    return name
+
+
+def serve_goals(config: Path, goals: str | None) -> None:
+    """Make `goals` what lists serve where questions say nothing ([serve] goals), None: nothing."""
+    load_config(config)
+    text = config.read_text(encoding="utf-8")
+    line = "" if goals is None else f"goals = {json.dumps(goals)}\n"
+    head = _SERVE.search(text)
+    if head is None:
+        _write(config, f"{text.rstrip()}\n\n[serve]\n{line}")
+        return
+    start = min(head.end() + 1, len(text))
+    after = _NEXT.search(text, start)
+    end = len(text) if after is None else after.start()
+    _write(config, f"{text[: head.end()]}\n{line}{_GOALS.sub('', text[start:end])}{text[end:]}")
+
+
+def _write(config: Path, text: str) -> None:
+    """Replace shop.toml; raises ConfigError, and leaves it, where the text is not right."""
     aside = config.with_name(f".{config.name}.new")
     aside.write_text(text, encoding="utf-8")
-    os.replace(aside, config)
-    return name
+    try:
+        load_config(aside)
+        os.replace(aside, config)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -1,7 +1,9 @@
 """Arms: which experiment a question belongs to, and the question as its user's arm asks it.
 
 The first active experiment that concerns the placement takes the question, unless the question says itself what it
-wants (goals, an order, exploration, a composition) or names no user. One bundle serves all arms.
+wants (goals, an order, exploration, a composition) or names no user. Where neither it nor an arm says so, it has the
+goals of `[serve]`, but on placements that an agent fills. An arm may have a bundle of its own (`rivals.py`);
+all others are served by the live one.
 """
 
 from collections.abc import Sequence
@@ -18,6 +20,7 @@ from paretail.pipeline.experiments.config import ArmConfig, ExperimentConfig
 from paretail.pipeline.live import bodies, ranked, rules, slates
 from paretail.pipeline.live.asked import Asked
 from paretail.pipeline.live.engine import Engine
+from paretail.pipeline.live.rivals import Rivals
 from paretail.pipeline.live.shown import ShownLists
 from paretail.policy.goals import parse
 
@@ -31,48 +34,80 @@ class Placed(NamedTuple):
     experiment: str | None = None
     arm: str | None = None
     degraded: tuple[str, ...] = ()
+    bundle: str | None = None
 
 
 class Arms:
     """The experiments of a service; safe to share by threads."""
 
-    def __init__(self, experiments: Sequence[ExperimentConfig], config: ServeConfig, shown: ShownLists) -> None:
+    def __init__(
+        self, experiments: Sequence[ExperimentConfig], config: ServeConfig, shown: ShownLists, rivals: Rivals
+    ) -> None:
         self._experiments = [one for one in experiments if one.active]
-        self._config, self._shown = config, shown
+        self._config, self._shown, self._rivals = config, shown, rivals
+        self._goals = None if config.goals is None else _goals(config.goals)
+        self._by_agents = {one.placement for one in config.policies}
 
     def check(self, engine: Engine) -> None:
-        """Raise ParetailError where an arm asks for what the bundle cannot do; solves their dials ahead."""
+        """Raise ParetailError where an arm asks for what its bundle cannot do; solves their dials ahead."""
+        self._solve(engine, self._as_live(bodies.RecommendRequest()))
         for experiment in self._experiments:
             for arm in experiment.arms:
-                question = as_arm(bodies.RecommendRequest(), arm)
-                self._asked(engine, question)
-                need(engine.recommender, arm.policy)
-                slates.solve(engine, question)
+                mine = self._rivals.engine(arm.bundle, engine)
+                self._solve(mine, self._as_live(as_arm(bodies.RecommendRequest(), arm)))
+                need(mine.recommender, arm.policy)
 
     def understood(self, engine: Engine, question: bodies.RecommendRequest) -> tuple[Asked, Placed]:
         """Return a question understood, as its arm asks it; raises ParetailError where it cannot be answered.
 
-        Where only its arm cannot be followed it is answered as it is, and counts for no experiment.
+        Where only its arm cannot be followed it is answered as without it, and counts for no experiment; where only the
+        goals of `[serve]` cannot be, as it stands. `degraded` says so.
         """
-        placed = self.placed(question, engine)
-        try:
-            return self._asked(engine, placed.question), placed
-        except ParetailError as error:
-            if placed.arm is None:
-                raise
-            log.error("arm_failed", experiment=placed.experiment, arm=placed.arm, problem=str(error))
-            return self._asked(engine, question), Placed(question, degraded=("experiment",))
+        ways, failed = self._ways(question, engine), list[str]()
+        for placed in ways:
+            try:
+                asked = self._asked(self._rivals.engine(placed.bundle, engine), placed.question)
+            except ParetailError as error:
+                if placed is ways[-1]:
+                    raise
+                failed.append(str(error))
+            else:
+                if failed:
+                    log.error("arm_failed", experiment=ways[0].experiment, arm=ways[0].arm, problem=failed[0])
+                return asked, placed
+        raise AssertionError("there is one way at least")
 
     def placed(self, question: bodies.RecommendRequest, engine: Engine) -> Placed:
         """Return the question as the arm of whoever asks has it; a visitor who became a user is that user."""
-        if question.user_id is None or _is_decided(question):
-            return Placed(question)
-        for experiment in self._experiments:
-            if experiment.placement in (None, question.placement):
-                name = arm_of(engine.users.user_of(question.user_id), experiment.name, experiment.weights)
-                arm = next(arm for arm in experiment.arms if arm.name == name)
-                return Placed(as_arm(question, arm), experiment.name, name)
-        return Placed(question)
+        experiment = None if _is_decided(question) else self._experiment_of(question)
+        if experiment is None or question.user_id is None:
+            return Placed(question if _is_decided(question) else self._as_live(question))
+        name = arm_of(engine.users.user_of(question.user_id), experiment.name, experiment.weights)
+        arm = next(arm for arm in experiment.arms if arm.name == name)
+        return Placed(self._as_live(as_arm(question, arm)), experiment.name, name, bundle=arm.bundle)
+
+    def _ways(self, question: bodies.RecommendRequest, engine: Engine) -> list[Placed]:
+        """Return how a question may be answered, what it is meant to be first."""
+        ways = [self.placed(question, engine)]
+        if ways[0].arm is not None:
+            ways.append(Placed(self._as_live(question), degraded=("experiment",)))
+        if ways[-1].question is not question:
+            ways.append(Placed(question, degraded=(*ways[-1].degraded, "goals")))
+        return ways
+
+    def _experiment_of(self, question: bodies.RecommendRequest) -> ExperimentConfig | None:
+        return next((one for one in self._experiments if one.placement in (None, question.placement)), None)
+
+    def _as_live(self, question: bodies.RecommendRequest) -> bodies.RecommendRequest:
+        """Return a question with the goals of `[serve]`, where nothing else says how its list is made."""
+        told = question.goals is not None or question.order != "model" or question.policy is not None
+        if self._goals is None or told or question.placement in self._by_agents:
+            return question
+        return msgspec.structs.replace(question, goals=self._goals)
+
+    def _solve(self, engine: Engine, question: bodies.RecommendRequest) -> None:
+        self._asked(engine, question)
+        slates.solve(engine, question)
 
     def _asked(self, engine: Engine, question: bodies.RecommendRequest) -> Asked:
         if ranked.needs_ranker(question):
@@ -88,13 +123,15 @@ def as_arm(question: bodies.RecommendRequest, arm: ArmConfig) -> bodies.Recommen
     slate = question.slate
     if arm.composition is not None or (arm.explore is not None and arm.policy is None):
         slate = msgspec.structs.replace(slate or bodies.SlateRules(), composition=arm.composition)
-    goals = question.goals
-    if arm.goals is not None:
-        told = parse(arm.goals)
-        goals = bodies.Goals(dial=told.dial, maximise=told.maximise, keep=told.keep, preset=told.preset)
+    goals = question.goals if arm.goals is None else _goals(arm.goals)
     return msgspec.structs.replace(
         question, goals=goals, slate=slate, order=arm.order, explore=arm.explore, policy=arm.policy
     )
+
+
+def _goals(line: str) -> bodies.Goals:
+    told = parse(line)
+    return bodies.Goals(dial=told.dial, maximise=told.maximise, keep=told.keep, preset=told.preset)
 
 
 def _is_decided(question: bodies.RecommendRequest) -> bool:

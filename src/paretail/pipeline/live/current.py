@@ -39,17 +39,21 @@ log = structlog.get_logger()
 
 
 class Current:
-    """The engine of the bundle's current version; a thread replaces it. `writing` guards its shelf's documents."""
+    """The engine of the bundle's current version; a thread replaces it. `writing` guards its shelf's documents.
+
+    One of all `leads`: what others wrote to the store it takes in for its `followers` too.
+    """
 
     engine: Engine
 
     def __init__(
         self, bundle: Path, store: Store, users: LiveUsers, people: People, shown: ShownLists, writing: Lock,
-        holds: Holds = "items",
+        holds: Holds = "items", leads: bool = True,
     ) -> None:  # fmt: skip
         self._bundle, self._store, self._users, self._people = bundle, store, users, people
         self._shown, self._writing = shown, writing
-        self._holds = holds
+        self._holds, self._leads = holds, leads and holds == "items"
+        self.followers: tuple[Current, ...] = ()
         self.refused: str | None = None
         self._look_again = 0.0
         self._seen_version = store.version()
@@ -110,16 +114,17 @@ class Current:
 
     def _follow_store(self) -> None:
         """Take in what another process (an import, a service beside this one) has written."""
-        if self._holds != "items":
-            return  # the bundle of items does it for all
+        if not self._leads:
+            return  # the live bundle of items does it for all
         version = self._store.version()
         if version != self._seen_version:
             self._seen_version = version
             self._users.reload()
             self._people.forget_all()
             with self._writing:
-                self.engine.recount()
-                _put_documents(self.engine, self._store)
+                for one in (self, *self.followers):
+                    one.engine.recount()
+                    _put_documents(one.engine, self._store)
 
 
 def _somebody(recommender: Recommender) -> str:

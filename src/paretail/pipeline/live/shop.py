@@ -30,6 +30,7 @@ from paretail.pipeline.live.current import Current, Holds
 from paretail.pipeline.live.engine import Engine
 from paretail.pipeline.live.placements import Page, named_apart
 from paretail.pipeline.live.policies import Policies, policy_of
+from paretail.pipeline.live.rivals import Rivals
 from paretail.pipeline.live.shown import ShownLists
 from paretail.pipeline.live.sides import Sides
 from paretail.pipeline.stats import stats
@@ -53,8 +54,10 @@ class LiveShop:
         self._sides = Sides(config, self._follow, self._shown)
         self._policies = Policies(config.policies)
         self._policies.warm(self._engine)
-        self._arms = Arms(experiments, config, self._shown)
+        self._rivals = Rivals()
+        self._arms = Arms(experiments, config, self._shown, self._rivals)
         try:
+            self._rivals.open(experiments, lambda arm: self._follow(arm, "items", leads=False), self._current)
             self._arms.check(self._engine)
         except ParetailError:
             self.close()
@@ -68,10 +71,8 @@ class LiveShop:
 
     def close(self) -> None:
         """Write what was shown and stop the threads; the store stays open."""
-        self._current.close()
-        self._policies.close()
-        self._sides.close()
-        self._shown.close()
+        for part in (self._current, self._rivals, self._policies, self._sides, self._shown):
+            part.close()
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +99,7 @@ class LiveShop:
         return answer
 
     def recommend_many(self, questions: Sequence[bodies.RecommendRequest]) -> list[Answer]:
-        """Return the lists of many questions, scored together; one that cannot be answered gets its error."""
+        """Return the lists of many questions, scored together by bundle; what cannot be answered has its error."""
         engine = self._engine
         asked: dict[int, Asked] = {}
         placed: dict[int, Placed] = {}
@@ -110,10 +111,10 @@ class LiveShop:
                 placed[place] = arm._replace(question=self._policies.settled(arm.question))
             except ParetailError as error:
                 answers[place] = error
-        them = [self._policies.drawing(placed[place].question) for place in asked]
-        scores, degraded = self._scores(list(asked.values()), [ranked.drawn(question) for question in them])
-        for (place, one), drawn in zip(asked.items(), ranked.draw(list(asked.values()), scores, them), strict=True):
-            answers[place] = self._listed(one, drawn, placed[place], [*degraded, *placed[place].degraded])
+        for bundle in dict.fromkeys(one.engine for one in asked.values()):
+            mine = {place: one for place, one in asked.items() if one.engine is bundle}
+            told = self._answered(list(mine.values()), [placed[place] for place in mine])
+            answers |= dict(zip(mine, told, strict=True))
         return [answers[place] for place in range(len(questions))]
 
     def page(self, question: bodies.PageRequest) -> bodies.PageAnswer:
@@ -239,6 +240,7 @@ class LiveShop:
             self.store.put("items", dict.fromkeys(item_ids))
             for item_id in item_ids:
                 self._engine.shelf.delete(item_id)
+            self._rivals.put([(item_id, None) for item_id in item_ids])
         return feed.answer(uuid4().hex, item_ids, [True] * len(item_ids))
 
     def put_users(self, rows: Sequence[bodies.User | Problem]) -> bodies.BatchAnswer:
@@ -258,7 +260,8 @@ class LiveShop:
             self.store.forget(everyone, moment)
             self._users.forget(everyone, moment)
             self._people.changed(everyone)
-            self._engine.requests.forget(everyone)
+            for engine in (self._engine, *self._rivals.engines):
+                engine.requests.forget(everyone)
         return feed.answer(uuid4().hex, user_ids, [True] * len(user_ids))
 
     def merge(self, user_id: str, question: bodies.MergeRequest) -> bodies.MergeAnswer:
@@ -293,13 +296,13 @@ class LiveShop:
 
     def problems(self) -> list[str]:
         """Return what is not as it should be, while answers go on."""
-        told = (self._current.refused, *self._sides.problems(), self._shown.fault)
+        told = (self._current.refused, *self._rivals.problems(), *self._sides.problems(), self._shown.fault)
         return [problem for problem in told if problem]
 
     # Below
 
-    def _follow(self, bundle: Path, holds: Holds) -> Current:
-        return Current(bundle, self.store, self._users, self._people, self._shown, self._writing, holds)
+    def _follow(self, bundle: Path, holds: Holds, leads: bool = True) -> Current:
+        return Current(bundle, self.store, self._users, self._people, self._shown, self._writing, holds, leads)
 
     def _aged(self, question: rules.R) -> rules.R:
         return rules.aged(question, self._engine, self.config.max_age_days)
@@ -313,6 +316,12 @@ class LiveShop:
             log.error("model_failed", version=engine.version, exc_info=error)
             floor = np.maximum(engine.trends.scores(engine.shelf.learned), 0)
             return [floor.copy() for _ in asked], ["model"]
+
+    def _answered(self, asked: Sequence[Asked], placed: Sequence[Placed]) -> list[bodies.RecommendAnswer]:
+        them = [self._policies.drawing(one.question) for one in placed]
+        scores, degraded = self._scores(asked, [ranked.drawn(question) for question in them])
+        return [self._listed(one, drawn, place, [*degraded, *place.degraded])
+                for one, drawn, place in zip(asked, ranked.draw(asked, scores, them), placed, strict=True)]  # fmt: skip
 
     def _listed(self, asked: Asked, drawn: ranked.Drawn, placed: Placed,
                 degraded: list[str]) -> bodies.RecommendAnswer:  # fmt: skip
@@ -341,7 +350,8 @@ class LiveShop:
 
     def _count(self, engine: Engine, events: Sequence[StoredEvent]) -> None:
         wishes = [event for event in events if event.kind != "impression"]
-        engine.count(wishes)
+        for one in (engine, *self._rivals.engines):
+            one.count(wishes)
         self._shown.followed((self._users.user_of(event.user_id), event.item_id) for event in wishes)
 
     def _set_items(self, rows: Sequence[Any], as_item: Callable[[Any], bodies.Item | Problem]) -> bodies.BatchAnswer:
@@ -356,6 +366,7 @@ class LiveShop:
             self.store.put("items", {item_id: msgspec.json.encode(document) for item_id, document in kept})
             for item_id, document in kept:
                 shelf.put(item_id, document)
+            self._rivals.put(kept)
         return feed.answer(uuid4().hex, [feed.id_of(row) for row in rows], outcome)
 
     def _set_users(

@@ -1,0 +1,68 @@
+"""A release: what would go live in place of what a log shows, and what its verdict does.
+
+`ship` puts it live: the version of a bundle becomes the current one of the live bundle, which a service follows; a
+setting becomes `[serve] goals` of shop.toml. `experiment` writes an experiment with 5 % of the users into shop.toml.
+`keep` does nothing.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from paretail.evaluate.release import Verdict
+from paretail.pipeline.bundle import adopt, current, point
+from paretail.pipeline.experiments.starting import begin, serve_goals
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What would go live: a bundle (None: the live one stays), a setting of goals (None: as today), an agent."""
+
+    live: Path
+    bundle: Path | None = None
+    setting: str | None = None
+    policy: str | None = None
+
+    @property
+    def judged(self) -> Path:
+        """The bundle that makes the lists."""
+        return self.bundle or self.live
+
+    @property
+    def name(self) -> str:
+        """What its experiment is called where nobody names it."""
+        told = self.setting or self.policy or "today"
+        return told if self.bundle is None else f"{self.bundle.name}: {told}"
+
+    def arm(self, shop: Path) -> dict[str, str]:
+        """Return the settings of its arm in a shop.toml, to which paths are relative."""
+        bundle = None if self.bundle is None else os.path.relpath(self.bundle, shop.parent)
+        told = {"goals": self.setting, "policy": self.policy, "bundle": bundle}
+        return {name: value for name, value in told.items() if value is not None}
+
+
+def carry_out(
+    proposal: Proposal, verdict: Verdict, goal: str, margin: float, shop: Path | None = None, name: str | None = None
+) -> list[str]:
+    """Do what a verdict says, and return what was done, in words.
+
+    Raises BundleError for a damaged bundle, UsageError (EXPT-06) for a name that is taken, ConfigError.
+    """
+    if verdict == "experiment" and shop is not None and proposal.arm(shop):
+        begun = begin(shop, name or proposal.name, proposal.arm(shop), goal, margin)
+        return [f"Experiment {begun!r} is in {shop}: serve with it, and ask paretail experiment --config {shop}"]
+    return _shipped(proposal, shop) if verdict == "ship" else []
+
+
+def _shipped(proposal: Proposal, shop: Path | None) -> list[str]:
+    done = []
+    if proposal.bundle is not None:
+        before, version = current(proposal.live), adopt(proposal.live, proposal.bundle)
+        point(proposal.live, version)
+        back = f"paretail bundles use {before} {proposal.live}"
+        done.append(f"{version} is current in {proposal.live}, and a service that serves it picks it up. Back: {back}")
+    if shop is not None and proposal.policy is None:
+        serve_goals(shop, proposal.setting)
+        told = "no goals" if proposal.setting is None else repr(proposal.setting)
+        done.append(f"[serve] goals in {shop}: {told}, from the next start of the service")
+    return done

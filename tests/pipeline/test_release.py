@@ -1,0 +1,150 @@
+"""`paretail release`: a log lets a bundle or setting go live, or it starts as a small experiment."""
+
+import json
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from paretail.core.errors import BundleError
+from paretail.data.stores.embedded import EmbeddedStore
+from paretail.pipeline.bundle import Draft, adopt, current, publish, versions
+from paretail.pipeline.config import ServeConfig, load_config
+from paretail.pipeline.experiments.starting import begin, serve_goals
+from paretail.pipeline.live.bodies import RecommendRequest
+from paretail.pipeline.live.shop import LiveShop
+
+from ..trained import DemoShop, paretail
+
+SHOP = '# our shop\n[data]\nevents = "e.csv"\n[serve]  # here\nport = 8001\n[store]\n'
+SETTING = "clicks=1"
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Path:
+    """Return a bundle that is live."""
+    publish(Draft({}, "live"), tmp_path / "live")
+    return tmp_path / "live"
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Path:
+    (tmp_path / "shop.toml").write_text(SHOP, encoding="utf-8")
+    return tmp_path / "shop.toml"
+
+
+@pytest.fixture(scope="module")
+def shown(shop: DemoShop, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    """Return a log of days after the training: what the bundle itself shows under SETTING, every fourth one clicked."""
+    pytest.importorskip("torch")
+    out = tmp_path_factory.mktemp("shown") / "slates.parquet"
+    done = paretail(
+        "recommend", "--bundle", shop.bundle, "-k", 5, "--goals", SETTING, "--exclude", "none", "--out", out
+    )
+    assert done.code == 0, done.err
+    lists = pl.read_parquet(out).select(
+        visitor_id="user_id", sku="item_id", action=pl.lit("show"), timestamp=pl.lit("2026-01-01T06:00:00Z"),
+        request_id="r" + pl.col("user_id"), slot="rank", propensity=pl.lit(1.0),
+    )  # fmt: skip
+    clicks = lists.gather_every(4).with_columns(
+        action=pl.lit("click"), timestamp=pl.lit("2026-01-01T06:01:00Z"), slot=pl.lit(None, pl.Int32),
+        propensity=pl.lit(None, pl.Float64),
+    )  # fmt: skip
+    return pl.concat([lists, clicks])
+
+
+@pytest.fixture
+def log(shown: pl.DataFrame, tmp_path: Path) -> Path:
+    shown.write_csv(tmp_path / "shown.csv")
+    return tmp_path / "shown.csv"
+
+
+def _release(live: Path, shop: DemoShop, log: Path, *more: object) -> tuple[int, str]:
+    asked = ("--bundle", live, "--candidate", shop.bundle, "--log", log, "-k", 5, "--goal", "clicks", "--margin", 5)
+    done = paretail("release", *asked, *more)
+    assert done.err == ""
+    return done.code, done.out
+
+
+def test_a_bundle_that_is_not_worse_goes_live(live: Path, shop: DemoShop, log: Path) -> None:
+    before = current(live)
+    code, out = _release(live, shop, log, "--setting", SETTING, "--json")
+    told = json.loads(out)
+    assert (code, told["verdict"], told["refused"]) == (0, "ship", [])
+    assert told["candidate"] == pytest.approx(told["incumbent"])
+    assert current(live) == current(shop.bundle)
+    assert f"bundles use {before} {live}" in told["done"][0]
+
+
+def test_what_the_log_cannot_judge_starts_as_an_experiment_that_can_be_served(
+    live: Path, shop: DemoShop, shown: pl.DataFrame, toml: Path
+) -> None:
+    unlogged = toml.with_name("unlogged.csv")
+    shown.drop("propensity").write_csv(unlogged)
+    code, out = _release(live, shop, unlogged, "--start", toml, "--name", "anew")
+    assert code == 3
+    assert "OFFP-02" in out
+    assert "[policy] explore" in out
+    assert versions(live) == [current(live)]
+    (found,) = load_config(toml).experiments
+    assert [(arm.name, arm.share, arm.goals) for arm in found.arms] == [("live", 0.95, None), ("candidate", 0.05, None)]
+    with (
+        closing(EmbeddedStore.open(toml.parent / "store")) as store,
+        LiveShop.open(shop.bundle, store, ServeConfig(), [found.beside(toml.parent)]) as served,
+    ):
+        arms = {served.recommend(RecommendRequest(user_id=f"u{number}", k=2)).arm for number in range(100)}
+        assert arms == {"live", "candidate"}
+
+
+def test_a_bundle_is_not_judged_by_what_it_has_learned_and_a_dry_run_does_nothing(
+    live: Path, shop: DemoShop, toml: Path
+) -> None:
+    code, out = _release(live, shop, shop.folder / "events.csv.gz", "--start", toml, "--dry-run")
+    assert code == 3
+    assert "OFFP-11" in out
+    assert toml.read_text(encoding="utf-8") == SHOP
+
+
+def test_a_setting_that_is_not_worse_is_what_lists_serve(shop: DemoShop, log: Path, toml: Path) -> None:
+    asked = ("--bundle", shop.bundle, "--log", log, "-k", 5, "--goal", "clicks", "--margin", 5, "--setting", SETTING)
+    done = paretail("release", *asked, "--start", toml)
+    assert done.code == 0, done.out
+    assert load_config(toml).serve == ServeConfig(port=8001, goals=SETTING)
+    assert "[serve] goals" in done.out
+
+
+@pytest.mark.parametrize(
+    "more", [(), ("--setting", "today", "--policy", "iql"), ("--candidate", "b", "--policy", "iql")]
+)
+def test_one_thing_is_released_at_a_time(shop: DemoShop, log: Path, more: tuple[str, ...]) -> None:
+    assert "CLI-29" in paretail("release", "--bundle", shop.bundle, "--log", log, *more).err
+
+
+def test_what_is_served_is_changed_and_comments_stay(toml: Path) -> None:
+    for goals in ("revenue=0.5", "diversity=1.0", None):
+        serve_goals(toml, goals)
+        assert load_config(toml).serve.goals == goals
+    assert toml.read_text(encoding="utf-8") == SHOP
+    toml.write_text('[data]\nevents = "e.csv"\n', encoding="utf-8")
+    serve_goals(toml, "revenue=0.5")
+    assert load_config(toml).serve.goals == "revenue=0.5"
+
+
+def test_an_agent_starts_as_an_arm(toml: Path) -> None:
+    begin(toml, "by agent", {"policy": "iql"}, "clicks", 0.0)
+    assert [arm.policy for arm in load_config(toml).experiments[0].arms] == [None, "iql"]
+    assert load_config(toml).experiments[0].guardrails == ["purchases"]
+
+
+def test_a_bundle_takes_in_that_of_another_and_nothing_damaged(live: Path, shop: DemoShop, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(shop.bundle, other)
+    assert paretail("bundles", "adopt", other, live).code == 0
+    assert adopt(live, other) == current(live) == current(shop.bundle)
+    next((other / "versions" / current(other)).glob("*.arrow")).write_bytes(b"")
+    with pytest.raises(BundleError, match="BNDL-02"):
+        adopt(live, other)
+    with pytest.raises(BundleError, match="BNDL-01"):
+        adopt(tmp_path / "none", shop.bundle)
