@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from paretail.cli import main
+from paretail.data.types import Shop
 
 #: The shop's words, and what they mean.
 WORDS = {"buy": "purchase", "addtocart": "cart", "pv": "view", "click": "click", "show": "impression",
@@ -104,3 +105,19 @@ def start(*arguments: object) -> "subprocess.Popen[str]":
 def parts(folder: Path) -> list[str]:
     """Return what was left half-written anywhere below a folder."""
     return [str(path) for path in folder.rglob("*.part")]
+
+
+def written(shop: Shop, folder: Path, settings: str) -> Path:
+    """Write a shop's tables as files, and a shop.toml with more settings at its end; return where that is."""
+    price = (pl.col("price_minor") / 100).alias("price")
+    events = shop.events.frame.rename({"kind": "event"}).with_columns(price)
+    names = ("user_id", "item_id", "ts_ms", "request_id", "position", "quantity", "event", "price")
+    events.select(names).write_parquet(folder / "events.parquet")
+    items = shop.catalogue.frame.with_columns(pl.col("category").list.first(), price).drop("price_minor")
+    items.write_parquet(folder / "items.parquet")
+    shop.users.frame.write_parquet(folder / "users.parquet")
+    tables = [f"--{name}={folder / name}.parquet" for name in ("events", "items", "users")]
+    done = paretail("init", *tables, "--out", folder / "shop.toml")
+    assert done.code == 0, done.err
+    (folder / "shop.toml").write_text(f"{(folder / 'shop.toml').read_text()}\n{settings}")
+    return folder / "shop.toml"

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from ..rank.world import World, world
-from ..trained import paretail
+from ..trained import paretail, written
 
 pytest.importorskip("torch")
 
@@ -20,24 +20,7 @@ def planted() -> World:
 def folder(planted: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the shop's tables, shop.toml, a bundle and one without a ranker."""
     where = tmp_path_factory.mktemp("ranked")
-    events, items = planted.shop.events.frame, planted.shop.catalogue.frame
-    events.select(
-        "user_id",
-        "item_id",
-        "ts_ms",
-        "request_id",
-        "position",
-        "quantity",
-        event="kind",
-        price=pl.col("price_minor") / 100,
-    ).write_parquet(where / "events.parquet")
-    items.select("item_id", "title", pl.col("category").list.first(), price=pl.col("price_minor") / 100).write_parquet(
-        where / "items.parquet"
-    )
-    planted.shop.users.frame.write_parquet(where / "users.parquet")
-    tables = [f"--{name}={where / name}.parquet" for name in ("events", "items", "users")]
-    assert paretail("init", *tables, "--out", where / "shop.toml").code == 0
-    text = (where / "shop.toml").read_text() + '\n[model]\nname = "popular"\n'
+    text = written(planted.shop, where, '[model]\nname = "popular"\n').read_text()
     (where / "shop.toml").write_text(f"{text}\n[rank]\nepochs = 2\n")
     (where / "plain.toml").write_text(f"{text}\n[rank]\nenabled = false\n")
     done = paretail("train", "--config", where / "shop.toml", "--out", where / "bundle")

@@ -26,6 +26,7 @@ FACTS: dict[str, Any] = {
             {"by": "user", "segment": "new", "rows": 7, "purchases": 2, "predicted": 100.0, "paid": 0.0, "se": 0.0},
         ]},
         "relations": [[1.0, 0.0], [0.0, 0.0]], "covariance": [[0.64, -0.216], [-0.216, 0.36]],
+        "control": 0.213,
         "curves": {"epochs": [{"epoch": 1, "steps": 1, "loss": 0.5, "lr": 0.1, "seconds": 1.0}], "best_epoch": None,
                    "best_metric": None, "stopped": "epochs", "steps": 1, "seconds": 1.0},
     },
@@ -44,6 +45,7 @@ def test_it_says_what_the_report_says() -> None:
     assert "the task `cart` is left out" in told
     assert told.count("<svg") == 2
     assert "isotonic, by price" in told
+    assert "over clicks, zeros included, would have found 21 % of it" in told
 
 
 def test_the_covariance_of_tasks_is_a_matrix_with_its_numbers() -> None:

@@ -76,6 +76,18 @@ def test_the_page_draws_everything_and_escapes_it() -> None:
     assert "mgda failed: loss &amp; all" in told
 
 
+def test_both_controls_have_their_numbers() -> None:
+    made = found()
+    row = made.row("nash")
+    esmm = replace(row, name="esmm", kind="space", losses={"click": 0.4, "purchase": 0.51}, correlation=0.1234)
+    rows = (*(replace(one, losses={"click": 0.4, "purchase": 0.45}, correlation=0.2) for one in made.rows), esmm)
+    told = page("v1", replace(made, rows=rows))
+    assert "least squares on log(1 + value) over clicks finds 21 % of the revenue" in told
+    assert (
+        "correlates 0.123 with what followed the newer clicks, log-loss 0.5100; of what is chosen 0.200, 0.4500" in told
+    )
+
+
 def test_the_covariance_of_what_was_chosen_is_on_the_page_where_it_is_learned() -> None:
     made = found()
     assert "Covariance" not in page("v1", made)

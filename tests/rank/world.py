@@ -25,18 +25,17 @@ class World:
     value: NDArray[np.float64]
 
 
-def world(users: int = 150, items: int = 60, requests: int = 8_000, seed: int = 0) -> World:
-    """Draw a world: tastes by category and by item, a purchase follows the same taste and the price."""
+def world(
+    users: int = 150, items: int = 60, requests: int = 8_000, seed: int = 0, rho: float = 1.0, buying: float = 0.5
+) -> World:
+    """Draw a world: tastes by category and by item, a purchase follows the price and a taste like that by `rho`."""
     rng = np.random.default_rng(seed)
     category = rng.integers(6, size=items)
-    mine, theirs = (
-        rng.normal(size=(users, DIM)),
-        rng.normal(size=(6, DIM))[category] + 0.4 * rng.normal(size=(items, DIM)),
-    )
-    taste = mine @ theirs.T
+    taste = _taste(rng, category, users)
     price = np.round(1000 * np.exp(0.4 * rng.normal(size=items)))
+    likes = taste if rho == 1 else rho * taste + np.sqrt(1 - rho**2) * _taste(rng, category, users)
     p_click = 1 / (1 + np.exp(1.2 - 0.8 * taste))
-    p_purchase = 1 / (1 + np.exp(0.6 - 0.5 * taste + 0.8 * np.log(price / 1000)))
+    p_purchase = 1 / (1 + np.exp(0.6 - buying * likes + 0.8 * np.log(price / 1000)))
     user = rng.integers(users, size=requests)
     item = np.stack([rng.permutation(items)[:SLOTS] for _ in range(requests)])
     ts = np.sort(rng.integers(20 * DAY_MS, size=requests)) + START
@@ -59,6 +58,12 @@ def world(users: int = 150, items: int = 60, requests: int = 8_000, seed: int = 
     )
     shop = Shop(Events(pl.concat(rows).sort("ts_ms"), "clock"), Catalogue(catalogue), Users(people))
     return World(shop, p_click, p_purchase, np.broadcast_to(price, (users, items)))
+
+
+def _taste(rng: np.random.Generator, category: NDArray[Any], users: int) -> NDArray[np.float64]:
+    mine = rng.normal(size=(users, DIM))
+    theirs = rng.normal(size=(6, DIM))[category] + 0.4 * rng.normal(size=(len(category), DIM))
+    return np.asarray(mine @ theirs.T)
 
 
 def _rows(kind: str, where: NDArray[np.bool_], u: Any, i: Any, position: Any, ts: Any, price: Any) -> pl.DataFrame:

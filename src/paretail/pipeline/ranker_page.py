@@ -144,6 +144,9 @@ def _money(report: Facts, currency: str) -> Iterator[str]:
         yield f"<tr><th colspan=6>{escape(by)}</th></tr>"
         yield from (_revenue(row["segment"], row, minor) for row in told["segments"] if row["by"] == by)
     yield "</table>"
+    if report.get("control") is not None:
+        yield "<p>A control that must fail: least squares on log(1 + value) over clicks, zeros included, would have "
+        yield f"found {100 * report['control']:.0f} % of it.</p>"
 
 
 def _revenue(name: str, row: Facts, minor: float) -> str:

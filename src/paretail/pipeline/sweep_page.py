@@ -1,6 +1,6 @@
 """The trade-off of tasks as one HTML page: the front of the weighted sum, the methods, the table; it loads nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import Final
 
@@ -34,13 +34,25 @@ def lines(found: Tradeoff) -> list[str]:
         f"Gains and Δm are relative to a model of each task alone; volume: {100 * 100 * found.hypervolume:.4g} of the "
         "weighted sum alone, in per cent of one axis times per cent of the other.",
     ]  # fmt: skip
-    if (control := about.get("control")) is not None:
-        told.append(
+    told += _controls(found)
+    told += [f"{name} failed: {why}" for name, why in found.failed.items()]
+    return [*told, *found.remarks]
+
+
+def _controls(found: Tradeoff) -> Iterator[str]:
+    """Yield what two usual mistakes would cost."""
+    if (control := found.about.get("control")) is not None:
+        yield (
             f"A control that must fail: least squares on log(1 + value) over clicks finds {100 * control:.0f} % of the "
             "revenue of the newer part."
         )
-    told += [f"{name} failed: {why}" for name, why in found.failed.items()]
-    return [*told, *found.remarks]
+    esmm, chosen = next((row for row in found.rows if row.name == "esmm"), None), found.row(found.chosen)
+    if esmm is not None and esmm.correlation is not None and chosen.correlation is not None:
+        yield (
+            f"A control of purchases, learned over all impressions (esmm): P(purchase | click) correlates "
+            f"{esmm.correlation:.3f} with what followed the newer clicks, log-loss {esmm.losses['purchase']:.4f}; of "
+            f"what is chosen {chosen.correlation:.3f}, {chosen.losses['purchase']:.4f}."
+        )
 
 
 def _how(found: Tradeoff) -> str:

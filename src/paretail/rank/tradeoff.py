@@ -45,6 +45,7 @@ class Tried:
     cost: float | None = None  # of a step, relative to a plain one
     failed: str | None = None
     covariance: Sequence[Sequence[float]] | None = None  # of the tasks, where it is learned
+    correlation: float | None = None  # of P(purchase | click) with the purchases that followed clicks
 
     def losses(self) -> dict[str, float]:
         """Return the loss of each task."""
@@ -69,6 +70,7 @@ class Row:
     hypervolume: float  # of the sweep with this one added
     cost: float | None
     covariance: Sequence[Sequence[float]] | None = None  # of the tasks, where it is learned
+    correlation: float | None = None  # of P(purchase | click) with the purchases that followed clicks
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def _rows(
         rows.append(
             Row(one.name, one.kind, one.balance, one.settings, one.weight, one.losses(),
                 dict(zip(tasks, gained.tolist(), strict=True)), float(mean), _behind(one, best, tasks, base),
-                (float(at[0]), float(at[1])), by, 0.0, one.cost, one.covariance)
+                (float(at[0]), float(at[1])), by, 0.0, one.cost, one.covariance, one.correlation)
         )  # fmt: skip
     return tuple(Row(**{**vars(row), "hypervolume": _volume(rows, (row,))}) for row in rows)
 

@@ -24,6 +24,7 @@ from paretail.data.types import RARER, Events, Explanations, History, Prediction
 from paretail.graph.shopgraph import ShopGraph
 from paretail.rank.calibration import Calibration, calibrations
 from paretail.rank.config import RankConfig
+from paretail.rank.control import revenue_found
 from paretail.rank.earlier import Earlier, Fit, Score, crossfitted
 from paretail.rank.examples import TASKS, Examples, learnable
 from paretail.rank.judging import Later, judged
@@ -124,6 +125,7 @@ class Ranker:
         report = {
             "remarks": list(remarks), "examples": len(examples),
             "positives": {task: int(np.nansum(label > 0)) for task, label in examples.labels.items()},
+            "control": revenue_found(examples, int(np.quantile(examples.ts_ms, 1 - LATER, method="higher"))),
             "relations": net.relations().tolist(), "covariance": net.covariance().tolist(), "curves": curves,
             **calibrated,
         }  # fmt: skip
@@ -218,15 +220,8 @@ class Ranker:
         sides = torch.from_numpy(self.sides.usual)
         with torch.no_grad():
             things = self.net.items()
-        return Explainer.of(
-            self.net,
-            things,
-            log_prices(self.features),
-            self.shown,
-            sides,
-            self._calibrate,
-            float(np.log(self.value_ratio)),
-        )
+        return Explainer.of(self.net, things, log_prices(self.features), self.shown, sides, self._calibrate,
+                            float(np.log(self.value_ratio)))  # fmt: skip
 
     @cached_property
     def _tables(self) -> Tables:

@@ -29,11 +29,11 @@ from paretail.learn.step import step
 from paretail.rank import RankError
 from paretail.rank.balance import BALANCERS
 from paretail.rank.config import RankConfig
-from paretail.rank.control import log_value_ratio
+from paretail.rank.control import revenue_found
 from paretail.rank.examples import Examples, learnable
 from paretail.rank.learned.fitting import THREADED, Frame, balance_of, batch_size, learn, network_of, optimiser
 from paretail.rank.learned.gaussian import expected
-from paretail.rank.learned.network import RankNet, gaussian_loss
+from paretail.rank.learned.network import Beliefs, RankNet, gaussian_loss
 from paretail.rank.sides import UserSides, item_sides
 from paretail.rank.spaces import SPACES
 from paretail.rank.tradeoff import Kind, Tradeoff, Tried
@@ -131,7 +131,7 @@ class Bench:
         about = {"users": len(users), "impressions": len(sample), "of": len(every), "learned": int(is_early.sum()),
                  "judged": int((~is_early).sum()), "epochs": config.sweep.epochs, "seed": seed,
                  "batch": batch_size(config, int(is_early.sum())), "cut_ms": cut,
-                 "control": _control(sample, cut)}  # fmt: skip
+                 "control": revenue_found(sample, cut)}  # fmt: skip
         early, late = frame.where(torch.from_numpy(is_early)), frame.where(torch.from_numpy(~is_early))
         columns = torch.from_numpy(sides.matrix(before)), torch.from_numpy(item_sides(graph))
         return cls(tasks, early, late, *columns, config, seed, about, remarks)
@@ -146,7 +146,8 @@ class Bench:
         except (LearnError, RankError) as error:
             return Tried(*told, {}, weight, failed="; ".join(problem.found for problem in error.problems))
         omega = net.covariance().tolist() if config.relation else None
-        return Tried(*told, self._shares(net), weight, covariance=omega)
+        beliefs = self._beliefs(net)
+        return Tried(*told, self._shares(net, beliefs), weight, covariance=omega, correlation=self._bought(beliefs))
 
     def costs(self, ways: Mapping[str, RankConfig]) -> dict[str, float]:
         """Return what a step of each costs relative to a plain one: the median of pairs that follow each other."""
@@ -166,13 +167,27 @@ class Bench:
         return network_of(config, self.tasks, self.user_columns, self.item_columns, self.seed)
 
     @torch.inference_mode()
-    def _shares(self, net: RankNet) -> dict[str, NDArray[Any]]:
-        """Return each user's part of each task's mean loss on the newer examples."""
+    def _beliefs(self, net: RankNet) -> Beliefs:
+        """Return what a network believes of the newer examples."""
         net.eval()
         late, users = self.late, len(self.user_columns)
         people, things = net.users(torch.arange(users), self.user_columns), net.items()
         user, item = (people[0][late.user], people[1][late.user]), (things[0][late.item], things[1][late.item])
-        told = net.beliefs(user, item, late.features, late.price)
+        return net.beliefs(user, item, late.features, late.price)
+
+    def _bought(self, told: Beliefs) -> float | None:
+        """Return how P(purchase | click) correlates with the purchases that followed the newer clicks."""
+        if "purchase" not in self.tasks:
+            return None
+        label = self.late.labels["purchase"].double()
+        there = label.isfinite()
+        p = expected(torch.sigmoid, told.mean["purchase"][there], told.variance["purchase"][there])
+        return float(np.corrcoef(p.double().numpy(), label[there].numpy())[0, 1])
+
+    @torch.inference_mode()
+    def _shares(self, net: RankNet, told: Beliefs) -> dict[str, NDArray[Any]]:
+        """Return each user's part of each task's mean loss on the newer examples."""
+        late, users = self.late, len(self.user_columns)
         shares = {}
         for task in self.tasks:
             label = late.labels[task].double()
@@ -215,14 +230,6 @@ def _drawn(every: Examples, most: int, rng: np.random.Generator) -> tuple[Exampl
     users = np.sort(order[:enough])
     sample = every.where(np.isin(every.user_idx, users))
     return replace(sample, user_idx=np.searchsorted(users, sample.user_idx).astype(np.int32)), users
-
-
-def _control(sample: Examples, cut: int) -> float | None:
-    """Return the share of the revenue that least squares on log(1 + value) would find; None without money."""
-    clicks = sample.where(sample.labels["click"] == 1)
-    value = np.nan_to_num(clicks.labels.get("value", np.zeros(len(clicks)))).astype(np.float64)
-    ratio = log_value_ratio(clicks.user_idx, clicks.item_idx, value, clicks.ts_ms < cut)
-    return ratio if np.isfinite(ratio) else None
 
 
 def _judged(early: Examples, late: Examples, config: RankConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
