@@ -59,13 +59,14 @@ def objective(name: str, settings: Mapping[str, Any] | None = None) -> Objective
 
 def _imported(name: str) -> type[Objective[Any]]:
     module, _, attribute = name.partition(":")
+    found, why = None, ""
     try:
         found = getattr(import_module(module), attribute) if attribute else None
-    except (ImportError, AttributeError):
-        found = None
+    except (ImportError, AttributeError) as error:
+        why = f": {error}"
     if isinstance(found, type) and issubclass(found, Objective):
         return found
     expected = (
         f"Expected {nearest(name, OBJECTIVES)}, column.NAME, or a subclass of Objective as their_module:TheirGoal"
     )
-    raise PolicyError(Problem("POL-01", f"the goal {name!r} is unknown", expected, "Correct its name"))
+    raise PolicyError(Problem("POL-01", f"the goal {name!r} is unknown{why}", expected, "Correct its name"))
