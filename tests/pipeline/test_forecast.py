@@ -1,6 +1,7 @@
 """`paretail forecast` and `release`: estimates hold a truth that is known, and say where a log cannot tell."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -79,12 +80,44 @@ def test_the_verb_tells_every_setting_beside_today(shop: DemoShop, log: Path, tm
     file.write_text("clicks=1\ndiversity=1\n")
     asked = ("--bundle", shop.bundle, "--log", log, "-k", 6)
     told = json.loads(paretail("forecast", *asked, "--settings", file, "--json").out)
-    assert {line["setting"] for line in told} == {"today", "clicks=1", "diversity=1"}
+    assert {line["setting"] for line in told} == {"live", "today", "clicks=1", "diversity=1"}
+    assert all(line["value"] > 0 and line["model"] is None for line in told if line["setting"] == "live")
+    assert all("OFFP-11" in line["remarks"][0] for line in told)  # the bundle was trained on this log
     assert all((line["value"] is None) == bool(line["refused"]) for line in told)
     assert all(line["value"] is None or line["low"] <= line["value"] <= line["high"] for line in told)
     seen = paretail("forecast", *asked, "--goals", "clicks=1")
     assert seen.code == 0, seen.err
     assert "today" in seen.out
+    assert "Mind: " in seen.out
+
+
+def test_a_log_that_never_explored_says_what_it_can_tell_and_how_to_start(shop: DemoShop, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    events = pl.read_csv(shop.holdout, infer_schema_length=None)
+    logs = {"OFFP-02": events.drop("propensity"), "OFFP-12": events.with_columns(propensity=1.0)}
+    for code, frame in logs.items():
+        frame.write_csv(tmp_path / "log.csv")
+        asked = ("--bundle", shop.bundle, "--log", tmp_path / "log.csv", "-k", 6)
+        done = paretail("forecast", *asked, "--goals", "diversity=1")
+        assert done.code == 0, done.err
+        assert done.out.count("cannot tell (2 settings, such as today)") == 1
+        assert all(words in done.out for words in (code, "live", "[policy] explore", "in brackets"))
+    done = paretail("release", *asked, "--setting", "diversity=1", "--json")
+    told = json.loads(done.out)
+    assert (done.code, told["verdict"], [one["code"] for one in told["refused"]]) == (3, "experiment", ["OFFP-12"])
+    assert told["low"] is None
+    assert told["incumbent"] > 0
+
+
+def test_lists_without_odds_are_left_out_where_others_have_them() -> None:
+    lists = _log(1.0, 0)[0].lists
+    odds = lists.propensity.copy()
+    odds[:40, 1] = np.nan
+    kept = replace(lists, propensity=odds).with_odds()
+    assert (kept.left_out, len(kept.user_ids), len(kept.item_idx)) == (40, LISTS - 40, LISTS - 40)
+    assert kept.brought["clicks"].sum() == lists.brought["clicks"][40:].sum()
+    odds[: LISTS - 50] = np.nan
+    assert replace(lists, propensity=odds).with_odds().left_out == 0  # too few are left: none can be judged
 
 
 def test_a_release_is_a_verdict_and_an_exit_code(shop: DemoShop, log: Path) -> None:

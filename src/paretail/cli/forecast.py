@@ -51,8 +51,10 @@ def forecast(
     recommender = Recommender.load(bundle)
     with progress() as tell:
         ready = Forecasts.of(recommender, read_events(log, recommender.manifest.config), k, tell)
-        lines = ready.lines({TODAY: None} | dict(asked.goals))
+        lines = [*ready.live(), *ready.lines({TODAY: None} | dict(asked.goals))]
     if json:
-        print_json([goal_tables.forecast_json(line) for line in lines])
+        print_json([goal_tables.forecast_json(line) | {"remarks": ready.remarks} for line in lines])
     else:
         goal_tables.forecast(console, lines, len(ready.user), ready.pool.shape[0])
+        for remark in ready.remarks:
+            console.print(f"Mind: {remark}", markup=False, soft_wrap=True)

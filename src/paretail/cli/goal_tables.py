@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from paretail.core.errors import Problem
 from paretail.evaluate.release import Release
 from paretail.pipeline.forecast import Line
 from paretail.pipeline.pareto import Front
@@ -71,24 +72,43 @@ def front(console: Console, found: Front, out: Path | None) -> None:
 def forecast(console: Console, lines: Sequence[Line], lists: int, users: int) -> None:
     """Print one line a setting, a column a goal: the estimate with its interval, red where the log cannot tell."""
     console.print(
-        f"{lists:,} lists of {users:,} users; per list, with 95 % intervals; the model's own word in brackets"
-    )
+        f"What a list brought (live), and what it would have under each setting: {lists:,} lists of {users:,} users, "
+        "95 % intervals; in brackets what the model alone expects, which no log has checked", soft_wrap=True,
+    )  # fmt: skip
     goals = list(dict.fromkeys(line.goal for line in lines))
     table = Table("setting", *goals, box=SIMPLE, collapse_padding=True, pad_edge=False)
     for setting in dict.fromkeys(line.setting for line in lines):
         mine = {line.goal: line for line in lines if line.setting == setting}
         table.add_row(escape(setting), *(_estimated(mine[goal]) for goal in goals))
     console.print(table)
-    for why in dict.fromkeys(str(problem) for line in lines for problem in line.estimate.refused):
-        console.print(f"[red]cannot tell[/red]: {escape(why)}", soft_wrap=True)
+    for code, (settings, problem) in _refusals(lines).items():
+        whose = settings[0] if len(settings) == 1 else f"{len(settings)} settings, such as {settings[0]}"
+        told = f"{problem.found}. {problem.expected}. {problem.do}. ({code})"
+        console.print(f"[red]cannot tell[/red] ({escape(whose)}): {escape(told)}", soft_wrap=True)
+
+
+def _refusals(lines: Sequence[Line]) -> dict[str, tuple[list[str], Problem]]:
+    """Return by code which settings are refused, and what was found of the first of them.
+
+    A mean weight says nothing of odds where too little carries it: that is left out where the effective sample is.
+    """
+    found: dict[str, tuple[list[str], Problem]] = {}
+    for line in lines:
+        codes = {problem.code for problem in line.estimate.refused}
+        for problem in line.estimate.refused:
+            if problem.code == "OFFP-08" and codes & {"OFFP-05", "OFFP-06"}:
+                continue
+            settings, _ = found.setdefault(problem.code, ([], problem))
+            settings += [line.setting] if line.setting not in settings else []
+    return found
 
 
 def forecast_json(line: Line) -> dict[str, Any]:
     """Return one forecast as plain values; what was refused is null."""
     told = line.estimate
-    value, low, high = (None if math.isnan(x) else x for x in (told.value, told.low, told.high))
+    value, low, high, model = (None if math.isnan(x) else x for x in (told.value, told.low, told.high, line.model))
     refused = [{"code": problem.code, "found": problem.found, "do": problem.do} for problem in told.refused]
-    return {"setting": line.setting, "goal": line.goal, "model": line.model, "value": value, "low": low, "high": high,
+    return {"setting": line.setting, "goal": line.goal, "model": model, "value": value, "low": low, "high": high,
             "refused": refused}  # fmt: skip
 
 
@@ -132,7 +152,7 @@ def agent_release_json(found: Release, policy: str) -> dict[str, Any]:
 
 def _estimated(line: Line) -> str:
     told = line.estimate
-    model = f"[dim]({line.model:.4g})[/dim]"
+    model = "" if math.isnan(line.model) else f"[dim]({line.model:.4g})[/dim]"
     if told.refused:
         return f"[red]cannot tell[/red] {model}"
     return f"{told.value:.4g} [dim]{told.low:.4g} to {told.high:.4g}[/dim] {model}"

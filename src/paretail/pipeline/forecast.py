@@ -43,6 +43,8 @@ from paretail.rank.config import RankConfig
 TOLD: Final = ("clicks", "purchases", "revenue", "profit")
 #: The setting without goals.
 TODAY: Final = "today"
+#: What was shown, whatever made it: what its lists brought needs no weights.
+LIVE: Final = "live"
 FEWEST_LISTS: Final = 100
 #: A bundle that has learned from more of the log than this is not judged by it.
 MOST_LEARNED: Final = 0.01
@@ -51,7 +53,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Line:
-    """One setting and goal: what the model says, and what the log says of it; `refused` names guards and why."""
+    """One setting and goal: what the model says (NaN: nothing), what the log says; `refused` names guards and why."""
 
     setting: str
     goal: str
@@ -67,6 +69,7 @@ class Lists:
     item_idx: NDArray[np.int32]
     propensity: Floats
     brought: Mapping[str, Floats]
+    left_out: int = 0  # lists of which the log does not tell the odds, where it does of others
 
     @property
     def slots(self) -> int:
@@ -103,8 +106,18 @@ class Lists:
         happened = {"clicks": clicked.to_numpy(), "purchases": found["purchased"].fill_null(False).to_numpy(),
                     "revenue": revenue, "profit": revenue * margin}  # fmt: skip
         propensity = found["propensity"].to_numpy().astype(np.float64)
-        return cls(order["user_id"], spread(item, -1).astype(np.int32), spread(propensity, np.nan),
-                   {goal: spread(values, 0.0) for goal, values in happened.items()})  # fmt: skip
+        whole = cls(order["user_id"], spread(item, -1).astype(np.int32), spread(propensity, np.nan),
+                    {goal: spread(values, 0.0) for goal, values in happened.items()})  # fmt: skip
+        return whole.with_odds()
+
+    def with_odds(self) -> "Lists":
+        """Return the lists of which all odds are told; all, where too few are."""
+        told = ~(np.isnan(self.propensity) & (self.item_idx >= 0)).any(axis=1)
+        if told.all() or told.sum() < FEWEST_LISTS:
+            return self
+        brought = {goal: values[told] for goal, values in self.brought.items()}
+        users = self.user_ids.filter(pl.Series(told))
+        return Lists(users, self.item_idx[told], self.propensity[told], brought, int((~told).sum()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +155,26 @@ class Forecasts:
         """Whether the log tells with which probability each item was shown."""
         return bool(np.isfinite(self.lists.propensity[self.lists.item_idx >= 0]).all())
 
+    @property
+    def explored(self) -> bool:
+        """Whether anything was shown that could have been something else."""
+        return bool((self.lists.propensity[self.lists.item_idx >= 0] < 1).any())
+
+    @property
+    def remarks(self) -> list[str]:
+        """What to know of the log before believing what it says."""
+        told = [] if self.learned <= MOST_LEARNED else [str(_known(self.learned))]
+        left = self.lists.left_out
+        return [*told, f"{left:,} lists are left out: their odds are not told"] if left else told
+
+    def live(self, level: float = 0.95) -> list[Line]:
+        """Return what the lists of the log brought, whatever made them."""
+        found = []
+        for goal in self.goals:
+            told = judged(Terms.mean(self.lists.brought[goal].sum(1)), None, level=level, groups=self.user)
+            found.append(Line(LIVE, goal, np.nan, _in_units(told, self.steering.per(goal))))
+        return found
+
     def lines(self, settings: Mapping[str, Goals | None], level: float = 0.95) -> list[Line]:
         """Return what each setting would have brought in every goal that the log tells of, a list."""
         found = []
@@ -153,8 +186,8 @@ class Forecasts:
                 per = self.steering.per(goal)
                 none = Estimate(np.nan, np.nan, np.nan, None, (_unlogged(),))
                 told = judged(terms, seen, level=level, groups=self.user) if self.is_logged else none
-                value = Estimate(told.value / per, told.low / per, told.high / per, told.weights, told.refused)
-                found.append(Line(name, goal, model / per, value))
+                told = replace(told, refused=self._why(told.refused))
+                found.append(Line(name, goal, model / per, _in_units(told, per)))
         return found
 
     def release(self, candidate: Goals | None, goal: str, margin: float, candidates: int = 1) -> Release:
@@ -167,7 +200,8 @@ class Forecasts:
         incumbent = Terms.mean(self.lists.brought[goal].sum(1))
         if doubts := self.doubts:
             return Release("experiment", model, incumbent.value, np.nan, np.nan, doubts)
-        return gate(terms, incumbent, seen, margin, candidates=candidates, groups=self.user)
+        found = gate(terms, incumbent, seen, margin, candidates=candidates, groups=self.user)
+        return replace(found, refused=self._why(found.refused))
 
     @property
     def doubts(self) -> tuple[Problem, ...]:
@@ -179,6 +213,10 @@ class Forecasts:
     def goals(self) -> list[str]:
         """The goals that the bundle predicts and the log tells of."""
         return [goal for goal in TOLD if goal in self.steering.available]
+
+    def _why(self, refused: tuple[Problem, ...]) -> tuple[Problem, ...]:
+        """Return why the log cannot tell: what guards found, unless all of it follows from never exploring."""
+        return (_certain(),) if refused and self.is_logged and not self.explored else refused
 
     def _target(self, goals: Goals | None) -> NDArray[np.int32]:
         """Return the items of each user's slate under a setting, `[users, slots]`."""
@@ -243,9 +281,24 @@ def _known(share: float) -> Problem:
     )
 
 
+#: How a log comes to tell of other settings.
+_START: Final = "Set [policy] explore = 0.02 in shop.toml, train, and serve slates: they log their odds for next time"
+#: What a log without odds can still tell.
+_STILL: Final = (
+    "What was shown brought what it did (live), and the model says what it expects (in brackets); nothing else can be "
+    "told"
+)
+
+
 def _unlogged() -> Problem:
-    found = "the log does not tell with which probability items were shown"
-    expected = "Expected a propensity with each impression; the model's own forecast is all that can be told"
+    return Problem("OFFP-02", "the log does not tell with which probability items were shown", _STILL, _START)
+
+
+def _certain() -> Problem:
     return Problem(
-        "OFFP-02", found, expected, "Serve with [policy] explore above 0, which logs them, and forecast again"
+        "OFFP-12", "everything in the log was shown with certainty: other settings were never tried", _STILL, _START
     )
+
+
+def _in_units(told: Estimate, per: float) -> Estimate:
+    return replace(told, value=told.value / per, low=told.low / per, high=told.high / per)
