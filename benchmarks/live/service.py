@@ -106,11 +106,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wrk(service: Service, script: str, connections: int, seconds: int, path: str, *arguments: str) -> dict[str, Any]:
-    """Run wrk with one of our scripts on one thread; return requests a second, percentiles in ms, and failures."""
+def wrk(service: Service, script: str, connections: int, seconds: int, path: str, *arguments: str,
+        pause_ms: int = 72) -> dict[str, Any]:  # fmt: skip
+    """Run wrk with one of our scripts on one thread; return requests a second, percentiles in ms, and failures.
+
+    `pause_ms` is how long connections wait between requests on average, where the script makes them wait.
+    """
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / script),
                f"{service.address}{path}", "--", *arguments]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"LC_ALL": "C"})
+    environment = os.environ | {"LC_ALL": "C", "PAUSE_MS": str(pause_ms)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     found = re.search(r"figures (.*)", done.stdout)
     if not found:
         sys.exit(f"wrk said nothing of use:\n{done.stdout}{done.stderr}")

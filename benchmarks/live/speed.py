@@ -10,6 +10,9 @@ import polars as pl
 import shops
 from service import Service, ask, serving, wrk
 
+#: Of `ranked`: as fast as answers come, then some 150 and some 300 requests a second.
+LOADS = (("load.lua", 8, 0), ("load.lua", 16, 0), ("paced.lua", 16, 90), ("paced.lua", 16, 30))
+
 
 def recommendations(folder: Path, short: bool) -> list[dict[str, Any]]:
     """Ask for lists on 16 connections while one request in ten tells an event; then compare lists with the files'."""
@@ -31,18 +34,19 @@ def recommendations(folder: Path, short: bool) -> list[dict[str, Any]]:
 
 
 def ranked(folder: Path, short: bool) -> list[dict[str, Any]]:
-    """Ask for lists in the order of expected money, 500 candidates each, under the load of `recommendations`."""
+    """Ask for lists in the order of expected money, 500 candidates each: as fast as answers come, and at a pace."""
     bundle = shops.planted(folder)
     files = [str(shops.ids(bundle, table, folder)) for table in ("users", "items")]
     rows = []
     with serving(bundle, folder / "store") as service:
-        for connections in (8, 16):
-            wrk(service, "load.lua", connections, 5, "/", "recommend", *files, "10", "7", "false", "value")
+        for script, connections, pause_ms in LOADS:
+            wrk(service, script, connections, 5, "/", "recommend", *files, "10", "7", "false", "value")
             for run in range(1, 4):
                 asked = ("recommend", *files, "10", str(run), "false", "value")
-                figures = wrk(service, "load.lua", connections, 3 if short else 30, "/", *asked)
+                figures = wrk(service, script, connections, 3 if short else 30, "/", *asked, pause_ms=pause_ms)
                 what = "lists in the order of value, one request in ten an event"
-                rows.append({"what": what, "connections": connections, "run": run, **_rate(figures)})
+                how = {"connections": connections, "pause_ms": pause_ms, "run": run}
+                rows.append({"what": what, **how, **_rate(figures)})
     return rows
 
 

@@ -71,7 +71,9 @@ def _model(model: str, name: str, data: Path, work: Path, asked: argparse.Namesp
         for protocol in shop.protocols:
             lists = work / f"{model}-{seed}-{protocol.exclude}.parquet"
             listed = harness.meter([harness.PARETAIL, *_recommend(bundle, protocol, data, lists)], work)
-            scores = _score(bundle, lists, protocol, data) | _of_ranker(bundle, lists, protocol, data, work)
+            scores = _score(bundle, lists, protocol, data)
+            if JUDGE and "ranker" in json.loads(trained.printed)["facts"]:
+                scores |= _of_ranker(bundle, lists, protocol, data, work)
             print(f"{name} {protocol.name} {model} seed {seed}: {scores} {trained.cost()} {listed.cost()}", flush=True)
             run = {"scores": scores, "train": trained.cost(), "recommend": listed.cost()}
             found.setdefault(protocol.name, []).append(run)
@@ -116,11 +118,9 @@ def _recommend(bundle: Path, protocol: Protocol, data: Path, lists: Path) -> lis
 
 
 def _of_ranker(bundle: Path, lists: Path, protocol: Protocol, data: Path, work: Path) -> dict[str, dict[str, float]]:
-    """Return what the bundle's ranker adds to the model's own lists, where `train` said that it adds something."""
+    """Return what the bundle's ranker adds to the model's own lists, 0 where `train` saw no sure gain and keeps them."""
     plain = lists.with_stem(f"{lists.stem}-model")
     harness.meter([harness.PARETAIL, *_recommend(bundle, protocol, data, plain), "--order", "model"], work)
-    if not JUDGE or lists.read_bytes() == plain.read_bytes():
-        return {}
     told = _json([*_judged(lists, protocol, data), "--against", str(plain)])
     return {f"{name} by the ranker": {"mean": told[f"{name}_gain"], "se": told[f"{name}_gain_se"]}
             for name in protocol.metrics}  # fmt: skip

@@ -11,17 +11,15 @@ from paretail.retrieve.base import Retriever, Scores
 from paretail.retrieve.models.blend import Blend, items_had
 from paretail.retrieve.models.hybrid import Hybrid
 from paretail.retrieve.normalise import to_units
-from paretail.retrieve.signals.profiles import wished
+from paretail.retrieve.signals.profiles import Profiles, wished
 
 
 def parts_of(model: Retriever, history: History, mode: Mode) -> dict[str, Scores]:
     """Return `[users, items]` of each part that counts in a mode, 0 where it says nothing; the names never change."""
     if isinstance(model, Blend):
         left_out = items_had(history, model.config.target, mode, model.scene.items)
-        wishes = wished(history, model.scene.weights)
-        return {
-            name: to_units(model.signal(name, wishes, model.scene), left_out) for name in model.config.mix(mode).theta
-        }
+        wishes = Profiles(wished(history, model.scene.weights), model.scene)
+        return {name: to_units(model.signal(name, wishes), left_out) for name in model.config.mix(mode).theta}
     if not isinstance(model, Hybrid):
         return {}
     found = {}

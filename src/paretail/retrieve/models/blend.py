@@ -41,7 +41,7 @@ from paretail.retrieve.signals import OF_FRIENDS, Setting, build, check_signal, 
 from paretail.retrieve.signals.freshness import created_of, window_days
 from paretail.retrieve.signals.ground import Ground
 from paretail.retrieve.signals.matrix import Matrix, Sum, matrix_from
-from paretail.retrieve.signals.profiles import Scene, profile, wished
+from paretail.retrieve.signals.profiles import Profiles, Scene, profile, wished
 from paretail.retrieve.tune import judged
 
 #: How strong a wish each kind shows in the union of kinds; a declared kind has its own weight.
@@ -164,9 +164,9 @@ class Blend:
     def _by(
         self, mix: Mix, history: History, left_out: sparse.csr_array, scene: Scene, best: NDArray[np.integer] | None
     ) -> Scores:
-        total = np.zeros((history.users, scene.items), np.float32)
+        total, wishes = np.zeros((history.users, scene.items), np.float32), Profiles(history, scene)
         for signal, theta in mix.theta.items():
-            add_shaped(total, self.signal(signal, history, scene, best), left_out, theta, mix.kappa)
+            add_shaped(total, self.signal(signal, wishes, best), left_out, theta, mix.kappa)
         fill(total, self._floor, ENOUGH)
         return total
 
@@ -281,12 +281,12 @@ class Blend:
         popularity = matrix.apply(sparse.csr_array(np.ones((1, 1), np.float32)))[0]
         return np.asarray(popularity / max(float(popularity.max()), 1e-30), np.float32)
 
-    def signal(self, signal: str, history: History, scene: Scene, best: NDArray[np.integer] | None = None) -> Scores:
+    def signal(self, signal: str, wishes: Profiles, best: NDArray[np.integer] | None = None) -> Scores:
         """Return what one signal says of wishes, in its own unit."""
         name, _, of = signal.partition("|")
-        matrix, row = self.matrices[name], profile(of)(history, scene)
+        matrix, row = self.matrices[name], wishes.of(of)
         if not row.nnz:
-            return np.zeros((history.users, scene.items), np.float32)
+            return np.zeros((wishes.history.users, wishes.scene.items), np.float32)
         return matrix.apply(row) if best is None or not isinstance(matrix, Sum) else matrix.apply_best(row, best)
 
 
@@ -308,8 +308,8 @@ def learn(
     for rows in mixing.blocks(len(asked), ground.items, len(signals)):
         history = split.train.of_users(asked[rows])
         left_out = items_had(history, config.target, mode, ground.items)
-        history = wished(history, config.kind_weights)
-        scores = {signal: fitted.signal(signal, history, ground.scene) for signal in signals}
+        wishes = Profiles(wished(history, config.kind_weights), ground.scene)
+        scores = {signal: fitted.signal(signal, wishes) for signal in signals}
         lists.append(mixing.propose(scores, left_out, split.held.of_users(asked[rows])))
     return mixing.learn(mixing.together(lists), signals, JUDGED_AT, seed) if lists else None
 

@@ -5,7 +5,7 @@ row, always 1) and `about NODES` (nodes of another type).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -140,6 +140,21 @@ def profile(name: str) -> Profile:
     if name.startswith("about "):
         return about(name.removeprefix("about "))
     return decayed(float(name.removeprefix("age "))) if name.startswith("age ") else PROFILES[name]
+
+
+@dataclass(frozen=True, eq=False)
+class Profiles:
+    """The profiles of one history, each made once; read them and leave them as they are."""
+
+    history: History
+    scene: Scene
+    _made: dict[str, sparse.csr_array] = field(default_factory=dict)
+
+    def of(self, name: str) -> sparse.csr_array:
+        """Return the profile of that name."""
+        if name not in self._made:
+            self._made[name] = profile(name)(self.history, self.scene)
+        return self._made[name]
 
 
 def wished(history: History, weights: Mapping[str, float]) -> History:
