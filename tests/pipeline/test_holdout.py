@@ -1,5 +1,6 @@
 """Events that a bundle has not seen are read in the shop's columns and words."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,11 @@ import polars as pl
 import pytest
 
 from paretail.core.errors import DataError
+from paretail.data.stores.base import Shown, StoredEvent
+from paretail.data.stores.embedded import EmbeddedStore
 from paretail.pipeline.config import ShopConfig
 from paretail.pipeline.holdout import read_events
+from paretail.pipeline.outflow import export_events
 
 CONFIG = {
     "data": {
@@ -40,6 +44,23 @@ def test_the_shops_columns_and_words(path: Path) -> None:
     assert events.frame["ts_ms"].to_list() == [1_700_000_000_000, 1_700_000_001_000]
     assert events.frame["price_minor"].to_list() == [250, None]
     assert events.frame["order_id"].to_list() == ["r1", None]
+
+
+def test_what_a_store_wrote_is_read_in_our_columns_and_words(path: Path) -> None:
+    with closing(EmbeddedStore.open(path.parent / "store")) as store:
+        store.append([StoredEvent("u1", "a", "purchase", 1_700_000_000_500, "e1", quantity=2.0, price_minor=250)])
+        store.shown([Shown("r1", 1_700_000_000_000, "u1", None, "p", "v", "p", ["b", "a"], [0.5, 0.25])])
+    for ending in (".csv", ".parquet"):
+        file = path.with_suffix(ending)
+        export_events(path.parent / "store", file, impressions=True)
+        events = read(file)
+        assert events.time == "clock"
+        told = events.frame.select("item_id", "kind", "ts_ms", "price_minor", "request_id", "position", "propensity")
+        assert told.rows() == [
+            ("b", "impression", 1_700_000_000_000, None, "r1", 1, 0.5),
+            ("a", "impression", 1_700_000_000_000, None, "r1", 2, 0.25),
+            ("a", "purchase", 1_700_000_000_500, 250, None, None, None),
+        ]  # fmt: skip
 
 
 def test_columns_that_do_not_matter_may_be_absent(path: Path) -> None:

@@ -22,8 +22,8 @@ def forecast(
     bundle
         The trained bundle, with a ranker.
     log
-        Events that it was not trained on, same columns and words: impressions with request_id, position and
-        propensity, and what followed.
+        Events that it was not trained on, in the columns and words of training or as `events export --impressions`
+        writes them: impressions with request_id, position and propensity, and what followed.
     settings
         A file of settings, one a line, as for `recommend`.
     goals

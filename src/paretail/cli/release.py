@@ -35,8 +35,9 @@ def release(
     bundle
         The bundle that is live.
     log
-        Events of what is served now, that the bundle in question was not trained on: impressions with request_id,
-        position and propensity, and what followed.
+        Events of what is served now, that the bundle in question was not trained on, in the columns and words of
+        training or as `events export --impressions` writes them: impressions with request_id, position and propensity,
+        and what followed.
     candidate
         Another bundle, which would go live in its place: with `ship` its version becomes the current one of `--bundle`,
         and a service that serves it picks it up.

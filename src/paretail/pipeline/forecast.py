@@ -87,7 +87,7 @@ class Lists:
         if lists.height < FEWEST_LISTS:
             told = f"the log has {lists.height:,} lists with request ids and positions"
             expected = f"Expected {FEWEST_LISTS} at least"
-            do = "Log what is shown: impressions with request_id and position"
+            do = "Log what is shown (a store's: paretail events export --impressions), with request_id and position"
             raise DataError(Problem("POL-11", told, expected, do))
         at = found["request_id"].rank("dense").to_numpy().astype(np.int64)
         order = lists.sort("request_id")

@@ -1,4 +1,4 @@
-"""Events that a bundle has not seen: read with the columns and words of the training events."""
+"""Events that a bundle has not seen: read in the columns and words of the training events, or as a store writes them."""
 
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from paretail.graph.targets import friendships
 
 #: Columns that a file of events must have; the others may be absent though the training events have them.
 NEEDED = frozenset({"user_id", "item_id", "event"})
+#: Columns by which a file that `paretail events export` wrote is known; its columns and words are ours.
+EXPORTED = frozenset({"user_id", "item_id", "kind", "ts_ms", "event_id", "price_minor"})
 #: Checks that speak of a whole log; a few new events cannot satisfy them, nor need they.
 OF_A_WHOLE_LOG = frozenset(
     {"too_few_events", "missing_days", "target_without_lead", "orphaned_orders", "items_not_in_catalogue"}
@@ -21,6 +23,7 @@ OF_A_WHOLE_LOG = frozenset(
 def read_events(path: Path, config: dict[str, Any]) -> Events:
     """Read `path` as the event source of the bundle's `config` was read; all columns but NEEDED may be absent.
 
+    A file that a store wrote (EXPORTED) is read in our columns and words, unless it has all that the source needs.
     Raises DataError with every problem that would make the answer wrong.
     """
     examined = _examined(path, config["data"])
@@ -48,12 +51,21 @@ def _examined(path: Path, data: dict[str, Any]) -> Examined:
     values = data | {"events": [first], "items": [], "users": [], "links": []}
     there = set(read(DataConfig.parse(values, "the bundle").events[0], Path(), 1).frame.columns)
     named = _pruned(data["columns"]["events"], there)
+    if there >= EXPORTED and not _has_needed(first, data, there):
+        ours = {"events": [{"path": str(path.absolute())}], "currency": data["currency"]}
+        return examine(DataConfig.parse(ours, "the bundle"), Path())
     first["columns"] = first["columns"] and _pruned(first["columns"], there)
     values["columns"] = data["columns"] | {"events": named}
     ts = (first["columns"] or {}).get("ts") or named["ts"] or "ts"
     if not (first["preset"] or data["preset"] or _present(ts, there)):
         first["time"] = values["time"] = "none"
     return examine(DataConfig.parse(values, "the bundle"), Path())
+
+
+def _has_needed(source: dict[str, Any], data: dict[str, Any], there: set[str]) -> bool:
+    """Return whether a file has the columns by which the source names what every event has."""
+    named = data["columns"]["events"] | {ours: theirs for ours, theirs in (source["columns"] or {}).items() if theirs}
+    return all(_present(named.get(ours) or ours, there) for ours in NEEDED)
 
 
 def _pruned(named: dict[str, Any], there: set[str]) -> dict[str, Any]:
