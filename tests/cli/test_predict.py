@@ -144,10 +144,16 @@ def test_without_torch_training_says_what_to_install(
 
 
 def test_what_is_left_out_and_refused_is_said(folder: Path, tmp_path: Path) -> None:
-    """Events after today are in quarantine, constant features and tasks are named, and a leak leaves no ranker."""
+    """Events after today are in quarantine, constant features and tasks are named, and a leak leaves no ranker.
+
+    No event is a favourite, carts follow from nothing that was shown, and purchases have no price.
+    """
     events = pl.read_parquet(folder / "events.parquet")
     bought = events.filter(pl.col("event") == "purchase", pl.col("user_id") < "u030")
     events = pl.concat([events.filter(pl.col("event") != "purchase"), bought])
+    lost = pl.col("event") == "cart"
+    events = events.with_columns(user_id=pl.when(lost).then(pl.lit("stranger")).otherwise("user_id"),
+                                 request_id=pl.when(~lost).then("request_id"))  # fmt: skip
     late = events.head(1).with_columns(ts_ms=pl.lit(4_000_000_000_000))
     pl.concat([events.with_columns(price=pl.lit(None, pl.Float64)), late]).write_parquet(tmp_path / "events.parquet")
     users = pl.read_parquet(folder / "users.parquet")
@@ -163,9 +169,13 @@ def test_what_is_left_out_and_refused_is_said(folder: Path, tmp_path: Path) -> N
         assert "1 in quarantine" in said
         if name == "honest":
             assert "Ranker: the task `value` is left out: 0 of" in said
+            none = "is left out: 0 positive examples, 20 are needed"
+            assert f"Ranker: the task `favourite` {none}; no event of that kind" in said
+            assert f"Ranker: the task `cart` {none}; {events.filter(lost).height:,} events of that kind follow" in said
             assert "Ranker: the same for every impression, and so without a say: brand_lift, new" in said
         else:
             assert "No ranker: the users' ever" in said
+            assert '[rank] leaks = "ignore". (RANK-15)' in said
 
 
 def test_a_ranker_starts_from_another_bundle(folder: Path, tmp_path: Path) -> None:

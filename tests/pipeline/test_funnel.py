@@ -68,7 +68,10 @@ def lists(bundle: Path, order: Any, out: Path) -> pl.DataFrame:
 def test_training_says_what_lists_gain_and_which_tasks_there_are(bundle: Path) -> None:
     said = trained(bundle.parent).account
     assert any(line.startswith("Ranker: Lists that may repeat what a user had: NDCG@20") for line in said)
-    assert "Ranker: the task `cart` is left out: fewer than 50 of the pairs asked reached it alone" in said
+    assert (
+        "Ranker: the task `cart` is left out: fewer than 50 of the pairs asked reached it alone; no event of that kind"
+        in said
+    )
     facts = Recommender.load(bundle).manifest.facts[GROUP]
     assert facts["tasks"] == ["click", "purchase", "value"]
     assert facts["report"]["modes"]["none"]["days"] == pytest.approx(30, abs=1)
@@ -186,7 +189,7 @@ def test_other_modes_have_levels_of_their_own(bundle: Path) -> None:
 
 def test_few_users_teach_no_ranker_and_it_is_said(tmp_path: Path) -> None:
     done = train_shop(shop(users=60), CONFIG, tmp_path / "small")
-    assert "No ranker: fewer than 200 users could be asked what they took next" in done.account
+    assert any(line.startswith("No ranker: fewer than 200 users could be asked") for line in done.account)
     with pytest.raises(BundleError, match="RANK-05"):
         lists(tmp_path / "small", "purchase", tmp_path / "x.parquet")
     off = replace_rank(enabled=False)

@@ -18,7 +18,7 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.rank import RankError
 from paretail.rank.config import RankConfig
 from paretail.rank.examples import Examples, learnable
-from paretail.rank.leaks import exact, in_line, leaking
+from paretail.rank.leaks import Outcomes, exact, in_line, leaking
 from paretail.rank.learned.ranker import Ranker
 
 from .test_ranker import QUICK, planted
@@ -122,6 +122,7 @@ def test_honest_attributes_are_not() -> None:
     graph = ShopGraph.build(shop, shop.user_vocabulary(), shop.item_vocabulary())
     examples = Examples.of(shop.events, graph.nodes["user"], graph.nodes["item"])
     assert [*leaking(graph, examples)] == []
+    assert [*leaking(graph, Outcomes.of(graph.history, "purchase"))] == []
 
 
 def test_what_is_exact() -> None:

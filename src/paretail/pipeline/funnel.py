@@ -5,6 +5,7 @@ users did in them labels its lists (`rank/boosted`). Where a mode is asked of on
 no time), the split is the one that the model's own settings were chosen on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from paretail.rank import RankError
 from paretail.rank.boosted.columns import REACH, Columns, Retrieve, Retrieved
 from paretail.rank.boosted.levels import FEWEST, Funnel
 from paretail.rank.boosted.money import Money
-from paretail.rank.boosted.questions import NEAR, Asked, Moment, blocks, drawn
+from paretail.rank.boosted.questions import LEVELS, NEAR, Asked, Moment, blocks, drawn
 from paretail.rank.boosted.ranker import BoostedRanker, levels_of, told
 from paretail.rank.boosted.trees import Boosting
 from paretail.retrieve.base import Question, Retriever
@@ -60,13 +61,15 @@ class Source:
 def learn(graph: ShopGraph, events: Events, source: Source, seed: int, progress: Progress) -> BoostedRanker:
     """Learn the levels of each mode; raises RankError (RANK-04) where no mode has enough answers."""
     target, funnels, asks = source.question.target, dict[Mode, Funnel](), dict[Mode, dict[str, Any]]()
+    said: dict[str, None] = {}
     for mode in modes_of(graph.history, source.question):
         asking = Asking(graph.history, graph.items, target, mode, rng_for(f"rank/asked/{mode}", seed))
         moments, days = asking.moments()
         if not moments:
             continue
         progress(f"Learning to rank ({mode})")
-        parts = [_drawn(graph, moment, source, mode, seed, progress) for moment in moments]
+        parts, names = zip(*(_drawn(graph, moment, source, mode, seed, progress) for moment in moments), strict=True)
+        said |= dict.fromkeys(_constant(parts, names[0]))
         timed = graph.history.time == "clock"
         found = Funnel.learn(parts, target, Boosting(), rng_for(f"rank/boosted/{mode}", seed), timed)
         if found is not None:
@@ -78,7 +81,7 @@ def learn(graph: ShopGraph, events: Events, source: Source, seed: int, progress:
     money = Money.of(events, graph.nodes["user"], graph.nodes["item"])
     ranker = BoostedRanker(levels_of(funnels), next(iter(funnels)), money, graph.tables["item"], graph.history, target,
                            _unasked)  # fmt: skip
-    return replace(ranker, report={"modes": told(funnels, asks), "remarks": _remarks(ranker, target)})
+    return replace(ranker, report={"modes": told(funnels, asks), "remarks": [*_remarks(ranker, target), *said]})
 
 
 def modes_of(history: History, question: Question) -> list[Mode]:
@@ -146,8 +149,9 @@ class Asking:
         return Moment(log, rows, stands_for, followed, items_had(log, self.target, self.mode, self.items))
 
 
-def _drawn(graph: ShopGraph, moment: Moment, source: Source, mode: Mode, seed: int, progress: Progress) -> Asked:
-    """Fit the model on a moment's log, and draw pairs of its lists."""
+def _drawn(graph: ShopGraph, moment: Moment, source: Source, mode: Mode, seed: int,
+           progress: Progress) -> tuple[Asked, tuple[str, ...]]:  # fmt: skip
+    """Fit the model on a moment's log, and draw pairs of its lists; return the names of their last columns too."""
     target = source.question.target
     fitted = fit(model(source.name), graph.with_history(moment.log), source.settings, seed, FitContext(progress))
     retrieve = retrieved_by(fitted, target)
@@ -157,7 +161,7 @@ def _drawn(graph: ShopGraph, moment: Moment, source: Source, mode: Mode, seed: i
     for block in blocks(len(moment.rows), 12 * graph.items):
         retrieved = retrieve(moment.log.of_users(moment.rows[block]), mode)
         parts.append(drawn(moment, block, retrieved, columns, target, rng))
-    return Asked.together(parts)
+    return Asked.together(parts), columns.names
 
 
 def _answers(moment: Moment, target: str) -> int:
@@ -181,14 +185,28 @@ def _without(history: History, train: History) -> History:
 
 def _remarks(ranker: BoostedRanker, target: str) -> list[str]:
     """Say which tasks there are not, and why."""
-    levels, said = ranker.modes[ranker.mode], []
+    levels, kinds, said = ranker.modes[ranker.mode], ranker.log.kinds, []
     if target == "purchase" and len(levels) == 1:
         said.append("the tasks `cart` and `purchase` given a click are left out: nothing tells clicks from purchases")
-    elif "cart" not in levels:
-        said.append(f"the task `cart` is left out: fewer than {FEWEST} of the pairs asked reached it alone")
+    else:
+        said += [
+            f"the task `{level}` is left out: {_lacks(level, kinds)}" for level in LEVELS[1:] if level not in levels
+        ]
     if "value" not in ranker.tasks:
         said.append("the task `value` is left out: fewer than 20 purchases have a price")
     return said
+
+
+def _constant(parts: Sequence[Asked], names: Sequence[str]) -> list[str]:
+    """Say which of the last columns, those of `names`, are the same for all pairs."""
+    low, high = (take([take(part.x[:, -len(names) :], axis=0) for part in parts], axis=0) for take in (np.min, np.max))
+    same = [name for name, a, b in zip(names, low, high, strict=True) if a == b]
+    return [f"the same for every pair, and so without a say: {', '.join(same)}"] if same else []
+
+
+def _lacks(level: str, kinds: Sequence[str]) -> str:
+    few = f"fewer than {FEWEST} of the pairs asked reached it alone"
+    return few if level in kinds else f"{few}; no event of that kind"
 
 
 def _unasked(*_: Any) -> Any:

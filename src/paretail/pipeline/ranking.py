@@ -24,6 +24,7 @@ from paretail.rank.boosted.levels import Gain
 from paretail.rank.boosted.questions import NEAR
 from paretail.rank.boosted.ranker import KIND, BoostedRanker, lines_of
 from paretail.rank.config import RankConfig
+from paretail.rank.leaks import Outcomes, check_leaks
 from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.models import model
 
@@ -52,7 +53,7 @@ def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfi
     if not config.enabled or target.name != ITEM:
         return ()
     if SHOWN not in graph.history.kinds:
-        return _add_boosted(draft, target, graph, seed, progress)
+        return _add_boosted(draft, target, graph, config, seed, progress)
     if find_spec("torch") is None:
         return ("No ranker: it needs the extra `learn` (pip install 'paretail[learn]'); lists are those of the model.",)
     from paretail.rank.learned.ranker import Ranker
@@ -62,7 +63,7 @@ def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfi
         fit = fitting(draft.facts, graph, seed, progress) if config.retrieved else None
         ranker = Ranker.train(graph, target.shop.events, config, seed, progress, _origin(config), fit)
     except RankError as error:
-        return tuple(f"No ranker: {problem.found}" for problem in error.problems)
+        return tuple(f"No ranker: {problem}" for problem in error.problems)
     draft.arrays[GROUP] = ranker.arrays()
     draft.facts[GROUP] = ranker.facts
     remarks = list(ranker.report["remarks"])
@@ -71,7 +72,8 @@ def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfi
     return (f"Ranker: {told(ranker.facts)}", *(f"Ranker: {remark}" for remark in remarks))
 
 
-def _add_boosted(draft: Draft, target: Target, graph: ShopGraph, seed: int, progress: Progress) -> tuple[str, ...]:
+def _add_boosted(draft: Draft, target: Target, graph: ShopGraph, config: RankConfig, seed: int,
+                 progress: Progress) -> tuple[str, ...]:  # fmt: skip
     """Learn a ranker from the lists that the draft's model would have made, and put it into the draft."""
     from paretail.pipeline import funnel
     from paretail.retrieve.models.blend import ASKS
@@ -84,10 +86,12 @@ def _add_boosted(draft: Draft, target: Target, graph: ShopGraph, seed: int, prog
     settings = model_type.config_type.parse(facts["settings"], "[model.settings]")
     question = Question(facts["target"], facts["repeat"], wishes)
     try:
+        if config.leaks == "refuse":
+            check_leaks(graph, Outcomes.of(graph.history, facts["target"]))
         source = funnel.Source(facts["model"], settings, question)
         ranker = funnel.learn(graph, target.shop.events, source, seed, progress)
     except RankError as error:
-        return tuple(f"No ranker: {problem.found}" for problem in error.problems)
+        return tuple(f"No ranker: {problem}" for problem in error.problems)
     draft.arrays[GROUP] = ranker.arrays()
     draft.facts[GROUP] = ranker.facts
     return tuple(f"Ranker: {line}" for line in (*lines_of(ranker.facts, ASKS), *ranker.report["remarks"]))

@@ -4,22 +4,28 @@ A label of users or items leaks a task where it is borne by nearly all of whom t
 nobody else (or the other way round), and a number of a vector where it rises with the count of positives in a line. No
 taste is that regular; a column like `has_ordered` or `sales`, exported today, is. A ranker would believe it, look right
 on its own log, and know nothing of tomorrow. What was exported later than the events and is less than exact cannot be
-told from what was known at the time.
+told from what was known at the time. A log that does not tell what was shown is looked at too: its ranker reads the
+retriever's scores, and those read labels, vectors and traits.
 
 S. Kaufman, S. Rosset, C. Perlich, "Leakage in data mining", KDD 2011, doi:10.1145/2020408.2020496.
 """
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from paretail.core.errors import Problem
+from paretail.core.ids import Rows
 from paretail.data.features.content import is_vector
+from paretail.data.features.pairs import wished
+from paretail.data.types import History
 from paretail.graph.shopgraph import ShopGraph
 from paretail.rank import RankError
+from paretail.rank.boosted.questions import LEVELS, kinds_of
 from paretail.rank.examples import Examples
 from paretail.rank.sides import NO_TRAITS
 
@@ -32,14 +38,32 @@ FEWEST: Final = 20
 Floats = NDArray[np.float64]
 
 
-def check_leaks(graph: ShopGraph, examples: Examples) -> None:
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """What users turned to in a log that does not tell what was shown, and which levels of the funnel they reached."""
+
+    user_idx: Rows
+    item_idx: Rows
+    labels: Mapping[str, NDArray[Any]]
+
+    @classmethod
+    def of(cls, history: History, target: str) -> Self:
+        """Take every event that turns to an item."""
+        wishes = history.where(wished(history))
+        reached = {level: [wishes.kinds.index(kind) for kind in kinds_of(level, wishes.kinds, target)
+                           if kind in wishes.kinds] for level in LEVELS}  # fmt: skip
+        return cls(wishes.user_idx, wishes.item_idx,
+                   {level: np.isin(wishes.kind, kinds) * 1.0 for level, kinds in reached.items() if kinds})  # fmt: skip
+
+
+def check_leaks(graph: ShopGraph, examples: Examples | Outcomes) -> None:
     """Raise RankError (RANK-15) with all that leak."""
     if told := [*leaking(graph, examples)]:
         do = 'Leave the column out of the file, or export it as of the day the events begin; or [rank] leaks = "ignore"'
         raise RankError([Problem("RANK-15", found, "What was known before the events", do) for found in told])
 
 
-def leaking(graph: ShopGraph, examples: Examples) -> Iterator[str]:
+def leaking(graph: ShopGraph, examples: Examples | Outcomes) -> Iterator[str]:
     """Yield what each leak is."""
     for task, label in examples.labels.items():
         if task == "value":
