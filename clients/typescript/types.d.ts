@@ -124,6 +124,20 @@ export interface FriendsRequest {
   request_id?: string | null;
 }
 
+/** Where a setting lies among those that were measured; points are hundredths of a goal's reachable range. */
+export interface FrontPosition {
+  /** All of this in words. */
+  told: string;
+  /** Other settings of the same goals that were measured. */
+  measured: number;
+  /** Those that are as good in every goal that is weighed, and better in one: 0 on the front. */
+  beaten_by: number;
+  /** The `shares` of the one that beats it by most. */
+  better?: Record<string, number>;
+  /** For each goal that is asked for, by how many points the others change for a point more of it, measured nearby; without a goal that has no more to give. */
+  costs?: Record<string, Record<string, number>>;
+}
+
 /** What a slate is for: exactly one of `dial`, `maximise` (with `keep`) and `preset`. */
 export interface Goals {
   /** Goals and how far each is turned up: the share of its reachable range. */
@@ -150,6 +164,8 @@ export interface GoalsAnswer {
   segment: string;
   /** What each goal is counted in. */
   units: Record<string, string>;
+  /** Where this setting lies on the front of what was measured. */
+  front: FrontPosition;
   /** Rules of the slate that could not be kept. */
   broken?: string[];
 }

@@ -54,7 +54,10 @@ def test_the_forecast_of_each_setting_is_told(shop: DemoShop, tmp_path: Path) ->
     assert 0 < told["expected"]["diversity"] <= 1
     assert told["segments"]["heavy"]["shares"]["diversity"] == pytest.approx(0.5, abs=0.05)
     seen = paretail("recommend", "--bundle", shop.bundle, "--goals", "diversity=0.5", "-k", 6, "--out", out)
-    assert "diversity" in seen.out
+    front = told["segments"]["heavy"]["front"]
+    assert front["beaten_by"] < front["measured"]
+    assert "A point more of diversity" in front["told"]
+    assert "users): " in seen.out
 
 
 def _by_both(bundle: Path, question: dict[str, Any], folder: Path) -> list[list[str]]:

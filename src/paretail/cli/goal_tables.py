@@ -45,6 +45,8 @@ def settings(console: Console, told: Sequence[dict[str, Any]]) -> None:
         for rule, slates in one["broken"].items():
             console.print(f"{one['setting']}: {slates:,} slates cannot keep the rule {rule!r}", markup=False,
                           soft_wrap=True)  # fmt: skip
+        segment, most = max(one["segments"].items(), key=lambda item: item[1]["users"])
+        console.print(f"{escape(one['setting'])} ({segment} users): {most['front']['told']}", soft_wrap=True)
 
 
 def front(console: Console, found: Front, out: Path | None) -> None:

@@ -7,12 +7,15 @@ import numpy as np
 import polars as pl
 
 from paretail.data.types import Explanations
+from paretail.policy.position import Position
 
 #: How a task is spoken of.
 SUBJECTS: Final = {"click": "A click", "long_view": "After a click, a long view", "cart": "After a click, a cart",
                    "favourite": "After a click, a favourite", "purchase": "After a click, a purchase"}  # fmt: skip
 #: The same where probabilities are those of all pairs.
 OF_ALL: Final = {"click": "A click", "cart": "A cart", "purchase": "A purchase"}
+#: What a point more of a goal costs is told from so many points on.
+DEAR: Final = 0.01
 #: Groups are named where they change odds by so much at least, and so many on each side.
 TOLD: Final = 0.05
 MOST: Final = 3
@@ -42,6 +45,25 @@ def pulled_in_words(parts: Mapping[str, float]) -> str:
     against = [f"{name} ({-100 * part:.0f} %)" for name, part in list(parts.items())[::-1] if part <= -TOLD]
     head = f"Here for {', '.join(speaks)}" if speaks else "Here as the best that is left"
     return f"{head}; against it {', '.join(against)}." if against else f"{head}."
+
+
+def position_in_words(found: Position) -> str:
+    """Say whether a measured setting beats this one, and what a point more of each goal costs the others."""
+    better = ", ".join(f"{goal} {100 * share:.0f} %" for goal, share in found.better.items())
+    beaten = (
+        f"{found.beaten_by} of {found.measured} measured settings beat it, most of all the one with {better}"
+        if found.beaten_by
+        else f"None of {found.measured} measured settings beats it" if found.measured else "No other was measured"
+    )
+    return ". ".join([beaten, *(_cost_in_words(goal, change) for goal, change in found.costs.items())]) + "."
+
+
+def _cost_in_words(goal: str, change: Mapping[str, float]) -> str:
+    order = sorted(change, key=lambda name: change[name])
+    costs = [f"{-change[name]:.2g} of {name}" for name in order if change[name] <= -DEAR]
+    brings = [f"{change[name]:.2g} of {name}" for name in order[::-1] if change[name] >= DEAR]
+    told = " and ".join(filter(None, [costs and f"costs {', '.join(costs)}", brings and f"brings {', '.join(brings)}"]))
+    return f"A point more of {goal} {told or 'costs the others nothing'}"
 
 
 def parts_of(told: Explanations, pair: int, task: int) -> dict[str, float]:

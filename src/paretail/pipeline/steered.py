@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from paretail.core.errors import Problem
 from paretail.core.progress import Progress, silent
 from paretail.data.types import Candidates, History
 from paretail.pipeline import hard_rules
+from paretail.pipeline.explaining import position_in_words
 from paretail.pipeline.live.bodies.slates import SlateRules
 from paretail.pipeline.ranking import CANDIDATES
 from paretail.pipeline.recommender import Recommender
@@ -82,6 +83,7 @@ def steered(recommender: Recommender, history: History, user_ids: pl.Series, set
     asked_for = {TODAY: None} | dict(settings.goals)
     solved = {line: [steering.setting(asked, segment, k, how) for segment in SEGMENTS]
               for line, asked in asked_for.items()}  # fmt: skip
+    counts = np.bincount(steering.segments(history), minlength=len(SEGMENTS))
     exposures = {line: Exposures.none(len(recommender.items)) for line in solved}
     parts: list[pl.DataFrame] = []
     broken: dict[str, Counter[str]] = {line: Counter() for line in solved}
@@ -102,7 +104,7 @@ def steered(recommender: Recommender, history: History, user_ids: pl.Series, set
             exposures[line].add(part.items(places))
             if line in settings.goals:
                 parts.append(_rows(line, user_ids.gather(pl.Series(users)), part, places, weights, steering))
-    told = [_told(line, solved[line], forecast[line], max(1, len(user_ids)), steering) | {"broken": dict(broken[line])}
+    told = [_told(line, solved[line], forecast[line], counts, steering) | {"broken": dict(broken[line])}
             for line in solved]  # fmt: skip
     return _in_order(parts, settings), told
 
@@ -151,12 +153,14 @@ def _rows(line: str, user_ids: pl.Series, pool: Pool, places: NDArray[np.int32],
     )
 
 
-def _told(line: str, found: Sequence[Setting], sums: Mapping[str, float], users: int,
+def _told(line: str, found: Sequence[Setting], sums: Mapping[str, float], counts: NDArray[np.intp],
           steering: Steering) -> dict[str, Any]:  # fmt: skip
     """Return what a setting is expected to bring, a slate, and where each of its dials stands, by segment."""
+    users = max(1, int(counts.sum()))
     return {
         "setting": line,
         "expected": {goal: total / users / steering.per(goal) for goal, total in sums.items()},
-        "segments": {name: {"shares": dict(one.shares), "weights": dict(one.weights)}
-                     for name, one in zip(SEGMENTS, found, strict=True)},
+        "segments": {name: {"users": int(count), "shares": dict(one.shares), "weights": dict(one.weights),
+                            "front": {"told": position_in_words(one.position), **asdict(one.position)}}
+                     for name, count, one in zip(SEGMENTS, counts, found, strict=True)},
     }  # fmt: skip

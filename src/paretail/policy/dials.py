@@ -26,6 +26,7 @@ from paretail.policy.goals import Goals
 from paretail.policy.objectives import Objective
 from paretail.policy.objectives.base import Values
 from paretail.policy.pool import Pool
+from paretail.policy.position import Position, position
 from paretail.policy.slate import compose
 
 #: The part of a weight that the others keep at a dial's end, so that they break ties.
@@ -50,13 +51,14 @@ class Setting:
     """Weights in one over each goal's own unit, and what the sample says of them.
 
     `expected[goal]` is the mean over slates; `today[goal]` that of the base; `shares[goal]` is the position in the
-    goal's reachable range, 0 to 1.
+    goal's reachable range, 0 to 1; `position` is where the setting lies among those that were measured.
     """
 
     weights: Mapping[str, float]
     expected: Mapping[str, float]
     today: Mapping[str, float]
     shares: Mapping[str, float]
+    position: Position = Position()
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,11 +118,12 @@ class Dials:
         """Return the weights for what is asked (no preset); raises PolicyError (POL-05) for a budget out of reach."""
         key = goals.model_dump_json()
         if key not in self._solved:
-            self._keep(key, self._budget(goals) if goals.maximise is not None else self._dialled(goals.dial or {}))
+            parts = self._budget(goals) if goals.maximise is not None else self._dialled(goals.dial or {})
+            self._keep(key, parts, goals.names)
         return self._solved[key]
 
-    def _keep(self, key: str, parts: Mapping[str, float]) -> None:
-        found = self._setting(parts)
+    def _keep(self, key: str, parts: Mapping[str, float], asked: tuple[str, ...] = ()) -> None:
+        found = self._setting(parts, asked)
         self._forget()
         self._solved[key] = found
 
@@ -159,10 +162,14 @@ class Dials:
         """Return weights in one over each goal's unit, from parts of spans."""
         return {goal: part / self._span(goal) for goal, part in parts.items()}
 
-    def _setting(self, parts: Mapping[str, float]) -> Setting:
+    def _setting(self, parts: Mapping[str, float], asked: tuple[str, ...]) -> Setting:
         expected, today = ({goal: self.mean(each, goal) for goal in self.goals} for each in (parts, self.base))
         shares = {goal: self.curve(goal).share(expected[goal]) for goal in parts}
-        return Setting(self.weights(parts), expected, today, shares)
+        measured = [dict(key) for key in self._slates]
+        return Setting(self.weights(parts), expected, today, shares, position(self._share, parts, asked, measured))
+
+    def _share(self, parts: Mapping[str, float], goal: str) -> float:
+        return self.curve(goal).share(self.mean(parts, goal))
 
     def _dialled(self, dial: Mapping[str, float]) -> dict[str, float]:
         if len(dial) == 1:

@@ -58,6 +58,16 @@ def test_each_line_says_what_it_is_there_for(live: LiveShop) -> None:
     assert [line.rank for line in answer.items] == list(range(1, 9))
 
 
+def test_the_answer_says_where_the_setting_lies_on_the_front(live: LiveShop) -> None:
+    answer = asked(live, Goals(dial={"clicks": 0.4, "diversity": 0.6}))
+    assert answer.goals is not None
+    front = answer.goals.front
+    assert 0 <= front.beaten_by < front.measured
+    assert front.beaten_by == 0 or set(front.better) == set(answer.goals.shares)
+    assert set(front.costs) <= {"clicks", "diversity"}
+    assert "measured settings beat" in front.told
+
+
 def test_with_explain_it_says_how_far_each_goal_speaks_for_an_item(live: LiveShop) -> None:
     answer = asked(live, Goals(dial={"clicks": 0.4, "diversity": 0.6}), explain=True)
     assert answer.degraded == []

@@ -15,7 +15,7 @@ from paretail.core.ids import Rows
 from paretail.core.rng import rng_for
 from paretail.data.types import Predictions
 from paretail.pipeline import hard_rules
-from paretail.pipeline.explaining import pulled_in_words
+from paretail.pipeline.explaining import position_in_words, pulled_in_words
 from paretail.pipeline.live import bodies, ranked
 from paretail.pipeline.live.asked import Asked
 from paretail.pipeline.live.engine import Engine
@@ -206,4 +206,11 @@ def _answer(steering: Steering, pool: Pool, places: Rows, setting: Setting, segm
     shares = {name: round(share, 4) for name, share in setting.shares.items()}
     units = {name: goal.unit for name, goal in steering.available.items()}
     return bodies.GoalsAnswer(amounts(predicted), amounts(setting.expected), amounts(setting.today), shares, segment,
-                              units, broken)  # fmt: skip
+                              units, _position(setting), broken)  # fmt: skip
+
+
+def _position(setting: Setting) -> bodies.FrontPosition:
+    found = setting.position
+    better = {name: round(share, 4) for name, share in found.better.items()}
+    costs = {goal: {name: round(change, 3) for name, change in each.items()} for goal, each in found.costs.items()}
+    return bodies.FrontPosition(position_in_words(found), found.measured, found.beaten_by, better, costs)

@@ -41,7 +41,18 @@ from paretail.pipeline.live.bodies.lists import (
     TrendingRequest,
 )
 from paretail.pipeline.live.bodies.ranking import Explanation, RankAnswer, RankedItem, RankRequest
-from paretail.pipeline.live.bodies.slates import Amounts, Boost, Cap, Goals, GoalsAnswer, Pin, Quota, SlateRules, Some
+from paretail.pipeline.live.bodies.slates import (
+    Amounts,
+    Boost,
+    Cap,
+    FrontPosition,
+    Goals,
+    GoalsAnswer,
+    Pin,
+    Quota,
+    SlateRules,
+    Some,
+)
 from paretail.pipeline.live.bodies.telling import (
     Estimate,
     Interest,
@@ -85,6 +96,7 @@ __all__ = [
     "Explanation",
     "Filter",
     "FriendsRequest",
+    "FrontPosition",
     "Goals",
     "GoalsAnswer",
     "Id",

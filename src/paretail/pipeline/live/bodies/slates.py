@@ -70,6 +70,22 @@ class SlateRules(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only
 Amounts = dict[str, float]
 
 
+class FrontPosition(Struct, omit_defaults=True):
+    """Where a setting lies among those that were measured; points are hundredths of a goal's reachable range."""
+
+    told: Annotated[str, Meta(description="All of this in words.")]
+    measured: Annotated[int, Meta(description="Other settings of the same goals that were measured.")]
+    beaten_by: Annotated[
+        int, Meta(description="Those that are as good in every goal that is weighed, and better in one: 0 on the front.")
+    ]
+    better: Annotated[Amounts, Meta(description="The `shares` of the one that beats it by most.")] = {}
+    costs: Annotated[
+        dict[str, Amounts],
+        Meta(description="For each goal that is asked for, by how many points the others change for a point more of it, "
+             "measured nearby; without a goal that has no more to give."),
+    ] = {}  # fmt: skip
+
+
 class GoalsAnswer(Struct, omit_defaults=True):
     """What is predicted of a slate, goal by goal in its unit (money in the reporting currency)."""
 
@@ -81,4 +97,5 @@ class GoalsAnswer(Struct, omit_defaults=True):
     ]
     segment: Annotated[str, Meta(description="Users like this one: `new`, `light` or `heavy`.")]
     units: Annotated[dict[str, str], Meta(description="What each goal is counted in.")]
+    front: Annotated[FrontPosition, Meta(description="Where this setting lies on the front of what was measured.")]
     broken: Annotated[list[str], Meta(description="Rules of the slate that could not be kept.")] = []
