@@ -50,8 +50,8 @@ def test_pulls_in_words() -> None:
 def test_a_position_in_words() -> None:
     costs = {"revenue": {"clicks": -0.8, "purchases": 0.25, "profit": 0.001}, "profit": {"clicks": 0.0}}
     assert position_in_words(Position(7, 0, {}, costs)) == (
-        "None of 7 measured settings beats it. A point more of revenue costs 0.8 of clicks and brings 0.25 of purchases. "
-        "A point more of profit costs the others nothing."
+        "None of 7 measured settings beats it. A point more of revenue costs 0.8 of clicks and brings 0.25 of "
+        "purchases. A point more of profit costs the others nothing."
     )
     assert position_in_words(Position(7, 2, {"clicks": 0.4, "profit": 0.56})) == (
         "2 of 7 measured settings beat it, most of all the one with clicks 40 %, profit 56 %."

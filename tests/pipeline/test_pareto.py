@@ -65,6 +65,23 @@ def test_the_verb_writes_pages_and_pictures(shop: DemoShop, tmp_path: Path) -> N
     assert "http" not in html
 
 
+@pytest.mark.parametrize("method", ["nsga2", "nsga3", "moead"])
+def test_evolution_over_settings_is_the_yardstick(
+    front: Front, shop: DemoShop, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pymoo")
+    monkeypatch.setattr("paretail.pipeline.pareto.TIMES", 2)
+    done = paretail("pareto", "--bundle", shop.bundle, "--goals", "clicks,diversity", "-k", 6, "--yardstick", method,
+                    "--json")  # fmt: skip
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    assert told["yardstick"]["method"] == method
+    assert told["yardstick"]["weightings"] == 2 * 91  # of clicks, diversity and the rest of the base
+    assert told["volume"] == pytest.approx(front.volume)
+    assert 0 < told["yardstick"]["volume"] <= 1.1 * told["volume"]
+    assert told["yardstick"]["volume"] > 0.5 * told["volume"]
+
+
 def test_the_page_escapes_what_a_shop_calls_things(front: Front) -> None:
     assert "<script>" not in page(Front(**{**vars(front), "version": "<script>"}))
 

@@ -156,10 +156,14 @@ def test_prices_of_exposure_are_the_derivative_of_the_utility() -> None:
         assert shown.prices()[item] == pytest.approx(slope, rel=1e-5)
 
 
-def test_fairness_has_room_for_what_has_less_than_its_share() -> None:
-    room = Exposures(np.array([90, 0, 10, 0])).room(np.array([0, 0, 1, -1], np.int32))
-    assert room[0] == room[1] < 0 < room[2]
-    assert room[3] == 0
+def test_a_group_that_is_owed_exposure_has_a_price() -> None:
+    group = np.array([0, 0, 1, -1], np.int32)
+    price = Exposures(np.array([66, 0, 27, 500])).prices_of_groups(group)
+    assert price[:2] == pytest.approx((2 / 3 * 93 - 66) / (5 * np.sqrt(2 / 3 * 94)))
+    assert price[2] == pytest.approx((1 / 3 * 93 - 27) / (5 * np.sqrt(1 / 3 * 94)))
+    assert price[3] == 0
+    assert Exposures(np.array([900, 0, 0, 0])).prices_of_groups(group).tolist() == [-1, -1, 1, 0]
+    assert Exposures.none(3).prices_of_groups(np.full(3, -1, np.int32)).tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize(("name", "without"), [

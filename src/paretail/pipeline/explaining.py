@@ -53,16 +53,18 @@ def position_in_words(found: Position) -> str:
     beaten = (
         f"{found.beaten_by} of {found.measured} measured settings beat it, most of all the one with {better}"
         if found.beaten_by
-        else f"None of {found.measured} measured settings beats it" if found.measured else "No other was measured"
+        else f"None of {found.measured} measured settings beats it"
+        if found.measured
+        else "No other was measured"
     )
     return ". ".join([beaten, *(_cost_in_words(goal, change) for goal, change in found.costs.items())]) + "."
 
 
 def _cost_in_words(goal: str, change: Mapping[str, float]) -> str:
     order = sorted(change, key=lambda name: change[name])
-    costs = [f"{-change[name]:.2g} of {name}" for name in order if change[name] <= -DEAR]
-    brings = [f"{change[name]:.2g} of {name}" for name in order[::-1] if change[name] >= DEAR]
-    told = " and ".join(filter(None, [costs and f"costs {', '.join(costs)}", brings and f"brings {', '.join(brings)}"]))
+    costs = ", ".join(f"{-change[name]:.2g} of {name}" for name in order if change[name] <= -DEAR)
+    brings = ", ".join(f"{change[name]:.2g} of {name}" for name in order[::-1] if change[name] >= DEAR)
+    told = " and ".join([f"costs {costs}"] * bool(costs) + [f"brings {brings}"] * bool(brings))
     return f"A point more of {goal} {told or 'costs the others nothing'}"
 
 

@@ -26,7 +26,7 @@ from paretail.policy.goals import Goals
 from paretail.policy.objectives import Objective
 from paretail.policy.objectives.base import Values
 from paretail.policy.pool import Pool
-from paretail.policy.position import Position, position
+from paretail.policy.position import NOWHERE, Position, position
 from paretail.policy.slate import compose
 
 #: The part of a weight that the others keep at a dial's end, so that they break ties.
@@ -58,7 +58,7 @@ class Setting:
     expected: Mapping[str, float]
     today: Mapping[str, float]
     shares: Mapping[str, float]
-    position: Position = Position()
+    position: Position = NOWHERE
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +169,9 @@ class Dials:
         return Setting(self.weights(parts), expected, today, shares, position(self._share, parts, asked, measured))
 
     def _share(self, parts: Mapping[str, float], goal: str) -> float:
-        return self.curve(goal).share(self.mean(parts, goal))
+        """Return the position in the goal's range; where the base leaves it none, in what it has by chance to alone."""
+        curve, value = self.curve(goal), self.mean(parts, goal)
+        return curve.share(value) if curve.high > curve.low else (value - self.ends(goal)[0]) / self._span(goal)
 
     def _dialled(self, dial: Mapping[str, float]) -> dict[str, float]:
         if len(dial) == 1:

@@ -2,12 +2,12 @@
 
     rate(g, h) = (share_h(w') - share_h(w)) / (share_g(w') - share_g(w)),    w' = w with more of g
 
-Nothing on a front can be had for nothing: where g gains a point of its range, others lose `rate` points of theirs. It is
-the total trade-off rate along the direction in which g's weight alone grows, as a difference that is measured on the
+Nothing on a front can be had for nothing: where g gains a point of its range, others lose `rate` points of theirs. It
+is the total trade-off rate along the direction in which g's weight alone grows, as a difference that is measured on the
 same requests. Source: V. Chankong, Y. Haimes, "Multiobjective decision making: theory and methodology", North-Holland,
 1983, chapter 7 (trade-off rates). Deviations: 1. A difference, not a derivative: slates change in steps. 2. A setting
-counts as beaten where another one that was measured is as good in every goal that is weighed, to a tenth of a point, and
-better in one by half a point at least.
+counts as beaten where another one that was measured is as good in every goal that is weighed, to a tenth of a point,
+and better in one by half a point at least.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -42,6 +42,10 @@ class Position:
     beaten_by: int = 0
     better: Mapping[str, float] = field(default_factory=dict)
     costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+#: Nothing was measured.
+NOWHERE: Final = Position()
 
 
 def position(share: Share, parts: Parts, asked: Iterable[str], measured: Iterable[Parts]) -> Position:

@@ -76,14 +76,17 @@ class FrontPosition(Struct, omit_defaults=True):
     told: Annotated[str, Meta(description="All of this in words.")]
     measured: Annotated[int, Meta(description="Other settings of the same goals that were measured.")]
     beaten_by: Annotated[
-        int, Meta(description="Those that are as good in every goal that is weighed, and better in one: 0 on the front.")
+        int,
+        Meta(description="Those that are as good in every goal that is weighed, and better in one: 0 on the front."),
     ]
     better: Annotated[Amounts, Meta(description="The `shares` of the one that beats it by most.")] = {}
     costs: Annotated[
         dict[str, Amounts],
-        Meta(description="For each goal that is asked for, by how many points the others change for a point more of it, "
-             "measured nearby; without a goal that has no more to give."),
-    ] = {}  # fmt: skip
+        Meta(
+            description="For each goal that is asked for, by how many points the others change for a point more of it; "
+            "without a goal that has no more to give."
+        ),
+    ] = {}
 
 
 class GoalsAnswer(Struct, omit_defaults=True):
