@@ -134,7 +134,7 @@ export interface FrontPosition {
   beaten_by: number;
   /** The `shares` of the one that beats it by most. */
   better?: Record<string, number>;
-  /** For each goal that is asked for, by how many points the others change for a point more of it, measured nearby; without a goal that has no more to give. */
+  /** For each goal that is asked for, by how many points the others change for a point more of it; without a goal that has no more to give. */
   costs?: Record<string, Record<string, number>>;
 }
 
