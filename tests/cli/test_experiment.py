@@ -2,17 +2,27 @@
 
 import json
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import polars as pl
 import pytest
 
 from paretail.core.clock import DAY_MS, now_ms
+from paretail.core.errors import UsageError
 from paretail.data.documents import ItemDocument
 from paretail.data.stores.base import Shown, StoredEvent
 from paretail.data.stores.embedded import EmbeddedStore
+from paretail.pipeline.bundle import Draft, current, publish
+from paretail.pipeline.config import load_config
+from paretail.pipeline.experiments import ending
+from paretail.pipeline.experiments.looking import Status
 
 from ..trained import paretail
+
+INLINE = "[{name = 'live', share = 0.5}, {name = 'bold', share = 0.5}]"
+ITEMS = pl.DataFrame({"item_id": ["i"]})
 
 SHOP = """
 [data]
@@ -114,6 +124,37 @@ def test_guardrails_tell_money_kept_and_what_was_shown(guarded: Path) -> None:
         if "refunds (" in line
     ]
     assert row.split()[2] == "less"
+
+
+def test_what_is_decided_ends_and_what_ships_goes_live(here: Path) -> None:
+    file = here / "shop.toml"
+    by_hand = paretail("experiment", "--config", file, "--finish")
+    assert "order = 'purchase' must be put live by hand" in by_hand.out
+    live, other = (publish(Draft({}, name, tables={"items": ITEMS}), here / name) for name in ("live", "next"))
+    text = file.read_text(encoding="utf-8").replace('order = "purchase"', 'bundle = "next", goals = "revenue=0.5"')
+    file.write_text(text.replace("[serve]", '[serve]\nbundle = "live"') + "[store]  # after it\n", encoding="utf-8")
+    done = paretail("experiment", "--config", file, "--finish")
+    assert (done.code, done.err) == (0, "")
+    assert f"bundles use {live}" in done.out
+    assert current(here / "live") == other
+    shop = load_config(file)
+    assert (shop.serve.goals, shop.experiments[0].active) == ("revenue=0.5", False)
+    assert "[store]  # after it" in file.read_text(encoding="utf-8")
+
+
+def test_what_is_worse_ends_and_what_is_unsure_goes_on(guarded: Path) -> None:
+    file = guarded / "shop.toml"
+    assert "spring is inactive" in paretail("experiment", "--config", file, "--finish").out
+    assert not load_config(file).experiments[0].active
+    file.write_text(GUARDED, encoding="utf-8")
+    (experiment,) = load_config(file).experiments
+    unsure = Status("bold", 120, 120, (), "go on", ("revenue",))
+    assert ending.finish(file, experiment, [unsure], None) == []
+    assert file.read_text(encoding="utf-8") == GUARDED
+    inline = f"experiments = [{{name = 'spring', arms = {INLINE}}}]\n[data]\nevents = 'e.csv'\n"
+    file.write_text(inline, encoding="utf-8")
+    with pytest.raises(UsageError, match="EXPT-09"):
+        ending.finish(file, experiment, [replace(unsure, verdict="keep")], None)
 
 
 def test_a_metric_of_which_nothing_is_told_is_refused(here: Path) -> None:

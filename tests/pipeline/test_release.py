@@ -15,6 +15,7 @@ from paretail.pipeline.config import ServeConfig, load_config
 from paretail.pipeline.experiments.starting import begin, serve_goals
 from paretail.pipeline.live.bodies import RecommendRequest
 from paretail.pipeline.live.shop import LiveShop
+from paretail.pipeline.release import Proposal, carry_out
 
 from ..trained import DemoShop, paretail
 
@@ -130,6 +131,16 @@ def test_what_is_served_is_changed_and_comments_stay(toml: Path) -> None:
     toml.write_text('[data]\nevents = "e.csv"\n', encoding="utf-8")
     serve_goals(toml, "revenue=0.5")
     assert load_config(toml).serve.goals == "revenue=0.5"
+
+
+def test_a_bundle_alone_is_judged_with_the_goals_that_are_served(tmp_path: Path, toml: Path) -> None:
+    alone = Proposal(tmp_path / "live", tmp_path / "next", served="revenue=0.5")
+    assert (alone.goals, alone.arm(toml)) == ("revenue=0.5", {"bundle": "next"})
+    today = Proposal(tmp_path / "live", tmp_path / "next", "today", served="revenue=0.5")
+    assert (today.goals, today.arm(toml)) == (None, {"bundle": "next"})
+    serve_goals(toml, "revenue=0.5")
+    assert carry_out(Proposal(tmp_path / "live", setting="today"), "ship", "clicks", 0.0, toml) != []
+    assert load_config(toml).serve.goals is None
 
 
 def test_an_agent_starts_as_an_arm(toml: Path) -> None:

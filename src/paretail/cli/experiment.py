@@ -14,6 +14,7 @@ def experiment(
     config: Path,
     store: Path | None = None,
     name: str | None = None,
+    finish: bool = False,
     json: bool = False,
 ) -> None:
     """Say where the experiments of a shop.toml stand, from its store: effects, intervals, and what to do.
@@ -29,6 +30,9 @@ def experiment(
         The folder of live data; by default the one of `[serve]`.
     name
         Which experiment; by default all.
+    finish
+        End what is decided: an experiment that says ship, keep or stop is set inactive in shop.toml, and the arm that
+        ships goes live, its bundle as the live one's current version, its goals as `[serve] goals`.
     json
         Print everything as JSON.
     """
@@ -42,6 +46,7 @@ def experiment(
     from paretail.core.money import minor_per_major
     from paretail.data.stores.embedded import EmbeddedStore
     from paretail.pipeline.config import load_config
+    from paretail.pipeline.experiments import ending
     from paretail.pipeline.experiments.looking import look
 
     shop = load_config(config)
@@ -59,17 +64,19 @@ def experiment(
         minor = minor_per_major(shop.data.currency)
         known = _catalogue(bundle)
         told = {one: look(opened, settled, now_ms(), minor, known) for one, settled in wanted.items()}
+    done = {one: ending.finish(config, wanted[one], each, bundle) if finish else [] for one, each in told.items()}
     if json:
-        print_json([{"experiment": one, **asdict(status)} for one, each in told.items() for status in each])
+        print_json([{"experiment": one, **asdict(status), "done": done[one]}
+                    for one, each in told.items() for status in each])  # fmt: skip
     else:
         for one, each in told.items():
             for status in each:
-                _print(one, status)
+                _print(one, status, done[one])
     verdicts = [status.verdict for each in told.values() for status in each]
     raise SystemExit(0 if "ship" in verdicts else 3 if "go on" in verdicts else 4)
 
 
-def _print(experiment: str, status: "Status") -> None:
+def _print(experiment: str, status: "Status", done: list[str]) -> None:
     from rich.box import SIMPLE
     from rich.markup import escape
     from rich.table import Table
@@ -86,6 +93,8 @@ def _print(experiment: str, status: "Status") -> None:
         means = f"{one.incumbent:.4g}", f"{one.candidate:.4g}", f"{one.difference:+.4g}"
         table.add_row(f"{one.metric} ({one.unit})", one.better, *means, f"{one.low:+.4g} to {one.high:+.4g}")
     console.print(table)
+    for line in done:
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _catalogue(bundle: Path | None) -> "pl.DataFrame | None":

@@ -42,8 +42,8 @@ def release(
         Another bundle, which would go live in its place: with `ship` its version becomes the current one of `--bundle`,
         and a service that serves it picks it up.
     setting
-        The goals, such as `revenue=0.5,diversity=0.2`, or `today` for `[policy] base`, which is what a candidate is
-        judged with where none is given.
+        The goals, such as `revenue=0.5,diversity=0.2`, or `today` for `[policy] base`. Where none are given a candidate
+        is judged with the `[serve] goals` of `--start`, else with `today`.
     policy
         In place of a setting: an agent of the bundle. It is judged by clicks and purchases of a visit.
     goal
@@ -67,12 +67,13 @@ def release(
     from paretail.cli.goal_tables import EXITS
     from paretail.cli.terminal import out as console
     from paretail.cli.terminal import print_json
+    from paretail.pipeline.config import load_config
     from paretail.pipeline.recommend import check_k
     from paretail.pipeline.release import Proposal, carry_out
 
     check_k(k)
     _check(margin, of, candidate, setting, policy)
-    what = Proposal(bundle, candidate, None if setting in (None, TODAY) else setting, policy)
+    what = Proposal(bundle, candidate, setting, policy, None if start is None else load_config(start).serve.goals)
     found, told = _judged(what, log, goal, margin, of, k, json)
     done = [] if dry_run else carry_out(what, found.verdict, goal, margin / 100, start, name)
     if json:
@@ -80,10 +81,6 @@ def release(
     for line in () if json else done:
         console.print(line, markup=False, soft_wrap=True)
     raise SystemExit(EXITS[found.verdict])
-
-
-#: The setting without goals.
-TODAY = "today"
 
 
 def _check(margin: float, of: int, candidate: Path | None, setting: str | None, policy: str | None) -> None:
@@ -125,7 +122,7 @@ def _judged(
         return found, goal_tables.agent_release_json(found, what.policy)
     with progress() as tell:
         ready = Forecasts.of(recommender, events, k, tell)
-        asked = None if what.setting is None else goals.parse(what.setting)
+        asked = None if what.goals is None else goals.parse(what.goals)
         found = ready.release(asked, goal, margin / 100, of)
     per = ready.steering.per(goal)
     if not json:

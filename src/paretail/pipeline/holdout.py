@@ -1,4 +1,4 @@
-"""Events that a bundle has not seen: read in the columns and words of the training events, or as a store writes them."""
+"""Events that a bundle has not seen: read in the columns and words of training, or as a store writes them."""
 
 from pathlib import Path
 from typing import Any

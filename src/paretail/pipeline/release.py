@@ -12,16 +12,21 @@ from pathlib import Path
 from paretail.evaluate.release import Verdict
 from paretail.pipeline.bundle import adopt, current, point
 from paretail.pipeline.experiments.starting import begin, serve_goals
+from paretail.pipeline.forecast import TODAY
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What would go live: a bundle (None: the live one stays), a setting of goals (None: as today), an agent."""
+    """What would go live: a bundle (None: the live one stays), a setting of goals (None: it stays), an agent.
+
+    `served` are the goals that lists have now, `[serve] goals`.
+    """
 
     live: Path
     bundle: Path | None = None
     setting: str | None = None
     policy: str | None = None
+    served: str | None = None
 
     @property
     def judged(self) -> Path:
@@ -29,15 +34,21 @@ class Proposal:
         return self.bundle or self.live
 
     @property
+    def goals(self) -> str | None:
+        """The goals of its lists, None for `[policy] base`."""
+        asked = self.served if self.setting is None else self.setting
+        return None if asked == TODAY else asked
+
+    @property
     def name(self) -> str:
         """What its experiment is called where nobody names it."""
-        told = self.setting or self.policy or "today"
+        told = self.setting or self.policy or self.served or TODAY
         return told if self.bundle is None else f"{self.bundle.name}: {told}"
 
     def arm(self, shop: Path) -> dict[str, str]:
         """Return the settings of its arm in a shop.toml, to which paths are relative."""
         bundle = None if self.bundle is None else os.path.relpath(self.bundle, shop.parent)
-        told = {"goals": self.setting, "policy": self.policy, "bundle": bundle}
+        told = {"goals": None if self.setting is None else self.goals, "policy": self.policy, "bundle": bundle}
         return {name: value for name, value in told.items() if value is not None}
 
 
@@ -61,8 +72,8 @@ def _shipped(proposal: Proposal, shop: Path | None) -> list[str]:
         point(proposal.live, version)
         back = f"paretail bundles use {before} {proposal.live}"
         done.append(f"{version} is current in {proposal.live}, and a service that serves it picks it up. Back: {back}")
-    if shop is not None and proposal.policy is None:
-        serve_goals(shop, proposal.setting)
-        told = "no goals" if proposal.setting is None else repr(proposal.setting)
+    if shop is not None and proposal.setting is not None:
+        serve_goals(shop, proposal.goals)
+        told = "none" if proposal.goals is None else repr(proposal.goals)
         done.append(f"[serve] goals in {shop}: {told}, from the next start of the service")
     return done

@@ -6,6 +6,7 @@ shop.toml is edited as text, so that its comments stay, and replaced once it is 
 import json
 import os
 import re
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,9 @@ SMALL: Final = 0.05
 #: What must not suffer, beside the goal.
 GUARDRAILS: Final = ("clicks", "purchases")
 _SERVE: Final = re.compile(r"^\[serve\][ \t]*(#.*)?$", re.MULTILINE)
+_EXPERIMENT: Final = re.compile(r"^\[\[experiments\]\][ \t]*(#.*)?$", re.MULTILINE)
+_OTHER: Final = re.compile(r"^\[(?!\[experiments\.)", re.MULTILINE)
+_ACTIVE: Final = re.compile(r"^active[ \t]*=.*\n?", re.MULTILINE)
 _NEXT: Final = re.compile(r"^\[", re.MULTILINE)
 _GOALS: Final = re.compile(r"^goals[ \t]*=.*\n?", re.MULTILINE)
 
@@ -65,6 +69,20 @@ def serve_goals(config: Path, goals: str | None) -> None:
     after = _NEXT.search(text, start)
     end = len(text) if after is None else after.start()
     _write(config, f"{text[: head.end()]}\n{line}{_GOALS.sub('', text[start:end])}{text[end:]}")
+
+
+def end(config: Path, name: str) -> None:
+    """Set an experiment of shop.toml inactive; raises UsageError (EXPT-09) where it has no table of its own."""
+    text = config.read_text(encoding="utf-8")
+    for head in _EXPERIMENT.finditer(text):
+        after = _OTHER.search(text, head.end())
+        block = text[head.start() : len(text) if after is None else after.start()]
+        if tomllib.loads(block)["experiments"][0].get("name") == name:
+            mine = _ACTIVE.sub("", block).replace(head[0], f"{head[0]}\nactive = false", 1)
+            _write(config, text[: head.start()] + mine + text[head.start() + len(block) :])
+            return
+    found = f"{config.name} has no table [[experiments]] with the name {name!r}"
+    raise UsageError(Problem("EXPT-09", found, "Expected one, to set it inactive there", "Set active = false yourself"))
 
 
 def _write(config: Path, text: str) -> None:
