@@ -7,7 +7,7 @@ from paretail.policy.objectives import OBJECTIVES, objective
 from paretail.policy.objectives.base import Gains, Objective, Plain
 from paretail.policy.pool import Pool
 from paretail.policy.rules import Cap, Need, Pin, Rules
-from paretail.policy.slate import Total, _most_seen_first, _slot_by_slot, compose
+from paretail.policy.slate import RULED_PASSES, Total, _most_seen_first, _slot_by_slot, compose
 from tests.policy.pools import pool
 
 GOALS = {name: objective(name) for name in OBJECTIVES}
@@ -16,7 +16,7 @@ GOALS = {name: objective(name) for name in OBJECTIVES}
 def _plain(found: Pool, weights: dict[str, object], k: int, rules: Rules) -> np.ndarray:
     total = Total(found, GOALS, weights, k, rules)  # type: ignore[arg-type]
     places = np.full((found.shape[0], k), -1, np.int32)
-    _slot_by_slot(places, found, total, rules, 1)
+    _slot_by_slot(places, found, total, rules, RULED_PASSES if rules.may_clash else 1)
     return _most_seen_first(places, total, rules)
 
 
@@ -34,6 +34,7 @@ def _rules(rng: np.random.Generator, found: Pool, k: int) -> Rules:
 def test_slates_are_those_of_the_plain_way(seed: int) -> None:
     rng = np.random.default_rng(seed)
     users, cands, k = int(rng.integers(1, 5)), int(rng.integers(3, 40)), int(rng.integers(1, 12))
+    cands += 60 * (seed % 6 == 5)
     found = pool(users=users, cands=cands, seed=seed, attention=1 / (1 + 0.3 * np.arange(20)))
     if seed % 4 == 0:
         found.item_idx[:, cands // 2 :] = -1

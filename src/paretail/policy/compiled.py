@@ -13,12 +13,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
+from paretail.policy.exchange import INNER, SURELY, SWEEPS, Ruled, best_pair, cost, is_tried, keep_most
 from paretail.policy.objectives.forms import Apart, Differing, First, Form, Matching
 from paretail.policy.pool import Floats, Pool
 from paretail.policy.rules import Rules
 
 #: A click is never so sure that nothing is left to the others (`objectives/reach.py`).
 SUREST: Final = np.float32(0.999)
+#: The beginning of the SHA-256 of `exchange.py`: numba keeps kernels until their own file changes.
+EXCHANGE: Final = "103909b1aeb6b08c"
 NEVER: Final = np.float32(-np.inf)
 HALF: Final = np.float32(0.5)
 NO_CODES, NO_VALUES, NO_STEPS = (
@@ -75,6 +78,8 @@ class Held(NamedTuple):
     unclicked: Any
     of_group: Any
     lack: Any
+    costs: Any
+    beside: Any
 
 
 def fits(forms: Sequence[Form | None]) -> bool:
@@ -133,30 +138,95 @@ def _pins(rules: Rules, places: Rows) -> Rows:
 
 @njit(cache=True, nogil=True)
 def _fill_all(places: Any, passes: int, n: Numbers) -> None:
-    k = places.shape[1]
+    k, rules = places.shape[1], len(n.most) + len(n.least)
     for user in range(len(places)):
-        held = _empty(n, user, k)
-        for turn in range(k * (1 + passes)):
-            slot = turn % k
-            if turn >= k and places[user, slot] >= 0:
-                _count(n, held, user, slot, places[user, slot], -1)
-            best = n.pins[user, slot] if n.pins.size else -1
-            if best < 0:
-                _score(n, held, user, slot)
-                if len(n.most) or len(n.least):
-                    _allow(n, held, user, _open(n, user, slot, k) if turn < k else 1)
-                    best = _best(held.scores, held.allowed)
-                else:
-                    best = _best(held.scores, held.free)
-            places[user, slot] = best
-            if best >= 0:
-                _count(n, held, user, slot, best, 1)
+        held, mine = _empty(n, user, k), places[user]
+        for turn in range(1 + passes):
+            changed = False
+            for slot in range(k):
+                changed |= _fill(n, held, user, mine, slot, turn > 0)
+            if not changed:
+                break
+        for _ in range(SWEEPS if rules > 1 and passes > 0 else 0):
+            tried = is_tried(_ruled(n, held, user), n.least, n.item_idx[user] >= 0, k)
+            if not tried or not _exchange(n, held, user, mine):
+                break
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
+def _fill(n: Numbers, held: Held, user: int, mine: Any, slot: int, refill: bool) -> bool:
+    """Give a slot to what is best there, `refill`: while all the others stay; say whether that is another."""
+    before = mine[slot]
+    if refill and before >= 0:
+        _count(n, held, user, slot, before, -1)
+    best = n.pins[user, slot] if n.pins.size else -1
+    if best < 0:
+        _score(n, held, user, slot)
+        if refill and len(held.costs):
+            keep_most(_ruled(n, held, user), held.free, held.costs, held.allowed)
+        elif len(held.costs):
+            _allow(n, held, user, _open(n, user, slot, len(mine)))
+        best = _best(held.scores, held.allowed if len(held.costs) else held.free)
+    mine[slot] = best
+    if best >= 0:
+        _count(n, held, user, slot, best, 1)
+    return bool(best != before)
+
+
+@njit(**INNER)
+def _ruled(n: Numbers, held: Held, user: int) -> Ruled:
+    return Ruled(n.caps[:, user], n.most, held.of_group, n.needs[:, user], held.lack)
+
+
+@njit(**INNER)
+def _exchange(n: Numbers, held: Held, user: int, mine: Any) -> bool:
+    """Give each pair of slots to the best pair of candidates in turn; say whether anything changed."""
+    changed = False
+    for one in range(len(mine)):
+        for two in range(one + 1, len(mine)):
+            if _is_loose(n, user, mine, one) and _is_loose(n, user, mine, two):
+                changed |= _exchange_two(n, held, user, mine, one, two)
+    return changed
+
+
+@njit(**INNER)
+def _is_loose(n: Numbers, user: int, mine: Any, slot: int) -> bool:
+    return mine[slot] >= 0 and (not n.pins.size or n.pins[user, slot] < 0)
+
+
+@njit(**INNER)
+def _exchange_two(n: Numbers, held: Held, user: int, mine: Any, one: int, two: int) -> bool:
+    was, too, price = mine[one], mine[two], cost(_ruled(n, held, user))
+    _count(n, held, user, one, was, -1)
+    _count(n, held, user, two, too, -1)
+    _score(n, held, user, one)
+    _write(held.beside, held.scores, np.float32(1.0))
+    _score(n, held, user, two)
+    new, also, least = best_pair(_ruled(n, held, user), held.free, held.beside, held.scores)
+    gain = held.beside[new] + _beside(n, held, user, one, new, two, also)
+    loss = held.beside[was] + _beside(n, held, user, one, was, two, too)
+    better = least < price or (least == price and gain > loss + SURELY * abs(loss))
+    if better:
+        mine[one], mine[two] = new, also
+    _count(n, held, user, one, mine[one], 1)
+    _count(n, held, user, two, mine[two], 1)
+    return bool(better)
+
+
+@njit(**INNER)
+def _beside(n: Numbers, held: Held, user: int, one: int, new: int, two: int, also: int) -> float:
+    """Return what a candidate adds at slot `two` once another stands at slot `one`."""
+    _count(n, held, user, one, new, 1)
+    _score(n, held, user, two)
+    _count(n, held, user, one, new, -1)
+    return float(held.scores[also])
+
+
+@njit(**INNER)
 def _empty(n: Numbers, user: int, slots: int) -> Held:
     """Return what a user's slate holds before its first slot."""
     cands, dims = n.item_idx.shape[1], n.vectors.shape[1] if n.near_weight.size else 0
+    rules = len(n.most) + len(n.least)
     free = n.item_idx[user] >= 0
     for slot in range(n.pins.shape[1]):
         if n.pins[user, slot] >= 0:
@@ -171,7 +241,7 @@ def _empty(n: Numbers, user: int, slots: int) -> Held:
         np.zeros(n.label.max() + 1 if n.label.size else 0, np.int32), np.zeros(len(next_step), np.int32), next_step,
         by_dim, np.zeros((slots, by_dim.shape[1]), np.float32), np.zeros(by_dim.shape[1], np.float32),
         np.ones(1, np.float32), np.zeros((len(n.most), n.caps.max() + 1 if n.caps.size else 0), np.int32),
-        n.least.copy(),
+        n.least.copy(), np.zeros(cands if rules else 0, np.int64), np.empty(cands if rules else 0, np.float32),
     )  # fmt: skip
     for slot in range(min(slots, n.pins.shape[1])):
         if n.pins[user, slot] >= 0:
@@ -179,7 +249,7 @@ def _empty(n: Numbers, user: int, slots: int) -> Held:
     return held
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def _open(n: Numbers, user: int, slot: int, slots: int) -> int:
     """Return how many slots from `slot` on nothing is pinned to."""
     pinned = 0
@@ -188,7 +258,7 @@ def _open(n: Numbers, user: int, slot: int, slots: int) -> int:
     return slots - slot - pinned
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def _count(n: Numbers, held: Held, user: int, slot: int, place: int, by: int) -> None:
     """Put a candidate at `slot` (`by` 1), or take it away (-1)."""
     held.free[place] = by < 0
@@ -210,7 +280,7 @@ def _count(n: Numbers, held: Held, user: int, slot: int, place: int, by: int) ->
         _keep(n, held, user, place, by)
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def _keep(n: Numbers, held: Held, user: int, place: int, by: int) -> None:
     """Count a candidate for caps and needs, or no more (`by` -1)."""
     for cap in range(len(n.most)):
@@ -220,7 +290,7 @@ def _keep(n: Numbers, held: Held, user: int, place: int, by: int) -> None:
         held.lack[need] -= by * n.needs[need, user, place]
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def _score(n: Numbers, held: Held, user: int, slot: int) -> None:
     """Write what each candidate would add at `slot`."""
     scores, seen = held.scores, n.attention[slot]  # what stands before a loop lets it be one of vectors
@@ -237,33 +307,33 @@ def _score(n: Numbers, held: Held, user: int, slot: int) -> None:
         _add_by_label(scores, n.matched[user], held.next_step, n.matched_weight[user, slot])
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def _write(scores: Any, values: Any, weight: Any) -> None:
     for cand in range(len(scores)):
         scores[cand] = values[cand] * weight
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def _add(scores: Any, values: Any, weight: Any) -> None:
     for cand in range(len(scores)):
         scores[cand] += values[cand] * weight
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def _add_differing(scores: Any, labels: Any, held: Any, size: Any, weight: Any) -> None:
     for cand in range(len(scores)):
         label = labels[cand]
         scores[cand] += weight * (size - np.float32(held[label]) if label >= 0 else size)
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def _add_by_label(scores: Any, labels: Any, values: Any, weight: Any) -> None:
     for cand in range(len(scores)):
         if labels[cand] >= 0:
             scores[cand] += weight * values[labels[cand]]
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def _best(scores: Any, allowed: Any) -> int:
     """Return the first of the best that are allowed, -1 for none."""
     best, most = -1, NEVER
@@ -273,7 +343,7 @@ def _best(scores: Any, allowed: Any) -> int:
     return best
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def _distances(far: Any, by_dim: Any, place: int) -> None:
     """Write half the cosine distance of each candidate to the one at `place`."""
     far[:] = HALF
@@ -283,7 +353,7 @@ def _distances(far: Any, by_dim: Any, place: int) -> None:
             far[cand] += half * by_dim[axis, cand]
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def _allow(n: Numbers, held: Held, user: int, left: int) -> None:
     """Write which candidates keep the rules: needs give way first, then caps, as in `rules.Free.at`."""
     allowed, some = held.allowed, False
@@ -304,7 +374,7 @@ def _allow(n: Numbers, held: Held, user: int, left: int) -> None:
         allowed[cand] = allowed[cand] and _wanted(n, held, user, cand)
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def _full(n: Numbers, held: Held, user: int, cand: int) -> bool:
     for cap in range(len(n.most)):
         code = n.caps[cap, user, cand]
@@ -313,7 +383,7 @@ def _full(n: Numbers, held: Held, user: int, cand: int) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def _wanted(n: Numbers, held: Held, user: int, cand: int) -> bool:
     wanted = False
     for need in range(len(n.least)):

@@ -6,12 +6,13 @@ Items that must not be shown at all are no candidates in the first place.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
+from paretail.policy.exchange import Ruled, is_tried, keep_most
 from paretail.policy.pool import Floats, Pool
 
 Mask = NDArray[np.bool_]
@@ -54,6 +55,11 @@ class Rules:
     pins: Sequence[Pin] = ()
     factor: NDArray[np.float32] | None = None
 
+    @property
+    def may_clash(self) -> bool:
+        """Whether there are several caps and needs: one alone is kept slot by slot wherever it can be."""
+        return len(self.caps) + len(self.needs) > 1
+
     def pinned(self, slot: int, users: int) -> Rows:
         """Return the place pinned to `slot`, -1 for none, `[users]`."""
         found = [pin.place for pin in self.pins if pin.slot == slot]
@@ -82,9 +88,14 @@ class Free:
         self.rules = rules
         users = pool.shape[0]
         self.users = np.arange(users)
+        self._there = pool.valid
         self.barred = np.where(pool.valid, np.float32(0.0), NEVER)
-        self.used = [np.zeros((users, int(cap.codes.max(initial=-1)) + 1), np.int32) for cap in rules.caps]
-        self.lack = np.tile([need.least for need in rules.needs], (users, 1)).astype(np.int32)
+        groups = max((int(cap.codes.max(initial=-1)) + 1 for cap in rules.caps), default=0)
+        self.used = np.zeros((users, len(rules.caps), groups), np.int32)
+        self.lack = np.tile([need.least for need in rules.needs], (users, 1)).astype(np.int64)
+        self._codes = _stacked([cap.codes for cap in rules.caps], pool, np.int32)
+        self._most = np.array([cap.most for cap in rules.caps], int)
+        self._those = _stacked([need.those for need in rules.needs], pool, np.bool_)
         self.pinned = np.stack([rules.pinned(slot, users) for slot in range(k)])
         for pin in rules.pins:  # they wait for their slot
             self._mark(pin.place, NEVER)
@@ -95,11 +106,13 @@ class Free:
         """Return 0 for who may take a slot and -inf for others; `refill`: all the other slots are filled."""
         if not self.rules.caps and not self.rules.needs:
             return self.barred
-        left = 1 if refill else (self.pinned[slot:] < 0).sum(0)
+        if refill:
+            return np.where(self._keeps_most(), np.float32(0.0), NEVER)
         free = self.barred == 0
+        left = (self.pinned[slot:] < 0).sum(0)
         capped = free.copy()
-        for cap, used in zip(self.rules.caps, self.used, strict=True):
-            full = np.take_along_axis(used, np.maximum(cap.codes, 0), 1) >= cap.most
+        for number, cap in enumerate(self.rules.caps):
+            full = np.take_along_axis(self.used[:, number], np.maximum(cap.codes, 0), 1) >= cap.most
             capped &= ~full | (cap.codes < 0)
         allowed = np.where(capped.any(axis=1, keepdims=True), capped, free)
         lack = np.maximum(self.lack, 0)
@@ -112,6 +125,23 @@ class Free:
             wanted &= allowed
             allowed = np.where(must[:, None] & wanted.any(axis=1, keepdims=True), wanted, allowed)
         return np.where(allowed, np.float32(0.0), NEVER)
+
+    def ruled(self, user: int) -> Ruled:
+        """Return the rules of one user, and what the slate holds."""
+        return Ruled(self._codes[:, user], self._most, self.used[user], self._those[:, user], self.lack[user])
+
+    def is_tried(self, slots: int) -> Mask:
+        """Return of whom pairs are exchanged."""
+        least = np.array([need.least for need in self.rules.needs], np.int64)
+        return np.array([is_tried(self.ruled(user), least, self._there[user], slots) for user in self.users.tolist()])
+
+    def _keeps_most(self) -> Mask:
+        """Return which candidates leave as few rules broken, by as few items, as any free one does."""
+        free, price = self.barred == 0, np.empty(self.barred.shape, np.int64)
+        allowed: Mask = np.empty(free.shape, np.bool_)
+        for user in self.users.tolist():
+            keep_most(self.ruled(user), free[user], price[user], allowed[user])
+        return allowed
 
     def add(self, places: Rows, slot: int) -> None:
         """Take each user's candidate `places[users]`, -1 for none."""
@@ -134,11 +164,18 @@ class Free:
             self.barred[self.users[there], places[there]] = as_what
 
     def _count(self, places: Rows, by: int) -> None:
-        if not self.used and not self.rules.needs:
+        if not self.rules.caps and not self.rules.needs:
             return
         there = np.flatnonzero(places >= 0)
-        for cap, used in zip(self.rules.caps, self.used, strict=True):
+        for number, cap in enumerate(self.rules.caps):
             codes = cap.codes[there, places[there]]
-            used[there[codes >= 0], codes[codes >= 0]] += by
+            self.used[there[codes >= 0], number, codes[codes >= 0]] += by
         for number, need in enumerate(self.rules.needs):
             self.lack[there, number] -= by * need.those[there, places[there]]
+
+
+def _stacked(parts: Sequence[NDArray[Any]], pool: Pool, kind: Any) -> NDArray[Any]:
+    """Return what rules say of candidates, `[rules, users, cands]`."""
+    if not parts:
+        return np.zeros((0, *pool.shape), kind)
+    return np.stack([np.broadcast_to(part, pool.shape) for part in parts]).astype(kind)

@@ -6,6 +6,8 @@ Slots are filled one after the other with the candidate of the greatest marginal
 M. Fisher, "An analysis of approximations for maximizing submodular set functions", Mathematical Programming 14, 1978,
 doi:10.1007/BF01588971), then each slot in turn is given to the best candidate while the others stay (coordinate
 ascent), and what is looked at more goes first. Where all goals are attended and additive this is the exact optimum.
+Where several caps and needs may stand in each other's way, passes go on until nothing changes and weigh broken rules
+before worth, then pairs of items are exchanged (`exchange.py`): on small cases no rule is broken that can be kept.
 Many users are composed at once, a row each.
 
 Deviations: 1. The passes after the greedy one. 2. Gains of all candidates are kept up to date instead of lazily: they
@@ -14,6 +16,7 @@ are one pass over the candidates a slot, compiled (`compiled.py`) unless a goal 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +25,7 @@ from numpy.typing import NDArray
 from paretail.core.ids import Rows
 from paretail.policy import compiled
 from paretail.policy.compositions import COMPOSITIONS, GREEDY, Arranging, How
+from paretail.policy.exchange import SURELY, SWEEPS, best_pair, cost
 from paretail.policy.objectives.base import Gains, Objective, Values
 from paretail.policy.pool import Floats, Pool
 from paretail.policy.rules import NEVER, Free, Rules
@@ -29,6 +33,8 @@ from paretail.policy.rules import NEVER, Free, Rules
 Goals = Mapping[str, Objective[Any]]
 #: Passes of coordinate ascent after the greedy one.
 PASSES: Final = 1
+#: The same at most, where several rules may stand in each other's way.
+RULED_PASSES: Final = 4
 NO_RULES: Final = Rules()
 
 
@@ -56,7 +62,10 @@ def compose(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: 
         return places
     if total.is_sorted:
         return _best(np.where(pool.valid, total.attended, -np.inf), places)
-    passes = passes if total.moving or total.rest is not None else 0
+    if rules.may_clash:
+        passes *= RULED_PASSES
+    elif not total.moving and total.rest is None:
+        passes = 0
     if (moving := total.forms()) is not None:
         compiled.fill(places, pool, total.attended, total.rest, moving, rules, passes)
     else:
@@ -77,10 +86,58 @@ def _slot_by_slot(places: Rows, pool: Pool, total: "Total", rules: Rules, passes
     for slot in range(k):
         _fill(places, slot, total, free)
     for _ in range(passes):
+        before = places.copy()
         for slot in range(k):
             total.drop(places[:, slot], slot)
             free.drop(places[:, slot], slot)
             _fill(places, slot, total, free, refill=True)
+        if (places == before).all():
+            break
+    if passes and rules.may_clash:
+        _exchange(places, total, free)
+
+
+def _exchange(places: Rows, total: "Total", free: Free) -> None:
+    """Give each pair of slots in turn to the best pair of candidates, until nothing changes."""
+    k, tried = places.shape[1], np.ones(len(places), np.bool_)
+    for _ in range(SWEEPS):
+        tried &= free.is_tried(k)
+        before = places.copy()
+        for one, two in combinations(range(k), 2):
+            loose = (places[:, [one, two]] >= 0).all(1) & (free.pinned[[one, two]] < 0).all(0)
+            _exchange_two(places, one, two, total, free, tried & loose)
+        tried &= (places != before).any(1)
+
+
+def _exchange_two(places: Rows, one: int, two: int, total: "Total", free: Free, tried: NDArray[np.bool_]) -> None:
+    """Give two slots of the users who are `tried` to the best pair."""
+    users = np.flatnonzero(tried)
+    was, too = (np.where(tried, places[:, slot], -1) for slot in (one, two))
+    price = [cost(free.ruled(user)) for user in users.tolist()]
+    for part in (total, free):
+        part.drop(was, one)
+        part.drop(too, two)
+    first, second = total.at(one), total.at(two)
+    new, also, better = was.copy(), too.copy(), np.zeros(len(users), np.bool_)
+    for row, user in enumerate(users.tolist()):
+        new[user], also[user], least = best_pair(free.ruled(user), free.barred[user] == 0, first[user], second[user])
+        better[row] = least <= price[row]
+        price[row] -= least
+    gain = first[users, new[users]] + _beside(total, one, new, two, also)[users]
+    loss = first[users, was[users]] + _beside(total, one, was, two, too)[users]
+    better &= (np.array(price) > 0) | (gain > loss + SURELY * np.abs(loss))
+    places[users[better], one], places[users[better], two] = new[users[better]], also[users[better]]
+    for part in (total, free):
+        part.add(np.where(tried, places[:, one], -1), one)
+        part.add(np.where(tried, places[:, two], -1), two)
+
+
+def _beside(total: "Total", one: int, new: Rows, two: int, also: Rows) -> Values:
+    """Return what candidates add at slot `two` once others stand at slot `one`."""
+    total.add(new, one)
+    found = total.at(two)[np.arange(len(also)), also]
+    total.drop(new, one)
+    return np.asarray(found)
 
 
 def valued(pool: Pool, goals: Goals, places: Rows) -> Slates:
@@ -124,6 +181,7 @@ class Total:
     def __init__(self, pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: int, rules: Rules) -> None:
         self.attention = pool.attention.astype(np.float32)
         self.attended = np.zeros(pool.shape, np.float32)
+        self.alone: Floats | np.float32 = np.float32(0.0)  # what attention is worth to each candidate by itself
         self.rest: Floats | None = None
         self.moving: list[tuple[NDArray[np.float32], Gains, bool]] = []
         self.is_sorted = not (rules.caps or rules.needs or rules.pins)
@@ -134,12 +192,15 @@ class Total:
             gains = goal.gains(pool, k)
             if not goal.additive:
                 self.moving.append((each, gains, goal.attended))
+                if goal.attended:
+                    self.alone = self.alone + each * gains.now
             elif goal.attended:
                 self.attended += each * gains.now
             else:
                 self.rest = each * gains.now if self.rest is None else self.rest + each * gains.now
         if rules.factor is not None:
             self.attended *= rules.factor
+        self.alone = self.alone + self.attended
         self.is_sorted &= not self.moving and self.rest is None
 
     def forms(self) -> list[compiled.Weighed] | None:
@@ -197,7 +258,7 @@ def _most_seen_first(places: Rows, total: Total, rules: Rules) -> Rows:
     fixed = {pin.slot for pin in rules.pins}
     loose: Sequence[int] = [slot for slot in range(places.shape[1]) if slot not in fixed]
     mine = places[:, loose]
-    worth = np.where(mine >= 0, np.take_along_axis(total.attended, np.maximum(mine, 0), 1), -np.inf)
+    worth = np.where(mine >= 0, np.take_along_axis(total.alone, np.maximum(mine, 0), 1), -np.inf)
     order = np.argsort(-worth, axis=1, kind="stable")
     places[:, loose] = np.take_along_axis(mine, order, 1)
     return places

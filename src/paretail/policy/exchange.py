@@ -1,0 +1,209 @@
+"""Exchanges: two items of a slate given up for two others, so that it keeps more of its rules or is worth more.
+
+    best = argmin (rules broken, items too many or missing, -worth)   over ordered pairs of candidates for two slots
+
+Interchange after the greedy way: M. Fisher, G. Nemhauser, L. Wolsey, "An analysis of approximations for maximizing
+submodular set functions II", Mathematical Programming Study 8, 1978, doi:10.1007/BFb0121195. Deviations: 1. Rules that
+contradict each other are weighed first, instead of being kept at any price. 2. Of many candidates the NEAR that cost
+least are looked at, no more than two of those that all rules take for the same: rules see no difference.
+Caps and needs of one user's slate are `Ruled`; what a slate costs is BROKEN for each rule that it breaks, and 1 for
+each item by which it does.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numba import njit
+
+#: Kernels that kernels alone call have no way in from Python, which takes a third of the time of compiling; called from
+#: there they end the process.
+INNER: Final[dict[str, Any]] = {"cache": True, "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+#: What it costs to break a rule, in items too many or missing.
+BROKEN: Final = 100_000
+#: So many candidates of a pair are looked at.
+NEAR: Final = 32
+TWINS: Final = 2
+#: Rounds of exchanging at most, the candidates among which that is always tried, and what counts as more.
+SWEEPS: Final = 3
+FEW: Final = 64
+SURELY: Final = np.float32(1e-5)
+MOST: Final = np.int64(2**62)
+
+
+class Ruled(NamedTuple):
+    """One user's rules and what the slate holds: `caps[caps, cands]` groups, -1 none, `held[caps, groups]`;
+    `needs[needs, cands]`, `lack[needs]`."""
+
+    caps: Any
+    most: Any
+    held: Any
+    needs: Any
+    lack: Any
+
+
+@njit(**INNER)
+def _costs(r: Ruled, found: Any) -> None:
+    """Write what slates cost that hold one candidate more, each, `found[cands]`."""
+    for cand in range(len(found)):
+        found[cand] = 0
+    for cap in range(len(r.most)):
+        over = _over(r, cap)
+        for cand in range(len(found)):
+            code = r.caps[cap, cand]
+            found[cand] += _cost(over + (code >= 0 and r.held[cap, code] >= r.most[cap]))
+    for need in range(len(r.lack)):
+        for cand in range(len(found)):
+            found[cand] += _cost(r.lack[need] - r.needs[need, cand])
+
+
+@njit(cache=True, nogil=True)
+def keep_most(r: Ruled, free: Any, price: Any, allowed: Any) -> None:
+    """Write which `free[cands]` break as few rules, by as few items, as any does, and what each costs."""
+    _costs(r, price)
+    least = MOST
+    for cand in range(len(free)):
+        if free[cand]:
+            least = min(least, price[cand])
+    for cand in range(len(free)):
+        allowed[cand] = free[cand] and price[cand] == least
+
+
+@njit(cache=True, nogil=True)
+def is_tried(r: Ruled, least: Any, there: Any, slots: int) -> bool:
+    """Say whether pairs are exchanged: of FEW candidates always, of more where a rule is broken that need not be.
+
+    `least[needs]` is what an empty slate of `slots` lacks, `there[cands]` what is a candidate.
+    """
+    if len(there) <= FEW:
+        return True
+    broken = cost(r) // BROKEN
+    return broken > 0 and broken > _unavoidable(Ruled(r.caps, r.most, r.held, r.needs, least), there, slots)
+
+
+@njit(cache=True, nogil=True)
+def cost(r: Ruled) -> int:
+    """Return what the slate costs as it stands."""
+    found = 0
+    for cap in range(len(r.most)):
+        found += _cost(_over(r, cap))
+    for need in range(len(r.lack)):
+        found += _cost(r.lack[need])
+    return found
+
+
+@njit(**INNER)
+def _unavoidable(r: Ruled, there: Any, slots: int) -> int:
+    """Return how many rules every slate of `slots` candidates that are `there[cands]` breaks at least.
+
+    `r` is of an empty slate. Rules are looked at one by one, and needs against each cap: one more where any two clash.
+    """
+    found, clash, have = 0, False, _room(r, -1, there)
+    for need in range(len(r.lack)):
+        short = r.lack[need] > min(slots, _room(r, -1, there & r.needs[need]))
+        found += short
+        for cap in range(len(r.most)):
+            clash |= not short and r.lack[need] > _room(r, cap, there & r.needs[need])
+    for cap in range(len(r.most)):
+        short = _room(r, cap, there) < min(slots, have)
+        found += short
+        clash &= not short  # breaking it may be all that is needed
+    return found + clash
+
+
+@njit(**INNER)
+def _room(r: Ruled, cap: int, those: Any) -> int:
+    """Return how many of `those[cands]` a slate of any length may hold under a cap; -1 is none."""
+    room, groups = 0, np.zeros(r.held.shape[1], np.int64)
+    for cand in range(len(those)):
+        code = r.caps[cap, cand] if cap >= 0 else -1
+        if those[cand] and code >= 0:
+            groups[code] += 1
+        room += those[cand] and (code < 0 or groups[code] <= r.most[cap])
+    return room
+
+
+@njit(cache=True, nogil=True)
+def best_pair(r: Ruled, free: Any, first: Any, second: Any) -> tuple[int, int, int]:
+    """Return the two `free` candidates for two empty slots, worth `first` and `second[cands]` there, and the cost."""
+    near, over = _near(r, free, first, second), _overs(r)
+    best, other, least, most = -1, -1, int(MOST), -np.inf
+    for one in near:
+        for two in near:
+            if one != two:
+                price, worth = _cost_of_two(r, over, one, two), first[one] + second[two]
+                if price < least or (price == least and worth > most):
+                    best, other, least, most = one, two, price, worth
+    return best, other, least
+
+
+@njit(**INNER)
+def _near(r: Ruled, free: Any, first: Any, second: Any) -> Any:
+    """Return the candidates that are looked at, those that cost least first, then those that are worth most."""
+    price, looked_at = np.empty(len(free), np.int64), np.zeros(len(free), np.bool_)
+    _costs(r, price)
+    near, count = np.empty(NEAR, np.int64), 0
+    for _ in range(TWINS * NEAR):
+        best = -1
+        for cand in range(len(free)):
+            if free[cand] and not looked_at[cand] and (best < 0 or price[cand] < price[best] or (
+                price[cand] == price[best] and first[cand] + second[cand] > first[best] + second[best]
+            )):  # fmt: skip
+                best = cand
+        if best < 0 or count == NEAR:
+            break
+        looked_at[best] = True
+        if _twins(r, near[:count], best) < TWINS or len(free) <= NEAR:
+            near[count] = best
+            count += 1
+    return near[:count]
+
+
+@njit(**INNER)
+def _twins(r: Ruled, near: Any, cand: int) -> int:
+    """Return how many of `near` all rules take for the same as a candidate."""
+    found = 0
+    for one in near:
+        same = True
+        for cap in range(len(r.most)):
+            same = same and r.caps[cap, one] == r.caps[cap, cand]
+        for need in range(len(r.lack)):
+            same = same and r.needs[need, one] == r.needs[need, cand]
+        found += same
+    return found
+
+
+@njit(**INNER)
+def _cost_of_two(r: Ruled, overs: Any, one: int, two: int) -> int:
+    found = 0
+    for cap in range(len(r.most)):
+        over, a, b = overs[cap], r.caps[cap, one], r.caps[cap, two]
+        if a >= 0:
+            over += r.held[cap, a] >= r.most[cap]
+        if b >= 0:
+            over += r.held[cap, b] + (a == b) >= r.most[cap]
+        found += _cost(over)
+    for need in range(len(r.lack)):
+        found += _cost(r.lack[need] - r.needs[need, one] - r.needs[need, two])
+    return found
+
+
+@njit(**INNER)
+def _overs(r: Ruled) -> Any:
+    found = np.zeros(len(r.most), np.int64)
+    for cap in range(len(found)):
+        found[cap] = _over(r, cap)
+    return found
+
+
+@njit(**INNER)
+def _over(r: Ruled, cap: int) -> int:
+    """Return how many items a slate has too many of a cap's groups."""
+    over = 0
+    for group in range(r.held.shape[1]):
+        over += max(r.held[cap, group] - r.most[cap], 0)
+    return over
+
+
+@njit(**INNER)
+def _cost(short: int) -> int:
+    return BROKEN + short if short > 0 else 0
