@@ -21,8 +21,9 @@ from paretail.rank.examples import Examples, learnable  # noqa: E402
 from paretail.rank.learned.foldin import Evidence, Usual, folded  # noqa: E402
 from paretail.rank.learned.gaussian import Gaussian, expected  # noqa: E402
 from paretail.rank.learned.network import RankNet, Sizes  # noqa: E402
-from paretail.rank.learned.ranker import Ranker  # noqa: E402
+from paretail.rank.learned.ranker import LATER, Ranker  # noqa: E402
 from paretail.rank.sharing import SHARING  # noqa: E402
+from paretail.rank.standings import Standings, cuts_of  # noqa: E402
 
 from .world import World, world  # noqa: E402
 
@@ -112,6 +113,16 @@ def test_events_after_the_log_change_the_very_next_prediction() -> None:
             > alike(before[others], truth.p_click[liked_by][others]) + 0.2
         )
         assert after.mean() / before.mean() == pytest.approx(1, abs=0.6)  # a few clicks on the best are no click rate
+
+
+def test_users_are_learned_as_their_windows_find_them() -> None:
+    """The network is trained and calibrated with columns of what lay before each window of examples."""
+    ranker, history = trained(), graph().history
+    some = Examples.of(planted().shop.events, graph().nodes["user"], graph().nodes["item"])
+    want = Standings.of(ranker.sides, history, some.user_idx, some.ts_ms, cuts_of(some.ts_ms, LATER))
+    np.testing.assert_array_equal(ranker.net.get_buffer("user_columns").numpy(), want.columns)
+    np.testing.assert_array_equal(ranker.net.get_buffer("user_of").numpy(), want.user)
+    assert len(want.user) > 3 * history.users
 
 
 def test_fold_in_by_hand() -> None:
@@ -213,7 +224,7 @@ def test_tasks_without_positives_are_left_out_by_name() -> None:
 def test_served_is_what_was_trained(sharing: str) -> None:
     """The tables as arrays, in one pass, say what the network says."""
     rng, tasks, draw = np.random.default_rng(0), ("click", "purchase", "value"), torch.Generator().manual_seed(0)
-    net = RankNet(RankConfig(sharing=sharing, **QUICK), tasks, Sizes(7, 9, 3, 2, 5))
+    net = RankNet(RankConfig(sharing=sharing, **QUICK), tasks, Sizes(7, 7, 9, 3, 2, 5))
     for param in net.parameters():
         param.data += 0.3 * torch.randn(param.shape, generator=draw)
     net.eval()

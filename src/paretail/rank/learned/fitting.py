@@ -36,6 +36,7 @@ class Frame:
     """The examples as tensors, oldest first; see `Batch`."""
 
     user: Tensor
+    standing: Tensor
     item: Tensor
     position: Tensor
     weight: Tensor
@@ -46,14 +47,20 @@ class Frame:
 
     @classmethod
     def of(cls, examples: Examples, features: PairFeatures, raw: NDArray[np.float32], config: RankConfig,
-           more: Sequence[NDArray[np.float32]] = (), moment: NDArray[np.int64] | None = None) -> Self:  # fmt: skip
-        """Return examples as tensors: `raw` are features as they are, `more` columns that are standardised already."""
+           more: Sequence[NDArray[np.float32]] = (), moment: NDArray[np.int64] | None = None,
+           standing: NDArray[np.int64] | None = None) -> Self:  # fmt: skip
+        """Return examples as tensors: `raw` are features as they are, `more` columns that are standardised already.
+
+        `standing` are rows of the columns of users; without them each user has one.
+        """
         weight = weighed(examples.propensity, config.propensity_power)
         labels = dict(examples.labels)
         if "value" in labels:
             labels["value"] = np.log(labels["value"]) - log_prices(features)[examples.item_idx].astype(np.float32)
         return cls(
-            torch.from_numpy(examples.user_idx.astype(np.int64)), torch.from_numpy(examples.item_idx.astype(np.int64)),
+            torch.from_numpy(examples.user_idx.astype(np.int64)),
+            torch.from_numpy(examples.user_idx.astype(np.int64) if standing is None else standing),
+            torch.from_numpy(examples.item_idx.astype(np.int64)),
             torch.from_numpy(examples.position.astype(np.int64)), torch.from_numpy(weight.astype(np.float32)),
             torch.from_numpy(np.concatenate([features.standard(raw), *more], 1)),
             torch.from_numpy(features.facts.price_ratio[examples.item_idx]),
@@ -64,8 +71,8 @@ class Frame:
     def batch(self, rows: Any) -> Batch:
         """Return some examples."""
         labels = {task: label[rows] for task, label in self.labels.items()}
-        return Batch(self.user[rows], self.item[rows], self.position[rows], self.weight[rows], self.features[rows],
-                     self.price[rows], self.moment[rows], labels)  # fmt: skip
+        return Batch(self.user[rows], self.standing[rows], self.item[rows], self.position[rows], self.weight[rows],
+                     self.features[rows], self.price[rows], self.moment[rows], labels)  # fmt: skip
 
     def first(self, share: float) -> Self:
         """Return the oldest examples."""
@@ -133,14 +140,19 @@ def optimiser(net: torch.nn.Module, lr: float) -> torch.optim.Optimizer:
 
 
 def network_of(config: RankConfig, tasks: tuple[str, ...], user_columns: Tensor, item_columns: Tensor,
-               seed: int) -> RankNet:  # fmt: skip
-    """Return a fresh network over users and items that have these columns."""
-    sizes = Sizes(len(user_columns), len(item_columns), user_columns.shape[1], item_columns.shape[1],
+               seed: int, user_of: Tensor | None = None, users: int = 0) -> RankNet:  # fmt: skip
+    """Return a fresh network over users and items that have these columns.
+
+    `user_of` says whose the rows of columns are, of so many `users`; without it each user has one.
+    """
+    user_of, users = (torch.arange(len(user_columns)), len(user_columns)) if user_of is None else (user_of, users)
+    sizes = Sizes(users, len(user_columns), len(item_columns), user_columns.shape[1], item_columns.shape[1],
                   width(config))  # fmt: skip
     with device.seeded("rank/start", seed):
         net = RankNet(config, tasks, sizes)
     net.get_buffer("item_columns").copy_(item_columns)
     net.get_buffer("user_columns").copy_(user_columns)
+    net.get_buffer("user_of").copy_(user_of)
     return net
 
 

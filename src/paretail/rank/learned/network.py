@@ -58,10 +58,11 @@ Vector = Float[Tensor, " batch"]
 class Batch:
     """Some examples; labels are NaN where nothing is known, `log_value` is the paid value over the item's price.
 
-    `moment` is the row of each in `RankNet.told`; without recent events it says nothing.
+    `standing` is the row of each in the columns of users; `moment` in `RankNet.told`, without recent events nothing.
     """
 
     user: Int[Tensor, " batch"]
+    standing: Int[Tensor, " batch"]
     item: Int[Tensor, " batch"]
     position: Int[Tensor, " batch"]
     weight: Vector
@@ -87,9 +88,10 @@ class Beliefs:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many users, items, columns of their sides, and features there are."""
+    """How many users, standings of users, items, columns of their sides, and features there are."""
 
     users: int
+    standings: int
     items: int
     user_sides: int
     item_sides: int
@@ -97,7 +99,10 @@ class Sizes:
 
 
 class RankNet(nn.Module):
-    """See the module. Buffers hold the columns and the numbers of examples of users and items; `examples` is all."""
+    """See the module. Buffers hold the columns and the numbers of examples of users and items; `examples` is all.
+
+    Users have a row of columns for each of their standings (`rank/standings.py`), which `user_of` ties to them.
+    """
 
     def __init__(self, config: RankConfig, tasks: Sequence[str], sizes: Sizes) -> None:
         super().__init__()
@@ -128,7 +133,8 @@ class RankNet(nn.Module):
         learned, fixed = _masks(config, self.tasks)
         facts = {
             "learned": learned, "fixed": fixed,
-            "user_columns": torch.zeros(sizes.users, sizes.user_sides), "user_counts": torch.ones(sizes.users),
+            "user_columns": torch.zeros(sizes.standings, sizes.user_sides), "user_counts": torch.ones(sizes.users),
+            "user_of": torch.zeros(sizes.standings, dtype=torch.int64),
             "item_columns": torch.zeros(sizes.items, sizes.item_sides), "item_counts": torch.ones(sizes.items),
         }  # fmt: skip
         for name, tensor in facts.items():
@@ -182,7 +188,7 @@ class RankNet(nn.Module):
     def loss(self, batch: Batch) -> Losses:
         """Return the loss of each task a row of the batch, and the KL as the penalty."""
         batch = replace(batch, features=self.inputs(batch))
-        user, item = self._end("user", batch.user), self._end("item", batch.item)
+        user, item = self._end("user", batch.standing), self._end("item", batch.item)
         told = self.beliefs(user, item, batch.features, batch.price)
         losses = {task: self._task_loss(task, told, batch) for task in self.tasks}
         return Losses(losses, told.shared, self._held() / self.examples + told.penalty)
@@ -197,11 +203,11 @@ class RankNet(nn.Module):
         return torch.cat([batch.features, self.recent(self.told.at(moments), place, vectors, batch.item)], 1)
 
     def _end(self, end: str, rows: Int[Tensor, " batch"]) -> tuple[Tensor, Tensor]:
-        """Return means and variances of the users or items of a batch."""
+        """Return means and variances of the users, by their standings, or items of a batch."""
         own: Gaussian = getattr(self, f"{end}_own")
         side: Gaussian = getattr(self, f"{end}_side")
         distinct, place = torch.unique(rows, return_inverse=True)
-        mean, variance = own.of(distinct)
+        mean, variance = own.of(self.get_buffer("user_of")[distinct] if end == "user" else distinct)
         known = functional.embedding(distinct, self.get_buffer(f"{end}_columns"))
         mean, variance = mean + known @ side.mean, variance + known**2 @ side.variance
         return functional.embedding(place, mean), functional.embedding(place, variance)
@@ -279,7 +285,7 @@ class RankNet(nn.Module):
         Of Σ_k w_tk p_k q_k with the variances that the columns have among users and items.
         """
         k = self.columns
-        users = self.user_own.mean + self.get_buffer("user_columns") @ self.user_side.mean
+        users = self.user_own.mean[self.get_buffer("user_of")] + self.get_buffer("user_columns") @ self.user_side.mean
         power = users[:, :k].pow(2).mean(0) * self.items()[0][:, :k].pow(2).mean(0)
         mix = self.weights()
         covariance = (mix * power) @ mix.T

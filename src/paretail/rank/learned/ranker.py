@@ -38,6 +38,7 @@ from paretail.rank.learned.recent import Moments, Sequences
 from paretail.rank.learned.transfer import Origin, started
 from paretail.rank.segments import divided, item_segments
 from paretail.rank.sides import UserSides, named_item_sides
+from paretail.rank.standings import Standings, cuts_of
 from paretail.rank.tables import Ends, Floats, Tables, expected, probability, sigmoid
 
 #: The share of the impressions, the newest, on which the ranker is calibrated and judged.
@@ -106,11 +107,15 @@ class Ranker:
         sides = UserSides.of(graph.history, features.facts)
         earlier, more = _earlier(graph.history, examples, fit if config.retrieved else None)
         moments = Moments.of(graph.history, examples.user_idx, examples.ts_ms) if config.recent else None
-        frame = Frame.of(examples, features, raw, config, more, None if moments is None else moments.place)
+        standings = Standings.of(
+            sides, graph.history, examples.user_idx, examples.ts_ms, cuts_of(examples.ts_ms, LATER)
+        )
+        frame = Frame.of(examples, features, raw, config, more, None if moments is None else moments.place,
+                         standings.of_example)  # fmt: skip
         item_columns, item_names = named_item_sides(graph)
         names = {"users": sides.names(graph), "items": item_names}
-        columns = torch.from_numpy(sides.matrix(graph.history)), torch.from_numpy(item_columns)
-        net = network_of(config, examples.tasks, *columns, seed)
+        columns = torch.from_numpy(standings.columns), torch.from_numpy(item_columns)
+        net = network_of(config, examples.tasks, *columns, seed, torch.from_numpy(standings.user), graph.history.users)
         if moments is not None:
             net.told = Sequences.of(moments, config.recent)
         if origin is not None:
@@ -299,11 +304,10 @@ class Ranker:
         earlier, later = frame.first(1 - LATER), frame.last(LATER)
         user, item = later.user.numpy(), later.item.numpy()
         with torch.inference_mode():
-            own = torch.arange(self.net.user_own.mean.shape[0])
-            mean, variance = self.net.users(own, self.net.get_buffer("user_columns"))
+            mean, variance = self.net.users(self.net.get_buffer("user_of"), self.net.get_buffer("user_columns"))
             features = self.net.inputs(later.batch(slice(None))).numpy()
             seen = self.net.seen(later.position).exp().double().numpy()
-        told = self._told(self.net.tables(), (mean.numpy(), variance.numpy()), user, item, features)
+        told = self._told(self.net.tables(), (mean.numpy(), variance.numpy()), later.standing.numpy(), item, features)
         labels = {task: label.double().numpy() for task, label in later.labels.items()}
         paid = np.exp(labels.get("value", np.full(len(user), np.nan))) * self._prices[item]
         segment = None if self._segments is None else self._segments[item]
@@ -354,7 +358,7 @@ class Ranker:
 
         config = RankConfig.parse(dict(facts["config"]), "the bundle")
         state = part(NET)
-        sizes = Sizes(len(state["user_own.mean"]), len(state["item_own.mean"]), len(state["user_side.mean"]),
+        sizes = Sizes(len(state["user_own.mean"]), 0, len(state["item_own.mean"]), len(state["user_side.mean"]),
                       len(state["item_side.mean"]), width(config))  # fmt: skip
         net = RankNet(config, facts["tasks"], sizes)
         net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
