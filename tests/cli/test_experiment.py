@@ -121,9 +121,9 @@ def test_guardrails_tell_money_kept_and_what_was_shown(guarded: Path) -> None:
     (row,) = [
         line
         for line in paretail("experiment", "--config", guarded / "shop.toml").out.splitlines()
-        if "refunds (" in line
+        if line.split()[:1] == ["refunds"]
     ]
-    assert row.split()[2] == "less"
+    assert row.split()[1] == "less"
 
 
 def test_what_is_decided_ends_and_what_ships_goes_live(here: Path) -> None:
@@ -155,6 +155,18 @@ def test_what_is_worse_ends_and_what_is_unsure_goes_on(guarded: Path) -> None:
     file.write_text(inline, encoding="utf-8")
     with pytest.raises(UsageError, match="EXPT-09"):
         ending.finish(file, experiment, [replace(unsure, verdict="keep")], None)
+
+
+def test_before_a_hundred_users_an_arm_there_is_no_interval(tmp_path: Path) -> None:
+    (tmp_path / "shop.toml").write_text(SHOP, encoding="utf-8")
+    with closing(EmbeddedStore.open(tmp_path / "store")) as store:
+        store.shown([Shown(f"r{number}", now_ms(), f"u{number}", None, "p", "v", "p", ["i"], None, "spring", arm)
+                     for number, arm in enumerate(["live", "bold"] * 3)])  # fmt: skip
+    done = paretail("experiment", "--config", tmp_path / "shop.toml", "--json")
+    assert done.code == 3
+    (status,) = json.loads(done.out)
+    assert (status["verdict"], {effect["low"] for effect in status["effects"]}) == ("go on", {None})
+    assert "from 100 users in each arm on" in paretail("experiment", "--config", tmp_path / "shop.toml").out
 
 
 def test_a_metric_of_which_nothing_is_told_is_refused(here: Path) -> None:

@@ -1,5 +1,6 @@
 """`paretail experiment`: where the experiments of a shop stand."""
 
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,6 @@ def experiment(
         Print everything as JSON.
     """
     from contextlib import closing
-    from dataclasses import asdict
 
     from paretail.cli.serve import beside
     from paretail.cli.terminal import print_json
@@ -66,7 +66,7 @@ def experiment(
         told = {one: look(opened, settled, now_ms(), minor, known) for one, settled in wanted.items()}
     done = {one: ending.finish(config, wanted[one], each, bundle) if finish else [] for one, each in told.items()}
     if json:
-        print_json([{"experiment": one, **asdict(status), "done": done[one]}
+        print_json([{"experiment": one, **_plain(status), "done": done[one]}
                     for one, each in told.items() for status in each])  # fmt: skip
     else:
         for one, each in told.items():
@@ -76,12 +76,23 @@ def experiment(
     raise SystemExit(0 if "ship" in verdicts else 3 if "go on" in verdicts else 4)
 
 
+def _plain(status: "Status") -> dict[str, object]:
+    """Return a status for JSON, which has no infinite ends of intervals."""
+    from dataclasses import asdict
+
+    told = asdict(status)
+    for effect in told["effects"]:
+        effect |= {name: effect[name] if isfinite(effect[name]) else None for name in ("low", "high")}
+    return told
+
+
 def _print(experiment: str, status: "Status", done: list[str]) -> None:
     from rich.box import SIMPLE
     from rich.markup import escape
     from rich.table import Table
 
     from paretail.cli.terminal import out as console
+    from paretail.evaluate.experiments.sequences import LEAST
 
     because = f" ({', '.join(status.because)})" if status.because else ""
     console.print(
@@ -91,7 +102,9 @@ def _print(experiment: str, status: "Status", done: list[str]) -> None:
     table = Table("a user", "better", "incumbent", "candidate", "difference", "95 % at every look", box=SIMPLE)
     for one in status.effects:
         means = f"{one.incumbent:.4g}", f"{one.candidate:.4g}", f"{one.difference:+.4g}"
-        table.add_row(f"{one.metric} ({one.unit})", one.better, *means, f"{one.low:+.4g} to {one.high:+.4g}")
+        name = one.metric if one.unit == one.metric else f"{one.metric} ({one.unit})"
+        ends = f"{one.low:+.4g} to {one.high:+.4g}" if isfinite(one.low) else f"from {LEAST} users in each arm on"
+        table.add_row(name, one.better, *means, ends)
     console.print(table)
     for line in done:
         console.print(line, markup=False, soft_wrap=True)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,11 +20,13 @@ from paretail.pipeline.ranking import CANDIDATES
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.steering import SEGMENTS, Steering
 from paretail.policy import PolicyError, goals
+from paretail.policy.compositions import How
 from paretail.policy.dials import Setting
 from paretail.policy.exposure import Exposures
 from paretail.policy.goals import Goals
 from paretail.policy.objectives.base import Values
 from paretail.policy.pool import Pool
+from paretail.policy.rules import Rules
 from paretail.policy.slate import compose
 
 #: Users are composed in blocks of this many; where exposure is a goal, what a block was shown counts for the next.
@@ -77,36 +79,56 @@ def steered(recommender: Recommender, history: History, user_ids: pl.Series, set
     other items. Items out of stock are in no slate, nor are two variants of a product. Slates keep `rules`; how many
     cannot is told, rule by rule.
     """
-    steering, ruled = recommender.steering, rules or SlateRules()
-    shelf, how = recommender.shelf(), steering.composed(ruled.composition)
+    steering, ruled, shelf = recommender.steering, rules or SlateRules(), recommender.shelf()
+    how = steering.composed(ruled.composition)
     hard_rules.check(ruled, shelf, next(iter(steering.samples.values())))
-    asked_for = {TODAY: None} | dict(settings.goals)
-    solved = {line: [steering.setting(asked, segment, k, how) for segment in SEGMENTS]
-              for line, asked in asked_for.items()}  # fmt: skip
-    counts = np.bincount(steering.segments(history), minlength=len(SEGMENTS))
-    exposures = {line: Exposures.none(len(recommender.items)) for line in solved}
+    runs = {line: _Run.of(steering, asked, k, how) for line, asked in ({TODAY: None} | dict(settings.goals)).items()}
     parts: list[pl.DataFrame] = []
-    broken: dict[str, Counter[str]] = {line: Counter() for line in solved}
     pinned = np.array([shelf.row(pin.item_id) for pin in ruled.pins], np.int32)
-    forecast = {line: dict.fromkeys(steering.available, 0.0) for line in solved}
     stocked = recommender.in_stock if allowed is None else allowed & recommender.in_stock
     lists = _lists(recommender, history, exclude, stocked, shelf.parents, progress)
     for users, pool in _pools(steering, history, user_ids, hard_rules.with_pins(lists, pinned), progress):
         segment, hard = steering.segments(pool.past), hard_rules.hard(ruled, shelf, pool)
-        for line, found in solved.items():
-            weights = {goal: np.array([found[s].weights.get(goal, 0.0) for s in segment])
-                       for goal in dict.fromkeys(name for one in found for name in one.weights)}  # fmt: skip
-            part = pool.with_exposures(exposures[line])
-            places = compose(part, steering.available, weights, k, hard, how=how)
-            broken[line].update(name for one in hard.broken(places) for name in one)
-            for goal, value in steering.values(part, places).items():
-                forecast[line][goal] += float(value.sum())
-            exposures[line].add(part.items(places))
+        for line, run in runs.items():
+            part, places, weights = run.composed(steering, pool, segment, k, hard)
             if line in settings.goals:
                 parts.append(_rows(line, user_ids.gather(pl.Series(users)), part, places, weights, steering))
-    told = [_told(line, solved[line], forecast[line], counts, steering) | {"broken": dict(broken[line])}
-            for line in solved]  # fmt: skip
+    counts = np.bincount(steering.segments(history), minlength=len(SEGMENTS))
+    told = [_told(line, run.solved, run.sums, counts, steering) | {"broken": dict(run.broken)}
+            for line, run in runs.items()]  # fmt: skip
     return _in_order(parts, settings), told
+
+
+@dataclass(eq=False)
+class _Run:
+    """A setting while its slates are composed: what was shown counts for the next, what they bring is added up."""
+
+    solved: Sequence[Setting]
+    how: How
+    exposures: Exposures
+    sums: dict[str, float]
+    broken: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, steering: Steering, asked: Goals | None, k: int, how: How) -> "_Run":
+        """Solve a setting for every segment; raises PolicyError."""
+        solved = [steering.setting(asked, segment, k, how) for segment in SEGMENTS]
+        items = len(steering.recommender.items)
+        return cls(solved, how, Exposures.none(items), dict.fromkeys(steering.available, 0.0))
+
+    def composed(
+        self, steering: Steering, pool: Pool, segment: NDArray[np.intp], k: int, hard: Rules
+    ) -> tuple[Pool, NDArray[np.int32], dict[str, Values]]:
+        """Return the pool as this setting has shown it, the places of its slates, and the weights of each user."""
+        weights = {goal: np.array([self.solved[s].weights.get(goal, 0.0) for s in segment])
+                   for goal in dict.fromkeys(name for one in self.solved for name in one.weights)}  # fmt: skip
+        part = pool.with_exposures(self.exposures)
+        places = compose(part, steering.available, weights, k, hard, how=self.how)
+        self.broken.update(name for one in hard.broken(places) for name in one)
+        for goal, value in steering.values(part, places).items():
+            self.sums[goal] += float(value.sum())
+        self.exposures.add(part.items(places))
+        return part, places, weights
 
 
 def _in_order(parts: list[pl.DataFrame], settings: Settings) -> pl.DataFrame:
