@@ -86,7 +86,10 @@ def test_terminal_page_and_json_agree(swept: tuple[Done, dict[str, Any], str]) -
     assert chosen in page
     rows = {name: re.findall(r"<td>(.*?)</td>", cells) for name, cells in
             re.findall(r"<tr><td>(.*?)</td>(.*?)</tr>", page)}  # fmt: skip
-    assert {row["name"] for row in told["rows"]} == set(rows)
+    assert {row["name"] for row in told["rows"]} | {"single-task"} == set(rows)
+    single = " ".join(f"{told['single'][task]:.4f}" for task in ("click", "cart", "purchase", "value"))
+    assert f"single-task +0.00 % {single}" in printed
+    assert f"+0.00 % {single}" == " ".join(cell for cell in rows["single-task"] if cell)
     for row in told["rows"]:
         cells = rows[row["name"]]
         assert cells[0] == f"{100 * row['delta_m']:+.2f} %"

@@ -14,7 +14,7 @@ from paretail.pipeline.comparison_page import cells_of
 from paretail.pipeline.evaluate import Evaluation
 from paretail.pipeline.learning import Learned
 from paretail.pipeline.sweep_page import cells_of as tradeoff_cells
-from paretail.pipeline.sweep_page import heading, lines, shown
+from paretail.pipeline.sweep_page import cells_of_single, heading, lines, shown
 from paretail.pipeline.train import Trained
 from paretail.rank.tradeoff import Tradeoff
 
@@ -84,6 +84,7 @@ def tradeoff(console: Console, found: Tradeoff, page: Path) -> None:
     table = Table(*heading(found), box=SIMPLE, collapse_padding=True, pad_edge=False)
     for row in shown(found):
         table.add_row(row.name, *tradeoff_cells(row, found))
+    table.add_row("single-task", *cells_of_single(found))
     console.print(table)
     console.print(f"All of the sweep, with a picture: {page}", soft_wrap=True)
 

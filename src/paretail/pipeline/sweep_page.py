@@ -31,8 +31,9 @@ def lines(found: Tradeoff) -> list[str]:
         _how(found),
         f"Judged on {about['judged']:,} newer impressions after learning from {about['learned']:,} older ones in "
         f"{about['epochs']} epochs, of {about['users']:,} random users; the log has {about['of']:,} impressions.",
-        f"Gains and Δm are relative to a model of each task alone; volume: {100 * 100 * found.hypervolume:.4g} of the "
-        "weighted sum alone, in per cent of one axis times per cent of the other.",
+        "Gains and Δm are relative to a model of each task alone, whose losses stand last; volume: "
+        f"{100 * 100 * found.hypervolume:.4g} of the weighted sum alone, in per cent of one axis times per cent of the "
+        "other.",
     ]  # fmt: skip
     told += _controls(found)
     told += [f"{name} failed: {why}" for name, why in found.failed.items()]
@@ -88,6 +89,11 @@ def cells_of(row: Row, found: Tradeoff) -> list[str]:
             "" if row.cost is None else f"{row.cost:.2f}", row.dominated_by or "none: front"]  # fmt: skip
 
 
+def cells_of_single(found: Tradeoff) -> list[str]:
+    """Return the line of the single-task models: the losses from which gains are counted."""
+    return ["+0.00 %", "", *(f"{found.single[task]:.4f}" for task in found.tasks), "", "", ""]
+
+
 def heading(found: Tradeoff) -> list[str]:
     """Return the columns' names."""
     return ["balance", "Δm", "behind the best", *found.tasks, "volume", "step", "dominated by"]
@@ -99,7 +105,8 @@ def _table(found: Tradeoff) -> str:
         f"<tr><td>{escape(row.name)}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in cells_of(row, found))}</tr>"
         for row in sorted(found.rows, key=lambda row: -row.delta_m)
     )
-    return f"<table><tr>{head}</tr>{rows}</table>"
+    single = "".join(f"<td>{escape(cell)}</td>" for cell in cells_of_single(found))
+    return f"<table><tr>{head}</tr>{rows}<tr><td>single-task</td>{single}</tr></table>"
 
 
 def _covariance(found: Tradeoff) -> str:
@@ -144,12 +151,13 @@ def _placing(rows: Sequence[Row]) -> tuple[Place, list[tuple[float, float]]]:
 
 def _axes(bounds: list[tuple[float, float]], sides: list[str], place: Place) -> list[str]:
     (left, right), (low, high) = bounds
+    wide, tall = (1 if far - near > FARTHEST / 20 else 2 for near, far in bounds)
     across = [
-        f'<text x="{place((value, low))[0]:.0f}" y="{HEIGHT - 32}" text-anchor="middle">{100 * value:.1f} %</text>'
+        f'<text x="{place((value, low))[0]:.0f}" y="{HEIGHT - 32}" text-anchor="middle">{100 * value:.{wide}f} %</text>'
         for value in (left, (left + right) / 2, right)
     ]
     up = [
-        f'<text x="{LEFT - 8}" y="{place((left, value))[1] + 4:.0f}" text-anchor="end">{100 * value:.1f} %</text>'
+        f'<text x="{LEFT - 8}" y="{place((left, value))[1] + 4:.0f}" text-anchor="end">{100 * value:.{tall}f} %</text>'
         for value in (low, (low + high) / 2, high)
     ]
     turned = f'x="14" y="{HEIGHT - BOTTOM}" transform="rotate(-90 14 {HEIGHT - BOTTOM})"'
