@@ -1,6 +1,6 @@
 """Predictions against a planted shop's exact truth, with the commands that a user would run.
 
-    PARETAIL_WORLD=.../world.py python benchmarks/rank/run.py [defaults rho controls transfer latency]
+    PARETAIL_WORLD=.../world.py python benchmarks/rank/run.py [defaults rho controls transfer latency balancers]
         [--seeds 1 2 3 4 5] [--keep FOLDER]
 
 `world.py OUT --seed S --users U --items I --impressions N --rho R` writes a shop whose click, purchase and value
@@ -16,6 +16,7 @@ expectations are known, and `score_predictions.py` beside it judges; neither sha
   bundle; beside it the same country alone, with a tenth, a fifth and two fifths.
 - `latency`: 500 candidates of one user, in process, one thread: what the ranker takes, and the whole answer of
   `POST /v1/rank` without the network.
+- `balancers`: a step with each balancer, in plain steps, with gradients at what tasks share and at all parameters.
 
 What is in `--keep` is not trained again.
 """
@@ -166,6 +167,15 @@ def _latency(world: Path, seeds: list[int], keep: Path | None) -> list[dict[str,
     return json.loads(told)
 
 
+def _balancers(world: Path, seeds: list[int], keep: Path | None) -> list[dict[str, Any]]:
+    """One shop suffices; nothing is kept."""
+    with _shop(world, seeds[0], "0.7") as shop:
+        run = [sys.executable, str(HERE / "balancers.py"), str(shop)]
+        env = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+        told = subprocess.run(run, env=env, check=True, capture_output=True, text=True).stdout
+    return json.loads(told)
+
+
 @contextmanager
 def _shop(world: Path, seed: int, rho: str) -> Iterator[Path]:
     """Write a planted shop and its first shop.toml."""
@@ -195,7 +205,8 @@ def _judged(shop: Path, settings: str, model: str | None) -> dict[str, Any]:
     return {name: told[name] for name in (*FIGURES, *LOSSES)} | used.cost()
 
 
-PARTS = {"defaults": _defaults, "rho": _rho, "controls": _controls, "transfer": _transfer, "latency": _latency}
+PARTS = {"defaults": _defaults, "rho": _rho, "controls": _controls, "transfer": _transfer, "latency": _latency,
+         "balancers": _balancers}  # fmt: skip
 
 
 if __name__ == "__main__":
