@@ -10,8 +10,9 @@ Where several caps and needs may stand in each other's way, passes go on until n
 before worth, then pairs of items are exchanged (`exchange.py`): on small cases no rule is broken that can be kept.
 Many users are composed at once, a row each.
 
-Deviations: 1. The passes after the greedy one. 2. Gains of all candidates are kept up to date instead of lazily: they
-are one pass over the candidates a slot, compiled (`compiled.py`) unless a goal is a shop's own.
+Deviations: 1. The passes after the greedy one. 2. Gains of all candidates are kept up to date: they are one pass over
+the candidates a slot, compiled (`compiled.py`) unless a goal is a shop's own. Those that a shop tells as a function of
+a set are evaluated lazily (`objectives/sets.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,8 @@ Goals = Mapping[str, Objective[Any]]
 PASSES: Final = 1
 #: The same at most, where several rules may stand in each other's way.
 RULED_PASSES: Final = 4
+#: Sums of gains are exact up to this part of them.
+ROUNDING: Final = 1e-5
 NO_RULES: Final = Rules()
 
 
@@ -83,6 +86,7 @@ def _slot_by_slot(places: Rows, pool: Pool, total: "Total", rules: Rules, passes
     """Fill slates by asking each goal for its gains, whatever it is."""
     k = places.shape[1]
     free = Free(pool, rules, k)
+    total.lazy = all((weight >= 0).all() for weight, gains, _ in total.moving if gains.lazy)
     for slot in range(k):
         _fill(places, slot, total, free)
     for _ in range(passes):
@@ -93,6 +97,7 @@ def _slot_by_slot(places: Rows, pool: Pool, total: "Total", rules: Rules, passes
             _fill(places, slot, total, free, refill=True)
         if (places == before).all():
             break
+    total.lazy = False
     if passes and rules.may_clash:
         _exchange(places, total, free)
 
@@ -183,6 +188,7 @@ class Total:
         self.attended = np.zeros(pool.shape, np.float32)
         self.alone: Floats | np.float32 = np.float32(0.0)  # what attention is worth to each candidate by itself
         self.rest: Floats | None = None
+        self.lazy = False
         self.moving: list[tuple[NDArray[np.float32], Gains, bool]] = []
         self.is_sorted = not (rules.caps or rules.needs or rules.pins)
         for name, weight in weights.items():
@@ -219,8 +225,21 @@ class Total:
         if self.rest is not None:
             total += self.rest
         for weight, gains, attended in self.moving:
-            total += gains.now * (weight * self.attention[slot] if attended else weight)
+            now = gains.bound if self.lazy and gains.lazy else gains.now
+            total += now * (weight * self.attention[slot] if attended else weight)
         return total
+
+    def settled(self, slot: int, barred: Floats) -> Floats:
+        """Return the same less what is barred; lazy goals are exact where it is greatest, and bounds elsewhere."""
+        scores: Floats = self.at(slot) + barred
+        lazy = [(weight[:, 0], gains, attended) for weight, gains, attended in self.moving if self.lazy and gains.lazy]
+        if not lazy:
+            return scores
+        for user, row in enumerate(scores):
+            parts = [(float(weight[user % len(weight)]) * (float(self.attention[slot]) if attended else 1.0), gains)
+                     for weight, gains, attended in lazy]  # fmt: skip
+            _settle(user, row, parts)
+        return np.asarray(self.at(slot) + barred)
 
     def add(self, places: Rows, slot: int) -> None:
         """Put each user's candidate `places[users]` at `slot`."""
@@ -233,9 +252,18 @@ class Total:
             gains.drop(places, slot)
 
 
+def _settle(user: int, bounds: Floats, parts: Sequence[tuple[float, Gains]]) -> None:
+    """Make the gains of one user's candidates exact, the greatest bound first, until no other can be as great."""
+    order, best = np.argsort(-bounds, kind="stable"), -np.inf
+    for place, bound in zip(order.tolist(), bounds[order].tolist(), strict=True):
+        if bound == NEVER or bound < best - ROUNDING * abs(best):
+            break
+        best = max(best, bound - sum(weight * gains.settle(user, place) for weight, gains in parts))
+
+
 def _fill(places: Rows, slot: int, total: Total | Arranging, free: Free, refill: bool = False) -> None:
-    scores = total.at(slot)
-    scores += free.at(slot, refill)
+    barred = free.at(slot, refill)
+    scores = total.settled(slot, barred) if isinstance(total, Total) else total.at(slot) + barred
     best = scores.argmax(1).astype(np.int32)
     if (low := scores[free.users, best] == NEVER).any():
         best[low] = -1

@@ -30,8 +30,10 @@ class Plain(Config):
 class Gains:
     """What each candidate would add to slates as they stand: `now[users, cands]`.
 
-    This one is of additive objectives: what a slate holds changes nothing.
+    This one is of additive objectives: what a slate holds changes nothing. `lazy` ones have a `bound` that is cheaper.
     """
+
+    lazy = False
 
     def __init__(self, now: Floats) -> None:
         self.now = now
@@ -42,6 +44,15 @@ class Gains:
     def drop(self, places: Rows, slot: int) -> None:
         """Take it away again."""
 
+    @property
+    def bound(self) -> Floats:
+        """What no gain exceeds."""
+        return self.now
+
+    def settle(self, user: int, place: int) -> float:
+        """Make the bound of one candidate exact; return by how much it falls."""
+        return 0.0
+
     def form(self) -> Form | None:
         """Return the same as numbers for compiled composition; None: it asks `now` slot by slot."""
         return None
@@ -49,11 +60,13 @@ class Gains:
 
 class Objective(ABC, Generic[C]):
     """One goal. `unit` is what `value` counts in; `money` says that it is minor units of the shop's currency,
-    `shared` that what some users are shown changes what it says of others."""
+    `shared` that what some users are shown changes what it says of others, `submodular` that more items never make
+    another one worth more."""
 
     unit: ClassVar[str]
     attended: ClassVar[bool] = False
     additive: ClassVar[bool] = True
+    submodular: ClassVar[bool] = True
     money: ClassVar[bool] = False
     shared: ClassVar[bool] = False
     config_type: ClassVar[type[Config]] = Plain

@@ -27,6 +27,7 @@ class Distance(Objective[Plain]):
 
     unit = "mean distance of pairs"
     additive = False
+    submodular = False
 
     def gains(self, pool: Pool, k: int) -> Gains:
         """Return gains that add up distances to what slates hold."""

@@ -29,6 +29,7 @@ class Diversity(Objective[DiversityConfig]):
 
     unit = "share of pairs"
     additive = False
+    submodular = False
     config_type = DiversityConfig
 
     def gains(self, pool: Pool, k: int) -> Gains:
