@@ -143,6 +143,18 @@ def test_fold_in_by_hand() -> None:
     np.testing.assert_allclose(same, 0, atol=1e-6)
 
 
+def test_fold_in_ends_at_the_most_likely_even_where_newton_goes_back_and_forth() -> None:
+    rng = np.random.default_rng(0)
+    for size in (1.0, 3.0, 10.0):
+        x, mean, variance = size * rng.normal(size=(60, 4)), rng.normal(size=4), np.full(4, 4.0)
+        evidence = Evidence(np.arange(60), rng.integers(0, 3, size=60).astype(float), np.full(60, 2.0))
+        c = np.full(60, -3.0)
+        theta, _ = folded(mean, variance, x, c, evidence)
+        p = 1 / (1 + np.exp(-c - x @ theta))
+        slope = x.T @ (evidence.clicked - (evidence.clicked + 2) * p) - (theta - mean) / variance
+        assert np.abs(slope).max() < 0.05 * size
+
+
 def test_evidence_is_what_was_clicked_and_what_was_left() -> None:
     usual, says = Usual(np.array([0, 1, 2, 3]), 8.0, 0.5), np.array([SHOWN, TURNED, TURNED, NOTHING], np.uint8)
     item, kind = np.array([7, 7, 7, 7, 9], np.int32), np.array([1, 1, 2, 3, 1], np.uint8)
