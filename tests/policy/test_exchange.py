@@ -9,6 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from paretail.policy import compiled, exchange
+from paretail.policy.compositions import How
+from paretail.policy.explore import draw, likelihood
 from paretail.policy.objectives import OBJECTIVES, objective
 from paretail.policy.pool import Pool
 from paretail.policy.rules import Cap, Need, Pin, Rules
@@ -67,6 +69,24 @@ def test_small_slates_are_the_best_of_those_that_keep_the_most(mix: str) -> None
             gaps.append(1 - _worth(found, MIXES[mix], user, mine)[0] / worth[best])
     assert max(gaps) < (1e-5 if mix == "clicks" else 0.05)
     assert np.mean(gaps) < 1e-3
+
+
+@pytest.mark.parametrize("way", ["drawn", "mmr", "dpp"])
+def test_slates_that_are_filled_without_going_back_break_no_more(way: str) -> None:
+    """What is drawn has the odds that the likelihood says, under rules that clash too."""
+    for seed in range(45):
+        found, rules = pool(users=USERS, cands=CANDS, seed=seed), _rules(np.random.default_rng(seed))
+        best, rng = compose(found, GOALS, MIXES["clicks"], K, rules), np.random.default_rng(seed)
+        if way == "drawn":
+            drawn = draw(found, GOALS, MIXES["clicks"], K, 0.2, rng, rules)
+            places = drawn.places
+            odds = likelihood(found, GOALS, MIXES["clicks"], 0.2, places, rules)
+            np.testing.assert_allclose(drawn.propensity, odds)
+        else:
+            places = compose(found, GOALS, MIXES["clicks"], K, rules, how=How(way, 0.5))  # type: ignore[arg-type]
+        for user in range(USERS):
+            mine, least = (_told(rules, user, each[user : user + 1])[0].tolist() for each in (places, best))
+            assert mine <= least, (seed, user)
 
 
 def test_rules_that_clash_are_told_by_name_and_the_others_hold() -> None:

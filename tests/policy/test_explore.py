@@ -96,7 +96,7 @@ def test_a_budget_of_two_percent_holds_on_requests_that_it_was_not_measured_on(w
 @pytest.mark.parametrize("seed", range(3))
 def test_slates_under_rules_come_as_often_as_the_log_says(seed: int) -> None:
     """Chi-square over all slates that can be drawn, against the product of what is logged with each."""
-    draws = 30_000
+    draws = 10_000
     found = pool(users=1, cands=5, seed=seed).rows(np.zeros(draws, int))
     codes, those = found.of(found.wares.labels["brand"]), found.item_idx >= 3
     rules = Rules([Cap("brand", codes, 2)], [Need("one of the last", those, 1)], factor=1 + found.item_idx / 9)

@@ -136,6 +136,74 @@ def best_pair(r: Ruled, free: Any, first: Any, second: Any) -> tuple[int, int, i
     return best, other, least
 
 
+@njit(cache=True, nogil=True)
+def ahead(r: Ruled, slates: Any, is_open: Any, free: Any, allowed: Any) -> None:
+    """Write which `free[users, cands]` may come next, so that no more than `slates[users, slots]` must cost.
+
+    Those are the slates' own at slots that are open, and those to which one of these can give way. `r` is of all users:
+    `caps[caps, users, cands]`, `held[users, caps, groups]`, `needs[needs, users, cands]`, `lack[users, needs]`.
+    """
+    for user in range(len(slates)):
+        _ahead(_of(r, user), slates[user], is_open[user], free[user], allowed[user])
+
+
+@njit(**INNER)
+def _of(r: Ruled, user: int) -> Ruled:
+    return Ruled(r.caps[:, user], r.most, r.held[user], r.needs[:, user], r.lack[user])
+
+
+@njit(**INNER)
+def _ahead(r: Ruled, mine: Any, is_open: Any, free: Any, allowed: Any) -> None:
+    now, price = cost(r), np.empty(len(free), np.int64)
+    for cand in range(len(free)):
+        allowed[cand] = False
+    for slot in range(len(mine)):
+        if is_open[slot] and mine[slot] >= 0:
+            _hold(r, mine[slot], -1)
+            _costs(r, price)
+            _hold(r, mine[slot], 1)
+            for cand in range(len(free)):
+                allowed[cand] |= free[cand] and (cand == mine[slot] or price[cand] <= now)
+
+
+@njit(cache=True, nogil=True)
+def place(r: Ruled, slates: Any, is_open: Any, slot: int, places: Any) -> None:
+    """Put `places[users]` (-1: none) at `slot` of the slates, each in place of the open one that costs least."""
+    for user in range(len(slates)):
+        if places[user] >= 0:
+            _place(_of(r, user), slates[user], is_open[user], slot, places[user])
+
+
+@njit(**INNER)
+def _place(r: Ruled, mine: Any, is_open: Any, slot: int, cand: int) -> None:
+    least, way = int(MOST), slot
+    for other in range(len(mine)):
+        if is_open[other]:
+            if mine[other] >= 0:
+                _hold(r, mine[other], -1)
+            _hold(r, cand, 1)
+            price = -1 if mine[other] == cand else cost(r)
+            _hold(r, cand, -1)
+            if mine[other] >= 0:
+                _hold(r, mine[other], 1)
+            if price < least:
+                least, way = price, other
+    if mine[way] >= 0:
+        _hold(r, mine[way], -1)
+    _hold(r, cand, 1)
+    mine[way] = mine[slot]
+    mine[slot] = cand
+
+
+@njit(**INNER)
+def _hold(r: Ruled, cand: int, by: int) -> None:
+    for cap in range(len(r.most)):
+        if r.caps[cap, cand] >= 0:
+            r.held[cap, r.caps[cap, cand]] += by
+    for need in range(len(r.lack)):
+        r.lack[need] -= by * r.needs[need, cand]
+
+
 @njit(**INNER)
 def _near(r: Ruled, free: Any, first: Any, second: Any) -> Any:
     """Return the candidates that are looked at, those that cost least first, then those that are worth most."""

@@ -8,6 +8,7 @@ doi:10.2307/2346567) where no goal depends on the other items. Draws are by Gumb
 Welling, "Stochastic beams and where to find them", ICML 2019, arXiv:1903.06059): argmax of g / τ + noise. τ is solved
 on a sample of requests, so that exploring costs a given share of the expected clicks (`temperature`).
 
+Where rules may clash, only what leaves a slate to be filled that breaks no more of them is drawn from (`rules.Ahead`).
 Deviations: 1. Gains may depend on the slate so far. 2. What is drawn keeps its slot: no passes follow. A pinned item
 has probability 1.
 """
@@ -23,8 +24,8 @@ from paretail.core.ids import Rows
 from paretail.policy.compositions import GREEDY, How
 from paretail.policy.objectives.base import Values
 from paretail.policy.pool import Pool
-from paretail.policy.rules import Free, Rules
-from paretail.policy.slate import NO_RULES, Goals, Total, arranged
+from paretail.policy.rules import Rules
+from paretail.policy.slate import NO_RULES, Goals, Total, arranged, forward
 
 #: Steps of the search for a temperature, and its bounds as parts of the spread of gains.
 HALVINGS: Final = 18
@@ -44,7 +45,7 @@ def draw(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: int
          rng: np.random.Generator, rules: Rules = NO_RULES, how: How = GREEDY) -> Drawn:  # fmt: skip
     """Draw one slate for each user; `temperature` is in units of the weighted gain, 0 draws the best for sure."""
     total = arranged(Total(pool, goals, weights, k, rules), pool, k, how)
-    free = Free(pool, rules, k)
+    free = forward(pool, goals, weights, k, rules)
     places = np.full((pool.shape[0], k), -1, np.int32)
     propensity = np.ones((pool.shape[0], k))
     for slot in range(k):
@@ -66,7 +67,7 @@ def likelihood(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], 
     """Return the probability `[users, slots]` with which `draw` puts `places` there, given the slots before."""
     k = places.shape[1]
     total = arranged(Total(pool, goals, weights, k, rules), pool, k, how)
-    free = Free(pool, rules, k)
+    free = forward(pool, goals, weights, k, rules)
     found = np.ones(places.shape)
     for slot in range(k):
         log_p = _log_softmax((total.at(slot) + free.at(slot)).astype(np.float64), temperature)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
-from paretail.policy.exchange import Ruled, is_tried, keep_most
+from paretail.policy.exchange import Ruled, ahead, is_tried, keep_most, place
 from paretail.policy.pool import Floats, Pool
 
 Mask = NDArray[np.bool_]
@@ -126,6 +126,10 @@ class Free:
             allowed = np.where(must[:, None] & wanted.any(axis=1, keepdims=True), wanted, allowed)
         return np.where(allowed, np.float32(0.0), NEVER)
 
+    @property
+    def _all(self) -> Ruled:
+        return Ruled(self._codes, self._most, self.used, self._those, self.lack)
+
     def ruled(self, user: int) -> Ruled:
         """Return the rules of one user, and what the slate holds."""
         return Ruled(self._codes[:, user], self._most, self.used[user], self._those[:, user], self.lack[user])
@@ -172,6 +176,35 @@ class Free:
             self.used[there[codes >= 0], number, codes[codes >= 0]] += by
         for number, need in enumerate(self.rules.needs):
             self.lack[there, number] -= by * need.those[there, places[there]]
+
+
+class Ahead(Free):
+    """The same for slates that are filled without going back, where rules may clash.
+
+    `slates[users, slots]` keep what rules they can; what is taken is put into them in the place of what it costs least
+    to leave out, so that each candidate that may take a slot leaves a slate to be filled that breaks no more.
+    """
+
+    def __init__(self, pool: Pool, rules: Rules, k: int, slates: Rows) -> None:
+        super().__init__(pool, rules, k)
+        self._slates = slates.copy()
+        for slot in range(k):
+            self._count(np.where(self.pinned[slot] < 0, slates[:, slot], -1), 1)
+
+    def at(self, slot: int, refill: bool = False) -> Floats:
+        """Return 0 for who may take a slot and -inf for others."""
+        allowed = np.empty(self.barred.shape, np.bool_)
+        ahead(self._all, self._slates, self._open(slot), self.barred == 0, allowed)
+        return np.where(allowed, np.float32(0.0), NEVER)
+
+    def add(self, places: Rows, slot: int) -> None:
+        """Take each user's candidate `places[users]`, -1 for none."""
+        self._mark(places, NEVER)
+        place(self._all, self._slates, self._open(slot), slot, np.asarray(self._chosen(places, slot), np.int32))
+
+    def _open(self, slot: int) -> Mask:
+        """Return which slots are neither filled nor pinned, `[users, slots]`."""
+        return np.ascontiguousarray((self.pinned < 0).T & (np.arange(len(self.pinned)) >= slot))
 
 
 def _stacked(parts: Sequence[NDArray[Any]], pool: Pool, kind: Any) -> NDArray[Any]:

@@ -29,7 +29,7 @@ from paretail.policy.compositions import COMPOSITIONS, GREEDY, Arranging, How
 from paretail.policy.exchange import SURELY, SWEEPS, best_pair, cost
 from paretail.policy.objectives.base import Gains, Objective, Values
 from paretail.policy.pool import Floats, Pool
-from paretail.policy.rules import NEVER, Free, Rules
+from paretail.policy.rules import NEVER, Ahead, Free, Rules
 
 Goals = Mapping[str, Objective[Any]]
 #: Passes of coordinate ascent after the greedy one.
@@ -59,7 +59,7 @@ def compose(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: 
     total = Total(pool, goals, weights, k, rules)
     places = np.full((pool.shape[0], k), -1, np.int32)
     if how.composition != "greedy":
-        worth, free = arranged(total, pool, k, how), Free(pool, rules, k)
+        worth, free = arranged(total, pool, k, how), forward(pool, goals, weights, k, rules)
         for slot in range(k):
             _fill(places, slot, worth, free)
         return places
@@ -80,6 +80,13 @@ def arranged(total: "Total", pool: Pool, k: int, how: How) -> "Total | Arranging
     """Return what scores candidates slot by slot under a composition."""
     arranging = COMPOSITIONS.get(how.composition)
     return total if arranging is None else arranging(total, pool, k, how.balance)
+
+
+def forward(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: int, rules: Rules) -> Free:
+    """Return which candidates may take the next slot of slates that are filled without going back."""
+    if not rules.may_clash:
+        return Free(pool, rules, k)
+    return Ahead(pool, rules, k, compose(pool, goals, weights, k, rules))
 
 
 def _slot_by_slot(places: Rows, pool: Pool, total: "Total", rules: Rules, passes: int) -> None:
