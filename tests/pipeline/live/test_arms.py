@@ -30,17 +30,17 @@ def experiment(**told: object) -> ExperimentConfig:
 
 
 @contextmanager
-def opened(shop: DemoShop, folder: Path, *experiments: ExperimentConfig) -> Iterator[LiveShop]:
+def opened(bundle: Path, folder: Path, *experiments: ExperimentConfig) -> Iterator[LiveShop]:
     with (
         closing(EmbeddedStore.open(folder)) as store,
-        LiveShop.open(shop.bundle, store, ServeConfig(), experiments) as live,
+        LiveShop.open(bundle, store, ServeConfig(), experiments) as live,
     ):
         yield live
 
 
 def test_users_are_served_as_their_arm_says(shop: DemoShop, tmp_path: Path) -> None:
     told = experiment(), experiment(name="other", placement="cart")
-    with opened(shop, tmp_path / "store", *told) as live:
+    with opened(shop.bundle, tmp_path / "store", *told) as live:
         users = [f"u{number:08}" for number in range(40)]
         answers = [live.recommend(RecommendRequest(user_id=user, k=5)) for user in users]
         assert {answer.experiment for answer in answers} == {"spring"}
@@ -62,27 +62,27 @@ def test_users_are_served_as_their_arm_says(shop: DemoShop, tmp_path: Path) -> N
         assert {user: told_arms[user] for user in users[1:]} == {user: arms[user] for user in users[1:]}
 
 
-def both(bundle: Path, other: Path) -> ExperimentConfig:
+def both(other: Path) -> ExperimentConfig:
     arms = [{"name": "live", "share": 0.5}, {"name": "new", "share": 0.5, "bundle": str(other)}]
     return experiment(arms=arms)
 
 
-@pytest.fixture
-def other(shop: DemoShop, tmp_path: Path) -> Path:
-    """Return another bundle, without a ranker."""
+def bare(shop: DemoShop, root: Path) -> Path:
+    """Return another bundle, without a ranker: it is loaded in no time."""
     loaded = Bundle.load(shop.bundle)
     facts = {name: fact for name, fact in loaded.manifest.facts.items() if name != GROUP}
     arrays = {name: dict(group) for name, group in loaded.arrays.items()}
-    publish(Draft(loaded.manifest.config, "other", {}, facts, arrays, dict(loaded.tables)), tmp_path / "other")
-    return tmp_path / "other"
+    publish(Draft(loaded.manifest.config, root.name, {}, facts, arrays, dict(loaded.tables)), root)
+    return root
 
 
-def test_an_arm_may_have_a_bundle_of_its_own(shop: DemoShop, other: Path, tmp_path: Path) -> None:
+def test_an_arm_may_have_a_bundle_of_its_own(shop: DemoShop, tmp_path: Path) -> None:
     users, item = [f"u{number:08}" for number in range(20)], "i00000012"
-    with opened(shop, tmp_path / "store", both(shop.bundle, other)) as live:
+    first, other = bare(shop, tmp_path / "first"), bare(shop, tmp_path / "other")
+    with opened(first, tmp_path / "store", both(other)) as live:
         answers = live.recommend_many([RecommendRequest(user_id=user, k=5) for user in users])
         versions = {(answer.arm, answer.model_version) for answer in answers}  # type: ignore[union-attr]
-        assert versions == {("live", current(shop.bundle)), ("new", current(other))}
+        assert versions == {("live", current(first)), ("new", current(other))}
         alone = [live.recommend(RecommendRequest(user_id=user, k=5)) for user in users]
         assert [one.items for one in answers] == [one.items for one in alone]  # type: ignore[union-attr]
         new = [user for user, one in zip(users, alone, strict=True) if one.arm == "new"]
@@ -98,64 +98,54 @@ def test_an_arm_may_have_a_bundle_of_its_own(shop: DemoShop, other: Path, tmp_pa
         assert len(rival.past("somebody new").item_idx) == 1
 
 
-def test_a_new_version_of_an_arms_bundle_is_followed_and_a_damaged_one_is_not(
-    shop: DemoShop, other: Path, tmp_path: Path
-) -> None:
-    with opened(shop, tmp_path / "store", both(shop.bundle, other)) as live:
+def test_a_new_version_of_an_arms_bundle_is_followed_and_a_damaged_one_is_not(shop: DemoShop, tmp_path: Path) -> None:
+    first, other, again = (bare(shop, tmp_path / name) for name in ("first", "other", "again"))
+    with opened(first, tmp_path / "store", both(other)) as live:
         (rival,), before = live._rivals._current.values(), current(other)
-        again = tmp_path / "again"
-        shutil.copytree(shop.bundle, again)
         point(other, adopt(other, again))
         rival._follow_pointer()
-        assert rival.engine.version == current(shop.bundle)
+        assert rival.engine.version == current(again)
         (other / "versions" / before / "manifest.json").write_text("{}")
         (other / "current").write_text(json.dumps({"version": before}))
         rival._follow_pointer()
-        assert rival.engine.version == current(shop.bundle)
+        assert rival.engine.version == current(again)
         assert any("BNDL-02" in problem for problem in live.problems())
 
 
 def test_an_arms_bundle_that_is_not_there_is_refused_at_the_start(shop: DemoShop, tmp_path: Path) -> None:
-    with (
-        pytest.raises(BundleError, match="BNDL-01"),
-        opened(shop, tmp_path / "store", both(shop.bundle, tmp_path / "none")),
-    ):
+    first = bare(shop, tmp_path / "first")
+    with pytest.raises(BundleError, match="BNDL-01"), opened(first, tmp_path / "store", both(tmp_path / "none")):
         pass
 
 
-def test_lists_that_ask_for_nothing_have_the_goals_of_the_service(shop: DemoShop, tmp_path: Path) -> None:
-    with (
-        closing(EmbeddedStore.open(tmp_path / "store")) as store,
-        LiveShop.open(shop.bundle, store, ServeConfig(goals="diversity=1"), [experiment(placement="cart")]) as live,
-    ):
-        told = live.recommend(RecommendRequest(k=5)).goals
-        assert told is not None
-        assert told.shares["diversity"] == pytest.approx(1, abs=0.05)
-        assert live.recommend(RecommendRequest(k=5, order="purchase")).goals is None
-        arms = [live.recommend(RecommendRequest(user_id=f"u{n}", k=5, placement="cart")) for n in range(8)]
-        assert all(answer.goals is not None for answer in arms)
-
-
-def test_goals_that_a_new_bundle_cannot_follow_leave_the_list_as_it_is(
-    shop: DemoShop, other: Path, tmp_path: Path
+def test_lists_that_ask_for_nothing_have_the_goals_of_the_service_as_long_as_the_bundle_can(
+    shop: DemoShop, tmp_path: Path
 ) -> None:
     shutil.copytree(shop.bundle, tmp_path / "live")
+    arms = [{"name": "live", "share": 0.5}, {"name": "same", "share": 0.5}]
+    carts = [RecommendRequest(user_id=f"u{number}", k=5, placement="cart") for number in range(4)]
     with (
         closing(EmbeddedStore.open(tmp_path / "store")) as store,
-        LiveShop.open(tmp_path / "live", store, ServeConfig(goals="clicks=0.5"), [experiment()]) as live,
-    ):
-        point(tmp_path / "live", adopt(tmp_path / "live", other))  # it has no ranker
+        LiveShop.open(tmp_path / "live", store, ServeConfig(goals="clicks=1"),
+                      [experiment(placement="cart", arms=arms)]) as live,
+    ):  # fmt: skip
+        told = live.recommend(RecommendRequest(k=5)).goals
+        assert told is not None
+        assert told.shares["clicks"] == pytest.approx(1, abs=0.05)
+        assert live.recommend(RecommendRequest(k=5, order="purchase")).goals is None
+        assert all(live.recommend(cart).goals is not None for cart in carts)
+        point(tmp_path / "live", adopt(tmp_path / "live", bare(shop, tmp_path / "bare")))
         live._current._follow_pointer()
-        answers = [live.recommend(RecommendRequest(user_id=f"u{number}", k=5)) for number in range(8)]
+        assert live.recommend(RecommendRequest(k=5)).degraded == ["goals"]
+        answers = [live.recommend(cart) for cart in carts]
         assert all(len(answer.items) == 5 for answer in answers)
         assert {tuple(answer.degraded) for answer in answers} == {("experiment", "goals")}
-        assert live.recommend(RecommendRequest(k=5)).degraded == ["goals"]
 
 
 def test_an_arm_that_cannot_be_followed_is_refused_at_the_start(shop: DemoShop, tmp_path: Path) -> None:
     unknown = experiment(arms=[ARMS[0], {"name": "bold", "share": 0.5, "goals": "preset=sprig"}])
-    with pytest.raises(PolicyError, match="POL-04"), opened(shop, tmp_path / "store", unknown):
+    with pytest.raises(PolicyError, match="POL-04"), opened(shop.bundle, tmp_path / "store", unknown):
         pass
     ended = experiment(active=False, arms=unknown.model_dump()["arms"])
-    with opened(shop, tmp_path / "other", ended) as live:
+    with opened(shop.bundle, tmp_path / "other", ended) as live:
         assert live.recommend(RecommendRequest(user_id="u00000007", k=5)).experiment is None
