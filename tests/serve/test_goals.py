@@ -1,17 +1,26 @@
 """Presets and a shop's own goal: from shop.toml through training to lists in a file and over HTTP, refused alike."""
 
+import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
+import httpx
 import polars as pl
 import pytest
 
+from paretail.data.stores.embedded import EmbeddedStore
 from paretail.pipeline.bundle import Bundle, Draft, publish
+from paretail.pipeline.config import ServeConfig
+from paretail.pipeline.live.shop import LiveShop
+from paretail.serve.app import create_app
+from paretail.serve.keys import KeyRing
+from paretail.serve.run import working
 
 from ..trained import DemoShop, paretail
-from .client import Service, serving
 
+Ask = Callable[..., httpx.Response]
 pytest.importorskip("torch")
 
 MODULE = '''
@@ -64,14 +73,25 @@ def bundle(shop: DemoShop, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                   dict(loaded.tables)), folder / "bundle")  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
-        patch.setenv("PYTHONPATH", ":".join(dict.fromkeys([str(folder), *sys.path])))
         yield folder / "bundle"
 
 
 @pytest.fixture(scope="module")
-def asked(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serving(bundle, tmp_path_factory.mktemp("goals") / "store") as running:
-        yield running
+def asked(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """Return what asks the service of the bundle, in this process."""
+
+    async def post(shop: LiveShop, question: dict[str, object]) -> httpx.Response:
+        with closing(KeyRing(list, False)) as keys:
+            async with working(shop, keys, ServeConfig()) as works:
+                transport = httpx.ASGITransport(create_app(works))  # type: ignore[arg-type]  # a router is an application
+                async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+                    return await client.post("/v1/recommend", json=question)
+
+    with (
+        closing(EmbeddedStore.open(tmp_path_factory.mktemp("goals") / "store")) as store,
+        LiveShop.open(bundle, store) as live,
+    ):
+        yield lambda **question: asyncio.run(post(live, question))
 
 
 @pytest.mark.parametrize(("line", "goals"), [
@@ -79,21 +99,23 @@ def asked(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     ("goals_of_this_shop:Low=1", {"dial": {"goals_of_this_shop:Low": 1}}),
 ])  # fmt: skip
 def test_a_preset_and_a_goal_of_ones_own_are_followed(
-    bundle: Path, asked: Service, tmp_path: Path, line: str, goals: dict[str, object]
+    bundle: Path, asked: Ask, tmp_path: Path, line: str, goals: dict[str, object]
 ) -> None:
-    reply = asked.recommend(user_id=USER, k=6, goals=goals, exclude=["none"])
-    assert reply.status == 200
-    assert "degraded" not in reply.body
-    assert reply.body["goals"]["predicted"]["goals_of_this_shop:Low"] == pytest.approx(1.0)
-    assert reply.body["goals"]["units"]["goals_of_this_shop:Low"] == "share of the slate"
-    assert reply.body["goals"]["shares"]["goals_of_this_shop:Low"] == pytest.approx(1.0, abs=0.05)
+    reply = asked(user_id=USER, k=6, goals=goals, exclude=["none"])
+    assert reply.status_code == 200
+    body = reply.json()
+    items = [line["item_id"] for line in body["items"]]
+    assert "degraded" not in body
+    assert body["goals"]["predicted"]["goals_of_this_shop:Low"] == pytest.approx(1.0)
+    assert body["goals"]["units"]["goals_of_this_shop:Low"] == "share of the slate"
+    assert body["goals"]["shares"]["goals_of_this_shop:Low"] == pytest.approx(1.0, abs=0.05)
     out = tmp_path / "slates.parquet"
     asked_for = ("--users", USER, "-k", 6, "--goals", line, "--exclude", "none", "--out", out)
     done = paretail("recommend", "--bundle", bundle, *asked_for)
     assert done.code == 0, done.err
-    assert pl.read_parquet(out)["item_id"].to_list() == reply.items
+    assert pl.read_parquet(out)["item_id"].to_list() == items
     known = Bundle.load(bundle).tables["items"]["item_id"].head(40).to_list()
-    assert set(reply.items) <= set(known)
+    assert set(items) <= set(known)
 
 
 @pytest.mark.parametrize(("line", "goals", "code", "told"), [
@@ -102,11 +124,12 @@ def test_a_preset_and_a_goal_of_ones_own_are_followed(
     ("goals_of_this_shop:Secret=1", {"dial": {"goals_of_this_shop:Secret": 1}}, "POL-01", "[policy.settings]"),
 ])  # fmt: skip
 def test_what_cannot_be_followed_is_refused_alike(
-    bundle: Path, asked: Service, tmp_path: Path, line: str, goals: dict[str, object], code: str, told: str
+    bundle: Path, asked: Ask, tmp_path: Path, line: str, goals: dict[str, object], code: str, told: str
 ) -> None:
-    reply = asked.recommend(user_id=USER, goals=goals)
-    assert (reply.status, reply.code) == (422, code)
-    assert told in " ".join(map(str, reply.body["error"].values()))
+    reply = asked(user_id=USER, goals=goals)
+    body = reply.json()
+    assert (reply.status_code, body["error"]["code"]) == (422, code)
+    assert told in " ".join(map(str, body["error"].values()))
     done = paretail("recommend", "--bundle", bundle, "--users", USER, "--goals", line, "--out", tmp_path / "o.csv")
     assert done.code != 0
     assert code in done.err
