@@ -1,9 +1,9 @@
 """What a step costs with each balancer, in plain steps: `python benchmarks/rank/balancers.py SHOP` prints JSON.
 
 Gradients are taken at what the tasks share of the forward pass (`Losses.shared`: vectors of the batch, what the
-architecture shares), and, as papers have it, at all parameters, tables of users and items among them. Those cost more the more
-users a shop has: the same is measured with USERS rows, most of whom are in no batch. A round takes a plain step and one
-of each kind after each other; figures are medians over ROUNDS of the ratios, one thread.
+architecture shares), and, as papers have it, at all parameters, tables of users and items among them. Those cost more
+the more users a shop has: the same is measured with USERS rows, most of whom are in no batch. A round takes a plain
+step and one of each kind after each other; figures are medians over ROUNDS of the ratios, one thread.
 """
 
 import json
