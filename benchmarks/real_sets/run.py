@@ -118,7 +118,7 @@ def _recommend(bundle: Path, protocol: Protocol, data: Path, lists: Path) -> lis
 
 
 def _of_ranker(bundle: Path, lists: Path, protocol: Protocol, data: Path, work: Path) -> dict[str, dict[str, float]]:
-    """Return what the bundle's ranker adds to the model's own lists, 0 where `train` saw no sure gain and keeps them."""
+    """Return what the bundle's ranker adds to the model's lists, 0 where `train` saw no sure gain and keeps them."""
     plain = lists.with_stem(f"{lists.stem}-model")
     harness.meter([harness.PARETAIL, *_recommend(bundle, protocol, data, plain), "--order", "model"], work)
     told = _json([*_judged(lists, protocol, data), "--against", str(plain)])
