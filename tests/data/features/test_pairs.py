@@ -55,8 +55,8 @@ def test_nothing_of_the_future_leaks() -> None:
         later = log.ts_ms >= moment
         changed = replace(log, item_idx=np.where(later, (log.item_idx + 5) % ITEMS, log.item_idx).astype(np.int32),
                           kind=np.where(later, (log.kind + 1) % 3, log.kind).astype(np.uint8))  # fmt: skip
-        trends = PairFeatures.of(catalogue(), changed).trends
-        np.testing.assert_array_equal(replace(features, trends=trends).raw(changed, user, item, at), before)
+        demand = PairFeatures.of(catalogue(), changed).demand
+        np.testing.assert_array_equal(replace(features, demand=demand).raw(changed, user, item, at), before)
 
 
 def test_serving_sees_what_training_saw() -> None:
@@ -104,7 +104,7 @@ def test_somebody_new_and_an_item_of_which_nothing_is_known() -> None:
         nobody, np.zeros(ITEMS, np.int32), np.arange(ITEMS, dtype=np.int32), np.full(ITEMS, START + DAY_MS)
     )
     assert np.isfinite(told).all()
-    names = [*GROUPS["exposure"], *GROUPS["interest"], *GROUPS["past with the item"]]
+    names = [*GROUPS["exposure"], *GROUPS["interest"], *GROUPS["past with the item"], *GROUPS["recent activity"]]
     assert not told[:, [NAMES.index(name) for name in names]].any()
 
 

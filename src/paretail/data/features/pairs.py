@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from paretail.core.clock import DAY_MS
 from paretail.core.ids import Rows
-from paretail.data.features import past
-from paretail.data.features.past import Recent
+from paretail.data.features import past, windows
+from paretail.data.features.windows import WEEK_MS, Demand
 from paretail.data.kinds import NOT_TARGETS
 from paretail.data.types import History
 
@@ -36,6 +36,8 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "past with the item": ("had", "seen", "last"),
     "price": ("price_ratio", "price_level"),
     "freshness": ("new", "trend"),
+    "recent activity": windows.ACTIVITY,
+    "recent demand": ("wished_week_lift", "wished_month_lift", "bought_month_lift"),
     "moment": ("day_sin", "day_cos", "week_sin", "week_cos"),
 }
 NAMES: Final = tuple(name for names in GROUPS.values() for name in names)
@@ -43,7 +45,6 @@ NAMES: Final = tuple(name for names in GROUPS.values() for name in names)
 SHOWN, WISHED, PRICED = 20.0, 5.0, 5.0
 #: A category is shown to a user more than so many times as often as to people: it is one of the user's own.
 OFTEN: Final = 2.0
-WEEK_MS: Final = 7 * DAY_MS
 MONTH_WEEKS: Final = 4
 #: Standardised features end here.
 FARTHEST: Final = 5.0
@@ -91,20 +92,22 @@ def standard_of(raw: Dense) -> tuple[Dense, Dense]:
 
 def standardised(raw: Dense, mean: Dense, scale: Dense) -> Dense:
     """Return features by the standard of `standard_of`, cut FARTHEST deviations from the mean."""
-    return np.asarray(np.clip((raw - mean) * scale, -FARTHEST, FARTHEST), np.float32)
+    found = raw - mean
+    found *= scale
+    return np.asarray(np.clip(found, -FARTHEST, FARTHEST, out=found), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class PairFeatures:
     """Computes features; `shares` are those of the labels in the log that it learned from, `mean` and `scale` its own.
 
-    `trends` are the wishes of that log by item, which begins at `start_ms`.
+    `rates` are that log's (`Demand.rates`), `demand` what happened to each item in the log that a bundle keeps.
     """
 
     facts: ItemFacts
     shares: Mapping[str, Dense]
-    trends: Recent
-    start_ms: int
+    rates: NDArray[np.float64]
+    demand: Demand
     mean: Dense = field(default_factory=lambda: np.zeros(len(NAMES), np.float32))
     scale: Dense = field(default_factory=lambda: np.ones(len(NAMES), np.float32))
 
@@ -113,13 +116,14 @@ class PairFeatures:
         """Take the shares of labels from a log; features are not standardised yet."""
         facts = ItemFacts.of(items)
         told = says(history)
-        shown, turned = told == past.SHOWN, told == past.TURNED
+        shown, turned = told == past.SHOWN, told >= past.TURNED
         shares = {
             "shown": _share(facts.category[history.item_idx[shown]], facts.category),
             "category": _share(facts.category[history.item_idx[turned]], facts.category),
             "brand": _share(facts.brand[history.item_idx[turned]], facts.brand),
         }
-        return cls(facts, shares, *_trends(items.height, history))
+        demand = _demand(items.height, history)
+        return cls(facts, shares, demand.rates, demand)
 
     def standardised_by(self, raw: Dense) -> Self:
         """Return the same with the mean and deviation of these features; one that is constant becomes 0."""
@@ -144,18 +148,24 @@ class PairFeatures:
         """Return the features as they are."""
         user, item = user_idx.astype(np.int64), item_idx.astype(np.int64)
         columns = {
-            **self._of_pairs(history, user, item, ts_ms), **self._fresh(item, ts_ms), **_moment(ts_ms),
+            **self._of_users(history, user, item, ts_ms), **self._of_items(item, ts_ms), **_moment(ts_ms),
         }  # fmt: skip
-        found = np.empty((len(item), len(NAMES)), np.float32)
+        found = np.empty((len(NAMES), len(item)), np.float32)
         for place, name in enumerate(NAMES):
-            found[:, place] = columns[name]
-        return found
+            found[place] = columns[name]
+        return np.ascontiguousarray(found.T)
 
-    def _of_pairs(self, history: History, user: Ints, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
+    def _of_users(self, history: History, user: Ints, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
+        """Return what users did of late, and of what was between them and items before, what `_of_pairs` makes."""
+        order, told = np.lexsort((ts_ms, user)), says(history)
+        facts, events = self.facts, (history.indptr, history.item_idx, told, history.ts_ms)
+        sums = past.gathered(events, (facts.category, facts.brand, facts.log_price), user, item, ts_ms, order)
+        lately = windows.activity(history.indptr, told, history.ts_ms, user, ts_ms, order)
+        return self._of_pairs(sums, item) | dict(zip(windows.ACTIVITY, lately.T, strict=True))
+
+    def _of_pairs(self, told: Mapping[str, NDArray[Any]], item: Ints) -> dict[str, NDArray[Any]]:
         """Return how much more the user meets, and likes, the item's kind than people do; their past; its price."""
         facts = self.facts
-        events = history.indptr, history.item_idx, says(history), history.ts_ms
-        told = past.gathered(events, (facts.category, facts.brand, facts.log_price), user, item, ts_ms)
         category, brand, priced = facts.category[item], facts.brand[item], told["priced"]
         lift = self._lift("shown", category, told["category_shown"], told["shown"], SHOWN)
         usual = np.divide(told["paid"], priced, out=np.zeros(len(priced)), where=priced > 0)
@@ -175,23 +185,26 @@ class PairFeatures:
         _fill_lift(self.shares[name], label, of_label, of_user, pseudo, found)
         return found
 
-    def _fresh(self, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
-        """Return how new the item is (1 on its first day, 0 for ever), and its week against its month in the log."""
+    def _of_items(self, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
+        """Return how new the item is (1 on its first day, 0 for ever), its week against its month, what came of it."""
         created = self.facts.created_ms[item]
         weeks = np.maximum(ts_ms - created, 0) / WEEK_MS
-        week, month = self.trends.before(item, ts_ms, (WEEK_MS, MONTH_WEEKS * WEEK_MS))
-        told = np.clip((ts_ms - self.start_ms) / WEEK_MS, 1, MONTH_WEEKS)  # the log may be younger than a month
-        return {"new": np.where(created > 0, 1 / (1 + weeks), 0.0), "trend": np.log((week + 1) / (month / told + 1))}
+        counts = self.demand.before(item, ts_ms)
+        told = np.clip((ts_ms - self.demand.start_ms) / WEEK_MS, 1, MONTH_WEEKS)  # the log may be younger than a month
+        trend = np.log((counts[0] + 1) / (counts[1] / told + 1))
+        return {"new": np.where(created > 0, 1 / (1 + weeks), 0.0), "trend": trend} | windows.lifts(counts, self.rates)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a bundle keeps beside the catalogue."""
-        return {"mean": self.mean, "scale": self.scale, **{f"share_{name}": part for name, part in self.shares.items()}}
+        shares = {f"share_{name}": part for name, part in self.shares.items()}
+        return {"mean": self.mean, "scale": self.scale, "rates": self.rates, **shares}
 
     @classmethod
     def from_arrays(cls, items: pl.DataFrame, history: History, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Rebuild from `arrays()`, and the catalogue and the log that the bundle keeps."""
         shares = {name: arrays[f"share_{name}"] for name in ("shown", "category", "brand")}
-        return cls(ItemFacts.of(items), shares, *_trends(items.height, history), arrays["mean"], arrays["scale"])
+        told = arrays["rates"], _demand(items.height, history), arrays["mean"], arrays["scale"]
+        return cls(ItemFacts.of(items), shares, *told)
 
 
 @njit(cache=True, nogil=True)
@@ -205,21 +218,19 @@ def _fill_lift(share, label, of_label, of_user, pseudo, found):  # type: ignore[
 
 def wished(history: History) -> NDArray[np.bool_]:
     """Say of each event whether somebody turned to the item."""
-    return np.asarray(says(history) == past.TURNED)
+    return np.asarray(says(history) >= past.TURNED)
 
 
 def says(history: History) -> NDArray[np.uint8]:
-    """Return what each event says: that something was SHOWN, that somebody TURNED to it, or NOTHING (`past.py`)."""
-    told = {"impression": past.SHOWN} | {kind: past.TURNED for kind in history.kinds if kind not in NOT_TARGETS}
+    """Return what each event says: SHOWN, TURNED (to the item), BOUGHT (which is that too), or NOTHING (`past.py`)."""
+    told = {kind: past.TURNED for kind in history.kinds if kind not in NOT_TARGETS}
+    told |= {"impression": past.SHOWN, "purchase": past.BOUGHT}
     codes = [told.get(kind, past.NOTHING) for kind in history.kinds]
     return np.array(codes or [past.NOTHING], np.uint8)[history.kind]
 
 
-def _trends(items: int, history: History) -> tuple[Recent, int]:
-    """Return the wishes by item, and when the log begins."""
-    turned = wished(history)
-    start = int(history.ts_ms.min()) if len(history.ts_ms) else 0
-    return Recent.of(items, history.item_idx[turned], history.ts_ms[turned]), start
+def _demand(items: int, history: History) -> Demand:
+    return Demand.counted(items, history.item_idx, says(history), history.ts_ms)
 
 
 def _codes(column: pl.Series) -> Rows:

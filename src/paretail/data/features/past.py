@@ -20,8 +20,8 @@ from paretail.core.ids import Rows
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-#: What an event says: nothing, that something was shown, that somebody turned to it.
-NOTHING, SHOWN, TURNED = 0, 1, 2
+#: What an event says: nothing, that something was shown, that somebody turned to it, and from there on bought it.
+NOTHING, SHOWN, TURNED, BOUGHT = 0, 1, 2, 3
 #: What `past` tells, a row each.
 SUMS: Final = (
     "shown", "turned", "branded", "paid", "priced", "category_shown", "category_turned", "brand_turned", "had", "seen",
@@ -35,8 +35,9 @@ Happened = tuple[Ints, Rows, NDArray[np.uint8], Ints]
 Labels = tuple[Rows, Rows, NDArray[np.float32]]
 
 
-def gathered(events: Happened, labels: Labels, user: Ints, item: Ints, ts_ms: Ints) -> dict[str, Floats]:
-    """Return SUMS of pairs as of `ts_ms[pairs]`, an array each.
+def gathered(events: Happened, labels: Labels, user: Ints, item: Ints, ts_ms: Ints,
+             order: Ints) -> dict[str, Floats]:  # fmt: skip
+    """Return SUMS of pairs as of `ts_ms[pairs]`, an array each; `order` sorts them by user and time.
 
     `shown` and `turned` count items of some category, `branded` of some brand, `paid` sums the log prices of the
     `priced` items turned to; `since_last_ms` is infinite where the user never met the item.
@@ -44,7 +45,6 @@ def gathered(events: Happened, labels: Labels, user: Ints, item: Ints, ts_ms: In
     told = np.zeros((len(user), len(SUMS)))
     of_category, of_brand = (np.zeros((int(codes.max(initial=-1)) + 1, 2)) for codes in labels[:2])
     of_item, last = np.zeros((len(labels[0]), 2)), np.zeros(len(labels[0]), np.int64)
-    order = np.lexsort((ts_ms, user))
     _walk(*events, *labels, user, item, ts_ms, order, of_category, of_brand, of_item, last, told)
     return dict(zip(SUMS, told.T, strict=True))
 
@@ -106,7 +106,7 @@ def _count(  # type: ignore[no-untyped-def]
     """Add one event to the sums."""
     if says == NOTHING:
         return
-    shown, turned = says == SHOWN, says == TURNED
+    shown, turned = says == SHOWN, says >= TURNED
     if category[which] >= 0:
         sums[0] += shown
         sums[1] += turned

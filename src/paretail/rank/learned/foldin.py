@@ -70,7 +70,7 @@ class Usual:
         Several kinds of event on one item are one click that went on; what was shown counts where it was told of as
         many items as were turned to.
         """
-        turned, shown = says == TURNED, item_idx[says == SHOWN]
+        turned, shown = says >= TURNED, item_idx[says == SHOWN]
         items, clicks = _clicks(item_idx[turned], kind[turned])
         if len(shown) >= clicks.sum():
             rows = np.union1d(items, shown)

@@ -357,6 +357,7 @@ class Ranker:
             return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
 
         config = RankConfig.parse(dict(facts["config"]), "the bundle")
+        features = PairFeatures.from_arrays(items, history, part(FEATURES))  # a KeyError tells of another version
         state = part(NET)
         sizes = Sizes(len(state["user_own.mean"]), 0, len(state["item_own.mean"]), len(state["user_side.mean"]),
                       len(state["item_side.mean"]), width(config))  # fmt: skip
@@ -364,7 +365,6 @@ class Ranker:
         net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
         net.get_buffer("item_columns").copy_(torch.from_numpy(np.array(arrays[ITEM_SIDES])))
         net.eval()
-        features = PairFeatures.from_arrays(items, history, part(FEATURES))
         sides = UserSides.from_arrays(items, part(SIDES))
         earlier = Earlier.from_arrays(score, part(EARLIER)) if score is not None and part(EARLIER) else None
         report = facts["report"]
