@@ -1,7 +1,7 @@
 """What the network reads beside the features of pairs: retrievers' scores and recent events, in time and honestly."""
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,17 @@ torch = pytest.importorskip("torch")
 
 from paretail.core.clock import DAY_MS  # noqa: E402  # torch may be missing
 from paretail.core.ids import Rows  # noqa: E402  # torch may be missing
+from paretail.core.progress import silent  # noqa: E402
 from paretail.data.features.pairs import wished  # noqa: E402
 from paretail.data.types import History  # noqa: E402
 from paretail.graph.shopgraph import ShopGraph  # noqa: E402
 from paretail.pipeline.config import ShopConfig  # noqa: E402
 from paretail.pipeline.recommender import Recommender  # noqa: E402
+from paretail.pipeline.scores import fitting  # noqa: E402
 from paretail.pipeline.train import train_shop  # noqa: E402
 from paretail.rank import earlier  # noqa: E402
 from paretail.rank.config import RankConfig  # noqa: E402
-from paretail.rank.earlier import Earlier, crossfitted, told, windows  # noqa: E402
+from paretail.rank.earlier import LAST, NAMES, OF_VECTORS, Earlier, Said, crossfitted, told, windows  # noqa: E402
 from paretail.rank.examples import Examples  # noqa: E402
 from paretail.rank.learned.inputs import groups_of, width  # noqa: E402
 from paretail.rank.learned.ranker import Ranker  # noqa: E402
@@ -43,8 +45,11 @@ def graph() -> ShopGraph:
     return ShopGraph.build(shop, shop.user_vocabulary(), shop.item_vocabulary())
 
 
-def fit(log: History) -> earlier.Score:
-    """Fit co-occurrence: an item scores by how many who turned to it turned to the items of the history."""
+def fit(log: History, rich: bool = False) -> earlier.Score:
+    """Fit co-occurrence: an item scores by how many who turned to it turned to the items of the history.
+
+    A `rich` one tells parts and vectors too.
+    """
     items = graph().items
 
     def had(history: History) -> NDArray[np.float32]:
@@ -55,7 +60,13 @@ def fit(log: History) -> earlier.Score:
 
     known = had(log)
     together = known.T @ known
-    return lambda history: had(history) @ together + together.diagonal()
+
+    def say(history: History) -> Said:
+        mine = had(history)
+        scores = mine @ together + together.diagonal()
+        return Said(scores, {"had": mine}, (mine @ together, together)) if rich else Said(scores)
+
+    return say
 
 
 @cache
@@ -70,9 +81,9 @@ def trained() -> Ranker:
     return replace(ranker, earlier=replace(ranker.earlier, score=fit(graph().history)))
 
 
-def scored(history: History) -> NDArray[np.float32]:
+def scored(history: History, rich: bool = False) -> NDArray[np.float32]:
     some = examples()
-    return crossfitted(history, some.user_idx, some.item_idx, some.ts_ms, fit)
+    return crossfitted(history, some.user_idx, some.item_idx, some.ts_ms, partial(fit, rich=rich))[0]
 
 
 def changed_after(history: History, cut_ms: int) -> History:
@@ -81,24 +92,26 @@ def changed_after(history: History, cut_ms: int) -> History:
     return replace(history, item_idx=np.where(late, (history.item_idx + 7) % graph().items, history.item_idx))
 
 
-def test_scores_of_a_window_know_nothing_of_it_or_later() -> None:
-    some, before = examples(), scored(graph().history)
+@pytest.mark.parametrize("rich", [False, True])
+def test_scores_of_a_window_know_nothing_of_it_or_later(rich: bool) -> None:
+    some, before = examples(), scored(graph().history, rich)
     bounds = [start for start, _, _ in windows(graph().history, some.ts_ms)]
     assert len(bounds) == earlier.WINDOWS - 1
     assert np.isnan(before[: bounds[0]]).all()
     assert np.isfinite(before[bounds[0] :]).all()
     for start, end in zip(bounds, [*bounds[1:], len(some)], strict=True):
-        after = scored(changed_after(graph().history, int(some.ts_ms[start])))
+        after = scored(changed_after(graph().history, int(some.ts_ms[start])), rich)
         np.testing.assert_array_equal(after[:end], before[:end])
-    assert (scored(changed_after(graph().history, 0)) != before)[bounds[0] :].mean() > 0.5
+    assert (scored(changed_after(graph().history, 0), rich) != before)[bounds[0] :, 0].mean() > 0.5
 
 
-def test_scores_are_in_training_what_they_are_in_serving() -> None:
+@pytest.mark.parametrize("rich", [False, True])
+def test_scores_are_in_training_what_they_are_in_serving(rich: bool) -> None:
     """A bundle of the log before each window, asked then, reads what training reads of its pairs, row by row."""
-    some, raw = examples(), scored(graph().history)
-    standard = Earlier.of(raw)
+    some, raw = examples(), scored(graph().history, rich)
+    standard = Earlier.of(raw, (*NAMES, "had", *OF_VECTORS) if rich else NAMES)
     for start, end, log in windows(graph().history, some.ts_ms):
-        served = replace(standard, score=fit(log))
+        served = replace(standard, score=fit(log, rich))
         people = np.unique(some.user_idx[start:end])
         place = np.searchsorted(people, some.user_idx[start:end])
         cut = np.full(end - start, int(some.ts_ms[start]))
@@ -111,12 +124,55 @@ def test_scores_are_in_training_what_they_are_in_serving() -> None:
 def test_scores_in_blocks_are_those_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     score, rng = fit(graph().history), np.random.default_rng(0)
     user, item = rng.integers(graph().users, size=400), rng.integers(graph().items, size=400)
-    whole = told(score, graph().history, user, item)
+    whole, names = told(score, graph().history, user, item)
+    assert names == NAMES
     monkeypatch.setattr(earlier, "CELLS", 7 * graph().items)
-    np.testing.assert_array_equal(told(score, graph().history, user, item), whole)
-    one = score(graph().history)[user[0]].astype(np.float64)
+    np.testing.assert_array_equal(told(score, graph().history, user, item)[0], whole)
+    one = score(graph().history).scores[user[0]].astype(np.float64)
     z = (one[item[0]] - one.mean()) / one.std()
     assert whole[0, 0] == pytest.approx(np.sign(z) * np.log1p(abs(z)), rel=1e-5)
+
+
+def test_parts_and_vectors_by_hand_in_blocks_and_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    score, rng = fit(graph().history, rich=True), np.random.default_rng(0)
+    user, item = rng.integers(graph().users, size=200), rng.integers(graph().items, size=200)
+    whole, names = told(score, graph().history, user, item)
+    monkeypatch.setattr(earlier, "CELLS", 7 * graph().items)
+    monkeypatch.setattr(earlier, "PAIRS", 3)
+    np.testing.assert_allclose(told(score, graph().history, user, item)[0], whole, atol=1e-6)
+    said, turned = score(graph().history), graph().history.where(wished(graph().history))
+    assert said.vectors is not None
+    p, q = said.vectors[0][user[0]], said.vectors[1]
+    mine = turned.item_idx[turned.indptr[user[0]] : turned.indptr[user[0] + 1]][-LAST:]
+    unit = q / np.linalg.norm(q, axis=1, keepdims=True)
+    alike = unit[mine] @ unit[item[0]]
+    length = np.linalg.norm(q, axis=1)
+    want = [p @ unit[item[0]] / np.linalg.norm(p), np.log1p(length[item[0]] / length.mean()), alike.max(), alike.mean()]
+    assert dict(zip(names, whole[0].tolist(), strict=True)) | dict(zip(OF_VECTORS, want, strict=True)) == pytest.approx(
+        dict(zip(names, whole[0].tolist(), strict=True)), abs=1e-5
+    )
+
+
+def test_turning_and_stretching_all_vectors_changes_nothing() -> None:
+    """Models of different windows have axes of their own: what is read of vectors must not depend on them."""
+    score, rng = fit(graph().history, rich=True), np.random.default_rng(1)
+    turn = 3.0 * np.linalg.qr(rng.normal(size=(graph().items, graph().items)))[0].astype(np.float32)
+
+    def turned(history: History) -> Said:
+        said = score(history)
+        assert said.vectors is not None
+        return replace(said, vectors=(said.vectors[0] @ turn, said.vectors[1] @ turn))
+
+    user, item = rng.integers(graph().users, size=200), rng.integers(graph().items, size=200)
+    want, found = (told(way, graph().history, user, item)[0] for way in (score, turned))
+    np.testing.assert_allclose(found, want, atol=1e-4)
+
+
+def test_somebody_who_turned_to_nothing_is_told_nothing_of_vectors() -> None:
+    nobody = graph().history.where(np.zeros(len(graph().history.ts_ms), bool))
+    raw, names = told(fit(graph().history, rich=True), nobody, np.zeros(3, np.int32), np.arange(3, dtype=np.int32))
+    assert np.isfinite(raw).all()
+    assert not raw[:, [names.index("nearest of the last"), names.index("mean of the last")]].any()
 
 
 def test_nothing_known_is_nothing_read() -> None:
@@ -208,6 +264,30 @@ def test_without_a_model_the_scores_are_left_out() -> None:
     assert Ranker.train(graph(), few, RankConfig(**SETTINGS | {"epochs": 1})).config.retrieved is False
 
 
+@pytest.mark.parametrize(("model", "asked", "more"), [("blend", "parts", ()), ("als", "vectors", OF_VECTORS)])
+def test_every_signal_of_a_blend_and_the_vectors_of_a_model_are_read(
+    model: str, asked: str, more: tuple[str, ...]
+) -> None:
+    facts = {"model": model, "settings": {}, "target": "purchase", "repeat": "none"}
+    few = replace(planted().shop.events, frame=planted().shop.events.frame.head(8000))
+    ask = fitting(facts, graph(), 0, silent, asked)
+    assert ask is not None
+    ranker = Ranker.train(graph(), few, RankConfig(**SETTINGS | {"epochs": 1, "retrieved": asked}), fit=ask)
+    said = ask(graph().history)(graph().history)
+    again = Ranker.from_arrays(
+        ranker.arrays(), ranker.facts, graph().tables["item"], graph().history, ask(graph().history)
+    )
+    assert again.earlier is not None
+    assert again.net.retrieved == again.earlier.names == said.names
+    assert bool(said.parts) == (model == "blend")
+    assert said.names == (*NAMES, *said.parts, *more)
+    assert np.isfinite(everyone(again)).all()
+    assert "retriever" in again.explain(
+        graph().history.of_users(np.array([3])), np.array([3], np.int32), np.zeros(2, np.int32),
+        np.arange(2, dtype=np.int32), np.full(2, ranker.end_ms + 1),
+    ).groups  # fmt: skip
+
+
 def test_same_seed_same_bytes() -> None:
     few = replace(planted().shop.events, frame=planted().shop.events.frame.head(3000))
     one, other = (Ranker.train(graph(), few, RankConfig(**SETTINGS | {"epochs": 1}), fit=fit) for _ in range(2))
@@ -229,7 +309,7 @@ def test_a_bundle_asks_its_own_model(tmp_path: Path) -> None:
     assert isinstance(ranker, Ranker)
     assert ranker.earlier is not None
     scores = ranker.earlier.score(recommender.history)
-    assert scores.shape == (graph().users, graph().items)
+    assert scores.scores.shape == (graph().users, graph().items)
     assert np.isfinite(everyone(ranker)).all()
 
 

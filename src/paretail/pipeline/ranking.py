@@ -60,7 +60,7 @@ def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfi
 
     progress("Learning to rank")
     try:
-        fit = fitting(draft.facts, graph, seed, progress) if config.retrieved else None
+        fit = fitting(draft.facts, graph, seed, progress, config.retrieved) if config.retrieved else None
         ranker = Ranker.train(graph, target.shop.events, config, seed, progress, _origin(config), fit)
     except RankError as error:
         return tuple(f"No ranker: {problem}" for problem in error.problems)
@@ -189,7 +189,8 @@ def ranker_of(bundle: Bundle, items: pl.DataFrame, history: History, retriever: 
     from paretail.rank.learned.ranker import Ranker
 
     try:
-        score = score_of(retriever, mode_of(bundle.manifest.facts, history)) if facts["config"]["retrieved"] else None
+        asked, mode = facts["config"]["retrieved"], mode_of(bundle.manifest.facts, history)
+        score = score_of(retriever, mode, asked) if asked else None
         return Ranker.from_arrays(bundle.arrays[GROUP], facts, items, history, score)
     except KeyError as error:
         found = f"the ranker of bundle version {bundle.version} lacks {error}: another version of paretail made it"

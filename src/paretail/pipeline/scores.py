@@ -11,25 +11,32 @@ from paretail.data.held import Mode
 from paretail.data.kinds import NOT_TARGETS
 from paretail.data.types import History
 from paretail.graph.shopgraph import ShopGraph
-from paretail.rank.earlier import Dense, Fit, Score
+from paretail.rank.earlier import Fit, Said, Score
 from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.fitting import FitContext, fit
 from paretail.retrieve.models import model
 from paretail.retrieve.models.blend import modes_to_learn
+from paretail.retrieve.parts import parts_of, vectors_of
 
 
-def score_of(fitted: Retriever, mode: Mode) -> Score:
-    """Return what asks a fitted model for the scores of users."""
+def score_of(fitted: Retriever, mode: Mode, asked: bool | str = True) -> Score:
+    """Return what asks a fitted model for what `[rank] retrieved` wants of users: scores, parts of them, vectors."""
 
-    def score(history: History) -> Dense:
+    def score(history: History) -> Said:
         with ONE_AT_A_TIME:
-            return np.asarray(fitted.score(history, None, mode))
+            scores = np.asarray(fitted.score(history, None, mode))
+            parts = parts_of(fitted, history, mode) if asked in ("parts", "vectors") else {}
+            return Said(scores, parts, vectors_of(fitted, history) if asked == "vectors" else None)
 
     return score
 
 
-def fitting(facts: Mapping[str, Any], graph: ShopGraph, seed: int, progress: Progress) -> Fit | None:
-    """Return what fits the model that a bundle's `facts` tell of to an earlier log; None for one that is trained."""
+def fitting(facts: Mapping[str, Any], graph: ShopGraph, seed: int, progress: Progress,
+            asked: bool | str = True) -> Fit | None:  # fmt: skip
+    """Return what fits the model that a bundle's `facts` tell of to an earlier log; None for one that is trained.
+
+    `asked` is `[rank] retrieved`.
+    """
     model_type = model(facts["model"])
     if hasattr(model_type, "train"):
         return None
@@ -38,7 +45,8 @@ def fitting(facts: Mapping[str, Any], graph: ShopGraph, seed: int, progress: Pro
 
     def to(log: History) -> Score:
         progress("Fitting the retriever to an earlier log")
-        return score_of(fit(model_type, graph.with_history(log), settings, seed, FitContext(progress)), mode)
+        fitted = fit(model_type, graph.with_history(log), settings, seed, FitContext(progress))
+        return score_of(fitted, mode, asked)
 
     return to
 

@@ -88,9 +88,10 @@ class RankConfig(Config):
     long_view_seconds: float = Field(
         30.0, gt=0, description="A click or view of so many seconds or more is a long view, where the log tells them."
     )
-    retrieved: bool = Field(
+    retrieved: bool | Literal["parts", "vectors"] = Field(
         False,
-        description="Whether the retriever's score of the pair is a feature, from models fitted before the moment.",
+        description="Whether the retriever's score of the pair is a feature, from models fitted before the moment; "
+        "`parts`: each signal's own score too, `vectors`: also angles between its vectors.",
     )
     recent: int = Field(
         0, ge=0, le=200, description="Newest events of a user that the features' network reads through a Transformer; "

@@ -1,7 +1,7 @@
 """Parts: what a retriever's score is made of, as numbers that another model may read beside the score.
 
 A blend has its signals, a hybrid its members and the signals of its blend, in units that shift and scale do not change;
-any other model has none.
+any other model has none. Models that meet users and items in one space have vectors of both.
 """
 
 from paretail.data.held import Mode
@@ -28,3 +28,9 @@ def parts_of(model: Retriever, history: History, mode: Mode) -> dict[str, Scores
         found[name] = ahead(scores, items_had(history, model.config.target, mode, scores.shape[1]))
         found |= {f"{name}/{part}": told for part, told in parts_of(member, history, mode).items()}
     return found
+
+
+def vectors_of(model: Retriever, history: History) -> tuple[Scores, Scores] | None:
+    """Return vectors `[users, dim]` and `[items, dim]` of a model that has them, None of any other."""
+    users, items = getattr(model, "vectors", None), getattr(model, "item_vectors", None)
+    return None if users is None or items is None else (users(history), items)

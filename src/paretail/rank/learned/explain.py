@@ -100,7 +100,7 @@ class Explainer:
     @property
     def groups(self) -> tuple[str, ...]:
         """The names of what adds something."""
-        return (*VECTORS, *groups_of(self.net.config), *CERTAINTY)
+        return (*VECTORS, *groups_of(self.net.config, self.net.retrieved), *CERTAINTY)
 
     @property
     def usual(self) -> Floats:
@@ -143,7 +143,7 @@ class Explainer:
 
     @cached_property
     def _usual(self) -> Floats:
-        nothing = torch.zeros(1, width(self.net.config)), torch.zeros(1)
+        nothing = torch.zeros(1, width(self.net.config, self.net.retrieved)), torch.zeros(1)
         with torch.no_grad():
             told = self.net.beliefs(self.user.both, self.item.both, *nothing)
         return self._levels(told, np.array([self.usual_log_price]), None)
@@ -200,6 +200,6 @@ def _features(net: RankNet, features: Tensor) -> dict[str, Tensor]:
         moved = torch.stack([ends[task][:-1] - ends[task][-1] for task in net.tasks], 1)
         rest, size = moved - parts.sum(2), parts.abs().sum(2).clamp(min=SMALL)
         parts = (parts + parts.abs() * (rest / size)[:, :, None]) * net.gain[:, None]
-    groups = groups_of(net.config)
+    groups = groups_of(net.config, net.retrieved)
     sizes = [len(names) for names in groups.values()]
     return {group: part.sum(2) for group, part in zip(groups, torch.split(parts, sizes, 2), strict=True)}

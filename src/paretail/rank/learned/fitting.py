@@ -14,6 +14,7 @@ from paretail.core.progress import Progress
 from paretail.data.features.pairs import PairFeatures
 from paretail.learn import device
 from paretail.learn.loop import LoopConfig, run
+from paretail.rank import earlier
 from paretail.rank.balance import balancer
 from paretail.rank.config import RankConfig
 from paretail.rank.examples import Examples
@@ -140,16 +141,19 @@ def optimiser(net: torch.nn.Module, lr: float) -> torch.optim.Optimizer:
 
 
 def network_of(config: RankConfig, tasks: tuple[str, ...], user_columns: Tensor, item_columns: Tensor,
-               seed: int, user_of: Tensor | None = None, users: int = 0) -> RankNet:  # fmt: skip
+               seed: int, user_of: Tensor | None = None, users: int = 0,
+               retrieved: tuple[str, ...] = earlier.NAMES) -> RankNet:  # fmt: skip
     """Return a fresh network over users and items that have these columns.
 
-    `user_of` says whose the rows of columns are, of so many `users`; without it each user has one.
+    `user_of` says whose the rows of columns are, of so many `users`; without it each user has one. `retrieved` names
+    what the retriever tells, where the settings ask for it.
     """
     user_of, users = (torch.arange(len(user_columns)), len(user_columns)) if user_of is None else (user_of, users)
     sizes = Sizes(users, len(user_columns), len(item_columns), user_columns.shape[1], item_columns.shape[1],
-                  width(config))  # fmt: skip
+                  width(config, retrieved))  # fmt: skip
     with device.seeded("rank/start", seed):
         net = RankNet(config, tasks, sizes)
+    net.retrieved = retrieved
     net.get_buffer("item_columns").copy_(item_columns)
     net.get_buffer("user_columns").copy_(user_columns)
     net.get_buffer("user_of").copy_(user_of)

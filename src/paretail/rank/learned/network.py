@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from paretail.learn.step import Losses
+from paretail.rank import earlier
 from paretail.rank.config import RankConfig
 from paretail.rank.learned import relations
 from paretail.rank.learned.gaussian import Gaussian, expected
@@ -127,6 +128,7 @@ class RankNet(nn.Module):
         follow = [task for task in self.tasks if task not in FIRST and "click" in self.tasks]
         self.spaces = nn.ModuleDict({task: space(asked, sizes.features) for task in follow})
         self.recent = Recent(config.recent, columns) if config.recent else None
+        self.retrieved: tuple[str, ...] = earlier.NAMES  # the retriever's columns, where the settings ask for them
         self.told: Sequences | None = None  # the recent events of the moments that are learned from
         self.examples = 1
         self.anchors: dict[str, Tensor] = {}  # where the prior of the network's weights lies; 0 without

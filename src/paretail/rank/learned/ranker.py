@@ -25,7 +25,7 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.rank.calibration import Calibration, calibrations
 from paretail.rank.config import RankConfig
 from paretail.rank.control import revenue_found
-from paretail.rank.earlier import Earlier, Fit, Score, crossfitted
+from paretail.rank.earlier import NAMES, Earlier, Fit, Score, learned_from
 from paretail.rank.examples import TASKS, Examples, learnable
 from paretail.rank.judging import Later, judged
 from paretail.rank.leaks import check_leaks
@@ -99,13 +99,14 @@ class Ranker:
         if config.leaks == "refuse":
             check_leaks(graph, examples)
         features = PairFeatures.of(graph.tables["item"], graph.history)
-        raw = features.raw(graph.history, examples.user_idx, examples.item_idx, examples.ts_ms)
+        pairs = examples.user_idx, examples.item_idx, examples.ts_ms
+        raw = features.raw(graph.history, *pairs)
         features = features.standardised_by(raw)
         if origin is not None:
             features = replace(features, mean=origin.mean, scale=origin.scale)
         remarks += features.constant
         sides = UserSides.of(graph.history, features.facts)
-        earlier, more = _earlier(graph.history, examples, fit if config.retrieved else None)
+        earlier, more = learned_from(graph.history, *pairs, fit if config.retrieved else None)
         moments = Moments.of(graph.history, examples.user_idx, examples.ts_ms) if config.recent else None
         standings = Standings.of(
             sides, graph.history, examples.user_idx, examples.ts_ms, cuts_of(examples.ts_ms, LATER)
@@ -115,7 +116,9 @@ class Ranker:
         item_columns, item_names = named_item_sides(graph)
         names = {"users": sides.names(graph), "items": item_names}
         columns = torch.from_numpy(standings.columns), torch.from_numpy(item_columns)
-        net = network_of(config, examples.tasks, *columns, seed, torch.from_numpy(standings.user), graph.history.users)
+        asks = NAMES if earlier is None else earlier.names
+        net = network_of(config, examples.tasks, *columns, seed, torch.from_numpy(standings.user),
+                         graph.history.users, asks)  # fmt: skip
         if moments is not None:
             net.told = Sequences.of(moments, config.recent)
         if origin is not None:
@@ -132,7 +135,7 @@ class Ranker:
             "positives": {task: int(np.nansum(label > 0)) for task, label in examples.labels.items()},
             "control": revenue_found(examples, int(np.quantile(examples.ts_ms, 1 - LATER, method="higher"))),
             "relations": net.relations().tolist(), "covariance": net.covariance().tolist(), "curves": curves,
-            **calibrated,
+            "retrieved": list(asks), **calibrated,
         }  # fmt: skip
         return cls(config, examples.tasks, net, features, sides, calibrations(report["calibration"]),
                    report["value_ratio"], report, *_log(graph.history, graph.items), names, earlier)  # fmt: skip
@@ -358,15 +361,17 @@ class Ranker:
 
         config = RankConfig.parse(dict(facts["config"]), "the bundle")
         features = PairFeatures.from_arrays(items, history, part(FEATURES))  # a KeyError tells of another version
+        asks = tuple(facts["report"]["retrieved"])
         state = part(NET)
         sizes = Sizes(len(state["user_own.mean"]), 0, len(state["item_own.mean"]), len(state["user_side.mean"]),
-                      len(state["item_side.mean"]), width(config))  # fmt: skip
+                      len(state["item_side.mean"]), width(config, asks))  # fmt: skip
         net = RankNet(config, facts["tasks"], sizes)
+        net.retrieved = asks
         net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
         net.get_buffer("item_columns").copy_(torch.from_numpy(np.array(arrays[ITEM_SIDES])))
         net.eval()
         sides = UserSides.from_arrays(items, part(SIDES))
-        earlier = Earlier.from_arrays(score, part(EARLIER)) if score is not None and part(EARLIER) else None
+        earlier = Earlier.from_arrays(score, part(EARLIER), asks) if score is not None and part(EARLIER) else None
         report = facts["report"]
         return cls(config, tuple(facts["tasks"]), net, features, sides, calibrations(report["calibration"]),
                    report["value_ratio"], report, *_log(history, items.height),
@@ -375,16 +380,6 @@ class Ranker:
 
 def _examples(events: Events, users: Vocabulary, items: Vocabulary, config: RankConfig) -> Examples:
     return Examples.of(events, users, items, config.attribution_hours, config.long_view_seconds)
-
-
-def _earlier(history: History, examples: Examples,
-             fit: Fit | None) -> tuple[Earlier | None, list[NDArray[np.float32]]]:  # fmt: skip
-    """Return what asks the retriever, and its columns of the examples."""
-    if fit is None:
-        return None, []
-    raw = crossfitted(history, examples.user_idx, examples.item_idx, examples.ts_ms, fit)
-    earlier = Earlier.of(raw)
-    return earlier, [earlier.standard(raw)]
 
 
 def _log(history: History, items: int) -> tuple[NDArray[np.float64], int]:

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from paretail.core.errors import Problem
 from paretail.core.ids import Vocabulary
 from paretail.rank import RankError
-from paretail.rank.config import RankConfig
 from paretail.rank.learned.gaussian import Gaussian
 from paretail.rank.learned.network import RankNet
 
@@ -47,7 +46,7 @@ class Origin:
 
 def started(net: RankNet, origin: Origin, names: Mapping[str, Sequence[str]], items: Vocabulary) -> str:
     """Let a fresh network start from another, and return what was taken over, for people."""
-    _check(net.config, origin.net.config, origin.names)
+    _check(net, origin.net, origin.names)
     _tables(net, origin)
     taken = {end: _rows(origin.names[end], names[end]) for end in ("users", "items")}
     _follow(net, origin, "user_side", taken["users"])
@@ -63,14 +62,17 @@ def started(net: RankNet, origin: Origin, names: Mapping[str, Sequence[str]], it
     )
 
 
-def _check(config: RankConfig, other: RankConfig, there: Mapping[str, Sequence[str]]) -> None:
-    """Raise RankError (RANK-16) where the settings make another network."""
+def _check(net: RankNet, origin: RankNet, there: Mapping[str, Sequence[str]]) -> None:
+    """Raise RankError (RANK-16) where the settings, or the parts of the retriever's score, make another network."""
+    config, other = net.config, origin.config
     if not there:
         found, do = "the other bundle does not name its columns", "Train it again with this version"
         raise RankError(Problem("RANK-16", found, "A bundle of this version", do))
-    apart = [name for name in SAME if getattr(config, name) != getattr(other, name)]
+    apart = {name: (getattr(other, name), getattr(config, name)) for name in SAME}
+    apart["what the retriever tells"] = origin.retrieved, net.retrieved
+    apart = {name: both for name, both in apart.items() if both[0] != both[1]}
     if apart:
-        found = ", ".join(f"{name} = {getattr(other, name)!r} there, {getattr(config, name)!r} here" for name in apart)
+        found = ", ".join(f"{name} = {theirs!r} there, {ours!r} here" for name, (theirs, ours) in apart.items())
         do = "Set [rank] as the other bundle was trained, or start from nothing"
         raise RankError(Problem("RANK-16", f"the rankers differ: {found}", "The same settings", do))
 

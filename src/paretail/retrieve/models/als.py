@@ -81,6 +81,11 @@ class Als:
         Y[np.bincount(pairs.indices, minlength=graph.items) == 0] = 0
         return cls(Y, config)
 
+    @property
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return y of every item."""
+        return self.Y
+
     def vectors(self, history: History) -> NDArray[np.float32]:
         """Return x[users, dim] from the users' events alone; zeros without history."""
         profile = interactions(history, len(self.Y), kind_weights(history.kinds, self.config.weights))

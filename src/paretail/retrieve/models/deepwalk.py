@@ -95,6 +95,11 @@ class DeepWalk:
         A = learned_map(profiles(pairs, Q), P, np.diff(pairs.indptr) > 0)
         return cls(Q, learned.log_q[items], A, config)
 
+    @property
+    def item_vectors(self) -> Vectors:
+        """Return [w, c] of every item."""
+        return self.Q
+
     def vectors(self, history: History) -> Vectors:
         """Return half of [w, c] of each user from the user's events alone; the map's constant without history."""
         return self._fold.vectors(history)

@@ -91,6 +91,11 @@ class Mf:
             raise ConfigError(Problem("RETR-03", found, "Vectors must stay finite", "Lower [model.settings] lr"))
         return cls(Q, b, learned_map(profiles(pairs, Q), P, np.diff(pairs.indptr) > 0), config)
 
+    @property
+    def item_vectors(self) -> Vectors:
+        """Return q of every item."""
+        return self.Q
+
     def vectors(self, history: History) -> Vectors:
         """Return p[users, dim] from the users' events alone; the map's constant without history."""
         return self._fold.vectors(history)
