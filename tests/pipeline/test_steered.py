@@ -33,6 +33,9 @@ def test_a_file_of_settings_gives_slates_of_each(shop: DemoShop, tmp_path: Path)
     assert told["setting"].unique(maintain_order=True).to_list() == lines
     sizes = told.group_by("setting", "user_id").agg(pl.col("item_id").n_unique(), pl.col("rank").sort())
     assert (sizes["item_id"] == 6).all()
+    pulled = {line: told.filter(pl.col("setting") == line)["pulled_by"] for line in lines}
+    assert pulled[lines[0]].is_in(["clicks", "purchases", "revenue"]).all()
+    assert (pulled[lines[1]] == "diversity").mean() > 0.4
     assert sizes["rank"].to_list() == [list(range(1, 7))] * sizes.height
     shown = told.group_by("setting", maintain_order=True).agg(pl.col("item_id").n_unique())["item_id"].to_list()
     assert shown[2] > shown[0]

@@ -27,7 +27,7 @@ from paretail.policy.goals import Goals
 from paretail.policy.objectives.base import Values
 from paretail.policy.pool import Pool
 from paretail.policy.rules import Rules
-from paretail.policy.slate import compose
+from paretail.policy.slate import compose, pulls
 
 #: Users are composed in blocks of this many; where exposure is a goal, what a block was shown counts for the next.
 BLOCK: Final = 64
@@ -35,6 +35,7 @@ BLOCK: Final = 64
 TODAY: Final = "today"
 COLUMNS: Final = {
     "setting": pl.String(), "user_id": pl.String(), "rank": pl.Int32(), "item_id": pl.String(), "score": pl.Float32(),
+    "pulled_by": pl.String(),
 }  # fmt: skip
 
 
@@ -73,11 +74,11 @@ class Settings:
 def steered(recommender: Recommender, history: History, user_ids: pl.Series, settings: Settings, k: int,
             exclude: Sequence[str] | None, allowed: NDArray[np.bool_] | None, rules: SlateRules | None = None,
             progress: Progress = silent) -> tuple[pl.DataFrame, list[dict[str, Any]]]:  # fmt: skip
-    """Return `setting, user_id, rank, item_id, score` of slates, and what is expected of TODAY and of each setting.
+    """Return rows of slates as in COLUMNS, and what is expected of TODAY and of each setting.
 
     The score is what the item adds to its user's slate under the setting's weights, of goals that do not depend on the
-    other items. Items out of stock are in no slate, nor are two variants of a product. Slates keep `rules`; how many
-    cannot is told, rule by rule.
+    other items; `pulled_by` is the goal that speaks for it most. Items out of stock are in no slate, nor are two
+    variants of a product. Slates keep `rules`; how many cannot is told, rule by rule.
     """
     steering, ruled, shelf = recommender.steering, rules or SlateRules(), recommender.shelf()
     how = steering.composed(ruled.composition)
@@ -163,6 +164,9 @@ def _rows(line: str, user_ids: pl.Series, pool: Pool, places: NDArray[np.int32],
         goal = steering.available[name]
         if goal.additive:
             score += weight[:, None] * goal.gains(pool, places.shape[1]).now
+    near, there = pool.told_apart(places)
+    pulled = pulls(near, steering.available, weights, there)
+    names = np.array(list(pulled))
     user, slot = np.nonzero(places >= 0)
     return pl.DataFrame(
         {
@@ -171,6 +175,7 @@ def _rows(line: str, user_ids: pl.Series, pool: Pool, places: NDArray[np.int32],
             "rank": (slot + 1).astype(np.int32),
             "item_id": steering.recommender.items.names(pool.items(places)[user, slot]),
             "score": score[user, places[user, slot]].astype(np.float32),
+            "pulled_by": names[np.stack(list(pulled.values())).argmax(0)[user, slot]],
         }
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from paretail.data.types import History
 from paretail.policy.exposure import Exposures
 
 Floats = NDArray[np.float32]
+#: So many candidates stand for the usual one.
+USUAL: Final = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +89,16 @@ class Pool:
         return replace(
             self, item_idx=self.items(places), p_click=p_click, p_purchase=p_purchase, order_value=order_value
         )
+
+    def told_apart(self, places: Rows, usual: int = USUAL) -> tuple[Self, Rows]:
+        """Return the pools of the slates at `places[users, slots]` with some usual candidates, and their places there.
+
+        What slates are worth and what pulled their items in are told from these few, at a fifth of the time.
+        """
+        others = np.unique(np.linspace(0, self.shape[1] - 1, usual).astype(np.int32))
+        near = np.concatenate([places, np.tile(others, (len(places), 1))], axis=1)
+        slots = np.arange(places.shape[1], dtype=np.int32)
+        return self.narrowed(near), np.where(places >= 0, slots, -1).astype(np.int32)
 
     def rows(self, users: NDArray[np.integer]) -> Self:
         """Return the pools of some of the users, in that order."""

@@ -37,8 +37,6 @@ from paretail.policy.slate import compose, pulls
 DIGITS: Final = 6
 #: Digits of how far goals speak for an item.
 PULL_DIGITS: Final = 3
-#: So many candidates stand for the usual one.
-USUAL: Final = 50
 #: The policy that chooses where no goals are asked: always the best first, so that every propensity is 1.
 BEST_FIRST: Final = "best-first/1"
 
@@ -109,7 +107,7 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
     setting = steering.setting(asked_goals(question), segment, question.k, _how(steering, question))
     hard = hard_rules.hard(rules, engine.shelf, pool)
     places, propensity = _composed(steering, pool, setting, question, segment, hard, belief)
-    near, there = _told_apart(pool, places)
+    near, there = pool.told_apart(places)
     pulled = pulls(near, steering.available, setting.weights, there)
     lines = _lines(asked, rows, places[0], told, pulled, propensity)
     chosen = places[0][places[0] >= 0]
@@ -118,16 +116,6 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
     forecast = _answer(steering, near, there, setting, segment, hard.broken(places)[0])
     steering.exposures.add(rows[chosen])
     return rows[chosen], lines, forecast
-
-
-def _told_apart(pool: Pool, places: Rows) -> tuple[Pool, Rows]:
-    """Return the slate's candidates with some usual ones to tell them apart from, and the slate's places there.
-
-    What a slate is worth and what pulled its items in are told from these few, at a fifth of the time.
-    """
-    usual = np.unique(np.linspace(0, pool.shape[1] - 1, USUAL).astype(np.int32))
-    near = pool.narrowed(np.concatenate([places, usual[None]], axis=1))
-    return near, np.where(places >= 0, np.arange(places.shape[1], dtype=np.int32), -1).astype(np.int32)
 
 
 def _how(steering: Steering, question: bodies.RecommendRequest) -> How:
