@@ -163,6 +163,9 @@ def test_items_and_impressions_are_divided() -> None:
     assert found["category"].names == ("a", "b > c", "others")
     assert found["category"].codes.tolist() == [0] * 12 + [1] * 7 + [-1]
     assert np.bincount(found["user"].codes).tolist() == [1, 9, 10]
+    bare = pl.DataFrame({"item_id": [f"i{k}" for k in range(20)]})  # a shop whose events are all that it has
+    told = divided(bare, ItemFacts.of(bare), item, item * 10, item)
+    assert [segments.by for segments in told] == ["user", "item"]
 
 
 def later(seed: int = 0) -> Later:

@@ -63,6 +63,7 @@ class LiveUsers:
         self._packed: OrderedDict[str, bytearray] = OrderedDict()
         self._lock = RLock()
         self._missed: set[str] | None = None  # who did something while users are read from the store
+        self.latest_ms = 0  # of all that was told
         self.reload()
 
     def __len__(self) -> int:
@@ -138,6 +139,7 @@ class LiveUsers:
         """Take in events that the store has accepted; impressions are no wishes and are left out."""
         with self._lock:
             for event in events:
+                self.latest_ms = max(self.latest_ms, event.ts_ms)
                 if event.kind != "impression":
                     self._add(event)
             self._evict()
@@ -205,6 +207,7 @@ class LiveUsers:
         rows["item"] = self.items.numbers(newest["item_id"])
         rows["kind"] = self.kinds.numbers(newest["kind"])
         rows["quantity"] = newest["quantity"].fill_null(1.0).to_numpy()
+        self.latest_ms = max(self.latest_ms, int(rows["ts_ms"].max()))
         runs = newest["user_id"].rle().struct.unnest()
         content, ends = memoryview(rows.tobytes()), (runs["len"].cum_sum() * EVENT.itemsize).to_list()
         start = 0

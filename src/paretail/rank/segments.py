@@ -49,7 +49,9 @@ def bands(log_price: NDArray[Any]) -> Codes:
 def divided(items: pl.DataFrame, facts: ItemFacts, item: Codes, users_before: Codes,
             items_before: Codes) -> list[Segments]:  # fmt: skip
     """Divide impressions of `item[rows]`; `*_before[rows]` count the impressions of user and item that came before."""
-    found = [_commonest("category", facts.category, items["category"].list.join(" > ").to_list(), item)]
+    found = []
+    if "category" in items.columns:
+        found.append(_commonest("category", facts.category, items["category"].list.join(" > ").to_list(), item))
     if "brand" in items.columns:
         found.append(_commonest("brand", facts.brand, items["brand"].to_list(), item))
     found.append(_prices(facts, item))

@@ -1,7 +1,7 @@
 """The past equals sums by hand: of a user's events before each moment, and of an item's in windows."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretail.data.features.past import BOUGHT, NOTHING, SHOWN, SUMS, TURNED, Recent, gathered
@@ -14,6 +14,7 @@ EVENT = st.tuples(st.integers(0, USERS - 1), st.integers(0, 20), st.integers(0, 
 QUESTION = st.tuples(st.integers(0, USERS - 1), st.integers(-5, 30), st.integers(0, ITEMS - 1))
 
 
+@settings(deadline=None)  # the first example compiles
 @given(st.lists(EVENT, max_size=30), st.lists(QUESTION, min_size=1, max_size=10))
 def test_what_users_did_is_as_by_hand(
     events: list[tuple[int, int, int, int]], asked: list[tuple[int, int, int]]
@@ -41,6 +42,7 @@ def test_what_users_did_is_as_by_hand(
         assert {name: found[name][pair] for name in SUMS} == by_hand
 
 
+@settings(deadline=None)  # the first example compiles
 @given(st.lists(EVENT, max_size=30), st.lists(QUESTION, min_size=1, max_size=10), st.integers(1, 15))
 def test_what_all_did_of_late_is_as_by_hand(
     events: list[tuple[int, int, int, int]], asked: list[tuple[int, int, int]], window: int

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretail.core.clock import DAY_MS
@@ -18,6 +18,7 @@ EVENT = st.tuples(st.integers(0, USERS - 1), HOURS, st.integers(0, ITEMS - 1),
 QUESTION = st.tuples(st.integers(0, USERS - 1), HOURS, st.integers(0, ITEMS - 1))
 
 
+@settings(deadline=None)  # the first example compiles
 @given(st.lists(EVENT, max_size=40), st.lists(QUESTION, min_size=1, max_size=10))
 def test_what_users_did_is_as_by_hand(
     events: list[tuple[int, int, int, int]], asked: list[tuple[int, int, int]]
@@ -29,8 +30,9 @@ def test_what_users_did_is_as_by_hand(
     found = activity(indptr, says.astype(np.uint8), START + hour * HOUR_MS, people, START + now * HOUR_MS,
                      np.lexsort((now, people)))  # fmt: skip
     for pair, (who, at, _) in enumerate(asked):
-        before = [(at - t, kind) for u, t, _, kind in events if u == who and t < at and kind != NOTHING]
-        by_hand = {"active": 1 / (1 + min((ago for ago, _ in before), default=np.inf) / 24)}
+        before = [(at - t, kind) for u, t, _, kind in events if u == who and t < at]
+        wishes = [ago for ago, kind in before if kind in SAYS["wished"]]
+        by_hand = {"active": 1 / (1 + min(wishes, default=np.inf) / 24)}
         for span, ms in SPANS.items():
             for kind, half in HALF.items():
                 count = sum(ago * HOUR_MS <= ms and says in SAYS[kind] for ago, says in before)
@@ -38,6 +40,7 @@ def test_what_users_did_is_as_by_hand(
         np.testing.assert_allclose(found[pair], [by_hand[name] for name in ACTIVITY], rtol=1e-12)
 
 
+@settings(deadline=None)  # the first example compiles
 @given(st.lists(EVENT, max_size=40), st.lists(QUESTION, min_size=1, max_size=10), st.booleans(), st.integers(0, 59))
 def test_what_came_of_items_is_as_by_hand(
     events: list[tuple[int, int, int, int]], asked: list[tuple[int, int, int]], at_once: bool, minute: int
@@ -64,6 +67,13 @@ def test_a_table_of_all_items_answers_for_its_hour_alone() -> None:
     for at in START + rng.integers(45 * DAY_MS, size=20):
         one_by_one = np.stack([demand._at(every[[k]], np.array([at // HOUR_MS * HOUR_MS]))[:, 0] for k in every], 1)
         np.testing.assert_array_equal(demand.before(every, np.full(50, at)), one_by_one)
+
+
+def test_of_moments_after_the_log_what_it_told_at_its_end() -> None:
+    demand = Demand.counted(1, np.zeros(9, np.int32), np.full(9, TURNED, np.uint8), START + np.arange(9) * DAY_MS)
+    end = START + 8 * DAY_MS
+    moments = np.array([START, end, end + 1, end + 30 * DAY_MS])
+    assert demand.known(moments).tolist() == [START, end, end + 1, end + 1]
 
 
 def test_lifts_by_hand_and_of_what_nobody_saw() -> None:

@@ -1,4 +1,4 @@
-"""A caller's candidates in the order of what the ranker expects of them, as of the user's very last event."""
+"""A caller's candidates in the order of what the ranker expects of them, as of the shop's very last event."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -6,12 +6,17 @@ from math import log
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
+from paretail.core.clock import DAY_MS
 from paretail.core.errors import UsageError
+from paretail.data.features.pairs import NAMES
 from paretail.data.types import Predictions
-from paretail.pipeline.live.bodies import Event, NewEvent, RankAnswer, RankRequest, RecommendRequest
+from paretail.pipeline.live import ranked as ranked_now
+from paretail.pipeline.live.asked import Asked
+from paretail.pipeline.live.bodies import Event, NewEvent, RankAnswer, RankRequest, RecommendRequest, Rules
 from paretail.pipeline.live.shop import LiveShop
 
 from ...trained import DemoShop, paretail
@@ -104,6 +109,28 @@ def test_an_event_changes_the_very_next_answer(live: LiveShop) -> None:
         assert before != after
     told = [Event("i00000012", "click"), Event("i00000014", "click")]
     assert ranked(live, None).items != ranked(live, None, events=told).items
+
+
+def test_the_moment_is_the_shops_latest_event(live: LiveShop) -> None:
+    """Who was here two days ago does not read as if they were here now, once others have come."""
+    end_ms = live._engine.recommender.moment_ms
+
+    def read() -> tuple[int, dict[str, float]]:
+        asked = Asked.of(live._engine, Rules(user_id="u00000007"), live._shown, 0)
+        question = ranked_now.pairs_of([asked], [np.arange(3, dtype=np.int32)])
+        features = live._engine.recommender.ranker.features
+        told = features.raw(question[0], *question[2:])[0].tolist()
+        return int(question[4][0]), dict(zip(NAMES, told, strict=True))
+
+    assert read()[0] == end_ms
+    live.add_events([NewEvent("u00000007", "i00000012", "click", ts=end_ms / 1000 + 3600)])
+    moment, then = read()
+    assert (moment, then["active"]) == (end_ms + 3_600_001, pytest.approx(1.0))
+    live.add_events([NewEvent("somebody else", "i00000012", "click", ts=end_ms / 1000 + 3600 + 2 * 86400)])
+    moment, later = read()
+    assert (moment, later["active"]) == (end_ms + 3_600_001 + 2 * DAY_MS, pytest.approx(1 / 3))
+    assert later["wished_day"] == 0 < then["wished_day"]
+    assert (later["trend"], later["wished_week_lift"]) == (then["trend"], then["wished_week_lift"])
 
 
 def test_lists_are_ranked_where_asked(live: LiveShop, shop: DemoShop, tmp_path: Path) -> None:

@@ -187,10 +187,10 @@ class PairFeatures:
 
     def _of_items(self, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
         """Return how new the item is (1 on its first day, 0 for ever), its week against its month, what came of it."""
-        created = self.facts.created_ms[item]
+        created, known = self.facts.created_ms[item], self.demand.known(ts_ms)
         weeks = np.maximum(ts_ms - created, 0) / WEEK_MS
-        counts = self.demand.before(item, ts_ms)
-        told = np.clip((ts_ms - self.demand.start_ms) / WEEK_MS, 1, MONTH_WEEKS)  # the log may be younger than a month
+        counts = self.demand.before(item, known)
+        told = np.clip((known - self.demand.start_ms) / WEEK_MS, 1, MONTH_WEEKS)  # the log may be younger than a month
         trend = np.log((counts[0] + 1) / (counts[1] / told + 1))
         return {"new": np.where(created > 0, 1 / (1 + weeks), 0.0), "trend": trend} | windows.lifts(counts, self.rates)
 

@@ -59,14 +59,27 @@ class Recent:
     @classmethod
     def of(cls, items: int, item: NDArray[Any], ts_ms: Ints) -> Self:
         """Sort events by item and time."""
-        counts = np.bincount(item, minlength=items)
-        return cls(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), ts_ms[np.lexsort((ts_ms, item))])
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(item, minlength=items))]).astype(np.int64)
+        found = np.empty(len(item), np.int64)
+        _by_item(item, ts_ms, indptr, found)
+        return cls(indptr, found)
 
     def before(self, item: Ints, ts_ms: Ints, windows: tuple[int, ...]) -> Floats:
         """Return `[windows, pairs]`, how many events the items had in so many milliseconds right before the moments."""
         found = np.empty((len(windows), len(item)))
         _recent(self.indptr, self.ts_ms, item, ts_ms, np.array(windows, np.int64), found)
         return found
+
+
+@njit(cache=True, nogil=True)
+def _by_item(item, ts_ms, indptr, found):  # type: ignore[no-untyped-def]
+    """Put the times of each item's events together, in order: several times faster than one sort of them all."""
+    free = indptr[:-1].copy()
+    for event in range(len(item)):
+        found[free[item[event]]] = ts_ms[event]
+        free[item[event]] += 1
+    for which in range(len(free)):
+        found[indptr[which] : indptr[which + 1]].sort()
 
 
 @njit(cache=True, nogil=True)

@@ -3,8 +3,10 @@
     did(u, k, w, t) = n / (n + c_k)                        n events of kind k by u with t - w <= t_e < t
     lift(i, w, t) = log ((n + a r) / ((m + a) r))          n of m that went on, r the share in the whole log
 
-Shares that saturate, and lifts drawn to 0 by a pseudo-events: neither grows with the log. What all people did with an
-item is counted until the last full hour before the moment, so that answers within an hour share one table of all items.
+Shares that saturate, and lifts drawn to 0 by a pseudo-events: neither grows with the log. What a user was shown is no
+window: a service keeps what its users did, and a window of the rest would empty. What all people did with an item is
+counted until the last full hour before the moment, so that answers within an hour share one table of all items, and
+not beyond the end of the log: of later moments it tells what it told then.
 """
 
 from collections.abc import Mapping
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from paretail.core.clock import DAY_MS
 from paretail.core.ids import Rows
-from paretail.data.features.past import BOUGHT, NOTHING, SHOWN, TURNED, Recent
+from paretail.data.features.past import BOUGHT, SHOWN, TURNED, Recent
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -25,9 +27,9 @@ Floats = NDArray[np.float64]
 HOUR_MS: Final = DAY_MS // 24
 WEEK_MS: Final = 7 * DAY_MS
 MONTH_MS: Final = 4 * WEEK_MS
-#: Windows of what a user did, and the counts at which a share is a half: of what was shown, wished, bought.
+#: Windows of what a user did, and the counts at which a share is a half: of what was wished, bought.
 SPANS: Final = {"day": DAY_MS, "week": WEEK_MS, "month": MONTH_MS}
-HALF: Final = {"shown": 50.0, "wished": 5.0, "bought": 1.0}
+HALF: Final = {"wished": 5.0, "bought": 1.0}
 #: Columns of `activity`.
 ACTIVITY: Final = (*(f"{kind}_{span}" for span in SPANS for kind in HALF), "active")
 #: Pseudo-events of what came of an item: of being shown, and of being wished.
@@ -49,13 +51,14 @@ def activity(indptr: Ints, says: NDArray[np.uint8], when: Ints, user: Ints, ts_m
 
 @dataclass(eq=False)
 class Demand:
-    """When each item was shown, turned to and bought in a log, which begins at `start_ms`; and how often in all.
+    """When each item was shown, turned to and bought in a log from `start_ms` to `end_ms`; and how often in all.
 
     `rates` are the shares of wishes among what was shown, and of purchases among wishes.
     """
 
     of: Mapping[str, Recent]
     start_ms: int
+    end_ms: int
     items: int
     _latest: tuple[int, Floats] = field(default=(-1, np.zeros((0, 0))), init=False, repr=False)
 
@@ -64,16 +67,21 @@ class Demand:
         """Sort the events of a log."""
         there = {"shown": says == SHOWN, "wished": says >= TURNED, "bought": says == BOUGHT}
         of = {name: Recent.of(items, item[rows], ts_ms[rows]) for name, rows in there.items()}
-        return cls(of, int(ts_ms.min()) if len(ts_ms) else 0, items)
+        ends = (int(ts_ms.min()), int(ts_ms.max())) if len(ts_ms) else (0, 0)
+        return cls(of, *ends, items)
 
     @property
     def rates(self) -> Floats:
         """How often what was shown was turned to in all of the log, and what was turned to bought."""
-        shown, wished, bought = (len(self.of[name].ts_ms) for name in HALF)
+        shown, wished, bought = (len(self.of[name].ts_ms) for name in ("shown", "wished", "bought"))
         return np.clip([(wished + 1) / (shown + 1), (bought + 1) / (wished + 1)], 1e-4, 1.0)
 
+    def known(self, ts_ms: Ints) -> Ints:
+        """Return the moments, those after the log as its end."""
+        return np.minimum(ts_ms, self.end_ms + 1)
+
     def before(self, item: Ints, ts_ms: Ints) -> Floats:
-        """Return `[COUNTED, pairs]` until the full hours before the moments."""
+        """Return `[COUNTED, pairs]` until the full hours before the moments, which are `known`."""
         hour = ts_ms - ts_ms % HOUR_MS
         if len(hour) * WORTH < self.items or (hour != hour[0]).any():
             return self._at(item, hour)
@@ -105,7 +113,7 @@ def lifts(counts: Floats, rates: Floats) -> dict[str, NDArray[Any]]:
 def _walk(indptr, says, when, user, now, order, spans, half, told):  # type: ignore[no-untyped-def]
     """Fill `told`: one walk over each user's events, with an end for each window that follows it."""
     place, pairs = 0, len(order)
-    counts, tails = np.zeros((len(spans), 3)), np.zeros(len(spans), np.int64)
+    counts, tails = np.zeros((len(spans), 2)), np.zeros(len(spans), np.int64)
     while place < pairs:
         mine, first = user[order[place]], place
         event, last = indptr[mine], np.int64(-1)
@@ -128,7 +136,7 @@ def _advance(says, when, event, end, last, now, spans, counts, tails):  # type: 
     while event < end and when[event] < now:
         for span in range(len(spans)):
             _add(counts, span, says[event], 1.0)
-        last = when[event] if says[event] != NOTHING else last
+        last = when[event] if says[event] >= TURNED else last
         event += 1
     for span in range(len(spans)):
         while tails[span] < event and when[tails[span]] < now - spans[span]:
@@ -139,19 +147,17 @@ def _advance(says, when, event, end, last, now, spans, counts, tails):  # type: 
 
 @njit(cache=True)
 def _tell(counts, half, days, told):  # type: ignore[no-untyped-def]
-    """Write the shares of one moment, and how few days ago the last event was."""
+    """Write the shares of one moment, and how few days ago the last wish was."""
     for span in range(len(counts)):
-        for kind in range(3):
-            told[3 * span + kind] = counts[span, kind] / (counts[span, kind] + half[kind])
+        for kind in range(2):
+            told[2 * span + kind] = counts[span, kind] / (counts[span, kind] + half[kind])
     told[-1] = 1 / (1 + days)
 
 
 @njit(cache=True)
 def _add(counts, span, says, sign):  # type: ignore[no-untyped-def]
-    """Add an event to the counts (shown, wished, bought) of a window, or take it off."""
-    if says == SHOWN:
+    """Add an event to the counts (wished, bought) of a window, or take it off."""
+    if says >= TURNED:
         counts[span, 0] += sign
-    elif says >= TURNED:
-        counts[span, 1] += sign
         if says == BOUGHT:
-            counts[span, 2] += sign
+            counts[span, 1] += sign

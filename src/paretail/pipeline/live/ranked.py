@@ -10,6 +10,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from paretail.core.clock import now_ms
 from paretail.core.errors import Problem, UsageError
 from paretail.core.ids import Rows
 from paretail.data.types import History, Predictions
@@ -166,7 +167,7 @@ def check_there(engine: Engine) -> None:
 
 
 def predicted(asked: Sequence[Asked], rows: Sequence[Rows]) -> list[Predictions]:
-    """Predict items for each who asks, right after their last event, at prices of now; all ask one engine."""
+    """Predict items for each who asks, right after the shop's latest event, at prices of now; all ask one engine."""
     engine = asked[0].engine
     told = engine.recommender.ranker.predict(*pairs_of(asked, rows))
     return engine.wares.priced(told, np.concatenate(rows)).split([len(pairs) for pairs in rows])
@@ -174,13 +175,20 @@ def predicted(asked: Sequence[Asked], rows: Sequence[Rows]) -> list[Predictions]
 
 def pairs_of(asked: Sequence[Asked], rows: Sequence[Rows]) -> tuple[History, Rows, Rows, Rows, NDArray[np.int64]]:
     """Return what `Ranker.predict` wants to know of items for each who asks."""
-    recommender = asked[0].engine.recommender
     history = history_of(asked)
     known = np.array([_row(one) for one in asked], np.int32)
-    moments = [max(recommender.moment_ms, int(one.past.ts_ms.max(initial=0)) + 1) for one in asked]
+    moments = [max(_latest_ms(one.engine), int(one.past.ts_ms.max(initial=0))) + 1 for one in asked]
     sizes = [len(pairs) for pairs in rows]
     user, at = np.repeat(np.arange(len(asked), dtype=np.int32), sizes), np.repeat(np.array(moments, np.int64), sizes)
     return history, known, user, np.concatenate(rows), at
+
+
+def _latest_ms(engine: Engine) -> int:
+    """Return the shop's clock: its latest event, of the bundle's log or told since, and not of times to come."""
+    known = engine.recommender.moment_ms - 1
+    if engine.recommender.history.time != "clock":
+        return known
+    return max(known, min(engine.users.latest_ms, now_ms()))
 
 
 def _row(asked: Asked) -> int:
