@@ -14,10 +14,10 @@ from paretail.core.errors import UsageError
 from paretail.data.documents import ItemDocument
 from paretail.data.stores.base import Shown, StoredEvent
 from paretail.data.stores.embedded import EmbeddedStore
-from paretail.pipeline.bundle import Draft, current, publish
+from paretail.pipeline.bundle import Draft, current, point, publish
 from paretail.pipeline.config import load_config
 from paretail.pipeline.experiments import ending
-from paretail.pipeline.experiments.looking import Status
+from paretail.pipeline.experiments.looking import Effect, Status
 
 from ..trained import paretail
 
@@ -140,6 +140,20 @@ def test_what_is_decided_ends_and_what_ships_goes_live(here: Path) -> None:
     shop = load_config(file)
     assert (shop.serve.goals, shop.experiments[0].active) == ("revenue=0.5", False)
     assert "[store]  # after it" in file.read_text(encoding="utf-8")
+    point(here / "live", live)
+    again = paretail("experiment", "--config", file, "--finish", "--json")
+    assert json.loads(again.out)[0]["done"] == []
+    assert current(here / "live") == live
+
+
+def test_what_was_tried_on_one_placement_goes_live_by_hand(tmp_path: Path) -> None:
+    file, placed = tmp_path / "shop.toml", 'name = "spring"\nplacement = "for-you"'
+    file.write_text(SHOP.replace('name = "spring"', placed).replace('order = "purchase"', 'goals = "clicks=1"'))
+    (experiment,) = load_config(file).experiments
+    better = Effect("revenue", "money", "more", 1.0, 2.0, 1.0, 0.5, 1.5)
+    (told,) = ending.finish(file, experiment, [Status("bold", 120, 120, (better,), "ship", ())], None)
+    assert "placement = 'for-you' must be put live by hand" in told
+    assert load_config(file).serve.goals is None
 
 
 def test_what_is_worse_ends_and_what_is_unsure_goes_on(guarded: Path) -> None:

@@ -16,8 +16,11 @@ BY_HAND = ("order", "explore", "composition", "policy")
 def finish(config: Path, experiment: ExperimentConfig, told: Sequence[Status], live: Path | None) -> list[str]:
     """End an experiment of shop.toml where all is said, and return what was done, in words.
 
-    Of several arms that ship, the one with the best goal goes live. Raises UsageError (EXPT-09), BundleError.
+    Of several arms that ship, the one with the best goal goes live. An experiment that is inactive has ended: nothing
+    is done. Raises UsageError (EXPT-09), BundleError.
     """
+    if not experiment.active:
+        return []
     ships = [status for status in told if status.verdict == "ship"]
     if not ships and any(status.verdict == "go on" for status in told):
         return []
@@ -25,7 +28,7 @@ def finish(config: Path, experiment: ExperimentConfig, told: Sequence[Status], l
     if ships:
         best = max(ships, key=lambda status: METRICS[experiment.goal].sign * status.effects[0].difference)
         arm = next(arm for arm in experiment.arms if arm.name == best.arm)
-        if by_hand := _by_hand(arm, live):
+        if by_hand := _by_hand(experiment, arm, live):
             return [f"{experiment.name}: {arm.name} ships, and {by_hand} must be put live by hand"]
         bundle = None if arm.bundle is None else config.parent / arm.bundle
         done = carry_out(Proposal(live or Path(), bundle, arm.goals), "ship", experiment.goal, 0.0, config)
@@ -33,9 +36,12 @@ def finish(config: Path, experiment: ExperimentConfig, told: Sequence[Status], l
     return [*done, f"{experiment.name} is inactive in {config}, from the next start of the service"]
 
 
-def _by_hand(arm: ArmConfig, live: Path | None) -> str:
-    """Return which settings of an arm cannot be put live, none for those of a release."""
+def _by_hand(experiment: ExperimentConfig, arm: ArmConfig, live: Path | None) -> str:
+    """Return which settings of an arm cannot be put live, none for those of a release, which concerns every list."""
     plain = ArmConfig(name=arm.name, share=arm.share)
-    names = [name for name in BY_HAND if getattr(arm, name) != getattr(plain, name)]
-    names += ["bundle"] if arm.bundle is not None and live is None else []
-    return ", ".join(f"{name} = {getattr(arm, name)!r}" for name in names)
+    told = {name: getattr(arm, name) for name in BY_HAND if getattr(arm, name) != getattr(plain, name)}
+    if arm.bundle is not None and live is None:
+        told["bundle"] = arm.bundle
+    if experiment.placement is not None:
+        told["placement"] = experiment.placement
+    return ", ".join(f"{name} = {value!r}" for name, value in told.items())
