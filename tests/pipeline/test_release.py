@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from paretail.core.errors import BundleError
+from paretail.core.errors import BundleError, ConfigError
 from paretail.pipeline.bundle import Draft, adopt, current, publish, versions
 from paretail.pipeline.config import ServeConfig, load_config
-from paretail.pipeline.experiments.starting import begin, serve_goals
+from paretail.pipeline.experiments.starting import begin, replaced, serving
 from paretail.pipeline.release import Proposal, carry_out
 
 from ..trained import DemoShop, paretail
@@ -24,6 +24,11 @@ def live(tmp_path: Path) -> Path:
     """Return a bundle that is live."""
     publish(Draft({}, "live"), tmp_path / "live")
     return tmp_path / "live"
+
+
+def _serve_goals(file: Path, goals: str | None) -> None:
+    with replaced(file, serving(file.read_text(encoding="utf-8"), goals)):
+        pass
 
 
 @pytest.fixture
@@ -116,11 +121,11 @@ def test_one_thing_is_released_at_a_time(shop: DemoShop, log: Path, more: tuple[
 
 def test_what_is_served_is_changed_and_comments_stay(toml: Path) -> None:
     for goals in ("revenue=0.5", "diversity=1.0", None):
-        serve_goals(toml, goals)
+        _serve_goals(toml, goals)
         assert load_config(toml).serve.goals == goals
     assert toml.read_text(encoding="utf-8") == SHOP
     toml.write_text('[data]\nevents = "e.csv"\n', encoding="utf-8")
-    serve_goals(toml, "revenue=0.5")
+    _serve_goals(toml, "revenue=0.5")
     assert load_config(toml).serve.goals == "revenue=0.5"
 
 
@@ -129,9 +134,44 @@ def test_a_bundle_alone_is_judged_with_the_goals_that_are_served(tmp_path: Path,
     assert (alone.goals, alone.arm(toml)) == ("revenue=0.5", {"bundle": "next"})
     today = Proposal(tmp_path / "live", tmp_path / "next", "today", served="revenue=0.5")
     assert (today.goals, today.arm(toml)) == (None, {"bundle": "next"})
-    serve_goals(toml, "revenue=0.5")
+    _serve_goals(toml, "revenue=0.5")
     assert carry_out(Proposal(tmp_path / "live", setting="today"), "ship", "clicks", 0.0, toml) != []
     assert load_config(toml).serve.goals is None
+
+
+@pytest.mark.parametrize("wrong", ['serve = {bundle = "live"}', "experiments = []\nserve = {}"])
+def test_nothing_goes_live_by_half(live: Path, tmp_path: Path, wrong: str) -> None:
+    file, before = tmp_path / "shop.toml", current(live)
+    file.write_text(f'{wrong}\n[data]\nevents = "e.csv"\n', encoding="utf-8")
+    publish(Draft({}, "next"), tmp_path / "next")
+    proposal = Proposal(live, tmp_path / "next", "revenue=0.5")
+    with pytest.raises(ConfigError, match=r"shop\.toml is not valid"):
+        carry_out(proposal, "ship", "clicks", 0.0, file)
+    assert (versions(live), current(live)) == ([before], before)
+    file.write_text('[data]\nevents = "e.csv"\n[serve]\n  goals = "clicks=1"\n', encoding="utf-8")
+    told = carry_out(proposal, "ship", "clicks", 0.0, file)
+    assert "the new bundle with the old goals" in told[1]
+    assert load_config(file).serve.goals == "revenue=0.5"
+    assert current(live) == current(tmp_path / "next")
+
+
+def test_a_bundle_that_cannot_go_live_leaves_shop_toml(live: Path, toml: Path) -> None:
+    with pytest.raises(BundleError):
+        carry_out(Proposal(live, toml.with_name("none"), "revenue=0.5"), "ship", "clicks", 0.0, toml)
+    assert toml.read_text(encoding="utf-8") == SHOP
+
+
+def test_a_link_to_shop_toml_and_its_mode_stay(toml: Path) -> None:
+    toml.chmod(0o640)
+    link = toml.with_name("linked.toml")
+    link.symlink_to(toml)
+    _serve_goals(link, "revenue=0.5")
+    assert link.is_symlink()
+    assert load_config(toml).serve.goals == "revenue=0.5"
+    assert toml.stat().st_mode & 0o777 == 0o640
+    assert {file.name for file in toml.parent.iterdir()} == {"shop.toml", "linked.toml"}
+    with pytest.raises(ConfigError, match=r"shop\.toml: "), replaced(toml, SHOP + "keep = 1\n"):
+        pytest.fail("nothing is done for a text that is not right")
 
 
 def test_an_agent_starts_as_an_arm(toml: Path) -> None:

@@ -181,12 +181,23 @@ def _check_apart(names: list[str], expected: str) -> None:
 def load_config(path: Path) -> ShopConfig:
     """Read and check shop.toml; raises ConfigError with every problem found. Its paths are relative to its folder."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_config(path.read_text(encoding="utf-8"), path.name)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         expected = "Expected a configuration file (TOML)"
         do = f"Write one with: paretail init --events EVENTS --out {path.name}"
         raise ConfigError(Problem("CONF-05", f"{path} is no file", expected, do)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        found = f"{path.name} is not valid TOML: {error}"
-        raise ConfigError(Problem("CONF-06", found, "Expected UTF-8 TOML", "Correct that line")) from None
-    return ShopConfig.parse(values, where=path.name)
+    except UnicodeDecodeError as error:
+        raise ConfigError(_no_toml(path.name, error)) from None
+
+
+def parse_config(text: str, name: str) -> ShopConfig:
+    """Check the text of a shop.toml that is called `name`; raises ConfigError with every problem found."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(_no_toml(name, error)) from None
+    return ShopConfig.parse(values, where=name)
+
+
+def _no_toml(name: str, error: ValueError) -> Problem:
+    return Problem("CONF-06", f"{name} is not valid TOML: {error}", "Expected UTF-8 TOML", "Correct that line")

@@ -6,12 +6,13 @@ setting becomes `[serve] goals` of shop.toml. `experiment` writes an experiment 
 """
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from paretail.evaluate.release import Verdict
 from paretail.pipeline.bundle import adopt, current, point
-from paretail.pipeline.experiments.starting import begin, serve_goals
+from paretail.pipeline.experiments.starting import begin, ended, replaced, serving
 from paretail.pipeline.forecast import TODAY
 
 
@@ -62,18 +63,34 @@ def carry_out(
     if verdict == "experiment" and shop is not None and proposal.arm(shop):
         begun = begin(shop, name or proposal.name, proposal.arm(shop), goal, margin)
         return [f"Experiment {begun!r} is in {shop}: serve with it, and ask paretail experiment --config {shop}"]
-    return _shipped(proposal, shop) if verdict == "ship" else []
+    return ship(proposal, shop) if verdict == "ship" else []
 
 
-def _shipped(proposal: Proposal, shop: Path | None) -> list[str]:
+def ship(proposal: Proposal, shop: Path | None, ends: str | None = None) -> list[str]:
+    """Put a proposal live, and set the experiment `ends` of shop.toml inactive: all of it, or nothing.
+
+    Returns what was done, in words. Raises BundleError, UsageError (EXPT-09), ConfigError.
+    """
+    text = "" if shop is None else shop.read_text(encoding="utf-8")
+    new = text if proposal.setting is None else serving(text, proposal.goals)
+    new = new if ends is None else ended(new, ends)
+    with nullcontext() if shop is None or new == text else replaced(shop, new):
+        done = [] if proposal.bundle is None else [_pointed(proposal.live, proposal.bundle)]
+    return done if shop is None else [*done, *_told(proposal, shop, ends)]
+
+
+def _pointed(live: Path, bundle: Path) -> str:
+    before, version = current(live), adopt(live, bundle)
+    point(live, version)
+    back = f"paretail bundles use {before} {live}"
+    return f"{version} is current in {live}, and a service that serves it picks it up. Back: {back}"
+
+
+def _told(proposal: Proposal, shop: Path, ends: str | None) -> list[str]:
+    """Return what is new in shop.toml."""
     done = []
-    if proposal.bundle is not None:
-        before, version = current(proposal.live), adopt(proposal.live, proposal.bundle)
-        point(proposal.live, version)
-        back = f"paretail bundles use {before} {proposal.live}"
-        done.append(f"{version} is current in {proposal.live}, and a service that serves it picks it up. Back: {back}")
-    if shop is not None and proposal.setting is not None:
-        serve_goals(shop, proposal.goals)
-        told = "none" if proposal.goals is None else repr(proposal.goals)
-        done.append(f"[serve] goals in {shop}: {told}, from the next start of the service")
-    return done
+    if proposal.setting is not None:
+        goals = "none" if proposal.goals is None else repr(proposal.goals)
+        until = "" if proposal.bundle is None else "; until then it serves the new bundle with the old goals"
+        done.append(f"[serve] goals in {shop}: {goals}, from the next start of the service{until}")
+    return done if ends is None else [*done, f"{ends} is inactive in {shop}, from the next start of the service"]

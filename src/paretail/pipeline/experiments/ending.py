@@ -6,8 +6,7 @@ from pathlib import Path
 from paretail.pipeline.experiments.config import ArmConfig, ExperimentConfig
 from paretail.pipeline.experiments.looking import Status
 from paretail.pipeline.experiments.metrics import METRICS
-from paretail.pipeline.experiments.starting import end
-from paretail.pipeline.release import Proposal, carry_out
+from paretail.pipeline.release import Proposal, ship
 
 #: Settings of an arm that no release puts live.
 BY_HAND = ("order", "explore", "composition", "policy")
@@ -17,23 +16,22 @@ def finish(config: Path, experiment: ExperimentConfig, told: Sequence[Status], l
     """End an experiment of shop.toml where all is said, and return what was done, in words.
 
     Of several arms that ship, the one with the best goal goes live. An experiment that is inactive has ended: nothing
-    is done. Raises UsageError (EXPT-09), BundleError.
+    is done. Raises UsageError (EXPT-09), BundleError, ConfigError.
     """
     if not experiment.active:
         return []
     ships = [status for status in told if status.verdict == "ship"]
     if not ships and any(status.verdict == "go on" for status in told):
         return []
-    done = []
+    going = Proposal(live or Path())
     if ships:
         best = max(ships, key=lambda status: METRICS[experiment.goal].sign * status.effects[0].difference)
         arm = next(arm for arm in experiment.arms if arm.name == best.arm)
         if by_hand := _by_hand(experiment, arm, live):
             return [f"{experiment.name}: {arm.name} ships, and {by_hand} must be put live by hand"]
         bundle = None if arm.bundle is None else config.parent / arm.bundle
-        done = carry_out(Proposal(live or Path(), bundle, arm.goals), "ship", experiment.goal, 0.0, config)
-    end(config, experiment.name)
-    return [*done, f"{experiment.name} is inactive in {config}, from the next start of the service"]
+        going = Proposal(going.live, bundle, arm.goals)
+    return ship(going, config, experiment.name)
 
 
 def _by_hand(experiment: ExperimentConfig, arm: ArmConfig, live: Path | None) -> str:

@@ -1,18 +1,21 @@
 """Starting: what a log cannot judge goes into shop.toml as a small experiment, what it lets through as `[serve] goals`.
 
-shop.toml is edited as text, so that its comments stay, and replaced once it is read without a fault.
+shop.toml is edited as text, so that its comments stay, and replaced once it is read without a fault: `serving` and
+`ended` return what it would be, `replaced` puts it there.
 """
 
 import json
-import os
 import re
+import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from paretail.core.errors import Problem, UsageError
-from paretail.pipeline.config import load_config
+from paretail.core.files import atomic_file
+from paretail.pipeline.config import load_config, parse_config
 
 #: The part of the users who see something of which nothing is known.
 SMALL: Final = 0.05
@@ -21,9 +24,9 @@ GUARDRAILS: Final = ("clicks", "purchases")
 _SERVE: Final = re.compile(r"^\[serve\][ \t]*(#.*)?$", re.MULTILINE)
 _EXPERIMENT: Final = re.compile(r"^\[\[experiments\]\][ \t]*(#.*)?$", re.MULTILINE)
 _OTHER: Final = re.compile(r"^\[(?!\[experiments\.)", re.MULTILINE)
-_ACTIVE: Final = re.compile(r"^active[ \t]*=.*\n?", re.MULTILINE)
+_ACTIVE: Final = re.compile(r"^[ \t]*active[ \t]*=.*\n?", re.MULTILINE)
 _NEXT: Final = re.compile(r"^\[", re.MULTILINE)
-_GOALS: Final = re.compile(r"^goals[ \t]*=.*\n?", re.MULTILINE)
+_GOALS: Final = re.compile(r"^[ \t]*goals[ \t]*=.*\n?", re.MULTILINE)
 
 
 def begin(config: Path, name: str, arm: Mapping[str, str], goal: str, margin: float) -> str:
@@ -36,7 +39,8 @@ def begin(config: Path, name: str, arm: Mapping[str, str], goal: str, margin: fl
         raise UsageError(Problem("EXPT-06", found, "Expected a name of its own", "Give another with --name"))
     guardrail = next(one for one in GUARDRAILS if one != goal)
     settings = "\n".join(f"{key} = {json.dumps(value)}" for key, value in arm.items())
-    _write(config, config.read_text(encoding="utf-8").rstrip("\n") + f"""
+    before = config.read_text(encoding="utf-8").rstrip("\n")
+    text = f"""{before}
 
 [[experiments]]
 name = {json.dumps(name)}
@@ -52,45 +56,44 @@ share = {1 - SMALL:g}
 name = "candidate"
 share = {SMALL:g}
 {settings}
-""")  # fmt: skip
-    return name
+"""
+    with replaced(config, text):
+        return name
 
 
-def serve_goals(config: Path, goals: str | None) -> None:
-    """Make `goals` what lists serve where questions say nothing ([serve] goals), None: nothing."""
-    load_config(config)
-    text = config.read_text(encoding="utf-8")
+def serving(text: str, goals: str | None) -> str:
+    """Return a shop.toml in which `goals` are what lists serve where questions say nothing ([serve]), None: nothing."""
     line = "" if goals is None else f"goals = {json.dumps(goals)}\n"
     head = _SERVE.search(text)
     if head is None:
-        _write(config, f"{text.rstrip()}\n\n[serve]\n{line}")
-        return
+        return f"{text.rstrip()}\n\n[serve]\n{line}"
     start = min(head.end() + 1, len(text))
     after = _NEXT.search(text, start)
     end = len(text) if after is None else after.start()
-    _write(config, f"{text[: head.end()]}\n{line}{_GOALS.sub('', text[start:end])}{text[end:]}")
+    return f"{text[: head.end()]}\n{line}{_GOALS.sub('', text[start:end])}{text[end:]}"
 
 
-def end(config: Path, name: str) -> None:
-    """Set an experiment of shop.toml inactive; raises UsageError (EXPT-09) where it has no table of its own."""
-    text = config.read_text(encoding="utf-8")
+def ended(text: str, name: str) -> str:
+    """Return a shop.toml in which an experiment is inactive; raises UsageError (EXPT-09) where it has no table."""
     for head in _EXPERIMENT.finditer(text):
         after = _OTHER.search(text, head.end())
         block = text[head.start() : len(text) if after is None else after.start()]
         if tomllib.loads(block)["experiments"][0].get("name") == name:
             mine = _ACTIVE.sub("", block).replace(head[0], f"{head[0]}\nactive = false", 1)
-            _write(config, text[: head.start()] + mine + text[head.start() + len(block) :])
-            return
-    found = f"{config.name} has no table [[experiments]] with the name {name!r}"
+            return text[: head.start()] + mine + text[head.start() + len(block) :]
+    found = f"shop.toml has no table [[experiments]] with the name {name!r}"
     raise UsageError(Problem("EXPT-09", found, "Expected one, to set it inactive there", "Set active = false yourself"))
 
 
-def _write(config: Path, text: str) -> None:
-    """Replace shop.toml; raises ConfigError, and leaves it, where the text is not right."""
-    aside = config.with_name(f".{config.name}.new")
-    aside.write_text(text, encoding="utf-8")
-    try:
-        load_config(aside)
-        os.replace(aside, config)
-    finally:
-        aside.unlink(missing_ok=True)
+@contextmanager
+def replaced(config: Path, text: str) -> Iterator[None]:
+    """Replace shop.toml at the end of a block, so that what goes with it comes first; where that fails, it stays.
+
+    Raises ConfigError before the block where the text is not right. Links and the file's mode stay.
+    """
+    parse_config(text, config.name)
+    file = config.resolve()
+    with atomic_file(file) as aside:
+        aside.write_text(text, encoding="utf-8")
+        shutil.copymode(file, aside)
+        yield
