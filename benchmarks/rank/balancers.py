@@ -14,7 +14,6 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from torch.nn import functional
 
 from paretail.learn.step import step
 from paretail.pipeline.config import load_config
@@ -55,10 +54,9 @@ def main(shop: Path) -> None:
     rank = config.rank.model_copy(update={"sweep": config.rank.sweep.model_copy(update={"impressions": ALL})})
     bench = Bench.of(graph, target.shop.events, rank, 0)
     batch = bench.early.batch(slice(0, rank.batch_size))
-    few = len(bench.user_columns)
     rows = []
-    for users in (few, USERS):
-        large = replace(bench, user_columns=functional.pad(bench.user_columns, (0, 0, 0, users - few)))
+    for users in (bench.users, USERS):
+        large = replace(bench, users=users)
         about = {"tasks": len(bench.tasks), "batch": len(batch.user), "users": users}
         rows += [{**about, **_cost(large, name, batch)} for name in BALANCERS]
     print(json.dumps(rows))

@@ -106,6 +106,18 @@ def test_a_version_has_a_page_and_json(tmp_path: Path) -> None:
     assert told["rows"][3]["delta_m"] == pytest.approx(0.05)
 
 
+def test_what_is_no_number_is_never_written(tmp_path: Path) -> None:
+    """What cannot be told is null in the JSON, and not on the page; JSON has no NaN."""
+    made = found()
+    esmm = replace(made.row("nash"), name="esmm", kind="space")
+    rows = (*made.rows, replace(esmm, correlation=None))
+    path = write_sweep(tmp_path, "v8", replace(made, rows=rows))
+    assert json.loads(path.with_suffix(".json").read_text())["rows"][-1]["correlation"] is None
+    assert "A control of purchases" not in path.read_text()
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_sweep(tmp_path, "v9", replace(made, rows=(*made.rows, replace(esmm, correlation=float("nan")))))
+
+
 def test_training_writes_it_and_publishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     asked = []

@@ -1,14 +1,23 @@
 """The bench of a sweep on small planted shops: what is judged on what, and refused; the whole: `cli/test_sweep.py`."""
 
+from dataclasses import replace
+
 import numpy as np
+import polars as pl
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from paretail.graph.shopgraph import ShopGraph  # noqa: E402  # torch may be missing
+from paretail.core.rng import rng_for  # noqa: E402  # torch may be missing
+from paretail.data.features import windows  # noqa: E402
+from paretail.data.features.pairs import NAMES, PairFeatures, standard_of, standardised  # noqa: E402
+from paretail.data.types import History  # noqa: E402
+from paretail.graph.shopgraph import ShopGraph  # noqa: E402
 from paretail.rank import RankError  # noqa: E402
 from paretail.rank.config import RankConfig  # noqa: E402
-from paretail.rank.learned.sweep import Bench, single_of  # noqa: E402
+from paretail.rank.examples import Examples  # noqa: E402
+from paretail.rank.learned.sweep import Bench, _drawn, single_of  # noqa: E402
+from paretail.rank.sides import UserSides  # noqa: E402
 
 from .test_ranker import graph, planted  # noqa: E402
 from .world import world  # noqa: E402
@@ -20,13 +29,54 @@ def bench(**settings: object) -> Bench:
     return Bench.of(graph(), planted().shop.events, RankConfig.parse(QUICK | settings), 0)
 
 
+def drawn(made: Bench) -> tuple[Examples, History, History]:
+    """Return the examples of a bench, the events of its users, and those before the cut."""
+    every = Examples.of(planted().shop.events, graph().nodes["user"], graph().nodes["item"])
+    sample, users = _drawn(every, 5_000, rng_for("rank/sweep", 0))
+    history = graph().history.of_users(users)
+    return sample, history, history.where(history.ts_ms < made.about["cut_ms"])
+
+
 def test_newer_examples_are_judged_and_nobody_is_in_both() -> None:
     made = bench()
     assert made.about["learned"] + made.about["judged"] == made.about["impressions"]
     assert 5_000 <= made.about["impressions"] < 6_500
     assert made.about["judged"] / made.about["impressions"] == pytest.approx(0.25, abs=0.01)
     assert 0 < made.about["control"] < 0.8
-    assert len(made.user_columns) == made.about["users"] > made.early.user.max()
+    assert made.users == made.about["users"] > made.early.user.max()
+
+
+def test_users_are_learned_and_judged_as_their_windows_find_them() -> None:
+    """The oldest examples know nothing of what was shown, the newer ones what was until the cut, none its answer."""
+    made = bench()
+    _, history, before = drawn(made)
+    sides = UserSides.of(before, PairFeatures.of(graph().tables["item"], before).facts)
+    nothing = sides.matrix(history.where(np.zeros(len(history.ts_ms), bool)))
+    oldest = slice(0, made.about["learned"] // 16 - 5)
+    for frame, rows, known in ((made.early, oldest, nothing), (made.late, slice(None), sides.matrix(before))):
+        np.testing.assert_array_equal(made.user_columns[frame.standing[rows]], known[frame.user[rows]])
+        np.testing.assert_array_equal(made.user_of[frame.standing], frame.user)
+    assert len(made.user_of) > 3 * made.users
+    net = made.network(made.config)
+    assert len(net.get_buffer("user_counts")) == made.users
+    is_late = torch.zeros(len(made.user_of), dtype=torch.bool).index_fill(0, made.late.standing, True)
+    blind = replace(made, user_columns=made.user_columns.masked_fill(~is_late[:, None], torch.nan))
+    assert blind._beliefs(net).mean["click"].isfinite().all()
+
+
+def test_what_came_of_items_is_counted_of_all_users_until_each_moment() -> None:
+    made = bench()
+    sample, _, before = drawn(made)
+    counts = PairFeatures.of(graph().tables["item"], graph().history).demand.before(sample.item_idx, sample.ts_ms)
+    rates = PairFeatures.of(graph().tables["item"], before).rates
+    found = windows.lifts(counts, rates)
+    raw = np.stack([*found.values()], 1).astype(np.float32)
+    learned = made.about["learned"]
+    want = standardised(raw, *standard_of(raw[:learned]))
+    places = [NAMES.index(name) for name in found]
+    for frame, rows in ((made.early, slice(0, learned)), (made.late, slice(learned, None))):
+        np.testing.assert_allclose(frame.features[:, places], want[rows], atol=1e-4)
+    assert (made.late.features[:, places].std(0) > 0.1).all()
 
 
 def test_single_task_models_share_no_number() -> None:
@@ -65,6 +115,20 @@ def test_controls_miss_where_people_buy_what_they_do_not_click() -> None:
     assert esmm.correlation is not None
     assert esmm.correlation < ours.correlation - 0.04
     assert esmm.losses()["purchase"] > ours.losses()["purchase"] + 0.005
+
+
+def test_purchases_that_are_the_same_for_all_correlate_with_nothing() -> None:
+    """Where the log tells of no clicks but those that were bought, each of them was a purchase."""
+    shop = world(80, 40, 1200, buying=1.0).shop
+    kinds = ["impression", "purchase"]
+    events = replace(shop.events, frame=shop.events.frame.filter(pl.col("kind").is_in(kinds)))
+    bought = ShopGraph.build(replace(shop, events=events), shop.user_vocabulary(), shop.item_vocabulary())
+    made = Bench.of(bought, events, RankConfig.parse(QUICK), 0)
+    found = made.tried("x", "weighted", None, made.config)
+    assert made.tasks == ("click", "purchase", "value")
+    assert found.failed is None
+    assert found.correlation is None
+    assert np.isfinite([*found.losses().values()]).all()
 
 
 def test_one_group_alone_is_refused() -> None:

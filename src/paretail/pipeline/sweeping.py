@@ -47,7 +47,7 @@ def write_sweep(out: Path, version: str, found: Tradeoff) -> Path:
     path = out / "reports" / f"{version}-sweep.html"
     texts: dict[Path, Any] = {
         path: page(version, found),
-        path.with_suffix(".json"): json.dumps(found.to_json(), indent=1, ensure_ascii=False) + "\n",
+        path.with_suffix(".json"): json.dumps(found.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     }
     for file, text in texts.items():
         with atomic_file(file) as aside:

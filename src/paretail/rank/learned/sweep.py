@@ -1,7 +1,9 @@
 """The sweep behind the trade-off report: the ranker's network, trained anew for each way to weigh its losses.
 
 Users are drawn at random until they have so many impressions as were asked for. A network learns from the older ones
-and is judged on the newer ones; columns of users, scales of features and shares of labels are as of the cut. The
+and is judged on the newer ones. Columns of users are as of windows of time, the last of which begins at the cut
+(`rank/standings.py`); scales of features, shares of labels and rates are as of the cut. What came of an item of late is
+counted of all users, those not drawn too, and strictly before each moment, so that the newer ones read no answer. The
 single-task models are one network in which the tasks have nothing in common, each as wide as the shared one: their
 gradients then touch no number of each other's.
 """
@@ -36,6 +38,7 @@ from paretail.rank.learned.gaussian import expected
 from paretail.rank.learned.network import Beliefs, RankNet, gaussian_loss
 from paretail.rank.sides import UserSides, item_sides
 from paretail.rank.spaces import SPACES
+from paretail.rank.standings import Standings, cuts_of
 from paretail.rank.tradeoff import Kind, Tradeoff, Tried
 
 #: Steps of which a method's cost is the median, each beside a plain one.
@@ -99,13 +102,18 @@ def single_of(config: RankConfig, tasks: int) -> RankConfig:
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """What all are trained and judged on: the older and the newer examples, and the columns that vectors start from."""
+    """What all are trained and judged on: the older and the newer examples, and the columns that vectors start from.
+
+    Rows of `user_columns` are standings, `user_of` says whose, of so many `users`.
+    """
 
     tasks: tuple[str, ...]
     early: Frame
     late: Frame
     user_columns: Tensor
     item_columns: Tensor
+    user_of: Tensor
+    users: int
     config: RankConfig
     seed: int
     about: Mapping[str, Any]
@@ -123,18 +131,22 @@ class Bench:
         tasks, remarks = _judged(sample.where(sample.ts_ms < cut), sample.where(sample.ts_ms >= cut), config)
         history = graph.history.of_users(users)
         before = history.where(history.ts_ms < cut)
-        features = PairFeatures.of(graph.tables["item"], before)
-        raw = features.raw(history, sample.user_idx, sample.item_idx, sample.ts_ms)
         is_early = sample.ts_ms < cut
-        frame = Frame.of(sample.with_tasks(tasks), features.standardised_by(raw[is_early]), raw, config)
-        sides = UserSides.of(before, features.facts)
+        features = replace(PairFeatures.of(graph.tables["item"], before),
+                           demand=PairFeatures.of(graph.tables["item"], graph.history).demand)  # fmt: skip
+        raw = features.raw(history, sample.user_idx, sample.item_idx, sample.ts_ms)
+        cuts = np.append(cuts_of(sample.ts_ms[is_early], 0.0), cut)
+        standings = Standings.of(UserSides.of(before, features.facts), history, sample.user_idx, sample.ts_ms, cuts)
+        frame = Frame.of(sample.with_tasks(tasks), features.standardised_by(raw[is_early]), raw, config,
+                         standing=standings.of_example)  # fmt: skip
         about = {"users": len(users), "impressions": len(sample), "of": len(every), "learned": int(is_early.sum()),
                  "judged": int((~is_early).sum()), "epochs": config.sweep.epochs, "seed": seed,
                  "batch": batch_size(config, int(is_early.sum())), "cut_ms": cut,
                  "control": revenue_found(sample, cut)}  # fmt: skip
         early, late = frame.where(torch.from_numpy(is_early)), frame.where(torch.from_numpy(~is_early))
-        columns = torch.from_numpy(sides.matrix(before)), torch.from_numpy(item_sides(graph))
-        return cls(tasks, early, late, *columns, config, seed, about, remarks)
+        columns = torch.from_numpy(standings.columns), torch.from_numpy(item_sides(graph))
+        return cls(tasks, early, late, *columns, torch.from_numpy(standings.user), len(users), config, seed, about,
+                   remarks)  # fmt: skip
 
     def tried(self, name: str, kind: Kind, weight: float | None, config: RankConfig) -> Tried:
         """Train a network as `config` says, and judge it; a failure is told and no error."""
@@ -164,31 +176,35 @@ class Bench:
 
     def network(self, config: RankConfig) -> RankNet:
         """Return a fresh network of the sample's users."""
-        return network_of(config, self.tasks, self.user_columns, self.item_columns, self.seed)
+        columns = self.user_columns, self.item_columns
+        return network_of(config, self.tasks, *columns, self.seed, self.user_of, self.users)
 
     @torch.inference_mode()
     def _beliefs(self, net: RankNet) -> Beliefs:
         """Return what a network believes of the newer examples."""
         net.eval()
-        late, users = self.late, len(self.user_columns)
-        people, things = net.users(torch.arange(users), self.user_columns), net.items()
-        user, item = (people[0][late.user], people[1][late.user]), (things[0][late.item], things[1][late.item])
+        late, people, things = self.late, net.users(self.user_of, self.user_columns), net.items()
+        user = people[0][late.standing], people[1][late.standing]
+        item = things[0][late.item], things[1][late.item]
         return net.beliefs(user, item, late.features, late.price)
 
     def _bought(self, told: Beliefs) -> float | None:
-        """Return how P(purchase | click) correlates with the purchases that followed the newer clicks."""
+        """Return how P(purchase | click) correlates with the purchases that followed the newer clicks.
+
+        None where either is the same for all, as in a log in which every click that it knows of was a purchase.
+        """
         if "purchase" not in self.tasks:
             return None
         label = self.late.labels["purchase"].double()
         there = label.isfinite()
         p = expected(torch.sigmoid, told.mean["purchase"][there], told.variance["purchase"][there])
-        return float(np.corrcoef(p.double().numpy(), label[there].numpy())[0, 1])
+        both = np.stack([p.double().numpy(), label[there].numpy()])
+        return float(np.corrcoef(both)[0, 1]) if (np.ptp(both, axis=1) > 0).all() else None
 
     @torch.inference_mode()
     def _shares(self, net: RankNet, told: Beliefs) -> dict[str, NDArray[Any]]:
         """Return each user's part of each task's mean loss on the newer examples."""
-        late, users = self.late, len(self.user_columns)
-        shares = {}
+        late, shares = self.late, {}
         for task in self.tasks:
             label = late.labels[task].double()
             there = label.isfinite()
@@ -196,7 +212,7 @@ class Bench:
             seen = net.seen(late.position)[there].exp().double() if task == "click" else torch.ones(())
             loss = _loss(task, label[there], mean, variance, seen, net.log_sigma)
             weight = late.weight[there].double()
-            shares[task] = np.bincount(late.user[there], (loss * weight / weight.sum()).numpy(), users)
+            shares[task] = np.bincount(late.user[there], (loss * weight / weight.sum()).numpy(), self.users)
         return shares
 
 
