@@ -146,6 +146,17 @@ def test_what_is_decided_ends_and_what_ships_goes_live(here: Path) -> None:
     assert current(here / "live") == live
 
 
+def test_an_experiment_that_nobody_saw_holds_up_no_other(here: Path) -> None:
+    file = here / "shop.toml"
+    with file.open("a", encoding="utf-8") as more:
+        more.write(f"[[experiments]]\nname = 'unseen'\narms = {INLINE}\n")
+    done = paretail("experiment", "--config", file, "--json")
+    assert (done.code, [one["experiment"] for one in json.loads(done.out)]) == (0, ["spring"])
+    assert "EXPT-04" in done.err
+    done = paretail("experiment", "--config", file, "--name", "unseen")
+    assert (done.code, "EXPT-04" in done.err) == (1, True)
+
+
 def test_what_was_tried_on_one_placement_goes_live_by_hand(tmp_path: Path) -> None:
     file, placed = tmp_path / "shop.toml", 'name = "spring"\nplacement = "for-you"'
     file.write_text(SHOP.replace('name = "spring"', placed).replace('order = "purchase"', 'goals = "clicks=1"'))

@@ -115,3 +115,9 @@ def test_a_release_starts_small(tmp_path: Path) -> None:
     ]  # fmt: skip
     with pytest.raises(UsageError, match="EXPT-06"):
         begin(shop, "bolder", {"goals": "revenue=0.5"}, "revenue", 0.02)
+    with pytest.raises(UsageError, match="EXPT-10"):
+        begin(shop, "another", {"goals": "revenue=0.5"}, "revenue", 0.02)
+    text = shop.read_text(encoding="utf-8")
+    for aside in ("active = false", 'placement = "cart"'):
+        shop.write_text(text.replace("margin", f"{aside}\nmargin"), encoding="utf-8")
+        assert begin(shop, "another", {"goals": "revenue=0.5"}, "revenue", 0.02) == "another"

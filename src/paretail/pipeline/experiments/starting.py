@@ -32,11 +32,17 @@ _GOALS: Final = re.compile(r"^[ \t]*goals[ \t]*=.*\n?", re.MULTILINE)
 def begin(config: Path, name: str, arm: Mapping[str, str], goal: str, margin: float) -> str:
     """Add an experiment of `arm` (goals, bundle, policy) against what is served to shop.toml; returns its name.
 
-    Raises UsageError (EXPT-06) where the name is taken, ConfigError where the file is not right.
+    Raises UsageError: EXPT-06 where the name is taken, EXPT-10 where another has all users; ConfigError where the file
+    is not right.
     """
-    if any(one.name == name for one in load_config(config).experiments):
+    others = load_config(config).experiments
+    if any(one.name == name for one in others):
         found = f"{config.name} has an experiment {name!r} already"
         raise UsageError(Problem("EXPT-06", found, "Expected a name of its own", "Give another with --name"))
+    if (first := next((one.name for one in others if one.active and one.placement is None), None)) is not None:
+        found = f"the experiment {first!r} of {config.name} is active for every list, so that another gets no users"
+        do = "End it (paretail experiment --finish), or set active = false in it"
+        raise UsageError(Problem("EXPT-10", found, "Expected none beside a new one", do))
     guardrail = next(one for one in GUARDRAILS if one != goal)
     settings = "\n".join(f"{key} = {json.dumps(value)}" for key, value in arm.items())
     before = config.read_text(encoding="utf-8").rstrip("\n")
