@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from paretail.core.errors import BundleError, ConfigError
+from paretail.core.errors import BundleError, ConfigError, UsageError
+from paretail.evaluate.release import Verdict
 from paretail.pipeline.bundle import Draft, adopt, current, publish, versions
 from paretail.pipeline.config import ServeConfig, load_config
 from paretail.pipeline.experiments.starting import begin, replaced, serving
@@ -133,7 +134,9 @@ def test_a_bundle_alone_is_judged_with_the_goals_that_are_served(tmp_path: Path,
     alone = Proposal(tmp_path / "live", tmp_path / "next", served="revenue=0.5")
     assert (alone.goals, alone.arm(toml)) == ("revenue=0.5", {"bundle": "next"})
     today = Proposal(tmp_path / "live", tmp_path / "next", "today", served="revenue=0.5")
-    assert (today.goals, today.arm(toml)) == (None, {"bundle": "next"})
+    assert today.goals is None
+    with pytest.raises(UsageError, match="EXPT-11"):
+        carry_out(today, "experiment", "clicks", 0.0, toml)
     _serve_goals(toml, "revenue=0.5")
     assert carry_out(Proposal(tmp_path / "live", setting="today"), "ship", "clicks", 0.0, toml) != []
     assert load_config(toml).serve.goals is None
@@ -153,6 +156,19 @@ def test_nothing_goes_live_by_half(live: Path, tmp_path: Path, wrong: str) -> No
     assert "the new bundle with the old goals" in told[1]
     assert load_config(file).serve.goals == "revenue=0.5"
     assert current(live) == current(tmp_path / "next")
+
+
+def test_it_says_why_nothing_was_changed(tmp_path: Path, toml: Path) -> None:
+    def told(verdict: Verdict, shop: Path | None, **what: str) -> str:
+        (line,) = carry_out(Proposal(tmp_path / "live", **what), verdict, "clicks", 0.0, shop)  # type: ignore[arg-type]
+        return line
+
+    assert "nothing to try" in told("experiment", toml, setting="today")
+    assert "--start" in told("experiment", None, setting="clicks=1")
+    assert "--start" in told("ship", None, setting="clicks=1")
+    assert "[[serve.policies]]" in told("ship", toml, policy="iql")
+    assert "stays" in told("keep", toml, setting="clicks=1")
+    assert toml.read_text(encoding="utf-8") == SHOP
 
 
 def test_a_bundle_that_cannot_go_live_leaves_shop_toml(live: Path, toml: Path) -> None:

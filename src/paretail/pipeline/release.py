@@ -2,7 +2,7 @@
 
 `ship` puts it live: the version of a bundle becomes the current one of the live bundle, which a service follows; a
 setting becomes `[serve] goals` of shop.toml. `experiment` writes an experiment with 5 % of the users into shop.toml.
-`keep` does nothing.
+`keep` does nothing. What was done, or why nothing was, is told in words.
 """
 
 import os
@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from paretail.core.errors import Problem, UsageError
 from paretail.evaluate.release import Verdict
 from paretail.pipeline.bundle import adopt, current, point
 from paretail.pipeline.experiments.starting import begin, ended, replaced, serving
@@ -47,7 +48,14 @@ class Proposal:
         return told if self.bundle is None else f"{self.bundle.name}: {told}"
 
     def arm(self, shop: Path) -> dict[str, str]:
-        """Return the settings of its arm in a shop.toml, to which paths are relative."""
+        """Return the settings of its arm in a shop.toml, to which paths are relative; none where it is what is served.
+
+        Raises UsageError (EXPT-11) for `today` where lists have other goals: an arm without goals gets those.
+        """
+        if self.setting == TODAY and self.served is not None:
+            found = f"[serve] goals of {shop.name} is {self.served!r}, which an arm without goals of its own has too"
+            do = "Leave --setting out, name goals, or take [serve] goals out and serve without it"
+            raise UsageError(Problem("EXPT-11", found, "Expected goals of the arm's own, not 'today'", do))
         bundle = None if self.bundle is None else os.path.relpath(self.bundle, shop.parent)
         told = {"goals": None if self.setting is None else self.goals, "policy": self.policy, "bundle": bundle}
         return {name: value for name, value in told.items() if value is not None}
@@ -56,14 +64,21 @@ class Proposal:
 def carry_out(
     proposal: Proposal, verdict: Verdict, goal: str, margin: float, shop: Path | None = None, name: str | None = None
 ) -> list[str]:
-    """Do what a verdict says, and return what was done, in words.
+    """Do what a verdict says, and return what was done, in words, or why nothing was.
 
-    Raises BundleError for a damaged bundle, UsageError (EXPT-06) for a name that is taken, ConfigError.
+    Raises BundleError for a damaged bundle, UsageError for an experiment that cannot be (EXPT-06, EXPT-10, EXPT-11),
+    ConfigError.
     """
-    if verdict == "experiment" and shop is not None and proposal.arm(shop):
-        begun = begin(shop, name or proposal.name, proposal.arm(shop), goal, margin)
-        return [f"Experiment {begun!r} is in {shop}: serve with it, and ask paretail experiment --config {shop}"]
-    return ship(proposal, shop) if verdict == "ship" else []
+    if verdict == "ship":
+        return ship(proposal, shop)
+    if verdict == "keep":
+        return ["Nothing was changed: what is live stays"]
+    if shop is None:
+        return ["Nothing was changed: name the shop.toml with --start, and an experiment is written into it"]
+    if not (arm := proposal.arm(shop)):
+        return ["Nothing was changed: lists have the goals of [policy] base already, and there is nothing to try"]
+    begun = begin(shop, name or proposal.name, arm, goal, margin)
+    return [f"Experiment {begun!r} is in {shop}: serve with it, and ask paretail experiment --config {shop}"]
 
 
 def ship(proposal: Proposal, shop: Path | None, ends: str | None = None) -> list[str]:
@@ -76,7 +91,7 @@ def ship(proposal: Proposal, shop: Path | None, ends: str | None = None) -> list
     new = new if ends is None else ended(new, ends)
     with nullcontext() if shop is None or new == text else replaced(shop, new):
         done = [] if proposal.bundle is None else [_pointed(proposal.live, proposal.bundle)]
-    return done if shop is None else [*done, *_told(proposal, shop, ends)]
+    return [*done, *_told(proposal, shop, ends)]
 
 
 def _pointed(live: Path, bundle: Path) -> str:
@@ -86,10 +101,14 @@ def _pointed(live: Path, bundle: Path) -> str:
     return f"{version} is current in {live}, and a service that serves it picks it up. Back: {back}"
 
 
-def _told(proposal: Proposal, shop: Path, ends: str | None) -> list[str]:
-    """Return what is new in shop.toml."""
+def _told(proposal: Proposal, shop: Path | None, ends: str | None) -> list[str]:
+    """Return what is new in shop.toml, or why nothing is."""
+    if proposal.policy is not None:
+        return [f"Nothing was changed: policy = {proposal.policy!r} goes live by hand, in [[serve.policies]]"]
     done = []
-    if proposal.setting is not None:
+    if proposal.setting is not None and shop is None:
+        done.append("[serve] goals was not changed: name the shop.toml with --start, and they are written into it")
+    elif proposal.setting is not None:
         goals = "none" if proposal.goals is None else repr(proposal.goals)
         until = "" if proposal.bundle is None else "; until then it serves the new bundle with the old goals"
         done.append(f"[serve] goals in {shop}: {goals}, from the next start of the service{until}")

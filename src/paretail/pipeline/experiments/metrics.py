@@ -3,7 +3,8 @@
 `sign` is 1 where more is better and -1 where less is; statistics see sign times the value. Money is net of refunds; a
 refund that tells no price takes back what the user paid for the item on average. Profit is money times the item's
 margin, and an item whose margin nobody tells brings none. Diversity is the share of pairs of a list that differ in
-category, a mean over the user's lists; coverage counts the different items that they were shown.
+category, a mean over the user's lists; an item without a category differs from all others, and who saw only lists of
+one item counts as 0. Coverage counts the different items that they were shown.
 """
 
 from dataclasses import dataclass
