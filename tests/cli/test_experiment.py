@@ -47,6 +47,7 @@ def here(tmp_path: Path) -> Path:
         store.append([StoredEvent(user, "i", "purchase", first + 1000, f"e{user}", quantity=1.0,
                                   price_minor=(1000 if arm == "live" else 4000) + int(user[1:]) % 7)
                       for user, arm in users])  # fmt: skip
+        store.append([StoredEvent(user, "i", "click", first + 500, f"c{user}") for user, arm in users if arm == "bold"])
     return tmp_path
 
 
@@ -192,6 +193,14 @@ def test_before_a_hundred_users_an_arm_there_is_no_interval(tmp_path: Path) -> N
     (status,) = json.loads(done.out)
     assert (status["verdict"], {effect["low"] for effect in status["effects"]}) == ("go on", {None})
     assert "from 100 users in each arm on" in paretail("experiment", "--config", tmp_path / "shop.toml").out
+
+
+def test_what_nobody_did_is_no_reason_to_ship(here: Path) -> None:
+    file = here / "shop.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("users = 300", 'users = 300\nguardrails = ["refunds"]'))
+    done = paretail("experiment", "--config", file, "--json")
+    (status,) = json.loads(done.out)
+    assert (done.code, status["verdict"], status["because"]) == (3, "go on", ["refunds"])
 
 
 def test_a_metric_of_which_nothing_is_told_is_refused(here: Path) -> None:

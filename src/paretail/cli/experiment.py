@@ -136,7 +136,8 @@ def _print(experiment: str, status: "Status", done: list[str]) -> None:
     for one in status.effects:
         means = f"{one.incumbent:.4g}", f"{one.candidate:.4g}", f"{one.difference:+.4g}"
         name = one.metric if one.unit == one.metric else f"{one.metric} ({one.unit})"
-        ends = f"{one.low:+.4g} to {one.high:+.4g}" if isfinite(one.low) else f"from {LEAST} users in each arm on"
+        none = f"from {LEAST} users in each arm on, not all alike"
+        ends = f"{one.low:+.4g} to {one.high:+.4g}" if isfinite(one.low) else none
         table.add_row(name, one.better, *means, ends)
     console.print(table)
     for line in done:

@@ -104,7 +104,32 @@ def test_intervals_hold_at_every_look_where_plain_ones_do_not() -> None:
 def test_before_enough_users_nothing_is_said() -> None:
     few = Arm.of(np.ones(50))
     assert compared(few, Arm.of(np.zeros(5000)), 10_000).high == np.inf
-    assert np.isnan(Arm.of(np.ones(0)).mean)
+    nobody = Arm.of(np.ones(0))
+    assert np.isnan(nobody.mean)
+    assert compared(nobody, few, 10_000).high == np.inf
+
+
+@pytest.mark.parametrize("rate", [0.005, 0.01, 0.02, 0.03])
+def test_what_is_rare_is_not_surely_rarer_in_a_small_arm_where_nobody_did_it(rate: float) -> None:
+    """5 % of the users, looked at every 2,000: nobody of 100 does it in 60 % of cases at 1 in 200."""
+    rng, users, wrong = np.random.default_rng(7), np.array([100, 1900]), 0
+    for _ in range(300):
+        counts = np.cumsum(rng.binomial(users, rate, (7, 2)), 0)
+        sizes = np.cumsum(np.tile(users, (7, 1)), 0)
+        pairs = [[Arm(int(n), p, p * (1 - p)) for n, p in zip(*each, strict=True)]
+                 for each in zip(sizes, counts / sizes, strict=True)]  # fmt: skip
+        found = [compared(candidate, incumbent, 14_000) for candidate, incumbent in pairs]
+        wrong += any(not one.low <= 0 <= one.high for one in found)
+    assert wrong <= 0.05 * 300
+
+
+@pytest.mark.parametrize("all_of_them", [0.0, 0.1])
+def test_where_all_users_did_the_same_nothing_is_said(all_of_them: float) -> None:
+    same, more = (Arm.of(np.full(150, each)) for each in (all_of_them, all_of_them + 1))
+    assert compared(more, same, 10_000).low == pytest.approx(1)
+    assert compared(same, same, 10_000).low == -np.inf
+    assert look(Metric(same, same), {}, Rules(users=10_000, margin=0.02)).verdict == "go on"
+    assert look(Metric(same, same), {}, Rules(users=300, margin=0.02)).verdict == "keep"
 
 
 def decided(rng: np.random.Generator, gain: float, rules: Rules, guard: float = 0.0) -> str:

@@ -10,8 +10,10 @@ D. Walsh, "Peeking at A/B Tests", KDD 2017, doi:10.1145/3097983.3097992. It is n
 
     V = V*,   tau^2 = V* (-2 ln(alpha) + ln(1 - 2 ln(alpha)))
 
-Deviations: 1. V is Welch's, s_1^2 / n_1 + s_0^2 / n_0. 2. No interval before `LEAST` users in each arm, where the
-asymptotics begin. 3. tau^2 follows the variance of a user as estimated at the look.
+Deviations: 1. V is s^2 (1 / n_1 + 1 / n_0) with the greater of both arms' variances for s^2: nobody of a small arm may
+have done what is rare, which leaves its own at 0 and would be taken for surely less. 2. No interval before `LEAST`
+users in each arm, where the asymptotics begin, nor where all users of both arms did the same: what nobody did yet tells
+nothing. 3. tau^2 follows the variance of a user as estimated at the look.
 """
 
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 LEAST: Final = 100
+#: Differences up to this part of the mean are rounding: CUPED leaves some where all users did the same.
+ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Sequence:
-    """A difference and its interval at this look; infinite before LEAST users."""
+    """A difference and its interval at this look; infinite before LEAST users, or where all did the same."""
 
     difference: float
     low: float
@@ -50,13 +54,24 @@ class Sequence:
 
 def compared(candidate: Arm, incumbent: Arm, planned: int, alpha: float = 0.05, margin: float = 0.0) -> Sequence:
     """Return candidate - (1 - margin) incumbent; narrowest near `planned` users in both arms together."""
-    share = 1 - margin if incumbent.mean >= 0 else 1 + margin
-    difference = candidate.mean - share * incumbent.mean
-    if min(candidate.n, incumbent.n) < LEAST:
+    difference, variance = estimated(candidate, incumbent, margin)
+    if min(candidate.n, incumbent.n) < LEAST or _are_alike(candidate, incumbent):
         return Sequence(difference, -np.inf, np.inf)
-    variance = candidate.variance / candidate.n + share**2 * incumbent.variance / incumbent.n
     half = half_width(variance, variance * (candidate.n + incumbent.n) / planned, alpha)
     return Sequence(difference, difference - half, difference + half)
+
+
+def estimated(candidate: Arm, incumbent: Arm, margin: float) -> tuple[float, float]:
+    """Return candidate - (1 - margin) incumbent and its variance."""
+    share = 1 - margin if incumbent.mean >= 0 else 1 + margin
+    most = max(candidate.variance, incumbent.variance)
+    return candidate.mean - share * incumbent.mean, most * (1 / max(candidate.n, 1) + share**2 / max(incumbent.n, 1))
+
+
+def _are_alike(candidate: Arm, incumbent: Arm) -> bool:
+    """Say whether all users of both arms did the same."""
+    apart = max(abs(candidate.mean - incumbent.mean), candidate.variance**0.5, incumbent.variance**0.5)
+    return apart <= ROUNDING * max(abs(candidate.mean), abs(incumbent.mean))
 
 
 def half_width(variance: float, planned_variance: float, alpha: float) -> float:

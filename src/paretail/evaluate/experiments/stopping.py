@@ -21,7 +21,7 @@ import numpy as np
 from paretail.core.config import Config
 from paretail.core.errors import Problem
 from paretail.evaluate.experiments.ratio import any_time
-from paretail.evaluate.experiments.sequences import Arm, Sequence, compared, half_width
+from paretail.evaluate.experiments.sequences import Arm, Sequence, compared, estimated, half_width
 
 Verdict = Literal["broken", "stop", "ship", "keep", "go on"]
 
@@ -75,10 +75,8 @@ def futile(goal: Metric, rules: Rules) -> bool:
 
     A trial may be given up at any time without harm to what `look` promises: nothing is shipped by it.
     """
-    share = 1 - rules.margin if goal.incumbent.mean >= 0 else 1 + rules.margin
-    variance = goal.candidate.variance / goal.candidate.n + share**2 * goal.incumbent.variance / goal.incumbent.n
+    difference, variance = estimated(goal.candidate, goal.incumbent, rules.margin)
     planned = variance * (goal.candidate.n + goal.incumbent.n) / rules.users
-    difference = goal.candidate.mean - share * goal.incumbent.mean
     return bool(difference + np.sqrt(variance) < half_width(planned, planned, rules.alpha))
 
 
