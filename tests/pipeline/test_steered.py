@@ -92,13 +92,16 @@ def _by_both(bundle: Path, question: dict[str, Any], folder: Path) -> list[list[
 def test_rules_hold_offline_as_they_do_live(shop: DemoShop, tmp_path: Path) -> None:
     items = pl.read_csv(shop.folder / "items.csv")
     brand, pinned = items["brand"].drop_nulls().mode().sort()[0], items.filter(pl.col("in_stock"))["sku"][40]
-    slate = {"pins": [{"item_id": pinned, "rank": 2}], "caps": [{"by": "category", "most": 2}],
+    gone = items.filter(~pl.col("in_stock"))["sku"][0]
+    pins = [{"item_id": gone, "rank": 1}, {"item_id": pinned, "rank": 2}]
+    slate = {"pins": pins, "caps": [{"by": "category", "most": 2}],
              "quotas": [{"filter": f"brand == '{brand}'", "least": 2}, {"filter": "price < 0", "least": 1}],
              "boosts": [{"filter": "price >= 50", "factor": 3.0}]}  # fmt: skip
     question = {"user_id": "u00000007", "k": 6, "slate": slate, "filter": "price >= 10"}
     offline, live = _by_both(shop.bundle, question, tmp_path)
     assert offline == live
     assert offline[1] == pinned
+    assert gone not in offline
     held = items.filter(pl.col("sku").is_in(offline))
     assert (held["price"] >= 10).all()
     assert (held["brand"] == brand).sum() >= 2

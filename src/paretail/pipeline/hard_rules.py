@@ -4,6 +4,7 @@ One code for live answers and for lists to a file.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -45,7 +46,10 @@ def check(rules: SlateRules, shelf: Shelf, pool: Pool) -> None:
 
 
 def hard(rules: SlateRules, shelf: Shelf, pool: Pool) -> Rules:
-    """Return the rules on candidates, whose rows are the shelf's; raises as `check` does."""
+    """Return the rules on candidates, whose rows are the shelf's; raises as `check` does.
+
+    Of pins that cannot hold together, of one item or one rank, the first that has a candidate holds.
+    """
 
     def where(text: str) -> NDArray[np.bool_]:
         return np.asarray(shelf.matching(filters.parse(text))[np.maximum(pool.item_idx, 0)] & (pool.item_idx >= 0))
@@ -53,13 +57,11 @@ def hard(rules: SlateRules, shelf: Shelf, pool: Pool) -> Rules:
     caps = [Cap(f"at most {cap.most} of a {cap.by}", codes_of(pool, cap.by), cap.most) for cap in rules.caps]
     needs = [Need(f"at least {need.least} where {need.filter}", where(need.filter), need.least)
              for need in rules.quotas]  # fmt: skip
-    pins = [Pin(f"{pin.item_id} at {pin.rank}", pin.rank - 1, _places(pool.item_idx, shelf.row(pin.item_id)))
-            for pin in rules.pins]  # fmt: skip
     factor: NDArray[np.float32] | None = np.ones(pool.shape, np.float32) if rules.boosts else None
     for boost in rules.boosts:
         assert factor is not None
         factor[where(boost.filter)] *= np.float32(boost.factor)
-    return Rules(caps, needs, pins, factor)
+    return Rules(caps, needs, _pins(rules, shelf, pool), factor)
 
 
 def one_of_each(draw: Draw, k: int, parents: Rows) -> Candidates:
@@ -76,13 +78,29 @@ def one_of_each(draw: Draw, k: int, parents: Rows) -> Candidates:
         room = min(4 * room, len(parents))
 
 
-def with_pins(lists: Candidates, pinned: Rows) -> Candidates:
-    """Return lists with the pinned items at their end, where they lack them."""
+def with_pins(lists: Candidates, pinned: Rows, allowed: NDArray[np.bool_]) -> Candidates:
+    """Return lists with the pinned items that are `allowed[items]` at their end, where they lack them."""
     more = np.unique(pinned[pinned >= 0]).astype(np.int32)
+    more = more[allowed[more]]
     missing = ~(lists.item_idx[:, :, None] == more).any(axis=1)
     rows = np.where(missing, more, np.int32(-1))
     scores = np.where(missing, np.float32(0.0), np.float32(-np.inf))
     return Candidates(np.concatenate([lists.item_idx, rows], axis=1), np.concatenate([lists.scores, scores], axis=1))
+
+
+def _pins(rules: SlateRules, shelf: Shelf, pool: Pool) -> list[Pin]:
+    """Return each pin once, those that can hold first; the others have no place, so that all say that they broke."""
+    held: list[Pin] = []
+    lost: list[Pin] = []
+    taken: set[str] = set()
+    for item_id, rank in dict.fromkeys((pin.item_id, pin.rank) for pin in rules.pins):
+        pin = Pin(f"{item_id} at {rank}", rank - 1, _places(pool.item_idx, shelf.row(item_id)))
+        if (pin.place < 0).all() or item_id in taken or any(other.slot == pin.slot for other in held):
+            lost.append(replace(pin, place=np.full_like(pin.place, -1)))
+        else:
+            held.append(pin)
+            taken.add(item_id)
+    return held + lost
 
 
 def _places(item_idx: Rows, item: int) -> Rows:

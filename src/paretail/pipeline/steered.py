@@ -88,7 +88,7 @@ def steered(recommender: Recommender, history: History, user_ids: pl.Series, set
     pinned = np.array([shelf.row(pin.item_id) for pin in ruled.pins], np.int32)
     stocked = recommender.in_stock if allowed is None else allowed & recommender.in_stock
     lists = _lists(recommender, history, exclude, stocked, shelf.parents, progress)
-    for users, pool in _pools(steering, history, user_ids, hard_rules.with_pins(lists, pinned), progress):
+    for users, pool in _pools(steering, history, user_ids, hard_rules.with_pins(lists, pinned, stocked), progress):
         segment, hard = steering.segments(pool.past), hard_rules.hard(ruled, shelf, pool)
         for line, run in runs.items():
             part, places, weights = run.composed(steering, pool, segment, k, hard)

@@ -127,6 +127,32 @@ def test_rules_of_the_slate_hold_and_those_that_cannot_are_told(live: LiveShop) 
     assert best not in [line.item_id for line in buried.items[:1]]
 
 
+def test_a_pin_brings_nothing_back_that_lists_may_not_hold(live: LiveShop) -> None:
+    rest = [line.item_id for line in live.recommend(RecommendRequest(user_id="u00000007", k=60)).items]
+    deleted, sold_out, cheap, pinned = rest[-4:]
+    live.delete_items([deleted])
+    live.change_items([ItemChange(sold_out, in_stock=False)])
+    rules = SlateRules(pins=[Pin(item, rank) for rank, item in enumerate((deleted, sold_out, cheap, pinned), 1)])
+    for question in ({"filter": f'not item_id = "{cheap}"'}, {"exclude_items": [cheap]}):
+        answer = asked(live, slate=rules, **question)
+        shown = [line.item_id for line in answer.items]
+        assert len(shown) == 8
+        assert shown[3] == pinned
+        assert not {deleted, sold_out, cheap} & set(shown)
+        assert answer.goals is not None
+        assert answer.goals.broken == [f"{deleted} at 1", f"{sold_out} at 2", f"{cheap} at 3"]
+
+
+def test_an_item_that_is_pinned_twice_is_shown_once(live: LiveShop) -> None:
+    item = asked(live).items[5].item_id
+    for share in (0.0, 0.1):
+        answer = asked(live, slate=SlateRules(pins=[Pin(item, 2), Pin(item, 4)]), explore=share)
+        shown = [line.item_id for line in answer.items]
+        assert (shown[1], shown.count(item), len(shown)) == (item, 1, 8)
+        assert answer.goals is not None
+        assert answer.goals.broken == [f"{item} at 4"]
+
+
 def test_filters_hold_in_slates_too(live: LiveShop) -> None:
     some = [line.item_id for line in asked(live).items][:5]
     answer = asked(live, Goals(dial={"clicks": 1.0}), include_items=some)

@@ -199,11 +199,15 @@ def _row(asked: Asked) -> int:
 
 
 def _with_pins(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest) -> Drawn:
-    """Return a list with the items that a slate pins at its end, where it lacks them."""
+    """Return a list with the items that a slate pins at its end, where it lacks them and may hold them."""
     if question.slate is None or not question.slate.pins:
         return drawn
     pinned = rules.named_rows(asked.engine, [pin.item_id for pin in question.slate.pins])
-    more = np.setdiff1d(pinned, drawn.rows).astype(np.int32)
+    if asked.allowed is not None:
+        pinned = pinned[pinned < len(asked.allowed)]  # the shelf may have grown meanwhile
+        pinned = pinned[asked.allowed[pinned]]
+    not_these = rules.named_rows(asked.engine, asked.rules.exclude_items)
+    more = np.setdiff1d(pinned, np.concatenate([drawn.rows, not_these])).astype(np.int32)
     return Drawn(np.concatenate([drawn.rows, more]), np.concatenate([drawn.scores, np.zeros(len(more), np.float32)]))
 
 
