@@ -2,18 +2,24 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from paretail.core.clock import now_ms
 from paretail.core.errors import BundleError
+from paretail.data.documents import ItemDocument
+from paretail.data.stores.base import StoredEvent
 from paretail.data.stores.embedded import EmbeddedStore
 from paretail.pipeline.bundle import Bundle, Draft, adopt, current, point, publish
 from paretail.pipeline.config import ServeConfig
 from paretail.pipeline.experiments.config import ExperimentConfig
 from paretail.pipeline.live.bodies import Goals, Item, NewEvent, RecommendRequest
+from paretail.pipeline.live.current import Current
+from paretail.pipeline.live.rivals import Rivals
 from paretail.pipeline.live.shop import LiveShop
 from paretail.pipeline.ranking import GROUP
 from paretail.policy import PolicyError
@@ -22,6 +28,7 @@ from ...trained import DemoShop
 
 pytest.importorskip("torch")
 
+Follow = Callable[[Path], Current]
 ARMS = [{"name": "live", "share": 0.5}, {"name": "bold", "share": 0.5, "goals": "diversity=1"}]
 
 
@@ -67,12 +74,14 @@ def both(other: Path) -> ExperimentConfig:
     return experiment(arms=arms)
 
 
-def bare(shop: DemoShop, root: Path) -> Path:
+def bare(shop: DemoShop, root: Path, **config: dict[str, str]) -> Path:
     """Return another bundle, without a ranker: it is loaded in no time."""
     loaded = Bundle.load(shop.bundle)
     facts = {name: fact for name, fact in loaded.manifest.facts.items() if name != GROUP}
     arrays = {name: dict(group) for name, group in loaded.arrays.items()}
-    publish(Draft(loaded.manifest.config, root.name, {}, facts, arrays, dict(loaded.tables)), root)
+    told = {name: {**part, **config.get(name, {})} if isinstance(part, dict) else part
+            for name, part in loaded.manifest.config.items()}  # fmt: skip
+    publish(Draft(told, root.name, {}, facts, arrays, dict(loaded.tables)), root)
     return root
 
 
@@ -110,6 +119,63 @@ def test_a_new_version_of_an_arms_bundle_is_followed_and_a_damaged_one_is_not(sh
         rival._follow_pointer()
         assert rival.engine.version == current(again)
         assert any("BNDL-02" in problem for problem in live.problems())
+
+
+def test_a_bundle_of_another_currency_is_refused_at_the_start_and_later(shop: DemoShop, tmp_path: Path) -> None:
+    first, other = (bare(shop, tmp_path / name) for name in ("first", "other"))
+    francs = bare(shop, tmp_path / "francs", data={"currency": "CHF"})
+    with pytest.raises(BundleError, match="EXPT-07"), opened(first, tmp_path / "store", both(francs)):
+        pass
+    with opened(first, tmp_path / "store", both(other)) as live:
+        (rival,) = live._rivals._current.values()
+        for swapped, bundle in ((rival, other), (live._current, first)):
+            before = current(bundle)
+            point(bundle, adopt(bundle, francs))
+            swapped._follow_pointer()
+            assert swapped.engine.version == before
+            assert "EXPT-07" in (swapped.refused or "")
+        assert len(live.problems()) == 2
+
+
+def test_a_version_with_a_policy_of_a_newer_program_is_refused_once(
+    shop: DemoShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, loaded = bare(shop, tmp_path / "first"), Bundle.load(shop.bundle)
+    told, arrays = loaded.manifest, {name: dict(group) for name, group in loaded.arrays.items()}
+    newer = {**told.config, "policy": {"telepathy": True}}
+    publish(Draft(newer, "newer", {}, told.facts, arrays, dict(loaded.tables)), tmp_path / "newer")
+    with opened(first, tmp_path / "store") as live:
+        before = live.version
+        point(first, adopt(first, tmp_path / "newer"))
+        live._current._follow_pointer()
+        assert live.version == before
+        assert any("telepathy" in problem for problem in live.problems())
+        monkeypatch.setattr(live._current, "_load", lambda _: pytest.fail("it was loaded again at once"))
+        live._current._follow_pointer()
+
+
+def test_what_another_process_writes_while_an_arms_bundle_is_loaded_reaches_it(
+    shop: DemoShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, other, item = bare(shop, tmp_path / "first"), bare(shop, tmp_path / "other"), "i00000091"
+    load = Rivals.open
+
+    def interrupted(rivals: Rivals, told: Sequence[ExperimentConfig], follow: Follow, live: Current) -> None:
+        def followed(bundle: Path) -> Current:
+            found = follow(bundle)
+            with closing(EmbeddedStore.open(tmp_path / "store")) as another:
+                another.append([StoredEvent(f"v{n}", item, "purchase", now_ms(), f"e{n}") for n in range(300)])
+                another.put("items", {item: msgspec.json.encode(ItemDocument(title="Anew"))})
+            live._follow_store()
+            return found
+
+        load(rivals, told, followed, live)
+
+    monkeypatch.setattr(Rivals, "open", interrupted)
+    with opened(first, tmp_path / "store", both(other)) as live:
+        (rival,) = live._rivals.engines
+        assert rival.shelf.names([rival.shelf.row(item)]) == ["Anew"]
+        assert int(rival.trends.scores(len(rival.shelf)).argmax()) == rival.shelf.row(item)
 
 
 def test_an_arms_bundle_that_is_not_there_is_refused_at_the_start(shop: DemoShop, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Current: the engine that answers now, and what follows the bundle's pointer and what others write to the store."""
 
 import time
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -10,7 +11,7 @@ import msgspec
 import numpy as np
 import structlog
 
-from paretail.core.errors import BundleError, Problem
+from paretail.core.errors import BundleError, ParetailError, Problem
 from paretail.data.documents import ItemDocument
 from paretail.data.live import LiveUsers
 from paretail.data.people import People
@@ -56,6 +57,7 @@ class Current:
         self.followers: tuple[Current, ...] = ()
         self.refused: str | None = None
         self._look_again = 0.0
+        self._check: Callable[[Engine], None] = lambda _: None
         self._seen_version = store.version()
         self._load(current(bundle))
         self._stop = Event()
@@ -68,6 +70,21 @@ class Current:
         self._stop.set()
         self.refits.close()
         self._watcher.join()
+
+    def hold_to(self, check: Callable[[Engine], None]) -> None:
+        """Check the engine that answers now, and from now on each before it does; a version that fails is refused.
+
+        `check` is called under `writing`; it raises BundleError, and so does this.
+        """
+        with self._writing:
+            check(self.engine)
+            self._check = check
+
+    def lead(self, followers: Sequence["Current"]) -> None:
+        """Take in for `followers` too what others write, and what they wrote since these were loaded."""
+        with self._writing:
+            self.followers = tuple(followers)
+            self._take_in(self.followers)
 
     def _load(self, version: str) -> None:
         """Make an engine of a version, let it answer once in each way, and put it in place of the one before."""
@@ -82,6 +99,7 @@ class Current:
             ranked.rank(engine, bodies.RankRequest(candidates=recommender.items.ids.head(2).to_list()), self._shown)
             recommender.steering.warm()
         with self._writing:
+            self._check(engine)
             if self._holds == "items":
                 _put_documents(engine, self._store)
                 engine.count_live()
@@ -107,7 +125,7 @@ class Current:
             self._load(current(self._bundle))
             self.refused = None
             log.info("bundle_swapped", version=version, seconds=round(time.monotonic() - started, 2))
-        except BundleError as error:
+        except ParetailError as error:  # what it was trained with may be unknown here, too
             if self.refused is None:
                 log.error("bundle_refused", problem=str(error), goes_on_with=self.engine.version)
             self.refused, self._look_again = str(error), time.monotonic() + LOOK_AGAIN_SECONDS
@@ -122,9 +140,12 @@ class Current:
             self._users.reload()
             self._people.forget_all()
             with self._writing:
-                for one in (self, *self.followers):
-                    one.engine.recount()
-                    _put_documents(one.engine, self._store)
+                self._take_in((self, *self.followers))
+
+    def _take_in(self, them: Sequence["Current"]) -> None:
+        for one in them:
+            one.engine.recount()
+            _put_documents(one.engine, self._store)
 
 
 def _somebody(recommender: Recommender) -> str:

@@ -1,16 +1,18 @@
 """Rivals: bundles that serve arms of experiments, beside the one that is live.
 
 Each follows its own pointer as the live bundle does: a version that cannot be read is refused when the service starts,
-and later leaves the version before in its place. All share the live users, and each is told of every event and item,
-so that a rival's next answer knows what the live bundle's does.
+and later leaves the version before in its place; so is one that counts in another currency than the live bundle, and a
+version of the live bundle that counts in another than theirs. All share the live users, and each is told of every event
+and item, so that a rival's next answer knows what the live bundle's does.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
 
-from paretail.core.errors import Problem, UsageError
+from paretail.core.errors import BundleError, Problem
 from paretail.data.documents import ItemDocument
 from paretail.pipeline.experiments.config import ExperimentConfig
 from paretail.pipeline.live.current import Current
@@ -26,12 +28,13 @@ class Rivals:
         self._current: dict[str, Current] = {}
 
     def open(self, experiments: Sequence[ExperimentConfig], follow: Callable[[Path], Current], live: Current) -> None:
-        """Load the bundles of all arms; raises BundleError, and UsageError (EXPT-07) for one of another currency."""
+        """Load the bundles of all arms; raises BundleError (EXPT-07 for one of another currency)."""
         for bundle in dict.fromkeys(arm.bundle for one in experiments if one.active for arm in one.arms):
             if bundle is not None:
                 self._current[bundle] = follow(Path(bundle))
-                _check_currency(bundle, self._current[bundle].engine, live.engine)
-        live.followers = tuple(self._current.values())
+                self._current[bundle].hold_to(partial(_check_rival, bundle, live))
+        live.hold_to(self._check_live)
+        live.lead(tuple(self._current.values()))
 
     def engine(self, bundle: str | None, live: Engine) -> Engine:
         """Return the engine of an arm's bundle, that of the live one for None."""
@@ -57,9 +60,17 @@ class Rivals:
         for current in self._current.values():
             current.close()
 
+    def _check_live(self, engine: Engine) -> None:
+        for bundle, current in self._current.items():
+            _check_currency(bundle, current.engine, engine)
+
+
+def _check_rival(bundle: str, live: Current, engine: Engine) -> None:
+    _check_currency(bundle, engine, live.engine)
+
 
 def _check_currency(bundle: str, rival: Engine, live: Engine) -> None:
     if rival.currency != live.currency:
-        found = f"the arm's bundle {bundle} counts in {rival.currency}"
-        do = "Train it with the same [data] currency"
-        raise UsageError(Problem("EXPT-07", found, f"Expected {live.currency}, as the live bundle does", do))
+        found = f"the arm's bundle {bundle} (version {rival.version}) counts in {rival.currency}"
+        expected = f"Expected {live.currency}, as the live bundle (version {live.version}) does"
+        raise BundleError(Problem("EXPT-07", found, expected, "Train both with the same [data] currency"))
