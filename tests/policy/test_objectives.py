@@ -11,7 +11,7 @@ import pytest
 
 from paretail.core.errors import ConfigError
 from paretail.policy import PolicyError
-from paretail.policy.exposure import Exposures
+from paretail.policy.exposure import KEPT, Exposures
 from paretail.policy.objectives import OBJECTIVES, objective
 from paretail.policy.pool import Pool
 from tests.policy.pools import pool
@@ -153,17 +153,30 @@ def test_prices_of_exposure_are_the_derivative_of_the_utility() -> None:
     for item in range(4):
         step = np.eye(4)[item] * 1e-6
         slope = (utility(shown.counts + step) - utility(shown.counts - step)) / 2e-6
-        assert shown.prices()[item] == pytest.approx(slope, rel=1e-5)
+        assert shown.prices(np.array([item]))[0] == pytest.approx(slope, rel=1e-5)
 
 
 def test_a_group_that_is_owed_exposure_has_a_price() -> None:
     group = np.array([0, 0, 1, -1], np.int32)
-    price = Exposures(np.array([66, 0, 27, 500])).prices_of_groups(group)
+    every = np.arange(4, dtype=np.int32)
+    price = Exposures(np.array([66, 0, 27, 500])).prices_of_groups(group, every)
     assert price[:2] == pytest.approx((2 / 3 * 93 - 66) / (5 * np.sqrt(2 / 3 * 94)))
     assert price[2] == pytest.approx((1 / 3 * 93 - 27) / (5 * np.sqrt(1 / 3 * 94)))
     assert price[3] == 0
-    assert Exposures(np.array([900, 0, 0, 0])).prices_of_groups(group).tolist() == [-1, -1, 1, 0]
-    assert Exposures.none(3).prices_of_groups(np.full(3, -1, np.int32)).tolist() == [0, 0, 0]
+    assert Exposures(np.array([900, 0, 0, 0])).prices_of_groups(group, every).tolist() == [-1, -1, 1, 0]
+    assert Exposures.none(3).prices_of_groups(np.full(3, -1, np.int32), every[:3]).tolist() == [0, 0, 0]
+
+
+def test_prices_follow_what_is_shown_as_if_counted_anew() -> None:
+    rng = np.random.default_rng(0)
+    groups = [rng.integers(-1, 4, 50).astype(np.int32) for _ in range(KEPT + 2)]
+    shown, some = Exposures(rng.integers(0, 9, 50)), rng.integers(-1, 50, (3, 12)).astype(np.int32)
+    for _ in range(5):
+        shown.add(rng.integers(-1, 50, 20).astype(np.int32))
+        anew = Exposures(shown.counts.copy())
+        assert shown.prices(some).tolist() == anew.prices(some).tolist()
+        for group in groups:
+            assert shown.prices_of_groups(group, some).tolist() == anew.prices_of_groups(group, some).tolist()
 
 
 @pytest.mark.parametrize(("name", "without"), [

@@ -20,7 +20,8 @@ are added up first and held between -1 and 1 then (dual averaging: L. Xiao, JMLR
 is to keep; the step falls like 1 / √E and is wider for small groups, by the deviation of a fair draw.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Final, Self
 
 import numpy as np
@@ -30,13 +31,24 @@ from paretail.core.ids import Rows
 
 #: A group's price is 1 where it lacks so many deviations of a fair draw.
 SLACK: Final = 5.0
+#: Ways to group a catalogue of which sums are kept.
+KEPT: Final = 8
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Exposures:
-    """`counts[items]`: how often each item was shown. They grow in place, slate by slate."""
+    """`counts[items]`: how often each item was shown. They grow in place, slate by slate, through `add` alone.
+
+    Sums over the catalogue, and over groups once they were asked for, grow with them; safe to share by threads.
+    """
 
     counts: NDArray[np.int64]
+    _sum: int = field(init=False)
+    _grouped: list["_Groups"] = field(default_factory=list, init=False)
+    _lock: Lock = field(default_factory=Lock, init=False)
+
+    def __post_init__(self) -> None:
+        self._sum = int(self.counts.sum())
 
     @classmethod
     def none(cls, items: int) -> Self:
@@ -45,22 +57,68 @@ class Exposures:
 
     def add(self, item_idx: Rows) -> None:
         """Count items that were shown; -1 is none."""
-        np.add.at(self.counts, item_idx[item_idx >= 0], 1)
+        shown = item_idx[item_idx >= 0]
+        with self._lock:
+            np.add.at(self.counts, shown, 1)
+            self._sum += len(shown)
+            for groups in self._grouped:
+                groups.add(shown)
 
-    def prices(self) -> NDArray[np.float64]:
-        """Return `[items]`, 1 for what was never shown, towards 0 for what is shown far more than its share."""
-        usual = 1.0 + self.counts.sum() / max(1, len(self.counts))
-        return np.asarray(usual / (usual + self.counts))
+    def prices(self, item_idx: Rows) -> NDArray[np.float64]:
+        """Return the price of each item: 1 for what was never shown, towards 0 for what is shown more than its share.
 
-    def prices_of_groups(self, group: Rows) -> NDArray[np.float64]:
-        """Return `[items]`: the price of each item's group, 1 where it is owed exposure, -1 where it had too much.
-
-        `group[items]` numbers the groups, -1 none, whose price is 0.
+        Rows below 0 are read as numpy does.
         """
+        usual = 1.0 + self._sum / max(1, len(self.counts))
+        return np.asarray(usual / (usual + self.counts[item_idx]))
+
+    def prices_of_groups(self, group: Rows, item_idx: Rows) -> NDArray[np.float64]:
+        """Return the price of each item's group: 1 where it is owed exposure, -1 where it had too much.
+
+        `group[items]` numbers the groups, -1 none, whose price is 0. Cost: one pass over it where it is another array
+        than the last few.
+        """
+        return self._groups(group).prices(item_idx)
+
+    def _groups(self, group: Rows) -> "_Groups":
+        with self._lock:
+            found = next((one for one in self._grouped if one.group is group), None)
+            if found is None:
+                found = _Groups.of(group, self.counts)
+                self._grouped[KEPT - 1 :] = []
+                self._grouped.insert(0, found)
+            return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Groups:
+    """Of groups that number the items of a catalogue: `fair[groups]` their shares of it, `shown` how often each was.
+
+    Both are 0 at the end, where -1 finds it.
+    """
+
+    group: Rows
+    fair: NDArray[np.float64]
+    shown: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, group: Rows, counts: NDArray[np.int64]) -> Self:
+        """Count what was shown until now."""
         known = group >= 0
-        groups = int(group.max(initial=-1)) + 1
-        shown = np.bincount(group[known], weights=self.counts[known], minlength=groups)
-        fair = np.bincount(group[known], minlength=groups) / max(1, int(known.sum()))
-        owed = fair * shown.sum() - shown
-        price = np.clip(owed / np.maximum(SLACK * np.sqrt(fair * (1.0 + shown.sum())), 1e-12), -1.0, 1.0)
-        return np.where(known, price[group] if groups else 0.0, 0.0)
+        size = int(group.max(initial=-1)) + 2
+        shown = np.bincount(group[known], weights=counts[known], minlength=size).astype(np.float64)
+        fair = np.bincount(group[known], minlength=size) / max(1, int(known.sum()))
+        return cls(group, fair, shown)
+
+    def add(self, item_idx: Rows) -> None:
+        """Count items that were shown."""
+        groups = self.group[item_idx]
+        np.add.at(self.shown, groups[groups >= 0], 1)
+
+    def prices(self, item_idx: Rows) -> NDArray[np.float64]:
+        """Return the price of each item's group."""
+        groups, total = self.group[item_idx], self.shown.sum()
+        fair = self.fair[groups]
+        owed = fair * total - self.shown[groups]
+        price = owed / np.maximum(SLACK * np.sqrt(fair * (1.0 + total)), 1e-12)
+        return np.asarray(np.clip(price, -1.0, 1.0))

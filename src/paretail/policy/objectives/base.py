@@ -110,8 +110,10 @@ def told(values: Floats, pool: Pool, found: str, do: str) -> Floats:
 def codes_of(pool: Pool, name: str) -> Rows:
     """Return the number of each candidate's label `name`, -1 for none; raises PolicyError (POL-02) without any."""
     codes: Any = pool.wares.labels.get(name)
-    if codes is None or not (codes >= 0).any():
-        found = f"no item has a {name}"
-        do = f"Map a column of the items to `{name}`, or name another goal"
-        raise PolicyError(Problem("POL-02", found, f"Expected items with a {name}", do))
-    return np.where(pool.valid, pool.of(codes), -1)
+    if codes is not None:
+        of_pool = np.where(pool.valid, pool.of(codes), -1)
+        if (of_pool >= 0).any() or (codes >= 0).any():  # the catalogue is read only where the pool tells nothing
+            return of_pool
+    found = f"no item has a {name}"
+    do = f"Map a column of the items to `{name}`, or name another goal"
+    raise PolicyError(Problem("POL-02", found, f"Expected items with a {name}", do))

@@ -23,4 +23,4 @@ class Coverage(Objective[Plain]):
 
     def gains(self, pool: Pool, k: int) -> Gains:
         """Return the price of each candidate's exposure."""
-        return Gains((pool.of(pool.exposures.prices()) / k).astype(np.float32))
+        return Gains((pool.exposures.prices(pool.item_idx) / k).astype(np.float32))

@@ -35,5 +35,5 @@ class Fairness(Objective[FairnessConfig]):
     def gains(self, pool: Pool, k: int) -> Gains:
         """Return the price of each candidate's group."""
         codes_of(pool, self.config.by)
-        prices = pool.exposures.prices_of_groups(pool.wares.labels[self.config.by])
-        return Gains((pool.of(prices) / k).astype(np.float32))
+        prices = pool.exposures.prices_of_groups(pool.wares.labels[self.config.by], pool.item_idx)
+        return Gains((prices / k).astype(np.float32))
