@@ -71,7 +71,7 @@ def estimated(candidate: Arm, incumbent: Arm, margin: float) -> tuple[float, flo
 def _are_alike(candidate: Arm, incumbent: Arm) -> bool:
     """Say whether all users of both arms did the same."""
     apart = max(abs(candidate.mean - incumbent.mean), candidate.variance**0.5, incumbent.variance**0.5)
-    return apart <= ROUNDING * max(abs(candidate.mean), abs(incumbent.mean))
+    return bool(apart <= ROUNDING * max(abs(candidate.mean), abs(incumbent.mean)))
 
 
 def half_width(variance: float, planned_variance: float, alpha: float) -> float:
