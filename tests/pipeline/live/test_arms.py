@@ -154,6 +154,24 @@ def test_a_version_with_a_policy_of_a_newer_program_is_refused_once(
         live._current._follow_pointer()
 
 
+def test_a_version_of_arrays_that_do_not_fit_is_refused_once(
+    shop: DemoShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, tried = bare(shop, tmp_path / "first"), []
+
+    def unfit(version: str) -> None:
+        tried.append(version)
+        raise RuntimeError("size mismatch for net.features")
+
+    with opened(first, tmp_path / "store") as live:
+        point(first, adopt(first, shop.bundle))
+        monkeypatch.setattr(live._current, "_load", unfit)
+        live._current._follow_pointer()
+        live._current._follow_pointer()
+        assert any("size mismatch" in problem for problem in live.problems())
+    assert len(tried) == 1
+
+
 def test_what_another_process_writes_while_an_arms_bundle_is_loaded_reaches_it(
     shop: DemoShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,9 +125,10 @@ class Current:
             self._load(current(self._bundle))
             self.refused = None
             log.info("bundle_swapped", version=version, seconds=round(time.monotonic() - started, 2))
-        except ParetailError as error:  # what it was trained with may be unknown here, too
+        except Exception as error:  # what it was trained with may be unknown here, too, and arrays of another shape
             if self.refused is None:
-                log.error("bundle_refused", problem=str(error), goes_on_with=self.engine.version)
+                known = isinstance(error, ParetailError)
+                log.error("bundle_refused", problem=str(error), goes_on_with=self.engine.version, exc_info=not known)
             self.refused, self._look_again = str(error), time.monotonic() + LOOK_AGAIN_SECONDS
 
     def _follow_store(self) -> None:
