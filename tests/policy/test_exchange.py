@@ -3,6 +3,7 @@
 from hashlib import sha256
 from itertools import permutations
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -113,6 +114,20 @@ def test_what_only_a_pair_of_items_keeps_is_kept_among_many() -> None:
     brand[0, [5, 7]] = 1
     rules = Rules([Cap("brand", brand, 1)], [Need("a", a, 2), Need("b", b, 2)])
     assert rules.broken(compose(found, GOALS, {"clicks": 1.0, "diversity": 0.1}, 4, rules)) == [[]]
+
+
+@pytest.mark.parametrize("quotas", [2, 3])
+def test_quotas_that_cannot_all_hold_cost_little(quotas: int) -> None:
+    """Quotas of 60 % each: one took 1 ms, and two 1.5 s, where each pair of 50 slots was exchanged."""
+    found = pool(users=1, cands=500, seed=1)
+    needs = [Need(f"{number}", np.arange(500)[None] % 5 == number, 30) for number in range(quotas)]
+    rules, took = Rules([], needs), []
+    for _ in range(3):
+        start = process_time()
+        places = compose(found, GOALS, {"clicks": 1.0, "diversity": 0.3}, 50, rules)
+        took.append(process_time() - start)
+    assert len(rules.broken(places)[0]) >= quotas - 1
+    assert min(took) < 0.1
 
 
 def test_kernels_that_are_kept_know_what_they_were_made_of() -> None:

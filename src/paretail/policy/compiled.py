@@ -13,15 +13,27 @@ from numba import njit
 from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
-from paretail.policy.exchange import INNER, SURELY, SWEEPS, Ruled, best_pair, cost, is_tried, keep_most
+from paretail.policy.exchange import (
+    INNER,
+    PAIRS,
+    SURELY,
+    SWEEPS,
+    Ruled,
+    best_pair,
+    cost,
+    goes_on,
+    is_tried,
+    keep_most,
+    stands_for,
+)
 from paretail.policy.objectives.forms import Apart, Differing, First, Form, Matching
 from paretail.policy.pool import Floats, Pool
-from paretail.policy.rules import Rules
+from paretail.policy.rules import Rules, stacked
 
 #: A click is never so sure that nothing is left to the others (`objectives/reach.py`).
 SUREST: Final = np.float32(0.999)
 #: The beginning of the SHA-256 of `exchange.py`: numba keeps kernels until their own file changes.
-EXCHANGE: Final = "a13a215b27c37fa6"
+EXCHANGE: Final = "07c45531cd877395"
 NEVER: Final = np.float32(-np.inf)
 HALF: Final = np.float32(0.5)
 NO_CODES, NO_VALUES, NO_STEPS = (
@@ -99,8 +111,8 @@ def fill(places: Rows, pool: Pool, attended: Floats, rest: Floats | None, moving
         _part(label, "codes", NO_CODES), _weights(label, attention), _part(near, "vectors", NO_VALUES),
         _weights(near, attention), _part(matched, "codes", NO_CODES), _part(matched, "steps", NO_STEPS),
         _weights(matched, attention), _part(first, "p", NO_VALUES), _weights(first, attention),
-        _stacked([cap.codes for cap in rules.caps], pool, np.int32), np.array([cap.most for cap in rules.caps], int),
-        _stacked([need.those for need in rules.needs], pool, np.bool_),
+        stacked([cap.codes for cap in rules.caps], pool, np.int32), np.array([cap.most for cap in rules.caps], int),
+        stacked([need.those for need in rules.needs], pool, np.bool_),
         np.array([need.least for need in rules.needs], int), _pins(rules, places),
     ))  # fmt: skip
 
@@ -119,12 +131,6 @@ def _weights(one: Weighed | None, attention: Floats) -> Floats:
         return NO_VALUES
     weight = one.weight * np.float32(getattr(one.form, "per_pair", 1.0))
     return np.asarray(np.multiply.outer(weight, attention if one.attended else np.ones_like(attention)), np.float32)
-
-
-def _stacked(parts: Sequence[NDArray[Any]], pool: Pool, kind: Any) -> NDArray[Any]:
-    if not parts:
-        return np.zeros((0, 0, 0), kind)
-    return np.stack([np.broadcast_to(part, pool.shape) for part in parts]).astype(kind)
 
 
 def _pins(rules: Rules, places: Rows) -> Rows:
@@ -180,18 +186,17 @@ def _ruled(n: Numbers, held: Held, user: int) -> Ruled:
 
 @njit(**INNER)
 def _exchange(n: Numbers, held: Held, user: int, mine: Any) -> bool:
-    """Give each pair of slots to the best pair of candidates in turn; say whether anything changed."""
-    changed = False
+    """Give each pair of slots to the best pair of candidates in turn; say whether another sweep may find more."""
+    r, loose, changed, tried = _ruled(n, held, user), np.empty(len(mine), np.bool_), False, 0
+    price = cost(r)
+    for slot in range(len(mine)):
+        loose[slot] = mine[slot] >= 0 and (not n.pins.size or n.pins[user, slot] < 0)
     for one in range(len(mine)):
         for two in range(one + 1, len(mine)):
-            if _is_loose(n, user, mine, one) and _is_loose(n, user, mine, two):
+            if tried < PAIRS and loose[one] and loose[two] and stands_for(r, mine, loose, one, two):
                 changed |= _exchange_two(n, held, user, mine, one, two)
-    return changed
-
-
-@njit(**INNER)
-def _is_loose(n: Numbers, user: int, mine: Any, slot: int) -> bool:
-    return mine[slot] >= 0 and (not n.pins.size or n.pins[user, slot] < 0)
+                tried += 1
+    return bool(goes_on(r, changed, price))
 
 
 @njit(**INNER)

@@ -5,7 +5,9 @@
 Interchange after the greedy way: M. Fisher, G. Nemhauser, L. Wolsey, "An analysis of approximations for maximizing
 submodular set functions II", Mathematical Programming Study 8, 1978, doi:10.1007/BFb0121195. Deviations: 1. Rules that
 contradict each other are weighed first, instead of being kept at any price. 2. Of many candidates the NEAR that cost
-least are looked at, no more than two of those that all rules take for the same: rules see no difference.
+least are looked at, no more than two of those that all rules take for the same: rules see no difference. 3. So are
+pairs of slots, of which a sweep tries PAIRS at most, and among many candidates one of each kind; there it ends after a
+sweep that broke no fewer rules. What rules cannot be kept is counted first (`_unavoidable`), so that seldom is any.
 Caps and needs of one user's slate are `Ruled`; what a slate costs is BROKEN for each rule that it breaks, and 1 for
 each item by which it does.
 """
@@ -23,8 +25,10 @@ BROKEN: Final = 100_000
 #: So many candidates of a pair are looked at.
 NEAR: Final = 32
 TWINS: Final = 2
-#: Rounds of exchanging at most, the candidates among which that is always tried, and what counts as more.
+#: Rounds of exchanging and pairs of slots in each at most, the candidates among which that is always tried, and what
+#: counts as more.
 SWEEPS: Final = 3
+PAIRS: Final = 200
 FEW: Final = 64
 SURELY: Final = np.float32(1e-5)
 MOST: Final = np.int64(2**62)
@@ -95,19 +99,30 @@ def cost(r: Ruled) -> int:
 def _unavoidable(r: Ruled, there: Any, slots: int) -> int:
     """Return how many rules every slate of `slots` candidates that are `there[cands]` breaks at least.
 
-    `r` is of an empty slate. Rules are looked at one by one, and needs against each cap: one more where any two clash.
+    `r` is of an empty slate. Rules are looked at one by one, and needs against each other and each cap: one more where
+    any two clash.
     """
     found, clash, have = 0, False, _room(r, -1, there)
+    hard = np.zeros(len(r.lack), np.bool_)
     for need in range(len(r.lack)):
-        short = r.lack[need] > min(slots, _room(r, -1, there & r.needs[need]))
-        found += short
-        for cap in range(len(r.most)):
-            clash |= not short and r.lack[need] > _room(r, cap, there & r.needs[need])
+        hard[need] = r.lack[need] > min(slots, _room(r, -1, there & r.needs[need]))
+        found += hard[need]
+        for cap in range(0 if hard[need] else len(r.most)):
+            clash |= r.lack[need] > _room(r, cap, there & r.needs[need])
+        for other in range(0 if hard[need] else need):
+            clash |= not hard[other] and _need_more(r, need, other, there, slots)
     for cap in range(len(r.most)):
         short = _room(r, cap, there) < min(slots, have)
         found += short
         clash &= not short  # breaking it may be all that is needed
     return found + clash
+
+
+@njit(**INNER)
+def _need_more(r: Ruled, one: int, two: int, there: Any, slots: int) -> bool:
+    """Say whether two needs together ask for more than `slots`, what serves both counted once."""
+    both = r.lack[one] + r.lack[two] - slots
+    return bool(both > 0 and both > _room(r, -1, there & r.needs[one] & r.needs[two]))
 
 
 @njit(**INNER)
@@ -120,6 +135,27 @@ def _room(r: Ruled, cap: int, those: Any) -> int:
             groups[code] += 1
         room += those[cand] and (code < 0 or groups[code] <= r.most[cap])
     return room
+
+
+@njit(cache=True, nogil=True)
+def stands_for(r: Ruled, mine: Any, loose: Any, one: int, two: int) -> bool:
+    """Say whether a pair of slots is tried: of FEW candidates each, of more the first of those alike to all rules.
+
+    `mine[slots]` are the slate's, `loose[slots]` those that may be exchanged.
+    """
+    if r.needs.shape[1] <= FEW:
+        return True
+    for slot in range(two):
+        earlier = loose[slot] and slot != one
+        if earlier and (_are_alike(r, mine[slot], mine[two]) or (slot < one and _are_alike(r, mine[slot], mine[one]))):
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def goes_on(r: Ruled, changed: bool, price: int) -> bool:
+    """Say whether another sweep may find more, after one that found slates at `price`."""
+    return cost(r) < price if r.needs.shape[1] > FEW else changed
 
 
 @njit(cache=True, nogil=True)
@@ -231,13 +267,18 @@ def _twins(r: Ruled, near: Any, cand: int) -> int:
     """Return how many of `near` all rules take for the same as a candidate."""
     found = 0
     for one in near:
-        same = True
-        for cap in range(len(r.most)):
-            same = same and r.caps[cap, one] == r.caps[cap, cand]
-        for need in range(len(r.lack)):
-            same = same and r.needs[need, one] == r.needs[need, cand]
-        found += same
+        found += _are_alike(r, one, cand)
     return found
+
+
+@njit(**INNER)
+def _are_alike(r: Ruled, one: int, two: int) -> bool:
+    same = True
+    for cap in range(len(r.most)):
+        same = same and r.caps[cap, one] == r.caps[cap, two]
+    for need in range(len(r.lack)):
+        same = same and r.needs[need, one] == r.needs[need, two]
+    return bool(same)
 
 
 @njit(**INNER)

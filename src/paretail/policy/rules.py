@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
-from paretail.policy.exchange import Ruled, ahead, is_tried, keep_most, place
+from paretail.policy.exchange import Ruled, ahead, is_tried, keep_most, place, stands_for
 from paretail.policy.pool import Floats, Pool
 
 Mask = NDArray[np.bool_]
@@ -93,9 +93,9 @@ class Free:
         groups = max((int(cap.codes.max(initial=-1)) + 1 for cap in rules.caps), default=0)
         self.used = np.zeros((users, len(rules.caps), groups), np.int32)
         self.lack = np.tile([need.least for need in rules.needs], (users, 1)).astype(np.int64)
-        self._codes = _stacked([cap.codes for cap in rules.caps], pool, np.int32)
+        self._codes = stacked([cap.codes for cap in rules.caps], pool, np.int32)
         self._most = np.array([cap.most for cap in rules.caps], int)
-        self._those = _stacked([need.those for need in rules.needs], pool, np.bool_)
+        self._those = stacked([need.those for need in rules.needs], pool, np.bool_)
         self.pinned = np.stack([rules.pinned(slot, users) for slot in range(k)])
         for pin in rules.pins:  # they wait for their slot
             self._mark(pin.place, NEVER)
@@ -138,6 +138,13 @@ class Free:
         """Return of whom pairs are exchanged."""
         least = np.array([need.least for need in self.rules.needs], np.int64)
         return np.array([is_tried(self.ruled(user), least, self._there[user], slots) for user in self.users.tolist()])
+
+    def stand_for(self, places: Rows, one: int, two: int) -> Mask:
+        """Return of whom a pair of slots of `places[users, slots]` is tried."""
+        loose = (places >= 0) & (self.pinned.T < 0)
+        return loose[:, one] & loose[:, two] & [
+            stands_for(self.ruled(user), places[user], loose[user], one, two) for user in self.users.tolist()
+        ]  # fmt: skip
 
     def _keeps_most(self) -> Mask:
         """Return which candidates leave as few rules broken, by as few items, as any free one does."""
@@ -207,7 +214,7 @@ class Ahead(Free):
         return np.ascontiguousarray((self.pinned < 0).T & (np.arange(len(self.pinned)) >= slot))
 
 
-def _stacked(parts: Sequence[NDArray[Any]], pool: Pool, kind: Any) -> NDArray[Any]:
+def stacked(parts: Sequence[NDArray[Any]], pool: Pool, kind: Any) -> NDArray[Any]:
     """Return what rules say of candidates, `[rules, users, cands]`."""
     if not parts:
         return np.zeros((0, *pool.shape), kind)

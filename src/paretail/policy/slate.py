@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from paretail.core.ids import Rows
 from paretail.policy import compiled
 from paretail.policy.compositions import COMPOSITIONS, GREEDY, Arranging, How
-from paretail.policy.exchange import SURELY, SWEEPS, best_pair, cost
+from paretail.policy.exchange import PAIRS, SURELY, SWEEPS, best_pair, cost, goes_on
 from paretail.policy.objectives.base import Gains, Objective, Values
 from paretail.policy.pool import Floats, Pool
 from paretail.policy.rules import NEVER, Ahead, Free, Rules
@@ -114,11 +114,14 @@ def _exchange(places: Rows, total: "Total", free: Free) -> None:
     k, tried = places.shape[1], np.ones(len(places), np.bool_)
     for _ in range(SWEEPS):
         tried &= free.is_tried(k)
-        before = places.copy()
+        before, left = places.copy(), np.full(len(places), PAIRS)
+        price = [cost(free.ruled(user)) for user in free.users.tolist()]
         for one, two in combinations(range(k), 2):
-            loose = (places[:, [one, two]] >= 0).all(1) & (free.pinned[[one, two]] < 0).all(0)
-            _exchange_two(places, one, two, total, free, tried & loose)
-        tried &= (places != before).any(1)
+            now = tried & (left > 0) & free.stand_for(places, one, two)
+            _exchange_two(places, one, two, total, free, now)
+            left -= now
+        changed = (places != before).any(1).tolist()
+        tried &= [goes_on(free.ruled(user), changed[user], price[user]) for user in free.users.tolist()]
 
 
 def _exchange_two(places: Rows, one: int, two: int, total: "Total", free: Free, tried: NDArray[np.bool_]) -> None:
