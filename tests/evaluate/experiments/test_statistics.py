@@ -130,6 +130,9 @@ def test_where_all_users_did_the_same_nothing_is_said(all_of_them: float) -> Non
     assert compared(same, same, 10_000).low == -np.inf
     assert look(Metric(same, same), {}, Rules(users=10_000, margin=0.02)).verdict == "go on"
     assert look(Metric(same, same), {}, Rules(users=300, margin=0.02)).verdict == "keep"
+    stood_still = {"refunds": Metric(same, same)}
+    assert look(Metric(more, same), stood_still, Rules(users=10_000)).because == ("refunds",)
+    assert look(Metric(more, same), stood_still, Rules(users=300)).verdict == "ship"
 
 
 def decided(rng: np.random.Generator, gain: float, rules: Rules, guard: float = 0.0) -> str:

@@ -55,7 +55,7 @@ class Sequence:
 def compared(candidate: Arm, incumbent: Arm, planned: int, alpha: float = 0.05, margin: float = 0.0) -> Sequence:
     """Return candidate - (1 - margin) incumbent; narrowest near `planned` users in both arms together."""
     difference, variance = estimated(candidate, incumbent, margin)
-    if min(candidate.n, incumbent.n) < LEAST or _are_alike(candidate, incumbent):
+    if min(candidate.n, incumbent.n) < LEAST or are_alike(candidate, incumbent):
         return Sequence(difference, -np.inf, np.inf)
     half = half_width(variance, variance * (candidate.n + incumbent.n) / planned, alpha)
     return Sequence(difference, difference - half, difference + half)
@@ -68,7 +68,7 @@ def estimated(candidate: Arm, incumbent: Arm, margin: float) -> tuple[float, flo
     return candidate.mean - share * incumbent.mean, most * (1 / max(candidate.n, 1) + share**2 / max(incumbent.n, 1))
 
 
-def _are_alike(candidate: Arm, incumbent: Arm) -> bool:
+def are_alike(candidate: Arm, incumbent: Arm) -> bool:
     """Say whether all users of both arms did the same."""
     apart = max(abs(candidate.mean - incumbent.mean), candidate.variance**0.5, incumbent.variance**0.5)
     return bool(apart <= ROUNDING * max(abs(candidate.mean), abs(incumbent.mean)))

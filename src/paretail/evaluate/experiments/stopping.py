@@ -3,7 +3,8 @@
 1. The arms do not have the users that they should have: `broken`, nothing else is read.
 2. The goal, or a guardrail, is worse than its margin allows, surely: `stop`.
 3. The goal and every guardrail are, surely, not worse than their margins allow: `ship`.
-4. The planned number of users has been seen: `keep` the incumbent. Until then: `go on`.
+4. The planned number of users has been seen: `keep` the incumbent. Until then: `go on`. A guardrail in which all of
+   them did the same (nobody refunds, a shop logs no clicks) then holds nothing up.
 
 "Surely" is by intervals that hold at every look (`sequences.py`), so that asking daily costs nothing. Shipping needs
 all metrics at once, and an intersection needs no correction (R. Berger, "Multiparameter hypothesis testing and
@@ -21,7 +22,7 @@ import numpy as np
 from paretail.core.config import Config
 from paretail.core.errors import Problem
 from paretail.evaluate.experiments.ratio import any_time
-from paretail.evaluate.experiments.sequences import Arm, Sequence, compared, estimated, half_width
+from paretail.evaluate.experiments.sequences import Arm, Sequence, are_alike, compared, estimated, half_width
 
 Verdict = Literal["broken", "stop", "ship", "keep", "go on"]
 
@@ -65,8 +66,10 @@ def look(
     strict, plain = ([(name, _compared(m, margin, rules, a)) for name, m, margin in metrics] for a in alphas)
     if worse := tuple(name for name, found in strict if found.high < 0):
         return Look("stop", worse)
-    if unsure := tuple(name for name, found in plain if found.low < 0):
-        return Look("keep" if sum(counts) >= rules.users else "go on", unsure)
+    ended = sum(counts) >= rules.users
+    idle = {name for name, m in guardrails.items() if ended and are_alike(m.candidate, m.incumbent)}
+    if unsure := tuple(name for name, found in plain if found.low < 0 and name not in idle):
+        return Look("keep" if ended else "go on", unsure)
     return Look("ship")
 
 
