@@ -6,8 +6,8 @@ Interchange after the greedy way: M. Fisher, G. Nemhauser, L. Wolsey, "An analys
 submodular set functions II", Mathematical Programming Study 8, 1978, doi:10.1007/BFb0121195. Deviations: 1. Rules that
 contradict each other are weighed first, instead of being kept at any price. 2. Of many candidates the NEAR that cost
 least are looked at, no more than two of those that all rules take for the same: rules see no difference. 3. So are
-pairs of slots, of which a sweep tries PAIRS at most, and among many candidates one of each kind; there it ends after a
-sweep that broke no fewer rules. What rules cannot be kept is counted first (`_unavoidable`), so that seldom is any.
+pairs of slots, of which a sweep tries PAIRS at most, and among many candidates one of each kind. What rules cannot be
+kept is counted first (`_unavoidable`), so that seldom is any.
 Caps and needs of one user's slate are `Ruled`; what a slate costs is BROKEN for each rule that it breaks, and 1 for
 each item by which it does.
 """
@@ -150,12 +150,6 @@ def stands_for(r: Ruled, mine: Any, loose: Any, one: int, two: int) -> bool:
         if earlier and (_are_alike(r, mine[slot], mine[two]) or (slot < one and _are_alike(r, mine[slot], mine[one]))):
             return False
     return True
-
-
-@njit(cache=True, nogil=True)
-def goes_on(r: Ruled, changed: bool, price: int) -> bool:
-    """Say whether another sweep may find more, after one that found slates at `price`."""
-    return cost(r) < price if r.needs.shape[1] > FEW else changed
 
 
 @njit(cache=True, nogil=True)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from paretail.core.ids import Rows
 from paretail.policy import compiled
 from paretail.policy.compositions import COMPOSITIONS, GREEDY, Arranging, How
-from paretail.policy.exchange import PAIRS, SURELY, SWEEPS, best_pair, cost, goes_on
+from paretail.policy.exchange import PAIRS, SURELY, SWEEPS, best_pair, cost
 from paretail.policy.objectives.base import Gains, Objective, Values
 from paretail.policy.pool import Floats, Pool
 from paretail.policy.rules import NEVER, Ahead, Free, Rules
@@ -115,13 +115,11 @@ def _exchange(places: Rows, total: "Total", free: Free) -> None:
     for _ in range(SWEEPS):
         tried &= free.is_tried(k)
         before, left = places.copy(), np.full(len(places), PAIRS)
-        price = [cost(free.ruled(user)) for user in free.users.tolist()]
         for one, two in combinations(range(k), 2):
             now = tried & (left > 0) & free.stand_for(places, one, two)
             _exchange_two(places, one, two, total, free, now)
             left -= now
-        changed = (places != before).any(1).tolist()
-        tried &= [goes_on(free.ruled(user), changed[user], price[user]) for user in free.users.tolist()]
+        tried &= (places != before).any(1)
 
 
 def _exchange_two(places: Rows, one: int, two: int, total: "Total", free: Free, tried: NDArray[np.bool_]) -> None:
