@@ -65,18 +65,13 @@ def test_it_says_where_experiments_stand(here: Path) -> None:
     assert "ship" in done.out
 
 
-GUARDED = """
-[data]
-events = "events.csv"
-[serve]
-store = "store"
-[[experiments]]
-name = "spring"
-users = 300
+GUARDED = SHOP.replace(
+    "users = 300\n",
+    """users = 300
 goal = "revenue"
 guardrails = ["profit", "refunds", "diversity", "coverage"]
-arms = [{name = "live", share = 0.5}, {name = "bold", share = 0.5, order = "purchase"}]
-"""
+""",
+)
 
 
 @pytest.fixture
