@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from paretail.pipeline.training_page import page, write_page
+from paretail.pipeline.training_page import LEGEND, page, write_page
 
 from ..trained import DemoShop, paretail
 
@@ -28,6 +28,15 @@ def test_the_weights_of_each_segment_stand_in_their_columns() -> None:
     assert re.findall(r'<div style="width:(\d+)%">', rows["blend"]) == ["25", "50", "100", "0"]
     assert "Chosen: &lt;hybrid&gt;" in told
     assert "dim = 8" in told
+
+
+def test_signals_are_told_how_to_be_read() -> None:
+    """Where there are any: a hybrid's members have names of their own."""
+    blend = FACTS | {"lists": "category", "settings": {"modes": {"all": {"theta": {"co all|kind view": 1.8}}}}}
+    assert LEGEND in page("v1", blend)
+    assert "<td>Lists are of</td><td>6 categories</td>" in page("v1", blend)
+    assert "6 values of colour" in page("v1", blend | {"lists": "colour"})
+    assert LEGEND not in page("v1", FACTS)
 
 
 def test_an_update_names_its_parents(tmp_path: Path) -> None:

@@ -19,6 +19,13 @@ STYLE: Final = (
 LEAVES_OUT: Final = {"none": "nothing", "target": "what a user had", "all": "all that a user touched"}
 #: The segments of a hybrid's weights, by number of events.
 SEGMENTS: Final = ("0-1 events", "2-5", "6-20", "more")
+PLURALS: Final = {"item": "items", "category": "categories", "brand": "brands", "user": "users"}
+#: How a signal's name is read.
+LEGEND: Final = (
+    "A signal is named by how items speak for each other (co: had by the same people; alike, like: attributes and "
+    "content; near, before: close in time; low pass, regress: the graph as a whole; own: what the user had) and, after "
+    "the line, by which of the user's events they speak to: all, the newest, one kind, of some age in days."
+)
 Facts = Mapping[str, Any]
 
 
@@ -57,11 +64,12 @@ def _link(ranker: str | None) -> str:
 
 
 def _shop(facts: Facts) -> list[tuple[str, str]]:
-    again = "comes back" if facts["repeat"] else "does not come back"
+    again, lists = "comes back" if facts["repeat"] else "does not come back", facts.get("lists", "item")
     rows = [
         ("Target", f"{facts['target']}; what a user already had {again}"),
         ("Events", f"{facts['events']:,}"), ("Users", f"{facts['users']:,}"),
-        (f"Lists of {facts.get('lists', 'item')}", f"{facts['items']:,}"), ("Validation", facts["figure"] or "none"),
+        ("Lists are of", f"{facts['items']:,} {PLURALS.get(lists, f'values of {lists}')}"),
+        ("Validation", facts["figure"] or "none"),
     ]  # fmt: skip
     return rows + [(name.capitalize(), facts[name]) for name in ("parent", "trained") if name in facts]
 
@@ -72,7 +80,10 @@ def _table(rows: Sequence[tuple[str, str]]) -> str:
 
 def _weights(settings: Facts) -> Iterator[str]:
     """Tell the weights of each mode: of the blend's signals, or of a hybrid's members by segment of users."""
-    for mode, mix in (settings.get("modes") or {}).items():
+    modes = settings.get("modes") or {}
+    if any(mix.get("theta") for mix in modes.values()):
+        yield f"<p>{LEGEND}</p>"
+    for mode, mix in modes.items():
         rows = mix.get("segments") or [mix.get("theta", {})]
         names = list(dict.fromkeys(name for row in rows for name, weight in row.items() if weight > 0))
         if not names:
