@@ -21,13 +21,15 @@ from paretail.pipeline.config import ShopConfig  # noqa: E402
 from paretail.pipeline.recommender import Recommender  # noqa: E402
 from paretail.pipeline.scores import fitting  # noqa: E402
 from paretail.pipeline.train import train_shop  # noqa: E402
-from paretail.rank import earlier  # noqa: E402
+from paretail.rank import RankError, earlier  # noqa: E402
 from paretail.rank.config import RankConfig  # noqa: E402
 from paretail.rank.earlier import LAST, NAMES, OF_VECTORS, Earlier, Said, crossfitted, told, windows  # noqa: E402
 from paretail.rank.examples import Examples  # noqa: E402
 from paretail.rank.learned.inputs import groups_of, width  # noqa: E402
 from paretail.rank.learned.ranker import Ranker  # noqa: E402
 from paretail.rank.learned.recent import Moments, Sequences  # noqa: E402
+from paretail.retrieve.fitting import fits  # noqa: E402
+from paretail.retrieve.models.graph import LightGcn  # noqa: E402
 
 from .world import World, world  # noqa: E402
 
@@ -64,7 +66,7 @@ def fit(log: History, rich: bool = False) -> earlier.Score:
     def say(history: History) -> Said:
         mine = had(history)
         scores = mine @ together + together.diagonal()
-        return Said(scores, {"had": mine}, (mine @ together, together)) if rich else Said(scores)
+        return Said(scores, {"had": mine}, {"": (mine @ together, together)}) if rich else Said(scores)
 
     return say
 
@@ -141,8 +143,7 @@ def test_parts_and_vectors_by_hand_in_blocks_and_at_once(monkeypatch: pytest.Mon
     monkeypatch.setattr(earlier, "PAIRS", 3)
     np.testing.assert_allclose(told(score, graph().history, user, item)[0], whole, atol=1e-6)
     said, turned = score(graph().history), graph().history.where(wished(graph().history))
-    assert said.vectors is not None
-    p, q = said.vectors[0][user[0]], said.vectors[1]
+    p, q = said.vectors[""][0][user[0]], said.vectors[""][1]
     mine = turned.item_idx[turned.indptr[user[0]] : turned.indptr[user[0] + 1]][-LAST:]
     unit = q / np.linalg.norm(q, axis=1, keepdims=True)
     alike = unit[mine] @ unit[item[0]]
@@ -160,8 +161,7 @@ def test_turning_and_stretching_all_vectors_changes_nothing() -> None:
 
     def turned(history: History) -> Said:
         said = score(history)
-        assert said.vectors is not None
-        return replace(said, vectors=(said.vectors[0] @ turn, said.vectors[1] @ turn))
+        return replace(said, vectors={whose: (p @ turn, q @ turn) for whose, (p, q) in said.vectors.items()})
 
     user, item = rng.integers(graph().users, size=200), rng.integers(graph().items, size=200)
     want, found = (told(way, graph().history, user, item)[0] for way in (score, turned))
@@ -271,7 +271,6 @@ def test_every_signal_of_a_blend_and_the_vectors_of_a_model_are_read(
     facts = {"model": model, "settings": {}, "target": "purchase", "repeat": "none"}
     few = replace(planted().shop.events, frame=planted().shop.events.frame.head(8000))
     ask = fitting(facts, graph(), 0, silent, asked)
-    assert ask is not None
     ranker = Ranker.train(graph(), few, RankConfig(**SETTINGS | {"epochs": 1, "retrieved": asked}), fit=ask)
     said = ask(graph().history)(graph().history)
     again = Ranker.from_arrays(
@@ -313,9 +312,76 @@ def test_a_bundle_asks_its_own_model(tmp_path: Path) -> None:
     assert np.isfinite(everyone(ranker)).all()
 
 
-def test_a_model_that_is_trained_gives_no_feature_and_it_is_said(tmp_path: Path) -> None:
-    done = train_shop(planted().shop, shop_config("lightgcn", epochs=1), tmp_path / "bundle")
-    assert any("no feature of 'lightgcn'" in line for line in done.account)
+TRAINED: dict[str, dict[str, Any]] = {
+    "lightgcn": {"dim": 8, "epochs": 4},
+    "sequence": {"dim": 8, "layers": 1, "heads": 1, "epochs": 4},
+    "hybrid": {"members": {"popular": {}, "lightgcn": {"dim": 8, "epochs": 4}}},
+}
+
+
+def part_by_part(model: str, history: History) -> tuple[NDArray[np.float32], tuple[str, ...], list[earlier.Score]]:
+    """Return what training reads of a model of the table, and what asks it as it was fitted for each window."""
+    facts = {"model": model, "settings": TRAINED[model], "target": "purchase", "repeat": "none"}
+    ask, asked, some = fitting(facts, graph(), 0, silent, "vectors"), list[earlier.Score](), examples()
+
+    def kept(log: History) -> earlier.Score:
+        asked.append(ask(log))
+        return asked[-1]
+
+    return *crossfitted(history, some.user_idx, some.item_idx, some.ts_ms, kept), asked
+
+
+@pytest.mark.parametrize("model", TRAINED)
+def test_a_trained_model_tells_the_same_in_serving_and_nothing_of_its_window(model: str) -> None:
+    """It goes on from one part of the log to the next, and knows of none what comes after it."""
+    some, history = examples(), graph().history
+    raw, names, asked = part_by_part(model, history)
+    assert sum(name.endswith(OF_VECTORS) for name in names) == len(OF_VECTORS)
+    standard, bounds = Earlier.of(raw, names), list(windows(history, some.ts_ms))
+    for (start, end, _), score in zip(bounds, asked, strict=True):
+        people, place = np.unique(some.user_idx[start:end], return_inverse=True)
+        cut = np.full(end - start, int(some.ts_ms[start]))
+        served = replace(standard, score=score).matrix(
+            history.of_users(people), place, some.item_idx[start:end], cut
+        )
+        np.testing.assert_allclose(served, standard.standard(raw[start:end]), atol=1e-4)
+    start = bounds[-2][0]
+    other = part_by_part(model, changed_after(history, int(some.ts_ms[start])))[0]
+    np.testing.assert_array_equal(other[: bounds[-1][0]], raw[: bounds[-1][0]])
+    assert (other != raw)[bounds[-1][0] :].mean() > 0.5
+
+
+def epochs(model: Any) -> int:
+    return len(model.run["epochs"])
+
+
+def test_a_part_that_ends_earlier_is_learned_from_nothing() -> None:
+    history = graph().history
+    settings = LightGcn.config_type(**TRAINED["lightgcn"])
+    cut = int(np.median(history.ts_ms))
+    early = history.where(history.ts_ms < cut)
+    to, alone = (fits(LightGcn, graph(), settings, 0) for _ in range(2))
+    first = to(early).arrays()
+    assert 1 == epochs(to(history)) < epochs(alone(history))
+    again = to(early).arrays()
+    assert all(again[name].tobytes() == array.tobytes() for name, array in first.items())
+
+
+def test_columns_that_change_from_one_part_to_the_next_are_refused() -> None:
+    some, seen = examples(), list[int]()
+
+    def changing(log: History) -> earlier.Score:
+        seen.append(1)
+        return fit(log, rich=len(seen) == 1)
+
+    with pytest.raises(RankError, match="not in both: had, angle") as told_of:
+        crossfitted(graph().history, some.user_idx, some.item_idx, some.ts_ms, changing)
+    assert told_of.value.problems[0].code == "RANK-19"
+
+
+def test_a_bundle_of_a_trained_model_asks_it(tmp_path: Path) -> None:
+    train_shop(planted().shop, shop_config("lightgcn", **TRAINED["lightgcn"]), tmp_path / "bundle")
     ranker = Recommender.load(tmp_path / "bundle").ranker
     assert isinstance(ranker, Ranker)
-    assert ranker.earlier is None
+    assert ranker.earlier is not None
+    assert np.isfinite(everyone(ranker)).all()

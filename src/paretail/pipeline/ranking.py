@@ -66,10 +66,7 @@ def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfi
         return tuple(f"No ranker: {problem}" for problem in error.problems)
     draft.arrays[GROUP] = ranker.arrays()
     draft.facts[GROUP] = ranker.facts
-    remarks = list(ranker.report["remarks"])
-    if config.retrieved and fit is None:
-        remarks.append(f"no feature of {draft.facts['model']!r}: it would be trained anew for each part of the log")
-    return (f"Ranker: {told(ranker.facts)}", *(f"Ranker: {remark}" for remark in remarks))
+    return (f"Ranker: {told(ranker.facts)}", *(f"Ranker: {remark}" for remark in ranker.report["remarks"]))
 
 
 def _add_boosted(draft: Draft, target: Target, graph: ShopGraph, config: RankConfig, seed: int,

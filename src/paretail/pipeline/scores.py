@@ -13,7 +13,7 @@ from paretail.data.types import History
 from paretail.graph.shopgraph import ShopGraph
 from paretail.rank.earlier import Fit, Said, Score
 from paretail.retrieve.base import Question, Retriever
-from paretail.retrieve.fitting import FitContext, fit
+from paretail.retrieve.fitting import FitContext, fits
 from paretail.retrieve.models import model
 from paretail.retrieve.models.blend import modes_to_learn
 from paretail.retrieve.parts import parts_of, vectors_of
@@ -26,27 +26,25 @@ def score_of(fitted: Retriever, mode: Mode, asked: bool | str = True) -> Score:
         with ONE_AT_A_TIME:
             scores = np.asarray(fitted.score(history, None, mode))
             parts = parts_of(fitted, history, mode) if asked in ("parts", "vectors") else {}
-            return Said(scores, parts, vectors_of(fitted, history) if asked == "vectors" else None)
+            return Said(scores, parts, vectors_of(fitted, history) if asked == "vectors" else {})
 
     return score
 
 
 def fitting(facts: Mapping[str, Any], graph: ShopGraph, seed: int, progress: Progress,
-            asked: bool | str = True) -> Fit | None:  # fmt: skip
-    """Return what fits the model that a bundle's `facts` tell of to an earlier log; None for one that is trained.
+            asked: bool | str = True) -> Fit:  # fmt: skip
+    """Return what fits the model that a bundle's `facts` tell of to one earlier log after another (`fits`).
 
     `asked` is `[rank] retrieved`.
     """
     model_type = model(facts["model"])
-    if hasattr(model_type, "train"):
-        return None
     settings = model_type.config_type.parse(facts["settings"], "[model.settings]")
     mode = mode_of(facts, graph.history)
+    fitted_to = fits(model_type, graph, settings, seed, FitContext(progress))
 
     def to(log: History) -> Score:
         progress("Fitting the retriever to an earlier log")
-        fitted = fit(model_type, graph.with_history(log), settings, seed, FitContext(progress))
-        return score_of(fitted, mode, asked)
+        return score_of(fitted_to(log), mode, asked)
 
     return to
 

@@ -16,16 +16,18 @@ doi:10.1016/S0893-6080(05)80023-1. Deviations: 1. Folds are of time, each told b
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from paretail.core.errors import Problem
 from paretail.core.ids import Rows
 from paretail.data.features.pairs import standard_of, standardised, wished
 from paretail.data.types import History
+from paretail.rank import RankError
 
 Dense = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -44,16 +46,19 @@ PAIRS: Final = 1 << 14
 
 @dataclass(frozen=True, eq=False)
 class Said:
-    """What a retriever says of some users: scores and each of their parts `[users, items]`; vectors of both ends."""
+    """What a retriever says of some users: scores and each of their parts `[users, items]`; vectors of both ends.
+
+    `vectors` are of the retriever itself, under "", or of its members, under their names.
+    """
 
     scores: Dense
     parts: Mapping[str, Dense] = field(default_factory=dict)
-    vectors: tuple[Dense, Dense] | None = None
+    vectors: Mapping[str, tuple[Dense, Dense]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
         """What each of its columns is called."""
-        return (*NAMES, *self.parts, *(OF_VECTORS if self.vectors is not None else ()))
+        return (*NAMES, *self.parts, *(f"{whose}{name}" for whose in self.vectors for name in OF_VECTORS))
 
 
 #: Says what a retriever thinks of the users of a history, whose events all lie before the moment.
@@ -68,15 +73,28 @@ def crossfitted(history: History, user: Rows, item: Rows, ts_ms: Ints, fit: Fit)
     Cost: WINDOWS - 1 fits, and a score of every user of each window.
     """
     known: list[tuple[int, int, Dense]] = []
-    names = NAMES
+    names: tuple[str, ...] | None = None
     for start, end, log in windows(history, ts_ms):
         if wished(log).sum() >= FEWEST:
-            part, names = told(fit(log), log, user[start:end], item[start:end])
-            known.append((start, end, part))
+            part, told_of = told(fit(log), log, user[start:end], item[start:end])
+            names = names or told_of
+            known.append((start, end, part[:, places(told_of, names)]))
+    names = names or NAMES
     found = np.full((len(user), len(names)), np.nan, np.float32)
     for start, end, part in known:
         found[start:end] = part
     return found, names
+
+
+def places(there: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Return where each column that is wanted is among those there; raises RankError (RANK-19) without one of them."""
+    missing = [name for name in wanted if name not in there]
+    if missing or len(there) != len(wanted):
+        other = missing or [name for name in there if name not in wanted]
+        found = f"the model tells {len(there)} columns of a pair, {len(wanted)} before; not in both: {', '.join(other)}"
+        expected = "The same columns from each part of the log, and of the bundle's model"
+        raise RankError(Problem("RANK-19", found, expected, 'Set [rank] retrieved = true, which reads its score alone'))
+    return [there.index(name) for name in wanted]
 
 
 def windows(history: History, ts_ms: Ints) -> Iterator[tuple[int, int, History]]:
@@ -111,8 +129,8 @@ def told(score: Score, history: History, user: Rows, item: Rows) -> tuple[Dense,
 def _columns(said: Said, history: History, row: Ints, item: Rows) -> Dense:
     """Return what is said of pairs of the users of one block."""
     columns = [_standing(scores, row, item) for scores in (said.scores, *said.parts.values())]
-    if said.vectors is not None:
-        columns += _angles(*said.vectors, _last(history), row, item)
+    for ends in said.vectors.values():
+        columns += _angles(*ends, _last(history), row, item)
     return np.stack(columns, axis=1).astype(np.float32)
 
 
@@ -180,7 +198,7 @@ class Earlier:
         np.minimum.at(first, user, ts_ms)
         before = history.ts_ms < first[history.user_idx]
         raw, names = told(self.score, history if before.all() else history.where(before), user, item)
-        return self.standard(raw[:, [names.index(name) for name in self.names]])
+        return self.standard(raw[:, places(names, self.names)])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a bundle keeps beside its model."""

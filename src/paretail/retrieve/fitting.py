@@ -4,13 +4,16 @@ A model that is fitted in closed form has `fit` alone. One that is trained has `
 of its progress, where to keep a checkpoint, how long it may take, and from which earlier model it may start.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Protocol, Self, runtime_checkable
 
+import numpy as np
+
 from paretail.core.ids import Rows
 from paretail.core.progress import Progress, silent
+from paretail.data.types import History
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Retriever
 
@@ -72,3 +75,36 @@ def fit(
         return model_type.fit(graph, config, seed)
     trained: Retriever = train(graph, config, seed, context or FitContext())
     return trained
+
+
+def fits(
+    model_type: type[Retriever], graph: ShopGraph, config: Any, seed: int, context: FitContext | None = None
+) -> Callable[[History], Retriever]:
+    """Return what fits a model to one part of a log after another, each longer than the last, the earliest first.
+
+    One that is trained goes on from the last part's model, for WARM_SHARE of the epochs; what it knew of items without
+    events then is not taken over. A part that ends before the last one did is learned from nothing: no model knows of
+    what comes after its part.
+    """
+    trains, before, model = hasattr(model_type, "train"), None, None
+
+    def to(log: History) -> Retriever:
+        nonlocal before, model
+        start = None
+        if model is not None and before is not None and before.ts_ms.max(initial=0) <= log.ts_ms.max(initial=0):
+            start = WarmStart(model, _known(graph, before))
+        settings = config if start is None else shortened(model_type, config)
+        its = replace(context or FitContext(), start=start)
+        fitted = fit(model_type, graph.with_history(log), settings, seed, its)
+        if trains:
+            before, model = log, fitted
+        return fitted
+
+    return to
+
+
+def _known(graph: ShopGraph, log: History) -> dict[str, Rows]:
+    """Return the rows of a graph's nodes, -1 of items without events in a log."""
+    rows = {name: np.arange(len(ids), dtype=np.int32) for name, ids in graph.nodes.items()}
+    there = np.bincount(log.item_idx, minlength=graph.items) > 0
+    return rows | {"item": np.where(there, rows["item"], -1).astype(np.int32)}

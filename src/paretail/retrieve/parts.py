@@ -1,7 +1,7 @@
 """Parts: what a retriever's score is made of, as numbers that another model may read beside the score.
 
 A blend has its signals, a hybrid its members and the signals of its blend, in units that shift and scale do not change;
-any other model has none. Models that meet users and items in one space have vectors of both.
+any other model has none. Models that meet users and items in one space have vectors of both, a hybrid those of its members.
 """
 
 from paretail.data.held import Mode
@@ -30,7 +30,12 @@ def parts_of(model: Retriever, history: History, mode: Mode) -> dict[str, Scores
     return found
 
 
-def vectors_of(model: Retriever, history: History) -> tuple[Scores, Scores] | None:
-    """Return vectors `[users, dim]` and `[items, dim]` of a model that has them, None of any other."""
+def vectors_of(model: Retriever, history: History) -> dict[str, tuple[Scores, Scores]]:
+    """Return vectors `[users, dim]` and `[items, dim]` of a model that has them, under "", and under members' names."""
+    if isinstance(model, Hybrid):
+        return {
+            f"{name}/{part}": ends
+            for name, member in model.members.items() for part, ends in vectors_of(member, history).items()
+        }  # fmt: skip
     users, items = getattr(model, "vectors", None), getattr(model, "item_vectors", None)
-    return None if users is None or items is None else (users(history), items)
+    return {} if users is None or items is None else {"": (users(history), items)}

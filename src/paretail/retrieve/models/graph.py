@@ -63,6 +63,17 @@ class GraphModel:
         run = training.train(network, pairs, seed, context).to_json() if pairs.nnz else None
         return cls(serving.arrays_of(network), config, run)
 
+    @property
+    def item_vectors(self) -> Scores | None:
+        """Return what meets users' vectors in a product; None where scores are no products."""
+        return None if self.spec.scorer == "mlp" else self._arrays["items"]
+
+    def vectors(self, history: History) -> Scores:
+        """Return users' vectors from their events and traits alone."""
+        if self._sums is not None:
+            return self._sums.users(history, None)
+        return np.asarray(self._folding.users(history, None).numpy(), np.float32)
+
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
         """Return the scores; without history and traits, the items' biases."""
         if self._sums is not None:

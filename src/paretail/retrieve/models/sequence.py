@@ -166,6 +166,11 @@ class Sequence:
         """Find the number of epochs and other settings on a split of the events, within `seconds`."""
         return choose(cls, graph, question, given, seed, seconds, progress)
 
+    @property
+    def item_vectors(self) -> Vectors:
+        """Return what stands for every item."""
+        return self.items
+
     def vectors(self, history: History) -> Vectors:
         """Return what stands for the next item of each user, `[users, dim]`; 0 without events."""
         out = np.zeros((history.users, self.items.shape[1]), np.float32)
