@@ -341,9 +341,7 @@ def test_a_trained_model_tells_the_same_in_serving_and_nothing_of_its_window(mod
     for (start, end, _), score in zip(bounds, asked, strict=True):
         people, place = np.unique(some.user_idx[start:end], return_inverse=True)
         cut = np.full(end - start, int(some.ts_ms[start]))
-        served = replace(standard, score=score).matrix(
-            history.of_users(people), place, some.item_idx[start:end], cut
-        )
+        served = replace(standard, score=score).matrix(history.of_users(people), place, some.item_idx[start:end], cut)
         np.testing.assert_allclose(served, standard.standard(raw[start:end]), atol=1e-4)
     start = bounds[-2][0]
     other = part_by_part(model, changed_after(history, int(some.ts_ms[start])))[0]

@@ -93,7 +93,7 @@ def places(there: Sequence[str], wanted: Sequence[str]) -> list[int]:
         other = missing or [name for name in there if name not in wanted]
         found = f"the model tells {len(there)} columns of a pair, {len(wanted)} before; not in both: {', '.join(other)}"
         expected = "The same columns from each part of the log, and of the bundle's model"
-        raise RankError(Problem("RANK-19", found, expected, 'Set [rank] retrieved = true, which reads its score alone'))
+        raise RankError(Problem("RANK-19", found, expected, "Set [rank] retrieved = true, which reads its score alone"))
     return [there.index(name) for name in wanted]
 
 

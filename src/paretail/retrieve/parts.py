@@ -1,7 +1,8 @@
 """Parts: what a retriever's score is made of, as numbers that another model may read beside the score.
 
 A blend has its signals, a hybrid its members and the signals of its blend, in units that shift and scale do not change;
-any other model has none. Models that meet users and items in one space have vectors of both, a hybrid those of its members.
+any other model has none. Models that meet users and items in one space have vectors of both, a
+hybrid those of its members.
 """
 
 from paretail.data.held import Mode
