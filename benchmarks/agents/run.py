@@ -1,14 +1,16 @@
 """What agents are worth: CartPole, the shop with boredom, an environment that the package does not know, speed.
 
-    python benchmarks/agents/run.py cartpole shop foreign goals speed logs loop [--seeds 0 1 2 3 4] [--steps 100000]
-        [--agents ppo] [--keep FOLDER]
+    python benchmarks/agents/run.py cartpole shop foreign goals speed acting logs loop [--seeds 0 1 2 3 4]
+        [--steps 100000] [--agents ppo] [--keep FOLDER]
 
 `shop`: the frozen preset (slates of 10 of 1,000 items); an agent learns on half of the users of shops 21 to 25, one a
 seed, and is judged by 250 visits of the other half with the same luck for all. `foreign`: `foreign.py`, single items
-and slates of 10, 60 sessions; greedy and informed know what agents cannot see. Of stable-baselines3 (extra `peers`), if
-it is installed, PPO with its defaults gets as many steps of the same users, item rows divided by their number. ± is
-1.96 standard errors over users or sessions of all seeds. What is in `--keep` is not learned again. `goals`: clicks
-and revenue in frozen shop 1; an agent a weighting, and one that is told the weights and learns a tenth of their steps.
+and slates of 10, 60 sessions; greedy and informed know what agents cannot see. Of stable-baselines3 (extra `peers`),
+if it is installed, PPO with its defaults gets as many steps of the same users, item rows divided by their number. ±
+is 1.96 standard errors over users or sessions of all seeds. What is in `--keep` is not learned again. `goals`: clicks
+and revenue in frozen shop 1; an agent a weighting, and one that is told the weights and learns a tenth of their
+steps. `speed`: `--steps` of the frozen shop, 20,000 at most, told for 100,000; `acting`: 1,000 slates of 10 of 500
+candidates, by starts that draw tastes and by those that do not.
 """
 
 import argparse
@@ -32,6 +34,7 @@ import loops  # noqa: E402
 
 from paretail.moo.hypervolume import hypervolume  # noqa: E402
 from paretail.policy.agents import AGENTS  # noqa: E402
+from paretail.policy.agents.trials import DOUBT, Start  # noqa: E402
 from paretail.sim import preset  # noqa: E402
 from paretail.sim.environment import ShopEnv, ShopVectorEnv  # noqa: E402
 from paretail.sim.oracle import Greedy  # noqa: E402
@@ -204,30 +207,47 @@ def goals(asked: argparse.Namespace) -> Rows:
 
 
 def speed(asked: argparse.Namespace) -> Rows:
-    one = preset.frozen_shop(1)
+    one, steps = preset.frozen_shop(1), min(asked.steps, 20_000)
     for name in asked.agents:
         env = ShopVectorEnv(LANES, one, preset.REWARD, preset.learners(one))
         agent = AGENTS[name](env.single_observation_space, env.item_vectors, one.config.slots)
         began, cpu = time.perf_counter(), time.process_time()
-        agent.learn(env, 5000, 0)
-        learned = (time.perf_counter() - began, time.process_time() - cpu)
-        fewer = foreign.Radio(10, songs=500)
-        acting = AGENTS[name](fewer.observation_space, fewer.item_vectors, 10, {"probe": 100})
-        acting.learn(fewer, 400, 0)
-        seen, took = fewer.reset(seed=0)[0], []
-        for _ in range(600):
-            start = time.perf_counter()
-            rows = acting.act(seen)
-            took.append(1000 * (time.perf_counter() - start))
-            seen, _, left, cut, _ = fewer.step(rows)
-            if left or cut:
-                seen = fewer.reset()[0]
-                acting.reset()
-        p50, p99 = np.percentile(took[50:], [50, 99])
+        agent.learn(env, steps, 0)
+        wall, cpu = time.perf_counter() - began, time.process_time() - cpu
         yield {
-            "agent": name, "100,000 steps of slates, minutes": f"{learned[0] / 3:.1f} (CPU {learned[1] / 3:.1f})",
-            "act, 500 candidates, ms": f"p50 {p50:.2f}, p99 {p99:.2f}",
+            "agent": name, "steps of slates": steps, "CPU s per 1,000": round(1000 * cpu / steps, 2),
+            "100,000 steps, minutes": f"{wall * 100_000 / steps / 60:.1f} (CPU {cpu * 100_000 / steps / 60:.1f})",
         }  # fmt: skip
+
+
+def acting(asked: argparse.Namespace) -> Rows:
+    for name in asked.agents:
+        env = foreign.Radio(10, songs=500)
+        agent = AGENTS[name](env.observation_space, env.item_vectors, 10, {"probe": 100})
+        agent.learn(env, 400, 0)
+        for draws in (False, True):
+            agent.start = Start(doubt=DOUBT if draws else 0.0)
+            p50, p99 = np.percentile(timed(agent, env), [50, 99], axis=0)
+            yield {
+                "agent": name, "draws tastes": draws, "candidates": 500, "slots": 10,
+                "act, ms wall": f"p50 {p50[0]:.2f}, p99 {p99[0]:.2f}",
+                "thread CPU": f"p50 {p50[1]:.2f}, p99 {p99[1]:.2f}",
+            }  # fmt: skip
+
+
+def timed(agent: Any, env: gymnasium.Env) -> np.ndarray:
+    """Return the milliseconds of each act, `[acts, (wall, thread CPU)]`."""
+    seen, took = env.reset(seed=0)[0], []
+    agent.reset()
+    for _ in range(1050):
+        start = time.perf_counter(), time.thread_time()
+        rows = agent.act(seen)
+        took.append((time.perf_counter() - start[0], time.thread_time() - start[1]))
+        seen, _, left, cut, _ = env.step(rows)
+        if left or cut:
+            seen = env.reset()[0]
+            agent.reset()
+    return 1000 * np.array(took[50:])
 
 
 def played(agent: Any, env: gymnasium.Env, episodes: int) -> np.ndarray:
@@ -283,8 +303,8 @@ def figure(values: np.ndarray) -> str:
 
 
 PARTS = {
-    "cartpole": cartpole, "shop": shop, "foreign": away, "goals": goals, "speed": speed, "logs": logs.rows,
-    "loop": loops.rows,
+    "cartpole": cartpole, "shop": shop, "foreign": away, "goals": goals, "speed": speed, "acting": acting,
+    "logs": logs.rows, "loop": loops.rows,
 }  # fmt: skip
 
 if __name__ == "__main__":

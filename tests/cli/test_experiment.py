@@ -163,6 +163,22 @@ def test_what_was_tried_on_one_placement_goes_live_by_hand(tmp_path: Path) -> No
     assert load_config(file).serve.goals is None
 
 
+def test_an_agent_that_ships_fills_the_lists_that_it_was_tried_on(tmp_path: Path) -> None:
+    file, arm = tmp_path / "shop.toml", 'policy = "iql", explore = 0.1'
+    file.write_text(SHOP.replace('order = "purchase"', arm), encoding="utf-8")
+    publish(Draft({}, "live", facts={"agents": {"iql": {}}}), tmp_path / "live")
+    better = Effect("revenue", "money", "more", 1.0, 2.0, 1.0, 0.5, 1.5)
+    ships = [Status("bold", 120, 120, (better,), "ship", ())]
+    (everywhere,) = load_config(file).experiments
+    (told,) = ending.finish(file, everywhere, ships, tmp_path / "live")
+    assert "policy = 'iql' must be put live by hand" in told
+    told, over = ending.finish(file, everywhere.model_copy(update={"placement": "home"}), ships, tmp_path / "live")
+    assert "lists of 'home' are filled by 'iql'" in told
+    assert "spring is inactive" in over
+    (fills,) = load_config(file).serve.policies
+    assert (fills.placement, fills.policy, fills.explore) == ("home", "iql", 0.1)
+
+
 def test_what_is_worse_ends_and_what_is_unsure_goes_on(guarded: Path) -> None:
     file = guarded / "shop.toml"
     assert "spring is inactive" in paretail("experiment", "--config", file, "--finish").out

@@ -42,6 +42,22 @@ def test_a_run_in_two_parts_ends_as_one_in_a_single_part(tmp_path: Path) -> None
     assert "For comparison: rested" in page
 
 
+def test_a_run_that_was_stopped_between_its_files_goes_on_exactly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = learning.learn(Asked(**ASKED), tmp_path / "whole")
+    learning.learn(Asked(**(ASKED | {"steps": 120})), tmp_path / "parts")
+    with monkeypatch.context() as killed, pytest.raises(ZeroDivisionError):
+        killed.setattr(learning, "_note", lambda *_: 1 / 0)
+        learning.learn(Asked(**ASKED), tmp_path / "parts")
+    parts = learning.learn(Asked(**ASKED), tmp_path / "parts")
+    assert [(look.steps, look.reward) for look in whole.looks] == [(look.steps, look.reward) for look in parts.looks]
+    seconds = [look.seconds for look in whole.looks]
+    assert seconds == sorted(seconds)
+    assert SlatePPO.load(tmp_path / "whole" / "newest").seconds == pytest.approx(seconds[-1], abs=0.1)
+    assert {"scale", "value"} <= set(whole.looks[-1].figures)
+
+
 def test_learning_ends_where_nothing_gets_better() -> None:
     looks = [Look(n, 1.0, reward, 0.1, None, {}) for n, reward in enumerate([1.0, 3.0, 2.0, 2.5])]
     assert learning._due(Asked(patience=2), looks, 0.0) == "patience"

@@ -9,6 +9,7 @@ import pytest
 
 from paretail.core.errors import BundleError, ConfigError, UsageError
 from paretail.evaluate.release import Verdict
+from paretail.pipeline.agents import FACT
 from paretail.pipeline.bundle import Draft, adopt, current, publish, versions
 from paretail.pipeline.config import ServeConfig, load_config
 from paretail.pipeline.experiments.starting import begin, replaced, serving
@@ -113,9 +114,7 @@ def test_a_setting_that_is_not_worse_is_what_lists_serve(shop: DemoShop, log: Pa
     assert "[serve] goals" in done.out
 
 
-@pytest.mark.parametrize(
-    "more", [(), ("--setting", "today", "--policy", "iql"), ("--candidate", "b", "--policy", "iql")]
-)
+@pytest.mark.parametrize("more", [(), ("--setting", "today", "--policy", "iql")])
 def test_one_thing_is_released_at_a_time(shop: DemoShop, log: Path, more: tuple[str, ...]) -> None:
     assert "CLI-29" in paretail("release", "--bundle", shop.bundle, "--log", log, *more).err
 
@@ -166,7 +165,7 @@ def test_it_says_why_nothing_was_changed(tmp_path: Path, toml: Path) -> None:
     assert "nothing to try" in told("experiment", toml, setting="today")
     assert "--start" in told("experiment", None, setting="clicks=1")
     assert "--start" in told("ship", None, setting="clicks=1")
-    assert "[[serve.policies]]" in told("ship", toml, policy="iql")
+    assert "--start" in told("ship", None, policy="iql")
     assert "stays" in told("keep", toml, setting="clicks=1")
     assert toml.read_text(encoding="utf-8") == SHOP
 
@@ -190,10 +189,41 @@ def test_a_link_to_shop_toml_and_its_mode_stay(toml: Path) -> None:
         pytest.fail("nothing is done for a text that is not right")
 
 
-def test_an_agent_starts_as_an_arm(toml: Path) -> None:
-    begin(toml, "by agent", {"policy": "iql"}, "clicks", 0.0)
-    assert [arm.policy for arm in load_config(toml).experiments[0].arms] == [None, "iql"]
-    assert load_config(toml).experiments[0].guardrails == ["purchases"]
+def test_an_agent_starts_as_an_arm_on_its_placement(live: Path, toml: Path) -> None:
+    told = carry_out(Proposal(live, policy="iql", placement="home"), "experiment", "clicks", 0.0, toml)
+    assert "Experiment 'iql'" in told[0]
+    (found,) = load_config(toml).experiments
+    assert ([arm.policy for arm in found.arms], found.placement) == ([None, "iql"], "home")
+    assert found.guardrails == ["purchases"]
+    begin(toml, "elsewhere", {"policy": "iql"}, "clicks", 0.0, "basket")
+    with pytest.raises(UsageError, match="EXPT-10"):
+        begin(toml, "again", {"policy": "iql"}, "clicks", 0.0, "home")
+    begin(toml, "all", {"goals": "clicks=1"}, "clicks", 0.0)
+    with pytest.raises(UsageError, match="EXPT-10"):
+        begin(toml, "later", {"policy": "iql"}, "clicks", 0.0, "page")
+
+
+def test_an_agent_goes_live_on_its_placement_with_its_bundle_or_in_that_of_now(live: Path, toml: Path) -> None:
+    other = publish(Draft({}, "next", facts={FACT: {"iql": {}, "ppo": {}}}), toml.with_name("next"))
+    with pytest.raises(BundleError, match="AGENT-13"):
+        carry_out(Proposal(live, policy="iql"), "ship", "clicks", 0.0, toml)
+    assert toml.read_text(encoding="utf-8") == SHOP
+    told = carry_out(Proposal(live, toml.with_name("next"), policy="iql"), "ship", "clicks", 0.0, toml)
+    assert current(live) == other
+    assert "lists of 'for-you' are filled by 'iql'" in told[1]
+    (fills,) = load_config(toml).serve.policies
+    assert (fills.placement, fills.policy, fills.explore) == ("for-you", "iql", 0.0)
+    with toml.open("a", encoding="utf-8") as more:
+        more.write('timeout_ms = 70  # slow\nexplore = 0.1\n\n[[serve.policies]]\nplacement = "home"\n[search]\n')
+    carry_out(Proposal(live, policy="ppo"), "ship", "clicks", 0.0, toml)
+    carry_out(Proposal(live, policy="iql", placement="home", explore=0.2), "ship", "clicks", 0.0, toml)
+    found = {one.placement: (one.policy, one.explore, one.timeout_ms) for one in load_config(toml).serve.policies}
+    assert found == {"for-you": ("ppo", 0.1, 70.0), "home": ("iql", 0.2, 50.0)}
+    assert "# slow" in toml.read_text(encoding="utf-8")
+    publish(Draft({}, "after"), toml.with_name("after"))
+    with pytest.raises(BundleError, match="AGENT-13"):  # it lacks the agents that fill lists
+        carry_out(Proposal(live, toml.with_name("after")), "ship", "clicks", 0.0, toml)
+    assert current(live) == other
 
 
 def test_a_bundle_takes_in_that_of_another_and_nothing_damaged(live: Path, shop: DemoShop, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ def release(
     candidate: Path | None = None,
     setting: str | None = None,
     policy: str | None = None,
+    placement: str = "for-you",
     goal: Literal["clicks", "purchases", "revenue", "profit"] = "revenue",
     margin: float = 2.0,
     of: int = 1,
@@ -45,7 +46,10 @@ def release(
         The goals, such as `revenue=0.5,diversity=0.2`, or `today` for `[policy] base`. Where none are given a candidate
         is judged with the `[serve] goals` of `--start`, else with `today`.
     policy
-        In place of a setting: an agent of the bundle. It is judged by clicks and purchases of a visit.
+        In place of a setting: an agent of the bundle, or of the candidate. It is judged by clicks and purchases of a
+        visit.
+    placement
+        The lists that the agent would fill.
     goal
         What must not suffer.
     margin
@@ -55,10 +59,11 @@ def release(
     k
         Length of the slates.
     start
-        The shop.toml of the service. `experiment` writes a small experiment of the candidate or setting into it; `ship`
-        writes a setting into it as what lists serve, `[serve] goals`.
+        The shop.toml of the service. `experiment` writes a small experiment of the candidate, setting or agent into it;
+        `ship` writes a setting into it as what lists serve, `[serve] goals`, an agent as what fills the lists of the
+        placement, `[[serve.policies]]`.
     name
-        What that experiment is called; by default the candidate or setting.
+        What that experiment is called; by default the candidate, setting or agent.
     dry_run
         Say what the verdict is and change nothing.
     json
@@ -73,7 +78,8 @@ def release(
 
     check_k(k)
     _check(margin, of, candidate, setting, policy)
-    what = Proposal(bundle, candidate, setting, policy, None if start is None else load_config(start).serve.goals)
+    served = None if start is None else load_config(start).serve.goals
+    what = Proposal(bundle, candidate, setting, policy, served, placement)
     found, told = _judged(what, log, goal, margin, of, k, json)
     done = [] if dry_run else carry_out(what, found.verdict, goal, margin / 100, start, name)
     if json:
@@ -90,12 +96,12 @@ def _check(margin: float, of: int, candidate: Path | None, setting: str | None, 
         told = f"--margin {margin:g} --of {of}"
         expected = "Expected a margin from 0 to 100 percent, and --of 1 or more"
         raise UsageError(Problem("CLI-29", told, expected, "Correct it"))
-    if (setting is not None or candidate is not None) == (policy is not None):
+    if (setting is None and candidate is None and policy is None) or (setting is not None and policy is not None):
         given = {"--candidate": candidate, "--setting": setting, "--policy": policy}
         found = (
             " ".join(f"{name} {value}" for name, value in given.items() if value is not None) or "nothing to release"
         )
-        expected = "Expected a candidate, a setting or both, or a policy of the bundle"
+        expected = "Expected a candidate, and a setting or a policy, or one of them"
         raise UsageError(Problem("CLI-29", found, expected, "Say what would go live"))
 
 

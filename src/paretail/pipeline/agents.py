@@ -20,7 +20,7 @@ import polars as pl
 
 from paretail.core.errors import BundleError, Problem, nearest
 from paretail.core.ids import Rows
-from paretail.pipeline.bundle import Bundle, Draft, publish
+from paretail.pipeline.bundle import Bundle, Draft, Head, publish
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.sessions import Wares
 
@@ -93,11 +93,11 @@ def agent_of(recommender: Recommender, name: str) -> ShopAgent:
     return ShopAgent(name, agent, Wares(agent.vectors, int(agents[name]["leading"])), recommender.items.rows(ids))
 
 
-def need(recommender: Recommender, policy: str | None) -> None:
+def need(bundle: Recommender | Head, policy: str | None) -> None:
     """Raise BundleError (AGENT-13) where a bundle has no agent for a policy."""
-    agents = recommender.manifest.facts.get(FACT, {})
+    agents = bundle.manifest.facts.get(FACT, {})
     if policy not in (None, GREEDY, *agents):
-        found = f"bundle version {recommender.version} has no agent {policy!r}"
+        found = f"bundle version {bundle.version} has no agent {policy!r}"
         raise BundleError(
             Problem("AGENT-13", found, f"Expected {nearest(str(policy), [GREEDY, *agents])}",
                     "Learn one and publish it: paretail learn --env logs --publish")

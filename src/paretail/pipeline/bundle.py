@@ -46,6 +46,20 @@ class Manifest:
 
 
 @dataclass(frozen=True, eq=False)
+class Head:
+    """What the current version of a bundle says of itself, its other files unread."""
+
+    version: str
+    manifest: Manifest
+
+    @classmethod
+    def read(cls, root: Path) -> Self:
+        """Read the manifest of the current version; raises BundleError."""
+        version = current(root)
+        return cls(version, _read_manifest(root / "versions" / version))
+
+
+@dataclass(frozen=True, eq=False)
 class Bundle:
     """One version, read and verified. `arrays[group][name]` are numbers, `tables[name]` ids and attributes."""
 

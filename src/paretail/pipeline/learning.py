@@ -144,12 +144,12 @@ def learn(asked: Asked, out: Path, progress: Progress = silent) -> Learned:
             at = min(1.0, told.steps / asked.steps)
             progress(f"{told.steps:,} steps, visits of learning {told.mean_return or 0:.2f}  {before}", at)
 
-        steps = min(asked.stretch, asked.steps - first)
-        told = agent.learn(ground.source, steps, seed=asked.seed * 10_000 + len(looks), progress=tell)
+        steps, seed = min(asked.stretch, asked.steps - first), asked.seed * 10_000 + len(looks)
+        looked = first <= (looks[-1].steps if looks else 0)  # else the run was stopped before it was judged
+        told = agent.learn(ground.source, steps, seed=seed, progress=tell) if looked else []
         reward, se = ground.value(agent)
         figures = dict(told[-1].figures) if told else {}
-        seconds = (looks[-1].seconds if looks else 0.0) + (told[-1].seconds if told else 0.0)
-        looks = [*looks, Look(agent.steps, round(seconds, 1), reward, se, agent.mean_return, figures)]
+        looks = [*looks, Look(agent.steps, round(agent.seconds, 1), reward, se, agent.mean_return, figures)]
         if _best(looks) == len(looks) - 1:
             agent.save(out / "agent")
         agent.save(out / "newest")

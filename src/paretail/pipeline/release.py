@@ -1,8 +1,9 @@
 """A release: what would go live in place of what a log shows, and what its verdict does.
 
 `ship` puts it live: the version of a bundle becomes the current one of the live bundle, which a service follows; a
-setting becomes `[serve] goals` of shop.toml. `experiment` writes an experiment with 5 % of the users into shop.toml.
-`keep` does nothing. What was done, or why nothing was, is told in words.
+setting becomes `[serve] goals` of shop.toml, and an agent what fills the lists of a placement, `[[serve.policies]]`.
+`experiment` writes an experiment with 5 % of the users into shop.toml. `keep` does nothing. What was done, or why
+nothing was, is told in words.
 """
 
 import os
@@ -12,8 +13,10 @@ from pathlib import Path
 
 from paretail.core.errors import Problem, UsageError
 from paretail.evaluate.release import Verdict
-from paretail.pipeline.bundle import adopt, current, point
-from paretail.pipeline.experiments.starting import begin, ended, replaced, serving
+from paretail.pipeline.agents import need
+from paretail.pipeline.bundle import Head, adopt, current, point
+from paretail.pipeline.config import PlacementConfig, parse_config
+from paretail.pipeline.experiments.starting import begin, ended, filled_by, replaced, serving
 from paretail.pipeline.forecast import TODAY
 
 
@@ -21,7 +24,8 @@ from paretail.pipeline.forecast import TODAY
 class Proposal:
     """What would go live: a bundle (None: the live one stays), a setting of goals (None: it stays), an agent.
 
-    `served` are the goals that lists have now, `[serve] goals`.
+    `served` are the goals that lists have now, `[serve] goals`; an agent fills the lists of `placement`, with `explore`
+    as its share of random slots (None: it stays).
     """
 
     live: Path
@@ -29,6 +33,8 @@ class Proposal:
     setting: str | None = None
     policy: str | None = None
     served: str | None = None
+    placement: str = PlacementConfig().placement
+    explore: float | None = None
 
     @property
     def judged(self) -> Path:
@@ -77,21 +83,34 @@ def carry_out(
         return ["Nothing was changed: name the shop.toml with --start, and an experiment is written into it"]
     if not (arm := proposal.arm(shop)):
         return ["Nothing was changed: lists have the goals of [policy] base already, and there is nothing to try"]
-    begun = begin(shop, name or proposal.name, arm, goal, margin)
+    where = None if proposal.policy is None else proposal.placement
+    begun = begin(shop, name or proposal.name, arm, goal, margin, where)
     return [f"Experiment {begun!r} is in {shop}: serve with it, and ask paretail experiment --config {shop}"]
 
 
 def ship(proposal: Proposal, shop: Path | None, ends: str | None = None) -> list[str]:
     """Put a proposal live, and set the experiment `ends` of shop.toml inactive: all of it, or nothing.
 
-    Returns what was done, in words. Raises BundleError, UsageError (EXPT-09), ConfigError.
+    Returns what was done, in words. Raises BundleError (AGENT-13 for one without the agents of [[serve.policies]]),
+    UsageError (EXPT-09), ConfigError.
     """
     text = "" if shop is None else shop.read_text(encoding="utf-8")
     new = text if proposal.setting is None else serving(text, proposal.goals)
+    if proposal.policy is not None:
+        new = filled_by(new, proposal.placement, proposal.policy, proposal.explore)
     new = new if ends is None else ended(new, ends)
+    if shop is not None and (proposal.bundle is not None or proposal.policy is not None):
+        _check_agents(proposal.judged, new, shop.name)
     with nullcontext() if shop is None or new == text else replaced(shop, new):
         done = [] if proposal.bundle is None else [_pointed(proposal.live, proposal.bundle)]
     return [*done, *_told(proposal, shop, ends)]
+
+
+def _check_agents(bundle: Path, text: str, name: str) -> None:
+    """Raise BundleError (AGENT-13) where a bundle lacks an agent that fills lists by a shop.toml."""
+    known = Head.read(bundle)
+    for one in parse_config(text, name).serve.policies:
+        need(known, one.policy)
 
 
 def _pointed(live: Path, bundle: Path) -> str:
@@ -103,9 +122,14 @@ def _pointed(live: Path, bundle: Path) -> str:
 
 def _told(proposal: Proposal, shop: Path | None, ends: str | None) -> list[str]:
     """Return what is new in shop.toml, or why nothing is."""
-    if proposal.policy is not None:
-        return [f"Nothing was changed: policy = {proposal.policy!r} goes live by hand, in [[serve.policies]]"]
     done = []
+    if proposal.policy is not None:
+        fills = f"lists of {proposal.placement!r} are filled by {proposal.policy!r}"
+        done = [
+            f"[[serve.policies]] was not changed: name the shop.toml with --start, and {fills}"
+            if shop is None
+            else f"[[serve.policies]] in {shop}: {fills}, from the next start of the service"
+        ]
     if proposal.setting is not None and shop is None:
         done.append("[serve] goals was not changed: name the shop.toml with --start, and they are written into it")
     elif proposal.setting is not None:

@@ -90,6 +90,41 @@ def test_a_placement_is_served_by_its_agent_with_odds_that_are_logged(
     assert kept["propensities"] == pytest.approx([line.propensity for line in answer.items])
 
 
+def test_a_list_of_a_page_is_filled_by_the_agent_of_its_placement(
+    bundle: Path, shop: DemoShop, open_shop: Open
+) -> None:
+    live = open_shop(bundle, policies=[*PLACED["policies"], PLACED["policies"][0] | {"placement": "trending"}])
+    lists = [bodies.ListRequest(name, SLOTS) for name in ("for-you", "new", "trending")]  # type: ignore[arg-type]
+    page = live.page(bodies.PageRequest(user_id=shop.users[0], session_id="s", lists=lists, explain=True))
+    assert [one.policy for one in page.lists] == ["iql", None, "iql"]
+    items = [line.item_id for one in page.lists for line in one.items]
+    assert len(set(items)) == len(items) == 3 * SLOTS
+    assert all((line.propensity is not None) == (one.policy == "iql") for one in page.lists for line in one.items)
+    assert all(line.reason for line in page.lists[0].items)
+    live.close()
+    kept = {row["placement"]: row["policy"] for row in live.store.answers().iter_rows(named=True)}
+    assert [kept["for-you"], kept["trending"]] == ["iql/1"] * 2
+    assert kept["new"] != "iql/1"
+
+
+def test_a_page_without_an_agent_in_time_has_the_lists_of_a_page_without_agents(
+    bundle: Path, shop: DemoShop, open_shop: Open
+) -> None:
+    missing = open_shop(bundle, policies=[{"placement": "for-you", "policy": "ppo", "timeout_ms": 5000}])
+    question = bodies.PageRequest(user_id=shop.users[0], lists=[bodies.ListRequest("for-you", SLOTS)])
+    page = missing.page(question)
+    assert (page.lists[0].policy, page.degraded) == (None, ["policy"])
+    assert page.lists == open_shop(bundle).page(question).lists
+
+
+def test_an_agent_stays_the_source_of_lines_that_everybody_likes(bundle: Path, shop: DemoShop, open_shop: Open) -> None:
+    live = open_shop(bundle, **PLACED)
+    answer = live.recommend(asked("nobody yet", explain=True))
+    assert {line.source for line in answer.items} == {"agent iql"}
+    live.close()
+    assert live.store.answers().row(0, named=True)["policy"] == "iql/1"
+
+
 def test_the_visit_so_far_is_known_to_the_agent(bundle: Path, shop: DemoShop, open_shop: Open) -> None:
     live = open_shop(bundle, policies=[PLACED["policies"][0] | {"explore": 0.0}])
     first = live.recommend(asked(shop.users[0], session_id="s"))
@@ -117,7 +152,8 @@ def test_an_agent_that_is_late_fails_or_is_not_there_leaves_the_greedy_list_and_
     live = open_shop(bundle, policies=[{"placement": "for-you", "policy": "ppo", "timeout_ms": 5000}])
     missing = live.recommend(asked(shop.users[1]))
     assert (missing.policy, missing.degraded) == (None, ["policy"])
-    assert live.gauges()["policy_failed"] == 1
+    assert live.gauges()["policy_failed"] == live.gauges()["problems"] == 1
+    assert "AGENT-13" in live.problems()[0]
     with pytest.raises(ParetailError, match="AGENT-13"):
         live.recommend(asked(shop.users[1], policy="ppo"))
     with pytest.raises(UsageError, match="AGENT-14"):

@@ -67,6 +67,25 @@ def test_saved_between_two_calls_an_agent_learns_on_with_the_same_numbers(name: 
         seen = env.step(rows)[0]
 
 
+def test_how_ways_to_act_are_compared_follows_from_the_seed_alone(tmp_path: Path) -> None:
+    env = Bored()
+    agent = made("ppo", env, settle_share=0.4)
+    agent.learn(env, 110, seed=3)
+    again = SlatePPO.load(agent.save(tmp_path / "agent"))
+    agent.act(env.reset(seed=0)[0], explore=True)  # what one did since is forgotten
+    for one in (agent, again):
+        one.learn(Bored(), 110, seed=4)
+    assert (agent.way, agent.recent) == (again.way, again.recent)
+    seen = {name: np.stack([value] * 4) for name, value in env.reset(seed=1)[0].items()}
+    crowds = [one.crowd() for one in (agent, again, agent)]
+    for way in range(3):
+        agent.way = again.way = way
+        assert (crowds[0](seen) == crowds[1](seen)).all()
+    crowds[2].reset()
+    agent.way = again.way = 0
+    assert (crowds[2](seen) == again.crowd()(seen)).all()
+
+
 def test_the_same_seed_gives_the_same_agent_and_another_seed_another() -> None:
     acts = []
     for seed in (0, 0, 1):

@@ -9,7 +9,7 @@ from paretail.pipeline.experiments.metrics import METRICS
 from paretail.pipeline.release import Proposal, ship
 
 #: Settings of an arm that no release puts live.
-BY_HAND = ("order", "explore", "composition", "policy")
+BY_HAND = ("order", "explore", "composition")
 
 
 def finish(config: Path, experiment: ExperimentConfig, told: Sequence[Status], live: Path | None) -> list[str]:
@@ -31,15 +31,19 @@ def finish(config: Path, experiment: ExperimentConfig, told: Sequence[Status], l
             return [f"{experiment.name}: {arm.name} ships, and {by_hand} must be put live by hand"]
         bundle = None if arm.bundle is None else config.parent / arm.bundle
         going = Proposal(going.live, bundle, arm.goals)
+        if arm.policy is not None:
+            going = Proposal(going.live, bundle, None, arm.policy, None, str(experiment.placement), arm.explore)
     return ship(going, config, experiment.name)
 
 
 def _by_hand(experiment: ExperimentConfig, arm: ArmConfig, live: Path | None) -> str:
-    """Return which settings of an arm cannot be put live, none for those of a release, which concerns every list."""
-    plain = ArmConfig(name=arm.name, share=arm.share)
-    told = {name: getattr(arm, name) for name in BY_HAND if getattr(arm, name) != getattr(plain, name)}
+    """Return which settings of an arm cannot be put live; an agent's list is of one placement, any other of all."""
+    if arm.policy is not None:
+        told = {} if experiment.placement is not None and live is not None else {"policy": arm.policy}
+    else:
+        plain = ArmConfig(name=arm.name, share=arm.share)
+        told = {name: getattr(arm, name) for name in BY_HAND if getattr(arm, name) != getattr(plain, name)}
+        told |= {} if experiment.placement is None else {"placement": experiment.placement}
     if arm.bundle is not None and live is None:
         told["bundle"] = arm.bundle
-    if experiment.placement is not None:
-        told["placement"] = experiment.placement
     return ", ".join(f"{name} = {value!r}" for name, value in told.items())

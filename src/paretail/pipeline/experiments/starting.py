@@ -1,7 +1,8 @@
-"""Starting: what a log cannot judge goes into shop.toml as a small experiment, what it lets through as `[serve] goals`.
+"""Starting: what a log cannot judge goes into shop.toml as a small experiment; what it lets through as `[serve] goals`,
+or as the policy of a placement.
 
-shop.toml is edited as text, so that its comments stay, and replaced once it is read without a fault: `serving` and
-`ended` return what it would be, `replaced` puts it there.
+shop.toml is edited as text, so that its comments stay, and replaced once it is read without a fault: `serving`,
+`filled_by` and `ended` return what it would be, `replaced` puts it there.
 """
 
 import json
@@ -15,7 +16,7 @@ from typing import Final
 
 from paretail.core.errors import Problem, UsageError
 from paretail.core.files import atomic_file
-from paretail.pipeline.config import load_config, parse_config
+from paretail.pipeline.config import PlacementConfig, load_config, parse_config
 
 #: The part of the users who see something of which nothing is known.
 SMALL: Final = 0.05
@@ -27,10 +28,17 @@ _OTHER: Final = re.compile(r"^\[(?!\[experiments\.)", re.MULTILINE)
 _ACTIVE: Final = re.compile(r"^[ \t]*active[ \t]*=.*\n?", re.MULTILINE)
 _NEXT: Final = re.compile(r"^\[", re.MULTILINE)
 _GOALS: Final = re.compile(r"^[ \t]*goals[ \t]*=.*\n?", re.MULTILINE)
+_POLICY: Final = re.compile(r"^\[\[serve\.policies\]\][ \t]*(#.*)?$", re.MULTILINE)
+_POLICY_LINE: Final = re.compile(r"^[ \t]*policy[ \t]*=.*\n?", re.MULTILINE)
+_FILLS: Final = re.compile(r"^[ \t]*(policy|explore)[ \t]*=.*\n?", re.MULTILINE)
 
 
-def begin(config: Path, name: str, arm: Mapping[str, str], goal: str, margin: float) -> str:
+def begin(
+    config: Path, name: str, arm: Mapping[str, str], goal: str, margin: float, placement: str | None = None
+) -> str:
     """Add an experiment of `arm` (goals, bundle, policy) against what is served to shop.toml; returns its name.
+
+    `placement`: the lists that it concerns, None for all.
 
     Raises UsageError: EXPT-06 where the name is taken, EXPT-10 where another has all users; ConfigError where the file
     is not right.
@@ -39,17 +47,19 @@ def begin(config: Path, name: str, arm: Mapping[str, str], goal: str, margin: fl
     if any(one.name == name for one in others):
         found = f"{config.name} has an experiment {name!r} already"
         raise UsageError(Problem("EXPT-06", found, "Expected a name of its own", "Give another with --name"))
-    if (first := next((one.name for one in others if one.active and one.placement is None), None)) is not None:
-        found = f"the experiment {first!r} of {config.name} is active for every list, so that another gets no users"
+    taken = (one.name for one in others if one.active and one.placement in (None, placement or ""))
+    if (first := next(taken, None)) is not None:
+        found = f"the experiment {first!r} of {config.name} has these lists already, so that another gets no users"
         do = "End it (paretail experiment --finish), or set active = false in it"
         raise UsageError(Problem("EXPT-10", found, "Expected none beside a new one", do))
     guardrail = next(one for one in GUARDRAILS if one != goal)
     settings = "\n".join(f"{key} = {json.dumps(value)}" for key, value in arm.items())
+    where = "" if placement is None else f"\nplacement = {json.dumps(placement)}"
     before = config.read_text(encoding="utf-8").rstrip("\n")
     text = f"""{before}
 
 [[experiments]]
-name = {json.dumps(name)}
+name = {json.dumps(name)}{where}
 goal = "{goal}"
 guardrails = ["{guardrail}"]
 margin = {margin:g}
@@ -77,6 +87,19 @@ def serving(text: str, goals: str | None) -> str:
     after = _NEXT.search(text, start)
     end = len(text) if after is None else after.start()
     return f"{text[: head.end()]}\n{line}{_GOALS.sub('', text[start:end])}{text[end:]}"
+
+
+def filled_by(text: str, placement: str, policy: str, explore: float | None = None) -> str:
+    """Return a shop.toml in which a policy fills the lists of a placement; what else its table says stays."""
+    lines = f"policy = {json.dumps(policy)}\n" + ("" if explore is None else f"explore = {explore:g}\n")
+    told = _POLICY_LINE if explore is None else _FILLS
+    for head in _POLICY.finditer(text):
+        after = _NEXT.search(text, head.end())
+        block = text[head.start() : len(text) if after is None else after.start()]
+        if tomllib.loads(block)["serve"]["policies"][0].get("placement", PlacementConfig().placement) == placement:
+            rest = told.sub("", block[len(head[0]) :].removeprefix("\n"))
+            return text[: head.start()] + f"{head[0]}\n{lines}{rest}" + text[head.start() + len(block) :]
+    return f"{text.rstrip()}\n\n[[serve.policies]]\nplacement = {json.dumps(placement)}\n{lines}"
 
 
 def ended(text: str, name: str) -> str:

@@ -29,6 +29,8 @@ SHORT: Final = 50
 EACH: Final = 10
 #: From this share of the shelf on, a list is drawn from most items.
 MOST_ITEMS: Final = 0.5
+#: The source of lines that an agent chose, before the agent's name.
+BY_AGENT: Final = "agent "
 
 log = structlog.get_logger()
 
@@ -101,7 +103,7 @@ class Asked:
             for line, reason in zip(lines, reasons, strict=True):
                 line.reason = recommender.in_words(reason)
                 line.because = None if reason.item_idx is None else recommender.items.name(reason.item_idx)
-                line.source = "popular" if reason.code == "popular" else line.source
+                line.source = _source(line.source, reason.code)
         except Exception as error:  # a list without reasons is better than none
             log.error("reasons_failed", version=self.engine.version, exc_info=error)
             degraded.append("reasons")
@@ -146,6 +148,11 @@ def _past(engine: Engine, question: Rules) -> Past:
     past = Past.of(told)
     past = past._replace(ts_ms=engine.in_time_of_bundle(past.ts_ms))
     return stored.then(past.where(past.kind != NO_KIND))
+
+
+def _source(source: str, code: str) -> str:
+    """Return the source of a line that has this reason; who chose it stays."""
+    return "popular" if code == "popular" and not source.startswith(BY_AGENT) else source
 
 
 def _gone(engine: Engine) -> Rows:

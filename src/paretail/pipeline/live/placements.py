@@ -1,4 +1,7 @@
-"""Placements: the lists of one page, drawn one after the other from one scoring, no item (or variant of it) twice."""
+"""Placements: the lists of one page, drawn one after the other from one scoring, no item (or variant of it) twice.
+
+Where `[[serve.policies]]` names an agent for a placement, the agent fills the list from the placement's own best.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,8 +16,10 @@ from paretail.core.clock import DAY_MS
 from paretail.core.ids import Rows
 from paretail.pipeline.live import profile, rules
 from paretail.pipeline.live.asked import Asked
-from paretail.pipeline.live.bodies import ListRequest, PageList, Placement, RecommendedItem
+from paretail.pipeline.live.bodies import ListRequest, PageList, Placement, RecommendedItem, RecommendRequest
+from paretail.pipeline.live.policies import Policies
 from paretail.pipeline.live.rules import Scores
+from paretail.pipeline.ranking import CANDIDATES
 from paretail.pipeline.reasons import did
 
 #: Items count as new for so long; where none is, so many of the newest do.
@@ -30,28 +35,41 @@ RELATIONS: Final = ("also-bought", "similar")
 
 @dataclass(eq=False)
 class Page:
-    """A page in the making: `scores` of the items that the model knows, and the rows taken so far."""
+    """A page in the making: `scores` of the items that the model knows, the rows taken so far, and the agent that
+    filled the list in the making."""
 
     asked: Asked
     scores: Scores
     now_ms: int
     degraded: list[str]
+    policies: Policies
     taken: Rows = field(default_factory=lambda: np.empty(0, np.int32))
+    filled: str | None = None
 
     def draw(self, request: ListRequest) -> PageList:
         """Return the next list; its items, and the variants of each, are taken from then on."""
+        self.filled = None
         title, lines, rows = PLACEMENTS[request.placement](self, request)
         taken = rows
         if not self.asked.rules.variants and len(rows):
             parents = self.asked.engine.shelf.parents
             taken = np.flatnonzero(np.isin(parents, parents[rows])).astype(np.int32)
         self.taken = np.concatenate([self.taken, taken])
-        return PageList(request.placement, title, lines)
+        return PageList(request.placement, title, lines, self.filled)
 
     def listed(self, scores: Scores, request: ListRequest, source: str) -> tuple[list[RecommendedItem], Rows]:
-        """Draw the list of a request from `scores`, which are spoiled."""
-        drawing = self.asked.drawing(request.k, request.filter, self.taken)
-        rows, values = rules.draw(self.asked.engine, scores, drawing)
+        """Draw the list of a request from `scores`, which are spoiled; an agent of the placement chooses among more."""
+        who = self.asked.rules
+        alone = RecommendRequest(
+            user_id=who.user_id, session_id=who.session_id, placement=request.placement, k=request.k
+        )
+        k = request.k if self.policies.of(alone) is None else max(request.k, CANDIDATES)
+        rows, values = rules.draw(self.asked.engine, scores, self.asked.drawing(k, request.filter, self.taken))
+        filled = self.policies.filled(self.asked, rows, alone, self.degraded)
+        if filled is not None:
+            self.filled = filled.policy
+            return filled.lines(self.asked), filled.rows
+        rows, values = rows[: request.k], values[: request.k]
         return self.asked.lines(rows, values, source), rows
 
     def only(self, rows: Rows) -> Scores:

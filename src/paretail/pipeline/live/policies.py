@@ -1,10 +1,11 @@
 """Policies: which of a bundle's agents fills a list, in time or not at all; greedy is what is served without one.
 
 `[[serve.policies]]` says which policy a placement has; a question may say so itself (`policy`). An agent fills the list
-from the retriever's candidates, knowing the visit so far: the lists that it filled for the same session (or user) in
-the last 30 minutes, and what was clicked of them since. `explore` fills so many of a hundred slots at random, and the
-odds of every slot are logged (`data/odds.py`). Agents answer one after the other in a thread of their own; where one is
-late (`timeout_ms`), fails or is not in the bundle, the greedy list is served, `degraded` says `policy`, and it counts.
+from the retriever's candidates (on a page: from the placement's), knowing the visit so far: the lists that it filled
+for the same session (or user) in the last 30 minutes, and what was clicked of them since. `explore` fills so many of a
+hundred slots at random, and the odds of every slot are logged (`data/odds.py`). Agents answer one after the other in a
+thread of their own; where one is late (`timeout_ms`), fails or is not in the bundle, the greedy list is served,
+`degraded` says `policy`, and it counts.
 
 Deviations: 1. Lists longer than the agent's slate go on from it, and the first `slots` are remembered; of shorter ones
 the whole slate is. 2. A visit is remembered by this process alone: after a restart it begins anew.
@@ -26,16 +27,14 @@ from paretail.core.clock import now_ms
 from paretail.core.errors import ParetailError, Problem, UsageError
 from paretail.core.ids import Rows
 from paretail.data.odds import drawn
-from paretail.pipeline.agents import GREEDY, ShopAgent, agent_of
+from paretail.pipeline.agents import GREEDY, ShopAgent, agent_of, need
 from paretail.pipeline.config import PlacementConfig
 from paretail.pipeline.live import bodies, ranked, slates
-from paretail.pipeline.live.asked import Asked
+from paretail.pipeline.live.asked import BY_AGENT, Asked
 from paretail.pipeline.live.engine import Engine
 from paretail.pipeline.ranking import CANDIDATES
 from paretail.pipeline.sessions import GAP_MS
 
-#: The source of lines that an agent chose, before the agent's name.
-BY_AGENT: Final = "agent "
 #: Visits that are remembered.
 MOST_VISITS: Final = 5000
 #: Events this much before a list still count as following from it: the shop's clock against ours.
@@ -155,6 +154,16 @@ class Policies:
         names = {"asked": "policy_answers", "late": "policy_late", "failed": "policy_failed"}
         return {name: float(self.counts[what]) for what, name in names.items()}
 
+    def problems(self, engine: Engine) -> list[str]:
+        """Return which placements are served greedily as the bundle has not their agent."""
+        told = []
+        for one in self._placements.values():
+            try:
+                need(engine.recommender, one.policy)
+            except ParetailError as error:
+                told.append(f"The lists of {one.placement!r} are greedy: {error}")
+        return told
+
     # ---- in the agents' thread
 
     def _fill(self, asked: Asked, rows: Rows, question: bodies.RecommendRequest, config: PlacementConfig) -> Filled:
@@ -182,7 +191,7 @@ class Policies:
         if visit is None or now_ms() - visit.shown_ms > GAP_MS:
             rows = asked.past.item_idx
             mine = np.array([known.of_bundle[row] for row in rows.tolist() if row in known.of_bundle], np.int64)
-            visit = Visit(Sessions(known.agent, 1), known.wares.user(mine))
+            visit = Visit(Sessions(known.agent, 1, self._rng), known.wares.user(mine))
         if who:
             self._visits[key] = visit
             if len(self._visits) > MOST_VISITS:

@@ -121,7 +121,7 @@ class LiveShop:
         """Return several lists without repeats; raises UsageError."""
         asked = Asked.of(self._engine, self._aged(question), self._shown, self.config.fatigue)
         scores, degraded = self._scores([asked], [len(asked.engine.shelf)])
-        page = Page(asked, scores[0], now_ms(), degraded)
+        page = Page(asked, scores[0], now_ms(), degraded, self._policies)
         lists = [page.draw(request) for request in question.lists]
         request_id = question.request_id or uuid4().hex
         self._show(asked, request_id, named_apart(lists))
@@ -297,7 +297,7 @@ class LiveShop:
     def problems(self) -> list[str]:
         """Return what is not as it should be, while answers go on."""
         told = (self._current.refused, *self._rivals.problems(), *self._sides.problems(), self._shown.fault)
-        return [problem for problem in told if problem]
+        return [problem for problem in told if problem] + self._policies.problems(self._engine)
 
     # Below
 

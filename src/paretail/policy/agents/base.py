@@ -87,11 +87,11 @@ class Agent(ABC):
         self.single = self.slots == 1
         self.recent: list[float] = []
         self._horizon = (0, 1)
-        self.start, self.way = Start(), 0
+        self.start, self.way, self.trying = Start(), 0, False
         self.aim_weights = np.full(given.goals, 1.0 / max(1, given.goals), np.float32)
         self._sessions: Sessions | None = None
         self._acting: Hands | None = None
-        self._rng = rng_for("agents/act", 0)
+        self._rng = _acting_rng()
         self.probed = False
         self._made = False
         if isinstance(item_vectors, spaces.Discrete):
@@ -141,6 +141,7 @@ class Agent(ABC):
         """
         began, done, told = monotonic(), 0, []
         self._began, self._acting, self.way = began, None, 0
+        self._rng = rng_for(f"agents/ways/{self.rounds}", seed)
         lanes = self._fitted(env, seed)
         self._horizon = (self.steps, steps)
         player = Player(self, lanes, seed, rng_for(f"agents/aims/{self.rounds}", seed))
@@ -165,6 +166,7 @@ class Agent(ABC):
         if spare and not self.late:
             self.way = stages.way(self, player, spare, rng_for(f"agents/ways/{self.rounds}", seed))
             self._acting = None
+        self._rng, self.seconds = _acting_rng(), before + monotonic() - began
         return told
 
     @property
@@ -189,8 +191,8 @@ class Agent(ABC):
                 Problem("AGENT-08", "the agent has neither item vectors nor learned anything",
                         "Expected one that knows its actions", "Call learn(env, ...), or give item vectors")
             )  # fmt: skip
-        self._sessions = self._sessions or Sessions(self, 1)
-        rows = self._next(self._sessions, observation, explore)[0]
+        self._sessions = self._sessions or Sessions(self, 1, self._rng)
+        rows = self._next(self._sessions, observation, explore, self._rng)[0]
         return int(rows[0]) if self.single else rows
 
     def crowd(self) -> "Crowd":
@@ -209,11 +211,11 @@ class Agent(ABC):
         if self._sessions is not None:
             self._sessions.aim = self.aims(1, None)
 
-    def _next(self, sessions: Sessions, observation: Any, explore: bool) -> Rows:
+    def _next(self, sessions: Sessions, observation: Any, explore: bool, rng: np.random.Generator) -> Rows:
         raw = self.reader.raw(observation, sessions.lanes)
         if sessions.begun.any():
             sessions.note(raw)
-        rows, _ = self._choose(sessions.state(raw), self._rng, explore)
+        rows, _ = self._choose(sessions.state(raw), rng, explore)
         sessions.shown(raw, rows)
         return rows
 
@@ -226,9 +228,14 @@ class Agent(ABC):
 
     # ---- what sessions need
 
-    def memory(self, lanes: int) -> Memory:
+    @property
+    def draws(self) -> bool:
+        """Whether slates are filled by draws of tastes: while starts are tried, or by the start that was found."""
+        return self.trying or self.start.doubt > 0
+
+    def memory(self, lanes: int, rng: np.random.Generator | None = None) -> Memory:
         """Return an empty memory."""
-        return Memory(self.items, self.slots, lanes, self.config.decays, self._kept.kept)
+        return Memory(self.items, self.slots, lanes, self.config.decays, self._kept.kept, rng)
 
     def aims(self, lanes: int, rng: np.random.Generator | None) -> Values:
         """Return the goals' weights of each lane: drawn evenly from the simplex, or those that the agent is told."""
@@ -360,7 +367,7 @@ class Agent(ABC):
 
 
 class Crowd:
-    """An agent in many sessions side by side: a policy for rollouts; `reset` begins all of them."""
+    """An agent in many sessions side by side: a policy for rollouts; `reset` begins all of them, with the same luck."""
 
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
@@ -369,13 +376,19 @@ class Crowd:
     def reset(self) -> None:
         """Begin all sessions."""
         self._sessions: Sessions | None = None
+        self._rng = _acting_rng()
 
     def __call__(self, observation: Any) -> NDArray[np.int32]:
         """Return slates `[lanes, slots]`; the number of lanes may change where sessions begin."""
         if self._sessions is None:
             first = next(iter(observation.values())) if isinstance(observation, Mapping) else observation
-            self._sessions = Sessions(self.agent, len(first))
-        return self.agent._next(self._sessions, observation, False).astype(np.int32)
+            self._sessions = Sessions(self.agent, len(first), self._rng)
+        return self.agent._next(self._sessions, observation, False, self._rng).astype(np.int32)
+
+
+def _acting_rng() -> np.random.Generator:
+    """Return the luck of an agent at work: the same after learning as after loading."""
+    return rng_for("agents/act", 0)
 
 
 def _float(values: NDArray[np.generic]) -> torch.Tensor:

@@ -220,7 +220,15 @@ class SlateDQN(Agent):
             losses.append(descend(self._loss(batch), self.networks.parameters(), self.optimiser, clip=10.0)["loss"])
         if self.rounds % self.config.target_rounds == 0:
             self.target.load_state_dict(self.networks["q"].state_dict())
-        return {"td": float(np.mean(losses)), "exploring": self._exploring()}
+        return {"td": float(np.mean(losses)), "exploring": self._exploring(), **self._scales(batch)}
+
+    @torch.no_grad()
+    def _scales(self, batch: Batch) -> dict[str, float]:
+        """Return the unit of rewards, and the mean value of some states in the environment's own."""
+        q = self.networks["q"]
+        assert isinstance(q, Q)
+        value = float((q.worth * q.value(self.eyes(tensors(batch.states)))).mean())
+        return {"scale": self.reward_scale, "value": self.reward_scale * value}
 
     def _remember(self, played: Round) -> None:
         discount = np.where(played.terminated, 0.0, self.config.discount)

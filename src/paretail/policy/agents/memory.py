@@ -31,7 +31,15 @@ _PRIOR: Final = 2.0
 class Memory:
     """The memory of `lanes` sessions; without clicks to read, `clicked` traces and taste stay 0."""
 
-    def __init__(self, items: Items, slots: int, lanes: int, decays: tuple[float, ...], kept: int) -> None:
+    def __init__(
+        self,
+        items: Items,
+        slots: int,
+        lanes: int,
+        decays: tuple[float, ...],
+        kept: int,
+        rng: np.random.Generator | None = None,
+    ) -> None:
         self.items, self.slots, self.phi = items, slots, items.phi
         self.decay = np.asarray(decays, np.float32).reshape(1, -1, 1, 1)
         self.weight = 1.0 / max(1.0, slots / 3)
@@ -42,7 +50,7 @@ class Memory:
         self.clock = np.zeros((lanes, 2), np.float32)
         self._inverse = np.tile(np.eye(components) / _PRIOR, (lanes, 1, 1))
         self._moved, self._reads = np.zeros((lanes, components)), False
-        self._rng = rng_for("agents/doubt", 0)
+        self._rng = rng_for("agents/doubt", 0) if rng is None else rng
 
     def reset(self, lanes: NDArray[np.bool_]) -> None:
         """Forget the sessions of `lanes`; states that were handed out stay as they are."""
@@ -62,14 +70,14 @@ class Memory:
         if clicks is not None:
             self._learn(rows, done - usual)
 
-    def state(self) -> State:
-        """Return the memory of every lane."""
+    def state(self, draws: bool = True) -> State:
+        """Return the memory of every lane; without `draws` nobody reads `doubt`, which is 0."""
         taste = np.einsum("lab,lb->la", self._inverse, self._moved).astype(np.float32)
         return {"traces": self.traces, "rows": self.rows, "clicked": self.clicked, "clock": self.clock, "taste": taste,
-                "doubt": self._doubt()}  # fmt: skip
+                "doubt": self._doubt(draws)}  # fmt: skip
 
-    def _doubt(self) -> Values:
-        if not self._reads:
+    def _doubt(self, draws: bool) -> Values:
+        if not (draws and self._reads):
             return np.zeros(self._moved.shape, np.float32)
         noise = self._rng.standard_normal((*self._moved.shape, 1))
         even = (self._inverse + self._inverse.transpose(0, 2, 1)) / 2 + 1e-9 * np.eye(self._inverse.shape[1])

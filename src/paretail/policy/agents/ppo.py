@@ -154,7 +154,8 @@ class SlatePPO(PolicyAgent):
                 break
         figures = {name: float(np.mean([one[name] for one in told])) for name in ("loss/policy", "loss/value")}
         figures |= {"entropy": -float(np.mean([one["loss/entropy"] for one in told])) / max(self.config.entropy, 1e-12)}
-        return figures | {"kl": float(np.mean(kl)), "scale": scale, "steps": len(told)}
+        value = scale * float((returns - advantage).ravel()[which].mean())
+        return figures | {"kl": float(np.mean(kl)), "scale": scale, "value": value, "steps": len(told)}
 
     def _brought(self, played: Round) -> NDArray[np.float64]:
         """Return `[steps · lanes, slots]`: the reward, shared by the slots that were clicked, or by all."""

@@ -33,8 +33,13 @@ class Mind(Protocol):
     usual: float
     vectors: Values
 
-    def memory(self, lanes: int) -> Memory:
-        """Return an empty memory."""
+    @property
+    def draws(self) -> bool:
+        """Whether anything that fills slates reads draws of tastes."""
+        ...
+
+    def memory(self, lanes: int, rng: np.random.Generator | None = None) -> Memory:
+        """Return an empty memory, whose draws of tastes are this generator's."""
         ...
 
     def aims(self, lanes: int, rng: np.random.Generator | None) -> Values:
@@ -43,10 +48,10 @@ class Mind(Protocol):
 
 
 class Sessions:
-    """Lanes of sessions; `look` before each slate, `show` after it was chosen."""
+    """Lanes of sessions; `state` before each slate, `shown` after it was chosen, `note` when more was observed."""
 
-    def __init__(self, agent: Mind, lanes: int) -> None:
-        self.agent, self.lanes, self.memory = agent, lanes, agent.memory(lanes)
+    def __init__(self, agent: Mind, lanes: int, rng: np.random.Generator | None = None) -> None:
+        self.agent, self.lanes, self.memory = agent, lanes, agent.memory(lanes, rng)
         self.raw, self.rows = np.zeros((lanes, agent.reader.raw_width), np.float32), np.zeros((lanes, agent.slots), int)
         self.aim = agent.aims(lanes, None)
         self.begun = np.zeros(lanes, bool)
@@ -70,7 +75,7 @@ class Sessions:
 
     def state(self, raw: Values) -> State:
         """Return the state of every lane after an observation."""
-        return {"obs": self.agent.reader.features(raw), "aim": self.aim, **self.memory.state()}
+        return {"obs": self.agent.reader.features(raw), "aim": self.aim, **self.memory.state(self.agent.draws)}
 
     def shown(self, raw: Values, rows: Rows) -> None:
         """Take down that `rows` answer the observation."""
@@ -109,7 +114,8 @@ class Player:
     """Plays rounds in an environment; sessions go on from round to round."""
 
     def __init__(self, agent: Mind, lanes: Lanes, seed: int, rng: np.random.Generator) -> None:
-        self.agent, self.lanes, self.sessions = agent, lanes, Sessions(agent, lanes.count)
+        drawing = rng.spawn(1)[0]
+        self.agent, self.lanes, self.sessions = agent, lanes, Sessions(agent, lanes.count, drawing)
         self.now = lanes.reset(seed)
         self.sessions.reset(np.ones(lanes.count, bool), rng)
         self.total = np.zeros(lanes.count)

@@ -53,7 +53,11 @@ def tried(agent: "Agent", player: Player, steps: int, rng: np.random.Generator) 
         agent._begin(fading(agent.config.fade), [])
         return 0
     before = player.lanes.steps
-    start, played = found(agent, player, count, rng)
+    agent.trying = True
+    try:
+        start, played = found(agent, player, count, rng)
+    finally:
+        agent.trying = False
     for one in played:
         agent._scale(one)
     agent._begin(start, played)

@@ -125,6 +125,7 @@ class PageList(Struct, omit_defaults=True):
     placement: str
     title: Annotated[str, Meta(description="What a person would call the list.")]
     items: list[RecommendedItem]
+    policy: Annotated[str | None, Meta(description="The agent that filled the list; none: greedy.")] = None
 
 
 class PageAnswer(Struct, omit_defaults=True):
