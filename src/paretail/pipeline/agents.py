@@ -79,8 +79,9 @@ def carry(parent: Recommender, draft: Draft) -> None:
 
 def agent_of(recommender: Recommender, name: str) -> ShopAgent:
     """Return an agent of a bundle; raises BundleError (AGENT-13) where it has none of that name."""
-    need(recommender, name)
-    agents = recommender.manifest.facts[FACT]
+    agents = recommender.manifest.facts.get(FACT, {})
+    if name not in agents:
+        raise _missing(recommender, name)
     from paretail.policy.agents import AGENTS, FROM_LOGS
 
     kinds: dict[str, Any] = {**AGENTS, **FROM_LOGS}
@@ -95,18 +96,20 @@ def agent_of(recommender: Recommender, name: str) -> ShopAgent:
 
 def need(bundle: Recommender | Head, policy: str | None) -> None:
     """Raise BundleError (AGENT-13) where a bundle has no agent for a policy."""
-    agents = bundle.manifest.facts.get(FACT, {})
-    if policy not in (None, GREEDY, *agents):
-        found = f"bundle version {bundle.version} has no agent {policy!r}"
-        raise BundleError(
-            Problem("AGENT-13", found, f"Expected {nearest(str(policy), [GREEDY, *agents])}",
-                    "Learn one and publish it: paretail learn --env logs --publish")
-        )  # fmt: skip
+    if policy not in (None, GREEDY, *bundle.manifest.facts.get(FACT, {})):
+        raise _missing(bundle, policy)
 
 
 def names(recommender: Recommender) -> list[str]:
     """Return the agents of a bundle."""
     return sorted(recommender.manifest.facts.get(FACT, {}))
+
+
+def _missing(bundle: Recommender | Head, policy: str) -> BundleError:
+    found = f"bundle version {bundle.version} has no agent {policy!r}"
+    known = [GREEDY, *bundle.manifest.facts.get(FACT, {})]
+    do = "Learn one and publish it: paretail learn --env logs --publish"
+    return BundleError(Problem("AGENT-13", found, f"Expected {nearest(policy, known)}", do))
 
 
 def _group(name: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from paretail.core.errors import Problem, UsageError
 from paretail.evaluate.release import Verdict
-from paretail.pipeline.agents import need
+from paretail.pipeline.agents import GREEDY, need
 from paretail.pipeline.bundle import Head, adopt, current, point
 from paretail.pipeline.config import PlacementConfig, parse_config
 from paretail.pipeline.experiments.starting import begin, ended, filled_by, replaced, serving
@@ -128,7 +128,7 @@ def _told(proposal: Proposal, shop: Path | None, ends: str | None) -> list[str]:
         done = [
             f"[[serve.policies]] was not changed: name the shop.toml with --start, and {fills}"
             if shop is None
-            else f"[[serve.policies]] in {shop}: {fills}, from the next start of the service"
+            else f"[[serve.policies]] in {shop}: {fills}, from the next start of the service. Back: policy = {GREEDY!r}"
         ]
     if proposal.setting is not None and shop is None:
         done.append("[serve] goals was not changed: name the shop.toml with --start, and they are written into it")

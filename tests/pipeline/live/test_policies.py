@@ -57,8 +57,9 @@ def test_an_agent_in_a_bundle_is_the_one_that_was_saved(bundle: Path) -> None:
     known = agent_of(recommender, "iql")
     assert (known.rows == np.arange(len(recommender.items))).all()
     assert known.agent.steps == 4
-    with pytest.raises(BundleError, match="AGENT-13"):
-        agent_of(recommender, "ppo")
+    for name in ("ppo", "greedy"):
+        with pytest.raises(BundleError, match="AGENT-13"):
+            agent_of(recommender, name)
     draft = Draft({}, "")
     carry(recommender, draft)
     assert set(draft.arrays) == {"agent-iql"} == set(draft.tables)
