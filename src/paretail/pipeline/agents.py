@@ -97,7 +97,7 @@ def agent_of(recommender: Recommender, name: str) -> ShopAgent:
 def need(bundle: Recommender | Head, policy: str | None) -> None:
     """Raise BundleError (AGENT-13) where a bundle has no agent for a policy."""
     if policy not in (None, GREEDY, *bundle.manifest.facts.get(FACT, {})):
-        raise _missing(bundle, policy)
+        raise _missing(bundle, str(policy))
 
 
 def names(recommender: Recommender) -> list[str]:
