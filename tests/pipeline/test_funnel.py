@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from paretail.pipeline.ranking import GROUP, order_of, reordered
 from paretail.pipeline.recommend import recommend_to_file
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.train import Trained, train_shop
+from paretail.pipeline.update import update_shop
 from paretail.policy import PolicyError
 from paretail.rank.boosted.ranker import BoostedRanker
 
@@ -205,6 +207,35 @@ def test_equal_seeds_give_equal_rankers(bundle: Path, tmp_path: Path) -> None:
     first, again = (Recommender.load(root).ranker for root in (bundle, tmp_path / "again"))
     assert first.facts == again.facts
     assert all(np.array_equal(array, again.arrays()[name]) for name, array in first.arrays().items())
+
+
+def test_an_update_keeps_the_trees_and_tells_values_anew(bundle: Path, tmp_path: Path) -> None:
+    copytree(bundle, tmp_path / "b")
+    before, now = Recommender.load(bundle), shop()
+    end = now.events.frame["ts_ms"].max()
+    frame = now.events.frame.with_columns(price_minor=pl.col("price_minor") * 2)
+    more = frame.tail(1).with_columns(ts_ms=pl.lit(end, pl.Int64) + 1000, user_id=pl.lit("new"))
+    done = update_shop(replace(now, events=Events(pl.concat([frame, more]), "clock")), CONFIG, before, tmp_path / "b")
+    after = Recommender.load(tmp_path / "b")
+    assert f"Ranker: as {before.version} learned it" in done.account
+    assert after.ranker.facts == before.ranker.facts
+    old, new = before.ranker.arrays(), after.ranker.arrays()
+    assert all(np.array_equal(array, new[name]) for name, array in old.items() if not name.startswith("money/"))
+    assert np.exp(new["money/item"] - old["money/item"]) == pytest.approx(2, rel=0.01)
+    assert len(new["money/user"]) == len(after.users) == len(before.users) + 1
+    assert len(lists(tmp_path / "b", "purchase", tmp_path / "x.parquet")) == 10 * len(after.users)
+
+
+def test_another_kind_of_event_teaches_the_ranker_anew(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paretail.pipeline.update.add_ranker", lambda *_: ("anew",))
+    copytree(bundle, tmp_path / "b")
+    now = shop().events.frame
+    carts = now.filter(pl.col("kind") == "purchase").with_columns(kind=pl.lit("cart"))
+    both = Events(pl.concat([now, carts]).sort("ts_ms"), "clock")
+    done = update_shop(replace(shop(), events=both), CONFIG, Recommender.load(bundle), tmp_path / "b")
+    assert done.account == ("anew",)
 
 
 def test_candidates_of_one_user_are_put_in_order(bundle: Path) -> None:

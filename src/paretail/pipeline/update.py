@@ -33,6 +33,8 @@ from paretail.pipeline.ranking import GROUP, add_ranker, rooted
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.train import FEW_EVENTS, account_of, words
 from paretail.pipeline.training_page import write_page
+from paretail.rank.boosted.money import Money
+from paretail.rank.boosted.ranker import KIND, BoostedRanker
 from paretail.retrieve.base import Retriever
 from paretail.retrieve.fitting import FitContext, WarmStart, fit, shortened
 from paretail.retrieve.models import model
@@ -103,7 +105,7 @@ def update_shop(
     carry(parent, draft)
     if _is_known(draft, parent):
         return Updated(parent.version, parent.version, facts, news)
-    remarks = add_ranker(draft, target, graph, config.rank, int(facts["seed"]), progress) if GROUP in facts else ()
+    remarks = _ranked(draft, parent, target, graph, config, progress)
     progress("Publishing")
     version = publish(draft, bundle)
     page = write_page(bundle, version, told, draft.facts.get(GROUP), config.data.currency)
@@ -182,10 +184,31 @@ def _refitted(parent: Recommender, graph: ShopGraph, start: WarmStart, progress:
         return fit(model_type, graph, config, int(facts["seed"]), FitContext(progress, start=start))
 
 
+def _ranked(draft: Draft, parent: Recommender, target: Target, graph: ShopGraph, config: ShopConfig,
+            progress: Progress) -> tuple[str, ...]:  # fmt: skip
+    """Put a ranker into the draft where the parent has one; return what there is to say of it.
+
+    Trees, learned where the log has no impressions, are settings as weights are: they stay, and what a purchase is
+    worth is told anew. They are learned anew only where their columns would be others. So is any other ranker.
+    """
+    facts = parent.manifest.facts
+    if GROUP not in facts:
+        return ()
+    stays = facts[GROUP].get("kind") == KIND and parent.history.kinds == graph.history.kinds
+    if not stays or not config.rank.enabled:
+        return add_ranker(draft, target, graph, config.rank, int(facts["seed"]), progress)
+    ranker = parent.ranker
+    assert isinstance(ranker, BoostedRanker)
+    money = Money.of(target.shop.events, graph.nodes["user"], graph.nodes["item"])
+    ranker = replace(ranker, money=money)
+    draft.arrays[GROUP], draft.facts[GROUP] = ranker.arrays(), ranker.facts
+    return (f"Ranker: as {facts.get('trained', parent.version)} learned it",)
+
+
 def _facts(parent: Recommender, graph: ShopGraph, config: ShopConfig, news: News) -> dict[str, Any]:
     """Return what the parent tells of itself, and what has changed."""
     history = graph.history
-    facts = {name: fact for name, fact in parent.manifest.facts.items() if name != GROUP}  # it is learned anew
+    facts = {name: fact for name, fact in parent.manifest.facts.items() if name != GROUP}  # see `_ranked`
     trained = facts.get("trained", parent.version)
     remark = f"Updated from {parent.version}: {news.told}; settings and figures are those of {trained}"
     return facts | {

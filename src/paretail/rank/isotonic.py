@@ -15,7 +15,6 @@ from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression
 
 from paretail.rank.tables import sigmoid
 
@@ -44,6 +43,8 @@ class Isotonic:
     @classmethod
     def fit(cls, p: Floats, label: Floats, weight: Floats, seen: Floats) -> Self:
         """Fit to predictions and what happened; `seen` is the probability that the position was looked at."""
+        from scipy.optimize import isotonic_regression  # as in `calibration.py`
+
         if not len(p):
             return cls()
         order = np.argsort(p, kind="stable")
