@@ -50,15 +50,6 @@ def test_gaps_are_those_of_the_encoder() -> None:
     assert gaps(told).tolist() == expected[0].tolist()
 
 
-def test_newest_events_of_users_of_one_length_together() -> None:
-    found = list(Sequences.of(history([3, 0, 5, 1]), ("purchase", "cart")).newest(3))
-    assert [(users.tolist(), tokens.item.tolist()) for users, tokens in found] == [
-        ([3], [[8]]),
-        ([0, 2], [[0, 1, 2], [5, 6, 7]]),
-    ]
-    assert found[1][1].kind.tolist() == [[1, 0, 1], [0, 1, 0]]
-
-
 def test_events_of_other_kinds_are_not_there() -> None:
     told = Sequences.of(history([3, 2]), ("purchase",))
     assert told.item.tolist() == [1, 3]

@@ -33,9 +33,8 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Arrays, Question, Scores
 from paretail.retrieve.choose import Choice
 from paretail.retrieve.fitting import FitContext
-from paretail.retrieve.sequences import forward
 from paretail.retrieve.sequences.choosing import choose
-from paretail.retrieve.sequences.forward import Vectors
+from paretail.retrieve.sequences.forward import Reader, Vectors
 from paretail.retrieve.sequences.int8 import Packed
 from paretail.retrieve.sequences.sizes import SIZES, Size, SizeName
 from paretail.retrieve.sequences.tokens import Sequences
@@ -115,7 +114,7 @@ def rounded(arrays: Arrays) -> Arrays:
 
 
 class Sequence:
-    """The encoder's weights and the vectors and biases of items; scoring is numpy alone."""
+    """The encoder's weights and the vectors and biases of items; scoring needs no torch."""
 
     name: ClassVar[str] = "sequence"
     config_type: ClassVar[type[Config]] = SequenceConfig
@@ -131,6 +130,7 @@ class Sequence:
         self.asked = asked[rows].sum(axis=0) / np.float32(max(len(rows), 1))
         self.packed = Packed(arrays["items/int8"], arrays["items/scale"]) if "items/int8" in arrays else None
         self.items: Vectors = arrays["items"] if self.packed is None else self.packed.vectors(len(self.asked))
+        self.reader = Reader.of(self.encoder, self.items, arrays["kinds/vectors"])
 
     @classmethod
     def fit(cls, graph: ShopGraph, config: Any, seed: int) -> Self:
@@ -173,11 +173,9 @@ class Sequence:
 
     def vectors(self, history: History) -> Vectors:
         """Return what stands for the next item of each user, `[users, dim]`; 0 without events."""
-        out = np.zeros((history.users, self.items.shape[1]), np.float32)
         told = Sequences.of(history, self.kinds)
-        for users, tokens in told.newest(self.config.length):
-            x = forward.tokens_of(self.encoder, self.items, self._arrays["kinds/vectors"], tokens)
-            out[users] = forward.encoded(self.encoder, self.config.shape.heads, x) + self.asked
+        out = self.reader.newest(told, self.config.shape.heads, self.config.length)
+        out[told.counts > 0] += self.asked
         return out / np.float32(self.config.temperature)
 
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:

@@ -1,6 +1,6 @@
 """Tokens: a user's newest events in order, as rows of items, kinds and buckets of the time since the event before."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,16 +47,6 @@ class Sequences:
     def counts(self) -> Ints:
         """Events of each user."""
         return np.diff(self.indptr)
-
-    def newest(self, length: int) -> Iterator[tuple[Ints, Tokens]]:
-        """Yield users with equally many of their newest `length` events, and their tokens; users without are left out.
-
-        No token is padding, so that a user's answer is the same alone and among others.
-        """
-        counts = np.minimum(self.counts, length)
-        for size in np.unique(counts[counts > 0]):
-            users = np.flatnonzero(counts == size)
-            yield users, self.at((self.indptr[1:][users] - size)[:, None] + np.arange(size))
 
     def at(self, events: Ints) -> Tokens:
         """Return the tokens of events `[users, length]`."""
