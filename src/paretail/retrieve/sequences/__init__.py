@@ -1,1 +1,1 @@
-"""Users' events in order, and what a Transformer makes of them: tokens, scoring in numpy, training (`learning`)."""
+"""Users' events in order, and what a Transformer makes of them: tokens, compiled scoring, training (`learning`)."""
