@@ -4,7 +4,7 @@
 
 The last layer asks for the newest token alone, so that a model of one layer costs little more than its keys and values.
 Users are read one after the other, none with padding, so that an answer is the same alone and among others. In numpy
-the call of an operation took longer than the operation: .54 ms for a user of five events, now .06 (one layer, `dim` 64).
+a call of an operation took longer than the operation: .54 ms for a user of five events, now .06 (one layer, `dim` 64).
 """
 
 from collections.abc import Mapping
