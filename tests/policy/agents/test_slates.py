@@ -102,5 +102,5 @@ def _agent(items: int, encoder: str = "none") -> tuple[SlatePPO, dict[str, np.nd
     agent._acting = None
     sessions, (seen, _) = Sessions(agent, 1), env.reset(seed=0)
     for _ in range(5):
-        seen = env.step(agent._next(sessions, seen, False)[0])[0]
+        seen = env.step(agent._next(sessions, seen, False, agent._rng)[0])[0]
     return agent, sessions.state(agent.reader.raw(seen, 1))

@@ -30,7 +30,7 @@ Within = Float[Tensor, "batch slots dim"]
 #: Decays by steps of the memory of single items.
 _OWN = (0.8, 0.95, 1.0)
 #: Looks that a group's rate of clicks is drawn to the usual one by.
-_LOOKS = 4.0
+LOOKS = 4.0
 _TOTALS = 3
 #: Units of the network of groups; one more is kept for a rule of rests.
 _UNITS = 32
@@ -89,11 +89,11 @@ class Eyes(nn.Module):
         count = traces[..., self.components :] / self.weight
         shown, clicked = count[:, :, 0], count[:, :, 1]
         logs = (torch.cat([shown, clicked], 1)).log1p().transpose(1, 2)
-        rate = ((clicked[:, 0] + _LOOKS * self.usual) / (shown[:, 0] + _LOOKS)).clamp(0.01, 0.99).logit()
+        rate = ((clicked[:, 0] + LOOKS * self.usual) / (shown[:, 0] + LOOKS)).clamp(0.01, 0.99).logit()
         near = taste @ self.centre.T
         groups = torch.cat([logs, (rate - self.usual.clamp(0.01, 0.99).logit())[..., None], 3 * near[..., None]], 2)
         steps, clicks = clock[:, 0], clock[:, 1]
-        share = (clicks + _LOOKS * self.usual) / (steps * self.slots + _LOOKS) - self.usual
+        share = (clicks + LOOKS * self.usual) / (steps * self.slots + LOOKS) - self.usual
         crowd = (shown**2).sum(2).sqrt().log1p()
         totals = torch.cat([steps.log1p()[:, None] / 3, steps[:, None] / 50, share[:, None], crowd], 1)
         x = torch.cat([observed, state["aim"], 2 * taste, totals], 1)

@@ -8,6 +8,7 @@ ratios of probabilities stay those of one policy.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,12 +46,17 @@ class Bound:
         self.policy, self.phi = policy, policy.scorer.phi
         self.scorers: Sequence[Scorer] = [policy.scorer, *([response.scorer] if policy.trusts else [])]
 
+    @cached_property
+    def kappa(self) -> float:
+        """κ as a number: that of the weights when it was first asked for."""
+        return self.policy.log_sharpness.exp().item()
+
     def mix(self, parts: Sequence[Any]) -> Any:
         """Return the scores of the policy from those of its own scorer and of the model of clicks."""
         if len(parts) == 1:
             return parts[0]
-        kappa = self.policy.log_sharpness.exp()
-        return parts[0] + (kappa if isinstance(parts[0], Tensor) else kappa.item()) * parts[1]
+        kappa = self.policy.log_sharpness.exp() if isinstance(parts[0], Tensor) else self.kappa
+        return parts[0] + kappa * parts[1]
 
     def slates(self, seen: Seen, rows: Rows) -> Scores:
         """Return the scores of all items for each slot of slates; the model of clicks is a constant."""
