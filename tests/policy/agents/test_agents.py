@@ -231,6 +231,14 @@ def test_damaged_and_foreign_folders_are_refused_and_a_failed_save_leaves_nothin
     monkeypatch.setattr("paretail.policy.agents.storage.json.dumps", lambda *a, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         agent.save(tmp_path / "half")
+    (tmp_path / "agent").rename(tmp_path / ".agent.0123abcd.old")  # a save was stopped between its two renames
+    file.parent.mkdir()
+    with pytest.raises(AgentError, match="AGENT-10"):
+        SlatePPO.load(tmp_path / "agent")
+    file.parent.rmdir()
+    with pytest.raises(AgentError, match="not the file that its manifest names"):
+        SlatePPO.load(tmp_path / "agent")
+    assert file.exists()
     assert not list(tmp_path.glob("*half*"))
     assert not list(tmp_path.glob(".*"))
 

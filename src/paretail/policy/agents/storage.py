@@ -4,6 +4,7 @@
 holds item vectors, networks, optimisers and what the agent keeps to learn on. No pickle.
 """
 
+import glob
 import json
 import shutil
 from collections.abc import Mapping
@@ -46,6 +47,7 @@ def save(agent: "Agent", folder: Path) -> Path:
             "single": agent.single, "space": to_json(agent.observation_space), "steps": agent.steps, "sha256": digest,
         }  # fmt: skip
         (aside / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        _put_back(folder)
         old = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.old")
         if folder.exists():
             folder.rename(old)
@@ -55,7 +57,8 @@ def save(agent: "Agent", folder: Path) -> Path:
 
 
 def load(kind: type[AgentType], folder: Path) -> AgentType:
-    """Read an agent of this class."""
+    """Read an agent of this class; where a `save` was stopped while it put the new one in its place, the one before."""
+    _put_back(folder)
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         digest = sha256((folder / "agent.safetensors").read_bytes()).hexdigest()
@@ -72,6 +75,13 @@ def load(kind: type[AgentType], folder: Path) -> AgentType:
     agent = kind(space_of(manifest["space"]), kept.tensors["vectors"].numpy(), manifest["slots"], config)
     _take(agent, kept, manifest)
     return agent
+
+
+def _put_back(folder: Path) -> None:
+    """Put back what stood in a folder before a save that was stopped."""
+    before = [] if folder.exists() else sorted(folder.parent.glob(f".{glob.escape(folder.name)}.*.old"))
+    if before:
+        before[0].rename(folder)
 
 
 def _checkpoint(agent: "Agent") -> checkpoint.Checkpoint:
