@@ -54,6 +54,24 @@ def test_clicks_are_found(look: Look, space: object, slots: int, kind: str) -> N
     assert (reading(probe.before, probe.after, probe.rows, VECTORS) == clicks).mean() > 0.99
 
 
+def test_a_bit_a_slot_tells_of_clicks_also_where_few_of_them_pay() -> None:
+    def seen(before: np.ndarray, shown: np.ndarray, clicked: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return np.concatenate([clicked, RNG.integers(2, size=6)])
+
+    one, parts = spaces.Box(0, 1, (9,)), (spaces.MultiBinary(3), spaces.Box(0, 1, (6,)))
+    probe, clicks = _probe(seen, one, 3)
+    paid = Probe(probe.before, probe.after, probe.rows, 20 * (clicks * (RNG.random(clicks.shape) < 0.08)).sum(1))
+    reading, goes = find(paid, leaves_of(spaces.Tuple(parts), ITEMS), VECTORS)
+    assert reading is not None
+    assert 0.1 < goes < 0.3
+    assert (reading(paid.before, paid.after, paid.rows, VECTORS) == clicks).all()
+    assert find(paid, leaves_of(one, ITEMS), VECTORS)[0] is None
+    against = Probe(paid.before, paid.after, paid.rows, -paid.reward)
+    assert find(against, leaves_of(spaces.Tuple(parts), ITEMS), VECTORS)[0] is None
+    alone = Probe(paid.before[:, :1], paid.after[:, :1], paid.rows[:, :1], np.roll(paid.reward, 7))
+    assert find(alone, leaves_of(spaces.MultiBinary(1), ITEMS), VECTORS)[0] is None
+
+
 def test_where_nothing_tells_of_clicks_nothing_is_read() -> None:
     space = spaces.Box(-9, 9, (9,))
     probe, _ = _probe(lambda before, shown, clicked, rows: RNG.integers(2, size=9).astype(float), space, 3)
