@@ -36,6 +36,7 @@ def test_a_preset_is_a_model_whose_defaults_are_the_point(name: str) -> None:
         ({"loss": "margin", "scorer": "dot", "bias": False}, "scorer", "'cosine' with loss = 'margin'"),
         ({"loss": "alignment", "scorer": "mlp", "bias": False}, "scorer", "'cosine' or 'dot' with loss"),
         ({"loss": "alignment"}, "bias", "false with loss = 'alignment'"),
+        ({"bias": False, "bias_lift": 0.1}, "bias_lift", "0, or bias = true"),
         ({"negatives_from": "hard"}, "shared", "false where negatives_from"),
         ({"negatives_from": "hard", "shared": False}, "pool", "more than the 2048 negatives"),
         ({"message": "none", "depth": 0, "contrast": 0.1, "augmentation": "noise"}, "edge_dropout", "contrast = 0"),

@@ -83,6 +83,11 @@ class GraphModelSpec(LossConfig, NegativesConfig, SamplingConfig):
     bias_start: float = Field(
         0.7, ge=0, le=2, description="What an item's bias starts at, in units of the log of its events."
     )
+    bias_lift: float = Field(
+        0.0, ge=-2, le=2, validate_default=True,
+        description="What lists add to each trained bias, in the same units: above 0 where people will ask for what is "
+        "popular more than the events that are trained on tell.",
+    )  # fmt: skip
     start: Literal["spectral", "random"] = Field(
         "spectral", description="Where the items' vectors start: at the leading singular vectors of the events, or not."
     )
@@ -151,6 +156,13 @@ class GraphModelSpec(LossConfig, NegativesConfig, SamplingConfig):
         if bias and info.data.get("loss") in ("margin", "alignment"):
             raise ValueError(f"false with loss = {info.data['loss']!r}: nothing would hold it, or train it")
         return bias
+
+    @field_validator("bias_lift")
+    @classmethod
+    def _lifts_something(cls, lift: float, info: ValidationInfo) -> float:
+        if lift and not info.data.get("bias", True):
+            raise ValueError("0, or bias = true")
+        return lift
 
     @field_validator("start")
     @classmethod

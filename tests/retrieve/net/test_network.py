@@ -62,6 +62,15 @@ def test_users_fold_in_as_training_saw_them(settings: dict[str, Any]) -> None:
     np.testing.assert_allclose(served.score(graph().history), expected, atol=2e-4, rtol=2e-4)
 
 
+def test_a_lift_changes_lists_and_nothing_that_is_trained() -> None:
+    settings = {"temperature": 0.2, "epochs": 1}
+    (_, plain), (network, lifted) = trained(settings), trained(settings | {"bias_lift": 0.3})
+    before, after = plain.arrays(), lifted.arrays()
+    users = np.bincount(training.pairs_of(graph(), network.spec).indices, minlength=ITEMS)
+    assert after["bias"] - before["bias"] == pytest.approx(0.2 * 0.3 * np.log(np.maximum(users, 1)), abs=1e-5)
+    assert all(np.array_equal(after[name], before[name]) for name in before if name != "bias")
+
+
 @pytest.mark.parametrize("settings", [{}, {"message": "gat"}, PRESETS["hetero"]], ids=str)
 def test_a_step_moves_the_weights_and_the_loss_falls(settings: dict[str, Any]) -> None:
     served = GraphModel.fit(graph(), GraphModelSpec.parse({**SMALL, **settings, "epochs": 15}), 0)

@@ -19,7 +19,7 @@ from paretail.retrieve.net.edges import Edges
 from paretail.retrieve.net.layers import Combination, Layer
 from paretail.retrieve.net.network import Network
 from paretail.retrieve.net.scorers import SCORERS
-from paretail.retrieve.net.wiring import EVENTS, Heard, heard_of
+from paretail.retrieve.net.wiring import EVENTS, Heard, Wiring, heard_of
 from paretail.retrieve.spec import GraphModelSpec
 
 #: Under this name a bundle has all that was trained, from which training may start again.
@@ -39,7 +39,7 @@ def arrays_of(network: Network) -> Arrays:
     kept: dict[str, Tensor] = {"items": network.vectors(states).items, "degree": wiring.events.source_degree}
     kept |= {TRAINED + name: tensor for name, tensor in network.state_dict().items()}
     if (bias := network.biases()) is not None:
-        kept["bias"] = bias
+        kept["bias"] = bias + network.scale * spec.bias_lift * log_events(wiring)
     if spec.linear:
         kept["profile"] = network.combination("user", [said, *(state["item"] for state in states[:-1])])
         for name, table in traits.items():
@@ -51,6 +51,11 @@ def arrays_of(network: Network) -> Arrays:
             kept[f"degree/{heard.source}"] = heard.edges.source_degree
             kept |= {f"states/{layer}/{heard.source}": state[heard.source] for layer, state in enumerate(states[:-1])}
     return {name: np.ascontiguousarray(tensor.detach().cpu().numpy()) for name, tensor in kept.items()}
+
+
+def log_events(wiring: Wiring) -> Tensor:
+    """Return the log of each item's number of users, 0 where nobody had it."""
+    return torch.diff(wiring.events.csr.by_column.indptr).clamp(min=1).float().log()
 
 
 def trained(arrays: Arrays) -> dict[str, Tensor]:
