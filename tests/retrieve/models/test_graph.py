@@ -13,6 +13,7 @@ from paretail.core.progress import silent
 from paretail.retrieve.base import Question
 from paretail.retrieve.choose import choose
 from paretail.retrieve.models import model
+from paretail.retrieve.net.choosing import _Search
 from paretail.retrieve.spec import GraphModelSpec
 
 from ..net.worlds import graph
@@ -31,6 +32,17 @@ def test_choosing_finds_the_epochs_and_keeps_what_is_given() -> None:
     longer = choose(model("lightgcn"), graph(), QUESTION, {**given, "epochs": 2}, 0, 30.0, silent)
     assert longer.config.model_dump()["epochs"] == 2
     assert longer.metrics["target"]["tried"] > 1
+
+
+def test_choosing_lifts_biases_where_lists_gain_and_never_what_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"dim": 8, "batch_size": 100, "lr": 0.03, "epochs": 1}
+    liked = {0.0: 0.1, 0.2: 0.3, 0.4: 0.5, 0.6: 0.4}
+    monkeypatch.setattr(_Search, "_ndcg", lambda search, network: np.full(9, liked[network.spec.bias_lift]))
+    lifts = [
+        choose(model("lightgcn"), graph(), QUESTION, given | more, 0, 0.001, silent).config.bias_lift
+        for more in ({}, {"bias_lift": 0.0}, {"bias": False})
+    ]
+    assert lifts == [0.4, 0.0, 0.0]
 
 
 def test_a_bundle_of_sums_is_read_and_asked_without_torch(tmp_path: Path) -> None:

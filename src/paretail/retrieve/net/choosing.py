@@ -1,7 +1,8 @@
 """Choosing the settings of a graph model: points tried one after the other, each trained while validation gains.
 
 A setting is kept where the users' NDCG@20 grows by more than one standard error, as in `retrieve/tune.py`; the epochs
-of the fit are those after which the validation of the best point was best.
+of the fit are those after which the validation of the best point was best. Of each point biases are lifted while that
+gains: lists change, and nothing has to be trained.
 """
 
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ STEPS: Final[tuple[Settings, ...]] = (
     {"epochs": 16}, {"temperature": 0.1}, {"start_rounds": 1}, {"bias_start": 0.4}, {"dim": 128}, {"attributes": True},
     {"edge_dropout": 0.2}, {"temperature": 0.2}, {"depth": 3},
 )  # fmt: skip
+#: What biases are lifted to, one after the other.
+LIFTS: Final = (0.2, 0.4, 0.6)
 #: Validations without a gain until a training ends.
 PATIENCE: Final = 3
 
@@ -86,7 +89,21 @@ class _Search:
         run = training.train(network, pairs, self.seed, context, self._judge, PATIENCE)
         epochs = {} if "epochs" in self.given else {"epochs": max(run.best_epoch or spec.epochs, 1)}
         self.tried, self.longest = self.tried + 1, max(self.longest, monotonic() - began)
-        return Trial(settings | epochs, self._ndcg(network))
+        return self._lifted(network, Trial(settings | epochs, self._ndcg(network)))
+
+    def _lifted(self, network: Network, trial: Trial) -> Trial:
+        """Return the trial with its biases lifted as far as that gains; leaves the network's settings changed."""
+        spec = network.spec
+        if "bias_lift" in self.given or not spec.bias:
+            return trial
+        for lift in LIFTS:
+            if lift > spec.bias_lift:
+                network.spec = spec.model_copy(update={"bias_lift": lift})
+                lifted = Trial(trial.settings | {"bias_lift": lift}, self._ndcg(network))
+                if not lifted.beats(trial):
+                    break
+                trial = lifted
+        return trial
 
     def possible(self, settings: Settings) -> bool:
         """Say whether settings can go together, and say something of this shop."""
