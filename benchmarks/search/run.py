@@ -84,22 +84,24 @@ def search(
 
 def ranks(arm: str, strategy: str, settings: Mapping[str, Any], sets: Sequence[str], seeds: int) -> dict[str, Any]:
     """Return one row of the table: ranks of the incumbent, alarms, the share of new samples, CPU seconds a search."""
-    began, medians, alarms, shares = time.process_time(), {}, 0, []
+    began, medians, alarms = time.process_time(), {}, 0
+    shares: dict[str, list[float]] = {"new_share": [], "own_new_share": []}
     for name in sets:
         best = []
         for seed in range(seeds):
             rows, searching, figures = search(name, strategy, seed, settings, plain="one-hot" in arm)
             best.append(np.minimum.accumulate(table(name).ranks[rows])[[count - 1 for count in COUNTS]])
             alarms += bool(searching.alarms)
-            shares += [each["new_share"] for each in figures if "new_share" in each]
+            for share, found in shares.items():
+                found += [each[share] for each in figures if share in each]
         medians[name] = np.median(best, axis=0).tolist()
     searches = len(sets) * seeds
     told = {"six": [name for name in sets if name not in TUNED], **{name: [name] for name in sets}}
     row = {key: _geometric([medians[name] for name in names]) for key, names in told.items() if names}
     return {
         "strategy": arm, "seeds": seeds, **row, "alarmed": f"{alarms} of {searches}",
-        "least new share": f"{min(shares):.2f}" if shares else "",
-        "mean new share": f"{statistics.mean(shares):.2f}" if shares else "",
+        **{f"{word} {share.replace('_', ' ')}": f"{figure(found):.2f}" if found else ""
+           for share, found in shares.items() for word, figure in (("least", min), ("mean", statistics.mean))},
         "cpu a search_s": round((time.process_time() - began) / searches, 2),
     }  # fmt: skip
 
@@ -172,7 +174,7 @@ def main() -> None:
         for arm in asked.arms or ARMS[part]:
             row = one(part, arm, asked.sets, asked.seeds or SEEDS[part])
             print(row, flush=True)
-            rows.append(row)
+            rows.append({"commit": about["commit"], **row})
             if tuple(asked.sets) == SETS:
                 harness.record(HERE, part, about, merged(part, rows))
 

@@ -59,3 +59,31 @@ def test_a_spectral_norm_bounds_every_matrix() -> None:
         values = judging(rows)
         apart = (values[:, :20] - values[:, 20:]).abs()
     assert (apart <= 1.3 * (rows[:20] - rows[20:]).norm(dim=1)).all()  # silu is steeper than 1 by a tenth
+
+
+def test_figures_do_not_depend_on_weights_and_members(seen: Evidence) -> None:
+    def figures(members: int, weight: float) -> dict[str, float]:
+        how = Judging(**(HOW.__dict__ | {"steps": 1, "penalty": weight, "ranking": weight, "adversarial": weight}))
+        return train(critic(members=members), seen, how, seed=0)
+
+    for name, one in figures(4, 0.3).items():
+        assert figures(4, 3.0)[name] == pytest.approx(one, rel=1e-4)
+        assert figures(64, 0.3)[name] == pytest.approx(one, rel=0.5)
+
+
+def test_its_steps_fall_along_a_cosine(seen: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = []
+    true = torch.optim.AdamW.step
+    monkeypatch.setattr(
+        torch.optim.AdamW, "step", lambda own, *rest: rates.append(own.param_groups[0]["lr"]) or true(own, *rest)
+    )
+    train(critic(), seen, HOW, seed=0)
+    wanted = 0.5 * HOW.lr * (1 + np.cos(np.pi * np.arange(HOW.steps) / HOW.steps))
+    assert np.allclose(rates, wanted, atol=0.02 * HOW.lr)
+
+
+def test_a_half_forgotten_discriminator_lies_between_what_it_was_and_a_fresh_one() -> None:
+    judging, fresh = critic(), Discriminator(8, 3, 16, False, seed=5)
+    before = judging.weights[0].detach().clone()
+    judging.start(5, kept=0.5)
+    assert torch.allclose(judging.weights[0], 0.5 * before + 0.5 * fresh.weights[0])

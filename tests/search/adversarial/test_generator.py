@@ -1,8 +1,9 @@
 """The generator writes legal options, starts near uniform, and moves towards what is rewarded."""
 
+import pytest
 import torch
 
-from paretail.search.adversarial.generator import Generator, improve, told
+from paretail.search.adversarial.generator import Generator, clipped, improve, told
 
 CHOICES = (3, 5, 1, 2)
 
@@ -42,6 +43,26 @@ def test_it_moves_towards_what_is_rewarded_and_the_bonus_keeps_it_from_it() -> N
     assert bold[0] > 0.9
     assert held[0] < 0.5
     assert bold[1] < held[1]
+
+
+def test_weights_start_orthogonal_and_the_head_small() -> None:
+    policy = Generator(CHOICES, 16, seed=0)
+    for gate in (policy.memory.weight_hh_l0, policy.memory.weight_ih_l0):  # [3 * 16, 16]: orthonormal columns
+        assert torch.allclose(gate.T @ gate, torch.eye(16), atol=1e-5)
+    assert torch.allclose(policy.head.weight @ policy.head.weight.T, 1e-4 * torch.eye(sum(CHOICES)), atol=1e-8)
+    assert not policy.head.bias.any()
+
+
+@pytest.mark.parametrize(
+    ("gain", "ratio", "pulls"),
+    [(2, 1.1, True), (2, 1.3, False), (2, 0.5, True), (-2, 0.9, True), (-2, 0.7, False), (-2, 1.5, True)],
+)
+def test_what_moved_by_the_clip_is_moved_no_further(gain: int, ratio: float, pulls: bool) -> None:
+    moved = torch.tensor([[ratio]], requires_grad=True)
+    value = clipped(moved, torch.tensor([[float(gain)]]), 0.2)
+    (slope,) = torch.autograd.grad(value.sum(), moved)
+    assert float(slope) == (gain if pulls else 0)
+    assert float(value.detach()) <= gain * ratio + 1e-6
 
 
 def test_a_restart_keeps_a_share_of_the_weights() -> None:

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from paretail.search.strategies import build
+from paretail.search.strategies.gan import GENERATED, REMEMBERED
 from tests.search.spaces import Branches, score
 
 SPACE = Branches(joins=8, width=7)
@@ -30,7 +32,8 @@ def test_by_default_no_alarm_and_three_samples_in_ten_are_new() -> None:
 def test_without_randomness_and_entropy_the_alarm_rings_and_acts() -> None:
     strategy, _ = searched(rounds=12, entropy=0.0, random_share=0.0, newness=0.0, generator_lr=0.03, updates=10)
     assert strategy.alarms
-    assert "the entropy bonus is doubled" in strategy.alarms[0]
+    assert "the entropy bonus is raised" in strategy.alarms[0]
+    assert strategy.figures["bonus"] > 0  # though its own weight is 0
 
 
 @pytest.mark.parametrize("part", ["adversarial", "ranking", "penalty", "random_share", "entropy", "newness"])
@@ -44,3 +47,44 @@ def test_without_the_generator_mutants_are_asked_for() -> None:
     told = list(strategy.told)
     best = sorted(told[:20], key=score)[-10:]
     assert any(near in told[20:] for net in best for near in SPACE.neighbours(net, np.random.default_rng(0), 100))
+
+
+def test_what_it_tells_winners_from_has_mutants_of_every_parent_and_draws() -> None:
+    strategy, _ = searched(rounds=3, generator=False)
+    known, stand = strategy.standings()
+    parents = [known[row] for row in np.argsort(-stand, kind="stable")[: strategy.config.parents]]
+    strategy.ask(10)
+    near = [set(SPACE.neighbours(net, np.random.default_rng(0), 100)) for net in parents]
+    made = strategy._made[:GENERATED]
+    assert len(strategy._made) == REMEMBERED
+    assert all(mutants & set(made) for mutants in near)
+    assert len(set(made) - set.union(*near)) > 5
+
+
+def test_a_small_space_is_proposed_to_its_end_without_an_alarm() -> None:
+    space = Branches(joins=2, width=2)  # 28 nets
+    strategy = build("gan", space, settings=QUICK | {"start": 4, "random_share": 0.0})
+    shares = []
+    while asked := strategy.ask(3):
+        strategy.tell(asked, [score(net) for net in asked])
+        shares.append(strategy.figures.get("new_share", 1.0))
+    assert len(strategy.told) == len(space.all())
+    assert min(shares) >= 0.3
+    assert strategy.alarms == []
+
+
+def test_a_generator_that_makes_one_known_net_is_filled_up_and_caught() -> None:
+    strategy, _ = searched(rounds=3, steps=1)
+    with torch.no_grad():
+        strategy._maker.head.bias[strategy._maker.offsets] = 50.0  # always the first option, warm or not
+        strategy._maker.head.bias[strategy._maker.offsets[1:] + 1] = 99.0
+    found, shares = strategy._sampled(0, np.random.default_rng(0))
+    assert shares["unique_share"] == 1 / 64
+    assert shares["own_new_share"] <= 1 / 64
+    assert shares["new_share"] >= 0.3
+    assert len(strategy.fresh(found, 100)) >= 19 > shares["filled"] > 0
+
+
+def test_a_steep_discriminator_half_forgets_at_any_weight_of_the_penalty() -> None:
+    strategy, _ = searched(rounds=3, generator=False, penalty=1e-6, weight_decay=0.0, lr=0.3)
+    assert "the discriminator half forgets" in strategy.alarms[0]

@@ -42,11 +42,19 @@ class Discriminator(nn.Module):
 
     def __init__(self, features: int, members: int, width: int, spectral: bool, seed: int) -> None:
         super().__init__()
-        draw = torch.Generator().manual_seed(seed)
         self.spectral = spectral
         shapes = ((features, width), (width, width), (width, 1))
-        self.weights = nn.ParameterList([_start(members, *shape, draw) for shape in shapes])
+        self.weights = nn.ParameterList([torch.zeros(members, *shape) for shape in shapes])
         self.biases = nn.ParameterList([torch.zeros(members, 1, shape[1]) for shape in shapes])
+        self.start(seed)
+
+    def start(self, seed: int, kept: float = 0.0) -> None:
+        """Set the weights to fresh ones, or leave a share `kept` of what they were."""
+        draw = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for weight, bias in zip(self.weights, self.biases, strict=True):
+                weight.copy_(kept * weight + (1 - kept) * _start(*weight.shape, draw))
+                bias.mul_(kept)
 
     def forward(self, rows: Float[Tensor, "*members archs features"]) -> Float[Tensor, "members archs"]:
         """Return each member's judgement of the same rows, or of its own; only differences mean something."""
@@ -92,7 +100,10 @@ class Evidence:
 
 
 def train(critic: Discriminator, seen: Evidence, how: Judging, seed: int, pairs: int = 128) -> dict[str, float]:
-    """Train `critic` for `how.steps` with a cosine of the learning rate; return the last figure of each part."""
+    """Train `critic` for `how.steps` with a cosine of the learning rate; return the last figure of each part.
+
+    Figures are means over the members, without the weights of `how`.
+    """
     draw = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(critic.parameters(), lr=how.lr, weight_decay=how.weight_decay)
     figures: dict[str, float] = {}
@@ -101,7 +112,11 @@ def train(critic: Discriminator, seen: Evidence, how: Judging, seed: int, pairs:
         losses = _losses(critic, seen, how, turn, pairs, draw)
         if losses:
             figures |= step(Losses(losses), critic.parameters(), optimiser, clip=10.0)
-    return {name.removeprefix("loss/"): value for name, value in figures.items() if name.startswith("loss/")}
+    weights = {"ranking": how.ranking, "adversarial": how.adversarial, "penalty": EVERY * how.penalty}
+    return {
+        name: figures[f"loss/{name}"] / (weight * len(critic.weights[0]))
+        for name, weight in weights.items() if f"loss/{name}" in figures
+    }  # fmt: skip
 
 
 def _losses(

@@ -9,7 +9,10 @@ arXiv:1707.06347, equations 7 and 9; B. Zoph, Q. Le, "Neural architecture search
 2017, arXiv:1611.01578 (a recurrent controller); A. Saxe, J. McClelland, S. Ganguli, 2014, arXiv:1312.6120 (orthogonal
 starts); J. Ash, R. Adams, "On warm-starting neural network training", NeurIPS 2020, arXiv:1910.08475 (shrink and
 perturb, after a collapse).
-Deviations: 1. no value network: a reward comes once, at the end, and the batch's mean is its baseline.
+Deviations: 1. no value network: a reward comes once, at the end, and the batch's mean is its baseline. 2. a GRU over
+fields, not the graph network of S. Rezaei et al. (IJCAI 2021): spaces tell tokens, of which some make no graph. 3. all
+of a batch is one minibatch, and Adam's moments begin anew with each batch: a batch's rewards are those of a new judge.
+4. the bonus is the mean entropy of a field as a share of its largest, not the sum in nats.
 """
 
 from collections.abc import Sequence
@@ -83,6 +86,13 @@ def told(
     return chosen, (entropy / most)[:, most > 1e-6].mean()
 
 
+def clipped(
+    ratio: Float[Tensor, "batch fields"], gain: Float[Tensor, "batch 1"], clip: float
+) -> Float[Tensor, "batch fields"]:
+    """Return min(r A, clip(r, 1 - e, 1 + e) A): nothing more is won beyond the clip."""
+    return torch.minimum(ratio * gain, ratio.clamp(1 - clip, 1 + clip) * gain)
+
+
 def improve(
     policy: Generator, tokens: Int[Tensor, "batch fields"], rewards: Array, lr: float, entropy: float,
     epochs: int = 3, clip: float = 0.2,
@@ -95,8 +105,7 @@ def improve(
     figures: dict[str, float] = {}
     for _ in range(epochs):
         new, spread = told(policy.logits(tokens), tokens, policy.offsets)
-        ratio = (new - old).exp()
-        won = torch.minimum(ratio * gain, ratio.clamp(1 - clip, 1 + clip) * gain).mean()
+        won = clipped((new - old).exp(), gain, clip).mean()
         figures = step(-won - entropy * spread, policy.parameters(), optimiser, clip=1.0)
         figures["entropy"] = float(spread.detach())
     return figures
