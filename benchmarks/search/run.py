@@ -34,7 +34,7 @@ from paretail.search.strategies import DEFAULT_STRATEGY, STRATEGIES, build  # no
 
 COUNTS = (100, 150, 200)
 #: Asked for at once: what a strategy of many cheap proposals needs, and what one that learns from each can use.
-BATCH = {"gan": 10, "gan_mutation": 10}
+BATCH = {"gan": 10, "gan-mutation": 10}
 BATCH_USUAL = 4
 #: name of an arm -> the strategy and its settings
 ABLATIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -174,7 +174,7 @@ def main() -> None:
         for arm in asked.arms or ARMS[part]:
             row = one(part, arm, asked.sets, asked.seeds or SEEDS[part])
             print(row, flush=True)
-            rows.append({"commit": about["commit"], **row})
+            rows.append({"strategy": arm, "commit": about["commit"], **row})
             if tuple(asked.sets) == SETS:
                 harness.record(HERE, part, about, merged(part, rows))
 

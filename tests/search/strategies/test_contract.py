@@ -16,9 +16,9 @@ from paretail.search.strategies import STRATEGIES, build
 from tests.search.spaces import Branches, score, size
 
 SPACE = Branches()
-NEEDS = {"tpe": "optuna", "gan": "torch", "gan_mutation": "torch"}
+NEEDS = {"tpe": "optuna", "gan": "torch", "gan-mutation": "torch"}
 SMALL = {"steps": 8, "width": 16, "members": 2, "updates": 2}
-QUICK: dict[str, dict[str, Any]] = {"gan": SMALL, "gan_mutation": SMALL, "hybrid": {"drawn": 200}}
+QUICK: dict[str, dict[str, Any]] = {"gan": SMALL, "gan-mutation": SMALL, "hybrid": {"drawn": 200}}
 every = pytest.mark.parametrize("name", [name for name in STRATEGIES if find_spec(NEEDS.get(name, "numpy"))])
 
 
@@ -116,6 +116,7 @@ def test_an_unknown_strategy_names_the_nearest() -> None:
         build("no_such_module:Strategy", SPACE)
     with pytest.raises(ConfigError, match="CONF-01"):
         build("random", SPACE, settings={"sede": 3})
+    assert type(build("gan_mutation", SPACE)) is type(build("gan-mutation", SPACE))
     assert type(build("paretail.search.strategies.random:Random", SPACE)) is type(build("random", SPACE))
 
 

@@ -15,7 +15,7 @@ STRATEGIES: Final[dict[str, str]] = {
     "tpe": "paretail.search.strategies.tpe:Tpe",
     "nsga2": "paretail.search.strategies.nsga2:Nsga2",
     "gan": "paretail.search.strategies.gan:Gan",
-    "gan_mutation": "paretail.search.strategies.gan_mutation:GanMutation",
+    "gan-mutation": "paretail.search.strategies.gan_mutation:GanMutation",
     "hybrid": "paretail.search.strategies.hybrid:Hybrid",
 }
 #: What the name `auto` stands for: benchmarks/search says why.
@@ -27,10 +27,13 @@ def build(
 ) -> Strategy:
     """Return the strategy `name`, an entry of STRATEGIES, `auto`, or your own as `their_module:TheirStrategy`.
 
+    Of names in the table `_` is as good as `-`.
+
     `settings` are those of its `config_type`. Raises ConfigError: SRCH-01 for an unknown name, SRCH-02 where the class
     cannot be imported, CONF-01 for an unknown setting; MissingExtraError where it needs an extra that is not installed.
     """
     name = DEFAULT_STRATEGY if name == "auto" else name
+    name = name.replace("_", "-") if ":" not in name else name
     if ":" not in name and name not in STRATEGIES:
         expected = (
             f"Expected {nearest(name, [*STRATEGIES, 'auto'])}, or a class of your own as their_module:TheirStrategy"

@@ -47,7 +47,7 @@ HELD: Final = 0.3
 
 
 class GanConfig(Config):
-    """Settings of the strategies `gan` and `gan_mutation`."""
+    """Settings of the strategies `gan` and `gan-mutation`."""
 
     start: int = Field(20, ge=4, description="Architectures drawn at random before the first round.")
     winners: float = Field(0.2, gt=0, le=1, description="Share of what was told that counts as winners.")

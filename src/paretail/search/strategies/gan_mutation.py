@@ -10,7 +10,7 @@ from paretail.search.strategies.gan import Gan, GanConfig
 
 
 class GanMutationConfig(GanConfig):
-    """Settings of the strategy `gan_mutation`."""
+    """Settings of the strategy `gan-mutation`."""
 
     generator: bool = False
 
@@ -18,5 +18,5 @@ class GanMutationConfig(GanConfig):
 class GanMutation(Gan):
     """Asks for the mutants that its discriminator likes."""
 
-    name = "gan_mutation"
+    name = "gan-mutation"
     config_type = GanMutationConfig
