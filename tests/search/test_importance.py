@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from paretail.search.importance import FEWEST_TRIALS, effects
+from paretail.search.importance import FEWEST_TRIALS, NOT_USED, effects, what_matters
+from paretail.search.space import GraphSpace
 
 CHOICES = (4, 3, 2, 5, 3)
 
@@ -32,3 +33,20 @@ def test_few_or_equal_trials_tell_nothing() -> None:
     rng = np.random.default_rng(0)
     assert effects([[0, 1]] * (FEWEST_TRIALS - 1), np.arange(FEWEST_TRIALS - 1.0), (2, 2), rng) == []
     assert effects([[0, 1]] * 50, np.ones(50), (2, 2), rng) == []
+
+
+def test_options_never_tried_are_left_out_and_a_field_that_means_nothing_takes_no_credit() -> None:
+    space = GraphSpace(
+        {"loss": ("softmax", "bpr", "margin", "alignment"), "temperature": (0.15, 0.07, 0.2), "lr": (1e-3, 3e-3, 1e-2)}
+    )
+    rng = np.random.default_rng(0)
+    drawn = space.sample(rng, 400)
+    tried = [one for one in drawn if space.settings(one)["loss"] in ("softmax", "bpr")][:60]
+    scores = np.array([0.9 if space.settings(one)["loss"] == "softmax" else 0.2 for one in tried])
+    found = {name: (effect, options) for name, effect, options in what_matters(space, tried, scores, rng)}
+    assert found["loss"][1] == ("softmax", "bpr")
+    assert len(found["loss"][0].means) == 2
+    assert found["temperature"][1] == ("0.15", "0.07", "0.2", NOT_USED)
+    assert found["temperature"][0].share < 0.01
+    assert found["loss"][0].share > 0.4
+    assert found["temperature"][0].means[3] < min(found["temperature"][0].means[:3])

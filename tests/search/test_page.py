@@ -18,7 +18,7 @@ def test_the_example_of_a_foreign_space_finds_the_best() -> None:
 
 
 def test_every_strategy_and_the_default_are_told() -> None:
-    assert re.findall(r"^\| `(\w+)` \|.*\|$", PAGE.split("## Strategies")[1], re.MULTILINE) == [*STRATEGIES]
+    assert re.findall(r"^\| `([\w-]+)` \|.*\|$", PAGE.split("## Strategies")[1], re.MULTILINE) == [*STRATEGIES]
     assert "`auto` is this one" in next(
         line for line in PAGE.splitlines() if line.startswith(f"| `{DEFAULT_STRATEGY}`")
     )

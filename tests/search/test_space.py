@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from paretail.core.errors import ConfigError
 from paretail.retrieve.spec import PRESETS, GraphModelSpec
-from paretail.search.fields import DEFAULTS, OPTIONS, RULES
+from paretail.search.fields import DEFAULTS, OPTIONS, rules_of
 from paretail.search.space import GraphSpace, checked
 
 SMALL = {
@@ -84,8 +84,9 @@ def test_neighbours_are_other_points_one_decision_away(seed: int) -> None:
         moved = [
             name for name in changed if name in WIDE.fields and WIDE.matters(point)[name] and WIDE.matters(other)[name]
         ]
-        read = {name for field in changed if field in RULES for name in RULES[field].reads}
-        assert len([name for name in moved if not set(RULES[name].reads if name in RULES else ()) & changed]) == 1
+        rules = rules_of(WIDE.options)
+        read = {name for field in changed if field in rules for name in rules[field].reads}
+        assert len([name for name in moved if not set(rules[name].reads if name in rules else ()) & changed]) == 1
         assert read & changed or len(changed) == 1
 
 
@@ -99,6 +100,31 @@ def test_the_presets_are_points() -> None:
         place = WIDE.place_of(point)
         assert place is not None, name
         assert WIDE.spec(place) == GraphModelSpec.parse(point)
+
+
+def test_cosines_of_summed_layers_are_those_of_their_mean() -> None:
+    both = {"combination": ("sum", "mean", "last"), "scorer": ("dot", "cosine"), "loss": ("bpr", "margin")}
+    space = GraphSpace(both)
+    assert space.size == 3 * 2 - 1 + 2  # margin wants cosines
+    points = {space.from_tokens(tokens) for tokens in np.ndindex(*space.choices)} - {None}
+    assert len(points) == space.size
+    assert {space.spec(point).combination for point in points if space.spec(point).scorer == "cosine"} == {
+        "mean", "last",
+    }  # fmt: skip
+    summed, mean = (space.place_of({"combination": way, "scorer": "cosine", "loss": "bpr"}) for way in ("sum", "mean"))
+    assert summed == mean is not None
+    assert all(near != mean for near in space.neighbours(mean, np.random.default_rng(0), 100))
+    alone = GraphSpace(both | {"combination": ("sum", "last")})  # where there is no mean, the sum stays
+    assert alone.size == 2 * 2 + 2
+    assert alone.spec(alone.place_of({"combination": "sum", "loss": "margin", "bias": False})).combination == "sum"
+
+
+def test_neighbours_are_counted_where_they_are_drawn() -> None:
+    space = GraphSpace({"sampling": ("auto", "none", "neighbours"), "fan_out": (20, 5, 10)})
+    assert space.size == 2 + 3
+    assert space.settings(space.from_tokens((0, 2)))["fan_out"] == 20
+    assert space.from_tokens((2, 2)) == (2, 2)
+    assert GraphSpace({"fan_out": (5,), "lr": (1e-3, 1e-2)}).settings((0,))["fan_out"] == 5
 
 
 def test_a_field_that_is_fixed_otherwise_leaves_a_preset_out() -> None:
@@ -120,7 +146,7 @@ def test_encodings_tell_points_apart_and_neighbours_are_near() -> None:
 
 
 def test_no_graph_is_one_point_and_not_most_draws() -> None:
-    space = GraphSpace({"message": ("lightgcn", "none"), "depth": (1, 2, 3), "combination": ("mean", "last", "sum")})
+    space = GraphSpace({"message": ("lightgcn", "none"), "depth": (1, 2, 3), "combination": ("mean", "last", "concat")})
     assert space.size == 1 + 3 * 3
     drawn = space.sample(np.random.default_rng(0), 4000)
     assert abs(np.mean([space.settings(one)["message"] == "none" for one in drawn]) - 0.1) < 0.02

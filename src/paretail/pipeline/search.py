@@ -38,7 +38,7 @@ from paretail.retrieve.spec import PRESETS, GraphModelSpec
 from paretail.search.config import SearchConfig
 from paretail.search.fields import DEFAULTS
 from paretail.search.ground import Ground
-from paretail.search.importance import effects
+from paretail.search.importance import what_matters
 from paretail.search.journal import Journal
 from paretail.search.loop import Loop, Plan, Tried
 from paretail.search.picking import Picked, ahead, picked
@@ -187,16 +187,13 @@ def _told(
 ) -> Searched:  # fmt: skip
     measured = [one for one in found.trials if one.screened and "failed" not in one.screened]
     scores = np.array([one.screened["ndcg"] for one in measured if one.screened], np.float64)
-    told = effects(
-        [space.tokens(one.architecture) for one in measured], scores, space.choices, rng_for("search/effects", seed)
-    )
-    matters = sorted(zip(space.fields, told, strict=False), key=lambda pair: -pair[1].share)
+    matters = what_matters(space, [one.architecture for one in measured], scores, rng_for("search/effects", seed))
     beside = [choice.chosen, *(one for one in rivals if one is not choice.chosen)]
     return Searched(
         strategy=asks.strategy, goals=goals, seed=seed, mode=ground.mode, target=ground.question.target,
         told=len(ground.told), apart=0 if ground.apart is ground.told else len(ground.apart), size=space.size,
         found=found, picked=choice, rivals=tuple(_judged(one, choice.chosen) for one in beside),
-        matters=tuple((name, effect, tuple(map(str, space.options[name]))) for name, effect in matters),
+        matters=tuple(matters),
         known=len(journal) - found.evaluated, others=journal.others,
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ A rule looks at the fields before it: it leaves the options as they are (ANY), l
 field means nothing there and what stands for it (`Stands`). So two points that make the same network are one point.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -82,6 +82,14 @@ def _scorer(point: Point) -> Says:
     return Only(lambda scorer: scorer in suited) if suited else ANY
 
 
+def _scorer_of_one(point: Point) -> Says:
+    """Leave cosines of summed layers out: those of their mean are the same."""
+    if point["combination"] != "sum":
+        return _scorer(point)
+    dots = _scorer(point)
+    return Only(lambda scorer: scorer != "cosine" and (not isinstance(dots, Only) or dots.legal(scorer)))
+
+
 def _augmentation(point: Point) -> Says:
     if not point["contrast"]:
         return Stands("edges")
@@ -135,6 +143,26 @@ RULES: Final[dict[str, Rule]] = {
     "bias": Rule(("loss",), lambda point: Stands(False) if point["loss"] in ("margin", "alignment") else ANY),
     "bias_start": _where("bias", lambda point: bool(point["bias"]), "bias_start"),
 }
+
+
+def rules_of(options: Mapping[str, Sequence[Any]]) -> dict[str, Rule]:
+    """Return RULES, and those that depend on which options there are.
+
+    A sum of layers is their mean times a number, which a cosine does not see: where both can be had, the mean stands
+    for both. Neighbours are drawn where `sampling` asks for it; `auto` has the first `fan_out`.
+    """
+    first = options["fan_out"][0]
+    fan_out = Rule(("sampling",), lambda point: ANY if point["sampling"] == "neighbours" else Stands(first))
+    found = {**RULES, "fan_out": fan_out}
+    if twins(options):
+        found["scorer"] = Rule(("loss", "combination"), _scorer_of_one)
+    return found
+
+
+def twins(options: Mapping[str, Sequence[Any]]) -> bool:
+    """Say whether both `mean` and `sum` can be had."""
+    return {"mean", "sum"} <= set(options["combination"])
+
 
 #: What is searched where the shop says nothing; the first option is what most shops should try first.
 OPTIONS: Final[dict[str, tuple[Any, ...]]] = {

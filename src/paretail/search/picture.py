@@ -1,17 +1,12 @@
-"""An architecture as a graph: its parts, what each hears, and a drawing of that; also what encodes it as a graph."""
+"""An architecture as a graph: its parts, what feeds each, and a drawing of that."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 BOX, HIGH, GAP, LEFT = 270, 46, 22, 12
 INK, FILL, LINE = "#1d2b2a", "#f2f6f5", "#1b7f79"
-#: The kinds of part, in the order in which they are numbered where a graph is encoded.
-KINDS: Final = ("events", "ids", "attributes", "content", "items", "users", "layer", "combination", "scorer", "loss")
 
 
 @dataclass(frozen=True)
@@ -48,15 +43,6 @@ def parts(settings: Mapping[str, Any]) -> tuple[Part, ...]:
     scorer = add("scorer", f"Score: {settings['scorer']}", _scored(settings), together)
     add("loss", f"Loss: {settings['loss']}", _lost(settings), scorer)
     return tuple(found)
-
-
-def encoded(settings: Mapping[str, Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the kind of each part, by number in KINDS, and `feeds[parts, parts]`."""
-    found = parts(settings)
-    feeds = np.zeros((len(found), len(found)), bool)
-    for number, part in enumerate(found):
-        feeds[list(part.fed_by), number] = True
-    return np.array([KINDS.index(part.kind) for part in found]), feeds
 
 
 def drawing(settings: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question
 from paretail.retrieve.spec import GraphModelSpec
 from paretail.search.base import Architecture
-from paretail.search.fields import DEFAULTS, RULES, Point, Rule, Stands, options_of
+from paretail.search.fields import DEFAULTS, RULES, Point, Rule, Stands, options_of, rules_of, twins
 
 Tokens = tuple[int, ...]
 #: A shop's own options of fields: one of them, or several to choose from.
@@ -35,8 +35,9 @@ class GraphSpace:
         self._order = order
         self.fields: tuple[str, ...] = tuple(name for name in order if len(self.options[name]) > 1)
         self.choices: tuple[int, ...] = tuple(len(self.options[name]) for name in self.fields)
-        self._reads = [_rule(name).reads for name in order]
-        self._alive = [_alive(order, place) for place in range(len(order))]
+        self._rules = rules_of(self.options)
+        self._twins = twins(self.options)
+        self._alive = [self._read_from(place) for place in range(len(order))]
         self._counts: dict[tuple[int, tuple[Any, ...]], int] = {}
         self._steps: dict[tuple[int, tuple[Any, ...]], tuple[list[tuple[int, Any]], NDArray[np.float64]]] = {}
         self.size: int = self._count(0, {})
@@ -91,7 +92,7 @@ class GraphSpace:
 
     def from_tokens(self, tokens: Sequence[int]) -> Architecture | None:
         """Return the point in canonical form; None where options do not go together."""
-        wanted = dict(zip(self.fields, tokens, strict=True))
+        wanted = self._joined(dict(zip(self.fields, tokens, strict=True)))
         point, made = dict[str, Any](), []
         for place, name in enumerate(self._order):
             legal = dict(self._legal(place, point))
@@ -118,6 +119,8 @@ class GraphSpace:
     def place_of(self, settings: Mapping[str, Any]) -> Architecture | None:
         """Return the point that has these settings, None where the space has none that makes the same network."""
         whole, tokens, point = {**DEFAULTS, **settings}, [], dict[str, Any]()
+        if self._twins and (whole["combination"], whole["scorer"]) == ("sum", "cosine"):
+            whole["combination"] = "mean"
         for place, name in enumerate(self._order):
             legal, matters = dict(self._legal(place, point)), self._matters(place, point)
             option = next((o for o, value in legal.items() if not matters or value == whole[name]), None)
@@ -156,7 +159,7 @@ class GraphSpace:
         before, changed = self.matters(tokens), self.fields[field]
         if not before[changed]:
             return None
-        wanted[changed] = option
+        wanted = self._joined(wanted | {changed: option})
         point, made = dict[str, Any](), []
         for place, name in enumerate(self._order):
             legal = dict(self._legal(place, point))
@@ -170,13 +173,28 @@ class GraphSpace:
             made += [chosen] if name in wanted else []
         return tuple(made) if _parses(point) else None
 
+    def _joined(self, wanted: Mapping[str, int]) -> dict[str, int]:
+        """Return tokens with the mean of layers in place of their sum where the score is a cosine."""
+        scorers, ways = self.options["scorer"], self.options["combination"]
+        if self._twins and ways[wanted["combination"]] == "sum" and scorers[wanted.get("scorer", 0)] == "cosine":
+            return {**wanted, "combination": ways.index("mean")}
+        return dict(wanted)
+
+    def _rule(self, place: int) -> Rule:
+        return self._rules.get(self._order[place], _ALWAYS)
+
+    def _read_from(self, place: int) -> tuple[str, ...]:
+        """Return the fields before `place` that a rule at or after it reads."""
+        read = {name for later in range(place, len(self._order)) for name in self._rule(later).reads}
+        return tuple(name for name in self._order[:place] if name in read)
+
     def _matters(self, place: int, point: Point) -> bool:
-        return not isinstance(_rule(self._order[place]).says(point), Stands)
+        return not isinstance(self._rule(place).says(point), Stands)
 
     def _legal(self, place: int, point: Point) -> list[tuple[int, Any]]:
         """Return the options, by number, that a field has beside those before it; one where it does not matter."""
         name = self._order[place]
-        says = _rule(name).says(point)
+        says = self._rule(place).says(point)
         if isinstance(says, Stands):
             return [(0, says.value)]
         options = enumerate(self.options[name])
@@ -242,16 +260,6 @@ def _impossible(options: Mapping[str, Sequence[Any]]) -> Problem:
     expected = "Options of which some go together (docs/search.md says which)"
     found = f"[search.space] leaves no graph model at all: {fixed or 'no options go together'}"
     return Problem("SRCH-12", found, expected, "Allow more options of one of these fields")
-
-
-def _rule(name: str) -> Rule:
-    return RULES.get(name, _ALWAYS)
-
-
-def _alive(order: Sequence[str], place: int) -> tuple[str, ...]:
-    """Return the fields before `place` that a rule at or after it reads."""
-    read = {name for later in order[place:] for name in _rule(later).reads}
-    return tuple(name for name in order[:place] if name in read)
 
 
 def _parses(point: Point) -> bool:

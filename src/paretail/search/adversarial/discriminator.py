@@ -53,7 +53,8 @@ class Discriminator(nn.Module):
         draw = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for weight, bias in zip(self.weights, self.biases, strict=True):
-                weight.copy_(kept * weight + (1 - kept) * _start(*weight.shape, draw))
+                members, inputs, outputs = weight.shape
+                weight.copy_(kept * weight + (1 - kept) * _start(members, inputs, outputs, draw))
                 bias.mul_(kept)
 
     def forward(self, rows: Float[Tensor, "*members archs features"]) -> Float[Tensor, "members archs"]:
