@@ -57,9 +57,7 @@ def what_matters(
         seen = np.unique(tokens[used[:, field], field])
         levels[:, field] = np.where(used[:, field], np.searchsorted(seen, tokens[:, field]), len(seen))
         names.append((*(str(space.options[name][option]) for option in seen), *[NOT_USED] * (not used[:, field].all())))
-    found = effects(
-        levels, scores, [len(each) for each in names], rng, aside=[not always for always in used.all(axis=0)]
-    )
+    found = effects(levels, scores, [len(each) for each in names], rng, aside=[NOT_USED in each for each in names])
     return sorted(zip(space.fields, found, names, strict=False), key=lambda one: -one[1].share)
 
 
