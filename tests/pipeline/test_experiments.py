@@ -89,6 +89,25 @@ def test_broken_assignment_is_refused(tmp_path: Path) -> None:
         store.close()
 
 
+def test_who_was_in_it_by_two_ids_is_left_out_and_the_arms_keep_their_shares(tmp_path: Path) -> None:
+    arms = [{"name": "live", "share": 0.9}, {"name": "bold", "share": 0.1, "goals": "revenue=0.7"}]
+    store, settled = EmbeddedStore.open(tmp_path / "store"), config(arms=arms)
+    shown = []
+    for number in range(3000):
+        user, visitor = f"u{number}", f"v{number}"
+        twice = number % 3 == 0  # their first lists were by two ids; of the others every second one carried an arm over
+        for name, drawn_by in ((visitor, None), (user, None if twice else visitor))[: 2 if number % 2 or twice else 1]:
+            arm = arm_of(drawn_by or name, "spring", settled.weights)
+            shown.append(Shown(name, NOW, name, None, "p", "v", "p", ["i"], None, "spring", arm, drawn_by))
+    store.shown(shown)
+    merges = [(f"v{number}", f"u{number}") for number in range(3000)]
+    store._database.tell(lambda connection: connection.executemany("INSERT INTO merge VALUES (?, ?)", merges))
+    (status,) = look(store, settled, NOW, 100)
+    assert (status.users + status.incumbent_users, status.left_out) == (2000, 1000)
+    assert status.users / 2000 == pytest.approx(0.1, abs=0.02)
+    store.close()
+
+
 @pytest.mark.parametrize("told", [
     {"arms": [{"name": "live", "share": 1.0}]},
     {"arms": [{"name": "a", "share": 0.5}, {"name": "a", "share": 0.5}]},

@@ -128,9 +128,10 @@ def _print(experiment: str, status: "Status", done: list[str]) -> None:
     from paretail.evaluate.experiments.sequences import LEAST
 
     because = f" ({', '.join(status.because)})" if status.because else ""
+    left_out = f"; {status.left_out:,} left out, who were in it by two ids before a login" if status.left_out else ""
     console.print(
         f"{escape(experiment)}, {escape(status.arm)}: [bold]{status.verdict}[/bold]{because}; {status.users:,} users "
-        f"against {status.incumbent_users:,}", soft_wrap=True,
+        f"against {status.incumbent_users:,}{left_out}", soft_wrap=True,
     )  # fmt: skip
     table = Table("a user", "better", "incumbent", "candidate", "difference", "95 % at every look", box=SIMPLE)
     for one in status.effects:

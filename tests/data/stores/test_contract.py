@@ -7,7 +7,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from paretail.data.stores.base import ANSWER_COLUMNS, Key, Store, StoredEvent, StoreError
+from paretail.data.stores.base import ANSWER_COLUMNS, Entry, Key, Store, StoredEvent, StoreError
 from paretail.data.types import EVENT_COLUMNS
 
 from .made import DAY, STORES, T0, event, shown, table
@@ -351,3 +351,25 @@ def test_threads_append_at_once_and_each_gets_its_own_verdicts(store: Store) -> 
 
 def test_every_kind_of_store_is_tested() -> None:
     assert list(STORES) == ["embedded"]
+
+
+def test_somebody_is_in_an_experiment_as_of_the_first_list_that_they_or_their_visitors_saw(store: Store) -> None:
+    assert store.entry("u", "spring") == Entry("u")
+    store.merge("v2", "v1")
+    assert store.entry("v2", "spring") == Entry("v1")  # before any list by the id as which they count
+    spring = {"experiment": "spring", "arm": "bold"}
+    store.shown([shown(1, ["a"], "v1"), shown(2, ["a"], "v1")._replace(**spring)])
+    store.shown([shown(3, ["a"], "u")._replace(experiment="spring", arm="live")])
+    assert store.entry("u", "spring") == Entry("u", "live")
+    store.merge("v1", "u")
+    assert {store.entry(name, "spring") for name in ("u", "v1", "v2")} == {Entry("v1", "bold")}
+    assert store.entry("u", "autumn") == Entry("u")
+    store.shown([shown(4, ["a"], "u")._replace(**spring, drawn_by="v1")])
+    assert store.answers().select("user_id", "drawn_by").rows() == [("u", None), ("u", "v1"), ("u", "u"), ("u", "v1")]
+
+
+def test_a_forgotten_visitor_is_named_in_no_list(store: Store) -> None:
+    store.shown([shown(4, ["a"], "u")._replace(experiment="spring", arm="bold", drawn_by="v")])
+    store.forget(["v"], T0 + 9)
+    assert store.answers()["drawn_by"].to_list() == ["u"]
+    assert store.entry("u", "spring") == Entry("u", "bold")

@@ -7,17 +7,19 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
+import polars as pl
 import pytest
 
 from paretail.core.clock import now_ms
-from paretail.core.errors import BundleError
+from paretail.core.errors import BundleError, Problem
 from paretail.data.documents import ItemDocument
-from paretail.data.stores.base import StoredEvent
+from paretail.data.stores.base import StoredEvent, StoreError
 from paretail.data.stores.embedded import EmbeddedStore
+from paretail.evaluate.experiments.assignment import arm_of
 from paretail.pipeline.bundle import Bundle, Draft, adopt, current, point, publish
 from paretail.pipeline.config import ServeConfig
 from paretail.pipeline.experiments.config import ExperimentConfig
-from paretail.pipeline.live.bodies import Goals, Item, NewEvent, RecommendRequest
+from paretail.pipeline.live.bodies import Goals, Item, MergeRequest, NewEvent, RecommendRequest
 from paretail.pipeline.live.current import Current
 from paretail.pipeline.live.rivals import Rivals
 from paretail.pipeline.live.shop import LiveShop
@@ -30,6 +32,8 @@ pytest.importorskip("torch")
 
 Follow = Callable[[Path], Current]
 ARMS = [{"name": "live", "share": 0.5}, {"name": "bold", "share": 0.5, "goals": "diversity=1"}]
+
+SAME = [{"name": "live", "share": 0.5}, {"name": "same", "share": 0.5}]
 
 
 def experiment(**told: object) -> ExperimentConfig:
@@ -67,6 +71,50 @@ def test_users_are_served_as_their_arm_says(shop: DemoShop, tmp_path: Path) -> N
         first = kept.unique("user_id", keep="first").drop_nulls("user_id")
         told_arms = dict(zip(first["user_id"], first["arm"], strict=True))
         assert {user: told_arms[user] for user in users[1:]} == {user: arms[user] for user in users[1:]}
+
+
+def test_the_arm_of_a_visitors_first_list_goes_with_them_into_the_user_on_every_process(
+    shop: DemoShop, tmp_path: Path
+) -> None:
+    arms = [{"name": "live", "share": 0.5}, {"name": "new", "share": 0.5, "order": "click"}]
+    pairs = [(f"v{number}", f"new{number}") for number in range(12)]
+    ask = [RecommendRequest(user_id=visitor, k=2) for visitor, _ in pairs]
+    known = [RecommendRequest(user_id=user, k=2) for _, user in pairs]
+
+    def of(live: LiveShop, questions: Sequence[RecommendRequest]) -> list[str | None]:
+        return [answer.arm for answer in live.recommend_many(questions)]  # type: ignore[union-attr]
+
+    with (
+        opened(shop.bundle, tmp_path / "store", experiment(arms=arms)) as live,
+        closing(EmbeddedStore.open(tmp_path / "store")) as another,
+        LiveShop.open(shop.bundle, another, ServeConfig(), [experiment(arms=arms)]) as beside,
+    ):
+        first = of(live, ask)
+        assert first != [arm_of(user, "spring", {"live": 0.5, "new": 0.5}) for _, user in pairs]
+        for visitor, user in pairs:
+            live.merge(user, MergeRequest(visitor_id=visitor))
+        assert of(beside, known) == first  # at once: before it has read of the merges
+        assert of(live, known) == of(live, ask) == first
+    with opened(shop.bundle, tmp_path / "store", experiment(arms=arms)) as live:
+        assert of(live, known) == first
+    with closing(EmbeddedStore.open(tmp_path / "store")) as store:
+        shown = store.answers()
+        assert shown.height == 60
+        assert shown.group_by("user_id").agg(pl.col("arm", "drawn_by").n_unique()).drop("user_id").unique().rows() == [
+            (1, 1)
+        ]
+
+
+def test_where_the_store_cannot_tell_the_arm_the_list_counts_for_none(
+    shop: DemoShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object) -> None:
+        raise StoreError(Problem("STOR-03", "a disk error", "A store", "Look"))
+
+    with opened(bare(shop, tmp_path / "first"), tmp_path / "store", experiment(arms=SAME)) as live:
+        monkeypatch.setattr(live.store, "entry", unreadable)
+        answer = live.recommend(RecommendRequest(user_id="u", k=5))
+        assert (len(answer.items), answer.degraded, answer.arm) == (5, ["experiment"], None)
 
 
 def both(other: Path) -> ExperimentConfig:

@@ -30,6 +30,7 @@ ANSWER_COLUMNS: dict[str, pl.DataType] = {
     "propensities": pl.List(pl.Float64()),  # null: the choice was certain, 1 for each; an entry that is null: unknown
     "experiment": pl.String(),  # null: none
     "arm": pl.String(),
+    "drawn_by": pl.String(),  # the id by which the arm was drawn: that of the user, or of a visitor who became them
 }
 
 
@@ -67,6 +68,14 @@ class Shown(NamedTuple):
     item_ids: Sequence[str]
     propensities: Sequence[float | None] | None = None
     experiment: str | None = None
+    arm: str | None = None
+    drawn_by: str | None = None  # None: by user_id
+
+
+class Entry(NamedTuple):
+    """How somebody is in an experiment: the id by which their arm is drawn, and the arm of their first list, if any."""
+
+    drawn_by: str
     arm: str | None = None
 
 
@@ -164,6 +173,13 @@ class Store(Protocol):
 
     def answers(self, since_ms: int = 0, until_ms: int | None = None) -> pl.DataFrame:
         """Return the lists shown as ANSWER_COLUMNS with since <= ts_ms < until, by time; merges followed."""
+        ...
+
+    def entry(self, user_id: str, experiment: str) -> Entry:
+        """Return how a user is in an experiment, merges followed, as of the store's newest moment; some 50 us.
+
+        That of the first list which they, or a visitor who counts as them, were shown; before any by their own id.
+        """
         ...
 
     def shown_to_session(self, session_id: str) -> list[str]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from paretail.data.stores import lists, live, reading
 from paretail.data.stores.backup import backup
-from paretail.data.stores.base import Compacted, Key, Kind, Shown, StoredEvent
+from paretail.data.stores.base import Compacted, Entry, Key, Kind, Shown, StoredEvent
 from paretail.data.stores.compaction import compact
 from paretail.data.stores.database import Database
 from paretail.data.stores.disk import FileLock, told
@@ -139,6 +139,10 @@ class EmbeddedStore:
         """Return the lists shown as ANSWER_COLUMNS with since <= ts_ms < until, by time; merges followed."""
         until = 2**63 - 1 if until_ms is None else until_ms
         return self._database.read(lambda view: followed(lists.read(view.connection, since_ms, until), view.merges()))
+
+    def entry(self, user_id: str, experiment: str) -> Entry:
+        """Return how a user is in an experiment: by their first list, or a visitor's who counts as them."""
+        return self._database.read(lambda view: lists.entry(view.connection, user_id, experiment))
 
     def shown_to_session(self, session_id: str) -> list[str]:
         """Return the distinct items that a session was shown."""

@@ -6,12 +6,23 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from paretail.data.stores.base import ANSWER_COLUMNS, Shown
+from paretail.data.stores.base import ANSWER_COLUMNS, Entry, Shown
 from paretail.data.stores.live import frame
 from paretail.data.types import EVENT_COLUMNS
 
 COLUMNS = ", ".join(ANSWER_COLUMNS)
 _INSERT = f"INSERT OR IGNORE INTO shown({COLUMNS}) VALUES ({', '.join('?' * len(ANSWER_COLUMNS))})"
+#: Everybody who is the same person, by merges in either direction; who of them counts, and their first list.
+_PERSON = """
+WITH RECURSIVE person(id) AS (
+  VALUES (?) UNION SELECT merge.visitor_id FROM merge JOIN person ON merge.user_id = person.id
+  UNION SELECT merge.user_id FROM merge JOIN person ON merge.visitor_id = person.id)
+"""
+_FIRST = (
+    f"{_PERSON} SELECT coalesce(drawn_by, user_id), arm FROM shown "
+    "WHERE user_id IN (SELECT id FROM person) AND experiment = ? AND arm IS NOT NULL ORDER BY ts_ms, seq LIMIT 1"
+)
+_ROOT = f"{_PERSON} SELECT id FROM person WHERE id NOT IN (SELECT visitor_id FROM merge)"
 _FLAT = {**ANSWER_COLUMNS, "item_ids": pl.String(), "propensities": pl.String()}
 
 
@@ -31,9 +42,17 @@ def read(connection: sqlite3.Connection, since_ms: int, until_ms: int) -> pl.Dat
     """Return the lists with since <= ts_ms < until as ANSWER_COLUMNS, by time."""
     query = f"SELECT {COLUMNS} FROM shown WHERE ts_ms >= ? AND ts_ms < ? ORDER BY ts_ms, seq"
     flat = frame(connection.execute(query, (since_ms, until_ms)), _FLAT)
-    return flat.with_columns(
+    told = flat.with_columns(
         pl.col(name).str.json_decode(ANSWER_COLUMNS[name]) for name in ("item_ids", "propensities")
     )
+    own = pl.when(pl.col("arm").is_not_null()).then(pl.coalesce("drawn_by", "user_id"))
+    return told.with_columns(own.alias("drawn_by"))
+
+
+def entry(connection: sqlite3.Connection, user_id: str, experiment: str) -> Entry:
+    """Return how a user is in an experiment, see `Store.entry`."""
+    first = connection.execute(_FIRST, (user_id, experiment)).fetchone()
+    return Entry(*(first or connection.execute(_ROOT, (user_id,)).fetchone()))
 
 
 def of_session(connection: sqlite3.Connection, session_id: str) -> list[str]:

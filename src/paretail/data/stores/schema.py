@@ -54,8 +54,15 @@ INSERT INTO state VALUES ('laid', 0);
 # Which experiment a list belongs to, and the arm of its user.
 _EXPERIMENTS = "ALTER TABLE shown ADD COLUMN experiment TEXT; ALTER TABLE shown ADD COLUMN arm TEXT;"
 
+# By whose id the arm was drawn, null: by that of user_id; whom somebody has become is asked at every such list.
+_ENTRIES = """
+ALTER TABLE shown ADD COLUMN drawn_by TEXT;
+CREATE INDEX shown_drawn_by ON shown(drawn_by) WHERE drawn_by IS NOT NULL;
+CREATE INDEX merged_into ON merge(user_id);
+"""
+
 #: `MIGRATIONS[n]` leads from version n to n + 1.
-MIGRATIONS: tuple[str, ...] = (_BASE, _BLOCKS, _TELLERS, _EXPERIMENTS)
+MIGRATIONS: tuple[str, ...] = (_BASE, _BLOCKS, _TELLERS, _EXPERIMENTS, _ENTRIES)
 VERSION = len(MIGRATIONS)
 
 

@@ -2,11 +2,13 @@
 
 A user's clicks (views where the shop tells no clicks), purchases, money and refunds after the first exposure count,
 whatever list they came from (`metrics.py`); the same in the days before it takes out what was known (CUPED). What may
-be read when, and the end, are `evaluate/experiments`'.
+be read when, and the end, are `evaluate/experiments`'. Who was in the experiment by two ids before they were merged is
+left out, whether or not both were in one arm: were it only where the arms differ, more would stay of a greater arm, by
+the odds of the second draw.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -52,7 +54,10 @@ class Effect:
 
 @dataclass(frozen=True)
 class Status:
-    """Where one candidate stands; `because` names the metrics that say so."""
+    """Where one candidate stands; `because` names the metrics that say so.
+
+    `left_out`: how many people of the experiment were in it by two ids, and count in no arm.
+    """
 
     arm: str
     users: int
@@ -60,6 +65,7 @@ class Status:
     effects: tuple[Effect, ...]
     verdict: str
     because: tuple[str, ...]
+    left_out: int = 0
 
 
 def look(
@@ -73,7 +79,7 @@ def look(
     """
     items = facts(store, catalogue)
     check(experiment.metrics, items)
-    exposed = _exposed(store, experiment, now_ms)
+    exposed, left_out = _exposed(store, experiment, now_ms)
     users = _metrics(store, exposed, now_ms, items)
     if any(METRICS[name].of_lists for name in experiment.metrics):
         users = users.join(of_lists(_lists(store, experiment, now_ms), items), on="user_id", how="left")
@@ -81,7 +87,8 @@ def look(
     _check_ratio(np.bincount(arm, minlength=len(experiment.arms)).tolist(), experiment)
     values = {name: _adjusted(users, name, arm) * METRICS[name].sign / (minor if METRICS[name].money else 1.0)
               for name in experiment.metrics}  # fmt: skip
-    return [_status(experiment, number, values, arm) for number in range(1, len(experiment.arms))]
+    told = (_status(experiment, number, values, arm) for number in range(1, len(experiment.arms)))
+    return [replace(status, left_out=left_out) for status in told]
 
 
 def _status(
@@ -112,25 +119,31 @@ def _effect(name: Metric, pair: stopping.Metric, settled: stopping.Rules) -> Eff
     return Effect(name, METRICS[name].unit, "more" if sign > 0 else "less", *means, sign * found.difference, low, high)
 
 
-def _exposed(store: Store, experiment: ExperimentConfig, now_ms: int) -> pl.DataFrame:
-    """Return `user_id, number` (of the arm) and `first_ms` of whoever saw a list of one arm."""
+def _exposed(store: Store, experiment: ExperimentConfig, now_ms: int) -> tuple[pl.DataFrame, int]:
+    """Return `user_id, number` (of the arm) and `first_ms` of whoever saw a list of one arm.
+
+    Beside it: how many were in the experiment by two ids, and are not among them.
+    """
     mine = pl.col("experiment") == experiment.name
     parts = [
-        part.filter(mine & pl.col("user_id").is_not_null()).select("user_id", "arm", "ts_ms")
+        part.filter(mine & pl.col("user_id").is_not_null()).select("user_id", "arm", "ts_ms", "drawn_by")
         for part in _slices(store.answers, now_ms - MOST_DAYS * DAY_MS, now_ms + DAY_MS)
     ]
     numbers = {arm.name: number for number, arm in enumerate(experiment.arms)}
     shown = pl.concat(parts).filter(pl.col("arm").is_in(list(numbers)))
     found = shown.group_by("user_id").agg(
-        first_ms=pl.col("ts_ms").min(), arms=pl.col("arm").n_unique(), arm=pl.col("arm").first()
-    )
+        first_ms=pl.col("ts_ms").min(), arms=pl.col("arm").n_unique(), arm=pl.col("arm").first(),
+        ids=pl.col("drawn_by").n_unique(),
+    )  # fmt: skip
+    everybody, found = found.height, found.filter(pl.col("ids") == 1)
     crossed = found.filter(pl.col("arms") > 1).height
     if crossed > CROSSED * found.height:
         raise DataError(_crossed(experiment, crossed, found.height))
     if not found.height:
         raise DataError(_nobody(experiment))
     number = pl.col("arm").replace_strict(numbers, return_dtype=pl.Int64).alias("number")
-    return found.filter(pl.col("arms") == 1).select("user_id", "first_ms", number).sort("user_id")
+    kept = found.filter(pl.col("arms") == 1).select("user_id", "first_ms", number).sort("user_id")
+    return kept, everybody - found.height
 
 
 def _lists(store: Store, experiment: ExperimentConfig, now_ms: int) -> pl.DataFrame:
@@ -189,7 +202,7 @@ def _check_ratio(users: Sequence[int], experiment: ExperimentConfig) -> None:
 
 def _crossed(experiment: ExperimentConfig, crossed: int, users: int) -> Problem:
     found = f"{crossed:,} of {users:,} users of {experiment.name!r} saw lists of two arms"
-    do = "Start anew under another name; change no shares meanwhile, and send the same user_id at every visit"
+    do = "Start anew under another name; change no shares meanwhile, and tell logins (POST /v1/users/ID/merge)"
     return Problem("EXPT-03", found, "Expected each user in one arm", do)
 
 

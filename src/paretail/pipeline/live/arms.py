@@ -2,8 +2,10 @@
 
 The first active experiment that concerns the placement takes the question, unless the question says itself what it
 wants (goals, an order, exploration, a composition) or names no user. Where neither it nor an arm says so, it has the
-goals of `[serve]`, but on placements that an agent fills. An arm may have a bundle of its own (`rivals.py`);
-all others are served by the live one.
+goals of `[serve]`, but on placements that an agent fills. The arm is that of the first list of the experiment that
+they were shown, by whatever id: a visitor's arm goes with them into the user who they become, as the store tells
+(`Store.entry`), on every process and after every restart. Before any list it is drawn by their own id. An arm may have
+a bundle of its own (`rivals.py`); all others are served by the live one.
 """
 
 from collections.abc import Sequence
@@ -13,6 +15,7 @@ import msgspec
 import structlog
 
 from paretail.core.errors import ParetailError
+from paretail.data.stores.base import Entry, Store
 from paretail.evaluate.experiments.assignment import arm_of
 from paretail.pipeline.agents import need
 from paretail.pipeline.config import ServeConfig
@@ -28,23 +31,28 @@ log = structlog.get_logger()
 
 
 class Placed(NamedTuple):
-    """A question as it is answered, with the experiment and arm that it belongs to; `degraded` tells what failed."""
+    """A question as it is answered, with the experiment and arm that it belongs to; `degraded` tells what failed.
+
+    `drawn_by` is the id by which the arm was drawn.
+    """
 
     question: bodies.RecommendRequest
     experiment: str | None = None
     arm: str | None = None
     degraded: tuple[str, ...] = ()
     bundle: str | None = None
+    drawn_by: str | None = None
 
 
 class Arms:
     """The experiments of a service; safe to share by threads."""
 
     def __init__(
-        self, experiments: Sequence[ExperimentConfig], config: ServeConfig, shown: ShownLists, rivals: Rivals
-    ) -> None:
+        self, experiments: Sequence[ExperimentConfig], config: ServeConfig, shown: ShownLists, rivals: Rivals,
+        store: Store,
+    ) -> None:  # fmt: skip
         self._experiments = [one for one in experiments if one.active]
-        self._config, self._shown, self._rivals = config, shown, rivals
+        self._config, self._shown, self._rivals, self._store = config, shown, rivals, store
         self._goals = None if config.goals is None else _goals(config.goals)
         self._by_agents = {one.placement for one in config.policies}
 
@@ -63,7 +71,7 @@ class Arms:
         Where only its arm cannot be followed it is answered as without it, and counts for no experiment; where only the
         goals of `[serve]` cannot be, as it stands. `degraded` says so.
         """
-        ways, failed = self._ways(question, engine), list[str]()
+        ways, failed = self._ways(question), list[str]()
         for placed in ways:
             try:
                 asked = self._asked(self._rivals.engine(placed.bundle, engine), placed.question)
@@ -77,18 +85,22 @@ class Arms:
                 return asked, placed
         raise AssertionError("there is one way at least")
 
-    def placed(self, question: bodies.RecommendRequest, engine: Engine) -> Placed:
+    def placed(self, question: bodies.RecommendRequest) -> Placed:
         """Return the question as the arm of whoever asks has it; a visitor who became a user is that user."""
         experiment = None if _is_decided(question) else self._experiment_of(question)
         if experiment is None or question.user_id is None:
             return Placed(question if _is_decided(question) else self._as_live(question))
-        name = arm_of(engine.users.user_of(question.user_id), experiment.name, experiment.weights)
-        arm = next(arm for arm in experiment.arms if arm.name == name)
-        return Placed(self._as_live(as_arm(question, arm)), experiment.name, name, bundle=arm.bundle)
+        try:
+            entry = self._store.entry(question.user_id, experiment.name)
+        except ParetailError as error:  # a list outside of the experiment is better than none, or than another arm
+            log.error("arm_unknown", experiment=experiment.name, problem=str(error))
+            return Placed(self._as_live(question), degraded=("experiment",))
+        arm = _arm(experiment, entry)
+        return Placed(self._as_live(as_arm(question, arm)), experiment.name, arm.name, (), arm.bundle, entry.drawn_by)
 
-    def _ways(self, question: bodies.RecommendRequest, engine: Engine) -> list[Placed]:
+    def _ways(self, question: bodies.RecommendRequest) -> list[Placed]:
         """Return how a question may be answered, what it is meant to be first."""
-        ways = [self.placed(question, engine)]
+        ways = [self.placed(question)]
         if ways[0].arm is not None:
             ways.append(Placed(self._as_live(question), degraded=("experiment",)))
         if ways[-1].question is not question:
@@ -116,6 +128,13 @@ class Arms:
         asked = Asked.of(engine, aged, self._shown, self._config.fatigue)
         slates.check(asked, question)
         return asked
+
+
+def _arm(experiment: ExperimentConfig, entry: Entry) -> ArmConfig:
+    """Return the arm of an entry: that of its first list, where the experiment still has it."""
+    known = {arm.name: arm for arm in experiment.arms}
+    drawn = arm_of(entry.drawn_by, experiment.name, experiment.weights)
+    return known.get(entry.arm or drawn, known[drawn])
 
 
 def as_arm(question: bodies.RecommendRequest, arm: ArmConfig) -> bodies.RecommendRequest:

@@ -55,7 +55,7 @@ class LiveShop:
         self._policies = Policies(config.policies)
         self._policies.warm(self._engine)
         self._rivals = Rivals()
-        self._arms = Arms(experiments, config, self._shown, self._rivals)
+        self._arms = Arms(experiments, config, self._shown, self._rivals, store)
         try:
             self._rivals.open(experiments, lambda arm: self._follow(arm, "items", leads=False), self._current)
             self._arms.check(self._engine)
@@ -270,6 +270,7 @@ class LiveShop:
         with self._writing:
             known = self._users.user_of(visitor_id)
             if known == visitor_id:
+                self._shown.flush()  # their arm goes with them
                 self.store.merge(visitor_id, user_id)
                 self._users.merge(visitor_id, user_id)
             elif known != self._users.user_of(user_id):
@@ -343,8 +344,8 @@ class LiveShop:
         question, now = asked.rules, now_ms()
         user_id = None if question.user_id is None else self._users.user_of(question.user_id)
         self._shown.add([
-            Shown(request_id, now, user_id, question.session_id, placement, asked.engine.version,
-                  *policy_of(lines), *(() if placed is None else (placed.experiment, placed.arm)))
+            Shown(request_id, now, user_id, question.session_id, placement, asked.engine.version, *policy_of(lines),
+                  *(() if placed is None else (placed.experiment, placed.arm, placed.drawn_by)))
             for placement, lines in lists if lines
         ])  # fmt: skip
 

@@ -106,6 +106,12 @@ class ShownLists:
         with self._writing:
             self._kept = [shown for shown in (*self._kept, *_drained(self._waiting)) if shown.user_id not in gone]
 
+    def flush(self) -> None:
+        """Write what waits; where the store cannot be written to, it goes on waiting."""
+        with self._writing:
+            lists = [*self._kept, *_drained(self._waiting)]
+            self._kept = [] if not lists or self._written(lists) else lists
+
     def close(self) -> None:
         """Write what waits, and stop."""
         self._stop.set()
@@ -122,9 +128,7 @@ class ShownLists:
         stopping = False
         while not stopping:
             stopping = self._stop.wait(WRITE_SECONDS)
-            with self._writing:
-                lists = [*self._kept, *_drained(self._waiting)]
-                self._kept = [] if not lists or self._written(lists) else lists
+            self.flush()
 
     def _written(self, lists: Sequence[Shown]) -> bool:
         try:
