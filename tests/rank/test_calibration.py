@@ -17,7 +17,7 @@ from paretail.rank.isotonic import HELD, Isotonic, logit
 from paretail.rank.judging import Later, judged
 from paretail.rank.segmented import ENOUGH, SHIFT, SLOPE, Curves, Lines
 from paretail.rank.segments import bands, divided, item_segments
-from paretail.rank.tables import expected, probability, sigmoid
+from paretail.rank.tables import expected, probabilities, probability, sigmoid
 
 ROWS = 60_000
 
@@ -79,6 +79,25 @@ def test_what_follows_a_click_is_told_given_the_click() -> None:
             np.average(bought[part], weights=weight), abs=0.01
         )
     np.testing.assert_allclose(probability((eta, spread), (eta, spread), 0 * spread), expected(sigmoid, eta, spread))
+
+
+def test_all_tasks_at_once_are_told_as_one_by_one() -> None:
+    """Two tasks on lines, one on a curve, one as it is; of those clicked what is asked for."""
+    rng = np.random.default_rng(3)
+    mean, variance = rng.normal(-1, 1, (4, 50)), rng.uniform(0, 1, (4, 50))
+    together = 0.5 * np.sqrt(variance * variance[0])
+    kept = rng.normal(size=(4, 50)).astype(np.float32)
+    curve = Isotonic((-2.0, 1.0), (-1.0, 0.0))
+    ways = [Calibration(Platt(0.8, 0.1)), Calibration(Platt(1.2, -0.3)), Calibration(curve), None]
+    lines = np.array([(np.nan, np.nan) if way is None else way.line for way in ways])
+    given = np.array([False, True, True, False])
+    of_pairs, of_clicked = probabilities((mean, variance, together), kept, lines, given)
+    for task, way in enumerate(ways):
+        alone = expected(sigmoid, mean[task], variance[task])
+        clicked = probability((mean[0], variance[0]), (mean[task], variance[task]), together[task])
+        for found, p in ((of_pairs, alone), *([(of_clicked, clicked)] if given[task] else [])):
+            told = found[task] if way is None else way.rest(found[task], None, kept[task])
+            np.testing.assert_allclose(told, p if way is None else way(p, None, kept[task]), rtol=1e-9)
 
 
 def split(seed: int = 1) -> tuple[Any, ...]:

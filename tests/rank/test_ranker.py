@@ -21,7 +21,8 @@ from paretail.rank.examples import Examples, learnable  # noqa: E402
 from paretail.rank.learned.foldin import Evidence, Usual, folded  # noqa: E402
 from paretail.rank.learned.gaussian import Gaussian, expected  # noqa: E402
 from paretail.rank.learned.network import RankNet, Sizes  # noqa: E402
-from paretail.rank.learned.ranker import LATER, Ranker  # noqa: E402
+from paretail.rank.learned.preparing import LATER  # noqa: E402
+from paretail.rank.learned.ranker import Ranker  # noqa: E402
 from paretail.rank.sharing import SHARING  # noqa: E402
 from paretail.rank.standings import Standings, cuts_of  # noqa: E402
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from paretail.rank import RankError
 from paretail.rank.tradeoff import Tradeoff, Tried, on_front
 
 SINGLE = Tried("single-task", "weighted", "weighted", {}, {"click": np.array([0.2, 0.2]), "buy": np.array([1.0, 1.0])})
@@ -53,6 +54,19 @@ def test_what_is_dominated_says_by_whom() -> None:
     assert found.row("worse").dominated_by == "w5"
     assert found.row("other").dominated_by is None
     assert [row.name for row in on_front(found.rows)] == ["w0", "w5", "other", "w10"]
+
+
+def test_a_way_whose_loss_is_no_number_has_failed_and_is_not_chosen() -> None:
+    lost = replace(tried("lost", 0.5, 0.5, "method"), shares={"click": np.array([0.1]), "buy": np.array([np.nan])})
+    found = report(lost)
+    assert found.failed == {"lost": "the loss of buy is no number"}
+    assert found.chosen == report().chosen
+    assert found.rows == report().rows
+    wrong = [replace(one, shares=lost.shares) for one in SWEEP]
+    with pytest.raises(RankError, match="no weighted sum has losses that are numbers"):
+        report(sweep=wrong)
+    with pytest.raises(RankError, match="of the single-task models, the loss of buy is no number"):
+        Tradeoff.of(replace(SINGLE, shares=lost.shares), SWEEP, ("click",), {})
 
 
 def uneven(name: str, gains: tuple[float, float]) -> Tried:

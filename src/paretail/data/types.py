@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from typing import Literal, Self
 
 import numpy as np
@@ -251,19 +252,14 @@ class Predictions:
 
     def split(self, sizes: Sequence[int]) -> "list[Predictions]":
         """Return the predictions of so many pairs each, in their order."""
-        columns = (
-            np.split(column, np.cumsum(sizes)[:-1])
-            for column in (
-                self.p_click,
-                self.p_cart,
-                self.p_purchase,
-                self.p_both,
-                self.order_value,
-                *self.more.values(),
-            )
-        )
-        return [Predictions(click, cart, bought, both, paid, dict(zip(self.more, more, strict=True)))
-                for click, cart, bought, both, paid, *more in zip(*columns, strict=True)]  # fmt: skip
+        ends = [0, *accumulate(sizes)]
+        return [self._part(slice(start, end)) for start, end in pairwise(ends)]
+
+    def _part(self, at: slice) -> "Predictions":
+        more = {task: column[at] for task, column in self.more.items()}
+        return Predictions(
+            self.p_click[at], self.p_cart[at], self.p_purchase[at], self.p_both[at], self.order_value[at], more
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ about["country"][u, v] = 1 where user u has the value v; a user may have several
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Final, Self
 
 import numpy as np
@@ -91,7 +92,7 @@ def together(rows: Sequence[About], sizes: Mapping[str, int]) -> dict[str, spars
     found = {}
     for name in sorted({name for row in rows for name in row}):
         cells = [row.get(name, nothing) for row in rows]
-        indptr = np.concatenate([[0], np.cumsum([len(nodes) for nodes, _ in cells])]).astype(np.int64)
+        indptr = np.array([0, *accumulate(len(nodes) for nodes, _ in cells)], np.int64)
         nodes, weights = (np.concatenate(part) for part in zip(*cells, strict=True))
         found[name] = sparse.csr_array((weights, nodes, indptr), (len(rows), sizes[name]))
     return found

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from paretail.core.errors import Problem, UsageError, nearest
 from paretail.core.files import atomic_file
+from paretail.core.plain import plain
 from paretail.core.progress import Progress, silent
 from paretail.pipeline.grounds import Ground, Logged, Simulated
 from paretail.pipeline.training_page import STYLE
@@ -124,7 +125,7 @@ class Learned:
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as plain values."""
-        return _plain(asdict(self))  # type: ignore[no-any-return]  # of a dict, a dict
+        return plain(asdict(self))  # type: ignore[no-any-return]  # of a dict, a dict
 
 
 def learn(asked: Asked, out: Path, progress: Progress = silent) -> Learned:
@@ -179,7 +180,7 @@ def _published(learned: Learned, ground: Logged, out: Path) -> str:
 
     best = learned.looks[learned.best]
     told = {"value": best.reward, "log": learned.rivals["log"]}
-    return add_agent(Path(str(learned.asked.bundle)), learned.asked.agent, out / "agent", ground.wares, _plain(told))
+    return add_agent(Path(str(learned.asked.bundle)), learned.asked.agent, out / "agent", ground.wares, plain(told))
 
 
 def _users(ground: Ground) -> dict[str, Any] | None:
@@ -208,15 +209,6 @@ def _best(looks: list[Look]) -> int:
 def _rank(look: Look, number: int) -> tuple[float, int]:
     """Return what the best look has most of; where no log tells, the newest counts as the best."""
     return (-math.inf, number) if math.isnan(look.reward) else (look.reward, -number)
-
-
-def _plain(values: Any) -> Any:
-    """Return values with None in the place of what is no number."""
-    if isinstance(values, dict):
-        return {name: _plain(value) for name, value in values.items()}
-    if isinstance(values, list | tuple):
-        return [_plain(value) for value in values]
-    return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
 def _due(asked: Asked, looks: list[Look], began: float) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from paretail.core.errors import Problem
 from paretail.core.files import atomic_file
+from paretail.core.plain import plain
 from paretail.core.progress import Progress
 from paretail.graph.shopgraph import ShopGraph
 from paretail.graph.targets import ITEM, Target
@@ -47,7 +48,7 @@ def write_sweep(out: Path, version: str, found: Tradeoff) -> Path:
     path = out / "reports" / f"{version}-sweep.html"
     texts: dict[Path, Any] = {
         path: page(version, found),
-        path.with_suffix(".json"): json.dumps(found.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        path.with_suffix(".json"): json.dumps(plain(found.to_json()), indent=1, ensure_ascii=False) + "\n",
     }
     for file, text in texts.items():
         with atomic_file(file) as aside:

@@ -102,7 +102,16 @@ class Calibration:
 
     def __call__(self, p: Floats, segment: NDArray[Any] | None = None, kept: Floats | float = 0.0) -> Floats:
         """Return the calibrated probabilities; `segment[pairs]` is -1 for none, `kept[pairs]` as in `Platt`."""
-        p = self.base(p, kept) if isinstance(self.base, Platt) else self.base(p)
+        return self.rest(self.base(p, kept) if isinstance(self.base, Platt) else p, segment, kept)
+
+    @property
+    def line(self) -> tuple[float, float]:
+        """Slope and level of all pairs' log-odds, NaN where there is a curve."""
+        return (self.base.a, self.base.b) if isinstance(self.base, Platt) else (np.nan, np.nan)
+
+    def rest(self, p: Floats, segment: NDArray[Any] | None, kept: Floats | float) -> Floats:
+        """Return the calibrated probabilities of pairs whose log-odds were moved by `line` already."""
+        p = p if isinstance(self.base, Platt) else self.base(p)
         return p if segment is None or self.within is None else self.within(p, segment, kept)
 
     @classmethod

@@ -16,7 +16,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from paretail.rank.tables import sigmoid
+from paretail.rank.tables import NEAR, sigmoid
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ BINS: Final = 50
 #: Expected positives that hold a bin.
 HELD: Final = 4.0
 #: Probabilities stay so far from 0 and 1.
-EDGE: Final = 1e-6
+EDGE: Final = NEAR
 
 
 @dataclass(frozen=True)

@@ -122,9 +122,9 @@ class UserSides:
         if not len(self.shares):
             return np.zeros((history.users, 0), np.float32)
         code = self.category[history.item_idx]
-        counts = np.zeros((history.users, len(self.shares)))
         there = (says(history) == past.SHOWN) & (code >= 0)
-        np.add.at(counts, (history.user_idx[there], code[there]), 1.0)
+        cell = history.user_idx[there].astype(np.int64) * len(self.shares) + code[there]
+        counts = np.bincount(cell, minlength=history.users * len(self.shares)).reshape(history.users, -1)
         total = counts.sum(axis=1, keepdims=True)
         return np.asarray(np.log((counts + SHOWN * self.shares) / ((total + SHOWN) * self.shares)), np.float32)
 

@@ -15,15 +15,17 @@ standard errors of the greatest Δm the simplest is chosen: even weights, then t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from paretail.core.errors import Problem
 from paretail.moo.hypervolume import hypervolume
 from paretail.moo.pareto import dominators, front
 from paretail.moo.sign import gains
+from paretail.rank import RankError
 
 Array = NDArray[np.float64]
 Kind = Literal["weighted", "method", "space"]  # a space: even weights, another loss of what follows a click
@@ -46,6 +48,11 @@ class Tried:
     failed: str | None = None
     covariance: Sequence[Sequence[float]] | None = None  # of the tasks, where it is learned
     correlation: float | None = None  # of P(purchase | click) with the purchases that followed clicks
+
+    def checked(self) -> "Tried":
+        """Return the same, failed where a loss is no number: it would pass for the best, and for the worst."""
+        wrong = [task for task, loss in self.losses().items() if not np.isfinite(loss)]
+        return replace(self, failed=f"the loss of {', '.join(wrong)} is no number") if wrong else self
 
     def losses(self) -> dict[str, float]:
         """Return the loss of each task."""
@@ -92,8 +99,16 @@ class Tradeoff:
     @classmethod
     def of(cls, single: Tried, tried: Sequence[Tried], group: Sequence[str], about: Mapping[str, Any],
            remarks: Sequence[str] = ()) -> Self:  # fmt: skip
-        """Judge what was tried; `tried` must hold points of the weighted sum."""
-        tasks = tuple(single.shares)
+        """Judge what was tried; `tried` must hold points of the weighted sum.
+
+        A way whose losses are no numbers has failed. Raises RankError (RANK-09) where those of the single-task models,
+        or of all weighted sums, are none.
+        """
+        tasks, tried, wrong = tuple(single.shares), [one.checked() for one in tried], single.checked().failed
+        if wrong or not any(one.failed is None and one.kind == "weighted" for one in tried):
+            found = f"of the single-task models, {wrong}" if wrong else "no weighted sum has losses that are numbers"
+            do = "Lower [rank] lr, or look for prices and propensities that cannot be"
+            raise RankError(Problem("RANK-09", found, "Losses of single-task models and of a weighted sum", do))
         sides = tuple(t for t in tasks if t in group), tuple(t for t in tasks if t not in group)
         done = [one for one in tried if one.failed is None]
         rows = _rows(single, done, tasks, sides)

@@ -12,6 +12,7 @@ a bundle keeps them. What all people did with an item is counted in the log itse
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Final, Self
 
 import numpy as np
@@ -37,7 +38,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "price": ("price_ratio", "price_level"),
     "freshness": ("new", "trend"),
     "recent activity": windows.ACTIVITY,
-    "recent demand": ("wished_week_lift", "wished_month_lift", "bought_month_lift"),
+    "recent demand": windows.LIFTS,
     "moment": ("day_sin", "day_cos", "week_sin", "week_cos"),
 }
 NAMES: Final = tuple(name for names in GROUPS.values() for name in names)
@@ -166,17 +167,16 @@ class PairFeatures:
     def _of_pairs(self, told: Mapping[str, NDArray[Any]], item: Ints) -> dict[str, NDArray[Any]]:
         """Return how much more the user meets, and likes, the item's kind than people do; their past; its price."""
         facts = self.facts
-        category, brand, priced = facts.category[item], facts.brand[item], told["priced"]
+        category, brand, level = facts.category[item], facts.brand[item], np.zeros(len(item))
         lift = self._lift("shown", category, told["category_shown"], told["shown"], SHOWN)
-        usual = np.divide(told["paid"], priced, out=np.zeros(len(priced)), where=priced > 0)
-        apart = np.nan_to_num(facts.log_price[item].astype(np.float64) - usual)
+        _fill_level(facts.log_price, item, told["paid"], told["priced"], level)
         return {
             "shown_lift": lift, "shown_often": lift > np.log(OFTEN),
             "category_lift": self._lift("category", category, told["category_turned"], told["turned"], WISHED),
             "brand_lift": self._lift("brand", brand, told["brand_turned"], told["branded"], WISHED),
             "had": np.log1p(told["had"]), "seen": np.log1p(told["seen"]),
             "last": 1 / (1 + told["since_last_ms"] / DAY_MS),
-            "price_ratio": facts.price_ratio[item], "price_level": apart * priced / (priced + PRICED),
+            "price_ratio": facts.price_ratio[item], "price_level": level,
         }  # fmt: skip
 
     def _lift(self, name: str, label: Rows, of_label: NDArray[Any], of_user: NDArray[Any],
@@ -187,12 +187,10 @@ class PairFeatures:
 
     def _of_items(self, item: Ints, ts_ms: Ints) -> dict[str, NDArray[Any]]:
         """Return how new the item is (1 on its first day, 0 for ever), its week against its month, what came of it."""
-        created, known = self.facts.created_ms[item], self.demand.known(ts_ms)
-        weeks = np.maximum(ts_ms - created, 0) / WEEK_MS
-        counts = self.demand.before(item, known)
-        told = np.clip((known - self.demand.start_ms) / WEEK_MS, 1, MONTH_WEEKS)  # the log may be younger than a month
-        trend = np.log((counts[0] + 1) / (counts[1] / told + 1))
-        return {"new": np.where(created > 0, 1 / (1 + weeks), 0.0), "trend": trend} | windows.lifts(counts, self.rates)
+        known = self.demand.known(ts_ms)
+        counts, ages = self.demand.before(item, known), np.zeros((2, len(item)))
+        _fill_ages(self.facts.created_ms, item, ts_ms, known - self.demand.start_ms, counts, *ages)
+        return {"new": ages[0], "trend": np.log(ages[1])} | windows.lifts(counts, self.rates)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a bundle keeps beside the catalogue."""
@@ -216,6 +214,25 @@ def _fill_lift(share, label, of_label, of_user, pseudo, found):  # type: ignore[
             found[pair] = np.log((of_label[pair] + pseudo * usual) / ((of_user[pair] + pseudo) * usual))
 
 
+@njit(cache=True, nogil=True)
+def _fill_level(log_price, item, paid, priced, found):  # type: ignore[no-untyped-def]
+    """Fill how far items' prices are from what their users pay; those of items without a price stay."""
+    for pair in range(len(item)):
+        price = np.float64(log_price[item[pair]])
+        if np.isfinite(price) and priced[pair] > 0:
+            found[pair] = (price - paid[pair] / priced[pair]) * priced[pair] / (priced[pair] + PRICED)
+
+
+@njit(cache=True, nogil=True)
+def _fill_ages(created, item, now, told_ms, counts, new, trend):  # type: ignore[no-untyped-def]
+    """Fill how new items are, and their week over their month; the log may be younger (`told_ms`) than that."""
+    for pair in range(len(item)):
+        born, weeks = created[item[pair]], min(max(told_ms[pair] / WEEK_MS, 1.0), MONTH_WEEKS)
+        if born > 0:
+            new[pair] = 1 / (1 + max(now[pair] - born, 0) / WEEK_MS)
+        trend[pair] = (counts[0, pair] + 1) / (counts[1, pair] / weeks + 1)
+
+
 def wished(history: History) -> NDArray[np.bool_]:
     """Say of each event whether somebody turned to the item."""
     return np.asarray(says(history) >= past.TURNED)
@@ -223,10 +240,14 @@ def wished(history: History) -> NDArray[np.bool_]:
 
 def says(history: History) -> NDArray[np.uint8]:
     """Return what each event says: SHOWN, TURNED (to the item), BOUGHT (which is that too), or NOTHING (`past.py`)."""
-    told = {kind: past.TURNED for kind in history.kinds if kind not in NOT_TARGETS}
+    return _saying(history.kinds)[history.kind]
+
+
+@lru_cache
+def _saying(kinds: tuple[str, ...]) -> NDArray[np.uint8]:
+    told = {kind: past.TURNED for kind in kinds if kind not in NOT_TARGETS}
     told |= {"impression": past.SHOWN, "purchase": past.BOUGHT}
-    codes = [told.get(kind, past.NOTHING) for kind in history.kinds]
-    return np.array(codes or [past.NOTHING], np.uint8)[history.kind]
+    return np.array([told.get(kind, past.NOTHING) for kind in kinds] or [past.NOTHING], np.uint8)
 
 
 def _demand(items: int, history: History) -> Demand:

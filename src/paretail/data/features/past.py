@@ -96,13 +96,13 @@ def _walk(  # type: ignore[no-untyped-def]
         event, end = first, indptr[mine + 1]
         sums[:] = 0.0
         while start < pairs and user[order[start]] == mine:
-            pair = order[start]
-            while event < end and event_ts[event] < ts_ms[pair]:
-                _count(event_item[event], event_says[event], event_ts[event], category, brand, log_price, sums,
-                       of_category, of_brand, of_item, last)  # fmt: skip
-                event += 1
-            _tell(item[pair], ts_ms[pair], category, brand, sums, of_category, of_brand, of_item, last, told[pair])
-            start += 1
+            now, stop = ts_ms[order[start]], start + 1
+            while stop < pairs and user[order[stop]] == mine and ts_ms[order[stop]] == now:
+                stop += 1
+            event = _count(event, end, now, event_item, event_says, event_ts, category, brand, log_price, sums,
+                           of_category, of_brand, of_item, last)  # fmt: skip
+            _tell(order[start:stop], item, now, category, brand, sums, of_category, of_brand, of_item, last, told)
+            start = stop
         for done in range(first, event):
             which = event_item[done]
             of_item[which] = 0.0
@@ -114,41 +114,48 @@ def _walk(  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _count(  # type: ignore[no-untyped-def]
-    which, says, when, category, brand, log_price, sums, of_category, of_brand, of_item, last
-):
-    """Add one event to the sums."""
-    if says == NOTHING:
-        return
-    shown, turned = says == SHOWN, says >= TURNED
-    if category[which] >= 0:
-        sums[0] += shown
-        sums[1] += turned
-        of_category[category[which], 0] += shown
-        of_category[category[which], 1] += turned
-    if turned and brand[which] >= 0:
-        sums[2] += 1
-        of_brand[brand[which], 1] += 1
-    if turned and np.isfinite(log_price[which]):
-        sums[3] += log_price[which]
-        sums[4] += 1
-    of_item[which, 0] += turned
-    of_item[which, 1] += shown
-    last[which] = when
+    event, end, now, event_item, event_says, event_ts, category, brand, log_price, sums, of_category, of_brand, of_item,
+    last,
+):  # fmt: skip
+    """Add the events before `now` to the sums, and return the next one."""
+    while event < end and event_ts[event] < now:
+        which, says = event_item[event], event_says[event]
+        if says != NOTHING:
+            shown, turned = says == SHOWN, says >= TURNED
+            if category[which] >= 0:
+                sums[0] += shown
+                sums[1] += turned
+                of_category[category[which], 0] += shown
+                of_category[category[which], 1] += turned
+            if turned and brand[which] >= 0:
+                sums[2] += 1
+                of_brand[brand[which], 1] += 1
+            if turned and np.isfinite(log_price[which]):
+                sums[3] += log_price[which]
+                sums[4] += 1
+            of_item[which, 0] += turned
+            of_item[which, 1] += shown
+            last[which] = event_ts[event]
+        event += 1
+    return event
 
 
 @njit(cache=True)
 def _tell(  # type: ignore[no-untyped-def]
-    which, now, category, brand, sums, of_category, of_brand, of_item, last, told
+    asked, item, now, category, brand, sums, of_category, of_brand, of_item, last, told
 ):
-    """Write the sums as they are now, of one item."""
-    for place in range(5):
-        told[place] = sums[place]
-    if category[which] >= 0:
-        told[5], told[6] = of_category[category[which], 0], of_category[category[which], 1]
-    if brand[which] >= 0:
-        told[7] = of_brand[brand[which], 1]
-    told[8], told[9] = of_item[which, 0], of_item[which, 1]
-    told[10] = now - last[which] if told[8] + told[9] > 0 else np.inf
+    """Write the sums as they are now, of the pairs `asked`; a call for each would take longer than the pair."""
+    for pair in asked:
+        which = item[pair]
+        for place in range(5):
+            told[pair, place] = sums[place]
+        if category[which] >= 0:
+            told[pair, 5], told[pair, 6] = of_category[category[which], 0], of_category[category[which], 1]
+        if brand[which] >= 0:
+            told[pair, 7] = of_brand[brand[which], 1]
+        had, seen = of_item[which, 0], of_item[which, 1]
+        told[pair, 8], told[pair, 9] = had, seen
+        told[pair, 10] = now - last[which] if had + seen > 0 else np.inf
 
 
 @njit(cache=True, nogil=True)

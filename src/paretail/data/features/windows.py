@@ -37,6 +37,8 @@ OF_SHOWN, OF_WISHED = 50.0, 10.0
 #: Rows of counts of items: what happened, how long ago at most.
 COUNTED: Final = (("wished", WEEK_MS), ("wished", MONTH_MS), ("shown", WEEK_MS), ("shown", MONTH_MS),
                   ("bought", MONTH_MS))  # fmt: skip
+#: What `lifts` tells.
+LIFTS: Final = ("wished_week_lift", "wished_month_lift", "bought_month_lift")
 #: All items are counted at once where so many of them at most come on one that is asked for.
 WORTH: Final = 100
 
@@ -102,11 +104,19 @@ class Demand:
 
 def lifts(counts: Floats, rates: Floats) -> dict[str, NDArray[Any]]:
     """Return how much more than other items those of `Demand.before` are wished when shown, and bought when wished."""
-    of_shown, of_wished = rates
-    wished, shown = counts[:2], counts[2:4]
-    week, month = np.log((wished + OF_SHOWN * of_shown) / ((shown + OF_SHOWN) * of_shown))
-    bought = np.log((counts[4] + OF_WISHED * of_wished) / ((counts[1] + OF_WISHED) * of_wished))
-    return {"wished_week_lift": week, "wished_month_lift": month, "bought_month_lift": bought}
+    told = np.empty((len(LIFTS), counts.shape[1]))
+    _fill_ratios(counts, rates[0], rates[1], told)
+    return dict(zip(LIFTS, np.log(told, out=told), strict=True))
+
+
+@njit(cache=True, nogil=True)
+def _fill_ratios(counts, of_shown, of_wished, told):  # type: ignore[no-untyped-def]
+    for pair in range(counts.shape[1]):
+        for window in range(2):
+            wished, shown = counts[window, pair], counts[2 + window, pair]
+            told[window, pair] = (wished + OF_SHOWN * of_shown) / ((shown + OF_SHOWN) * of_shown)
+        bought, wished = counts[4, pair], counts[1, pair]
+        told[2, pair] = (bought + OF_WISHED * of_wished) / ((wished + OF_WISHED) * of_wished)
 
 
 @njit(cache=True, nogil=True)

@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -137,7 +138,7 @@ class Engine:
         """Return many users' pasts as one history, with what is known of them beside."""
         history = self.recommender.history
         items, kinds, times, quantities = (np.concatenate(column) for column in zip(*pasts, strict=True))
-        indptr = np.concatenate([[0], np.cumsum([len(past.item_idx) for past in pasts])]).astype(np.int64)
+        indptr = np.array([0, *accumulate(len(past.item_idx) for past in pasts)], np.int64)
         about = together(abouts, self._sizes) if abouts else {}
         return History(indptr, items, kinds, times, quantities, history.kinds, history.time, about)
 

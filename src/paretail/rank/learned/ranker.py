@@ -25,24 +25,20 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.rank.calibration import Calibration, calibrations
 from paretail.rank.config import RankConfig
 from paretail.rank.control import revenue_found
-from paretail.rank.earlier import NAMES, Earlier, Fit, Score, learned_from
-from paretail.rank.examples import TASKS, Examples, learnable
+from paretail.rank.earlier import Earlier, Fit, Score
+from paretail.rank.examples import TASKS
 from paretail.rank.judging import Later, judged
-from paretail.rank.leaks import check_leaks
 from paretail.rank.learned.explain import Explainer, Halves
-from paretail.rank.learned.fitting import Frame, learn, log_prices, network_of, weighed
+from paretail.rank.learned.fitting import Frame, learn, log_prices, weighed
 from paretail.rank.learned.foldin import Usual, folded
 from paretail.rank.learned.inputs import width
 from paretail.rank.learned.network import SIGMA, RankNet, Sizes, state_of
-from paretail.rank.learned.recent import Moments, Sequences
-from paretail.rank.learned.transfer import Origin, started
+from paretail.rank.learned.preparing import LATER, Prepared
+from paretail.rank.learned.transfer import Origin
 from paretail.rank.segments import divided, item_segments
-from paretail.rank.sides import UserSides, named_item_sides
-from paretail.rank.standings import Standings, cuts_of
-from paretail.rank.tables import Ends, Floats, Tables, expected, probability, sigmoid
+from paretail.rank.sides import UserSides
+from paretail.rank.tables import Ends, Floats, Tables, probabilities, sigmoid
 
-#: The share of the impressions, the newest, on which the ranker is calibrated and judged.
-LATER: Final = 0.1
 #: The share of its epochs for which it goes on to learn from all.
 AGAIN: Final = 0.25
 #: The share of the learning rate with which it does: with half of it what was learned is forgotten first.
@@ -56,6 +52,8 @@ NET, FEATURES, SIDES, NAMED, ITEM_SIDES = "net/", "features/", "sides/", "names/
 EARLIER: Final = "earlier/"
 #: Click and purchase, beside the tasks.
 BOTH: Final = "both"
+#: Tasks that are told of those clicked, too.
+GIVEN: Final = tuple(task for task in TASKS if task not in ("click", "value"))
 
 
 class Told(NamedTuple):
@@ -94,51 +92,21 @@ class Ranker:
         """
         seed = seed if config.seed is None else config.seed
         config = config if fit is not None else config.model_copy(update={"retrieved": False})
-        users, items = graph.nodes["user"], graph.nodes["item"]
-        examples, remarks = learnable(_examples(events, users, items, config), events.frame)
-        if config.leaks == "refuse":
-            check_leaks(graph, examples)
-        features = PairFeatures.of(graph.tables["item"], graph.history)
-        pairs = examples.user_idx, examples.item_idx, examples.ts_ms
-        raw = features.raw(graph.history, *pairs)
-        features = features.standardised_by(raw)
-        if origin is not None:
-            features = replace(features, mean=origin.mean, scale=origin.scale)
-        remarks += features.constant
-        sides = UserSides.of(graph.history, features.facts)
-        earlier, more = learned_from(graph.history, *pairs, fit if config.retrieved else None)
-        moments = Moments.of(graph.history, examples.user_idx, examples.ts_ms) if config.recent else None
-        standings = Standings.of(
-            sides, graph.history, examples.user_idx, examples.ts_ms, cuts_of(examples.ts_ms, LATER)
-        )
-        frame = Frame.of(examples, features, raw, config, more, None if moments is None else moments.place,
-                         standings.of_example)  # fmt: skip
-        item_columns, item_names = named_item_sides(graph)
-        names = {"users": sides.names(graph), "items": item_names}
-        columns = torch.from_numpy(standings.columns), torch.from_numpy(item_columns)
-        asks = NAMES if earlier is None else earlier.names
-        net = network_of(config, examples.tasks, *columns, seed, torch.from_numpy(standings.user),
-                         graph.history.users, asks)  # fmt: skip
-        if moments is not None:
-            net.told = Sequences.of(moments, config.recent)
-        if origin is not None:
-            remarks += (started(net, origin, names, items),)
-        fresh = cls(config, examples.tasks, net, features, sides)
+        prepared = Prepared.of(graph, events, config, fit, origin)
+        net, names, started = prepared.network(graph, config, seed, origin)
+        frame, examples = prepared.frame(config), prepared.examples
+        fresh = cls(config, examples.tasks, net, prepared.features, prepared.sides)
         curves = learn(net, frame.first(1 - LATER), config, config.epochs, config.lr, seed, progress)
         calibrated = fresh._judged(frame, examples.propensity, graph.tables["item"])
         learn(net, frame, config, max(1, round(AGAIN * config.epochs)), AGAIN_LR * config.lr, seed + 1, progress)
         net.settle()
         net.eval()
         net.told = None
-        report = {
-            "remarks": list(remarks), "examples": len(examples),
-            "positives": {task: int(np.nansum(label > 0)) for task, label in examples.labels.items()},
-            "control": revenue_found(examples, int(np.quantile(examples.ts_ms, 1 - LATER, method="higher"))),
-            "relations": net.relations().tolist(), "covariance": net.covariance().tolist(), "curves": curves,
-            "retrieved": list(asks), **calibrated,
-        }  # fmt: skip
-        return cls(config, examples.tasks, net, features, sides, calibrations(report["calibration"]),
-                   report["value_ratio"], report, *_log(graph.history, graph.items), names, earlier)  # fmt: skip
+        report = _report(prepared, net, curves, (*prepared.remarks, *started)) | calibrated
+        return replace(
+            fresh, calibration=calibrations(report["calibration"]), value_ratio=report["value_ratio"], report=report,
+            shown=_shown(graph.history, graph.items), end_ms=_end(graph.history), names=names, earlier=prepared.earlier,
+        )  # fmt: skip
 
     def origin(self, items: Vocabulary | None) -> Origin:
         """Return what another ranker may start from; `items` are those of this one, where they are the same there."""
@@ -156,7 +124,7 @@ class Ranker:
         for start in range(0, len(user_idx), BLOCK):
             at = slice(start, start + BLOCK)
             features = self._matrix(history, user_idx[at], item_idx[at], ts_ms[at])
-            told = self._told(self._tables, people, user_idx[at], item_idx[at], features)
+            told = self._told(self._tables, people, user_idx[at], item_idx[at], features, ("purchase",))
             if "purchase" in told.of_clicked:
                 out[BOTH][at] = told.of_pairs["click"] * told.of_clicked["purchase"]
             for task, values in told.of_pairs.items():
@@ -282,21 +250,35 @@ class Ranker:
         return np.column_stack([q[:, :k] * tables.mix[0], np.ones(len(q))]), q[:, k] + tables.fixed[0, 0]
 
     def _told(self, tables: Tables, people: Ends, user_idx: NDArray[Any], item_idx: NDArray[Any],
-              features: NDArray[np.float32]) -> "Told":  # fmt: skip
+              features: NDArray[np.float32], given: Sequence[str] = GIVEN) -> Told:  # fmt: skip
+        """Tell of pairs, and of those clicked the tasks `given`, as far as they were learned."""
         price = self.features.facts.price_ratio[item_idx]
-        means, variances, together = tables.beliefs(people, user_idx, item_idx, features, price)
-        click = means[0], variances[0]
-        pairs, clicked = {}, {}
-        for task, mean, variance, shared in zip(self.tasks, means, variances, together, strict=True):
-            if task == "value":
-                sigma = np.exp(tables.log_sigma).clip(*SIGMA)
-                value = np.exp(mean + 0.5 * (variance + sigma**2))
-                pairs[task] = value * self._prices[item_idx] * self.value_ratio
-                continue
-            pairs[task] = self._calibrate(task, expected(sigmoid, mean, variance), item_idx)
-            if task != "click":
-                clicked[task] = self._calibrate(task, probability(click, (mean, variance), shared), item_idx)
+        beliefs = tables.beliefs(people, user_idx, item_idx, features, price)
+        kept, asked = tables.fixed[1][:, None] * price, np.array([task in given for task in self.tasks])
+        told = probabilities(beliefs, kept, self._lines, asked)
+        pairs, clicked = (
+            {task: self._rest(task, p, kept_of, item_idx)
+             for task, p, kept_of, there in zip(self.tasks, part, kept, these, strict=True) if there}
+            for part, these in zip(told, (np.array(self.tasks) != "value", asked), strict=True)
+        )  # fmt: skip
+        if "value" in self.tasks:
+            mean, variance = (part[self.tasks.index("value")] for part in beliefs[:2])
+            sigma = np.exp(tables.log_sigma).clip(*SIGMA)
+            pairs["value"] = np.exp(mean + 0.5 * (variance + sigma**2)) * self._prices[item_idx] * self.value_ratio
         return Told(pairs, clicked)
+
+    @cached_property
+    def _lines(self) -> Floats:
+        """Slope and level of each task's log-odds, NaN where they are not moved by a line."""
+        lines = [self.calibration[task].line if task in self.calibration else (np.nan, np.nan) for task in self.tasks]
+        return np.array(lines, np.float64)
+
+    def _rest(self, task: str, p: Floats, kept: NDArray[Any], item_idx: NDArray[Any]) -> Floats:
+        """Calibrate what `_lines` have moved by what there is beside lines."""
+        told = self.calibration.get(task)
+        if told is None:
+            return p
+        return told.rest(p, None if self._segments is None else self._segments[item_idx], kept)
 
     def _judged(self, frame: Frame, propensity: NDArray[Any], items: pl.DataFrame) -> dict[str, Any]:
         """Calibrate on the newest impressions; return the numbers, and how reliable the predictions are.
@@ -310,7 +292,7 @@ class Ranker:
             mean, variance = self.net.users(self.net.get_buffer("user_of"), self.net.get_buffer("user_columns"))
             features = self.net.inputs(later.batch(slice(None))).numpy()
             seen = self.net.seen(later.position).exp().double().numpy()
-        told = self._told(self.net.tables(), (mean.numpy(), variance.numpy()), later.standing.numpy(), item, features)
+        told = self._told(self._tables, (mean.numpy(), variance.numpy()), later.standing.numpy(), item, features)
         labels = {task: label.double().numpy() for task, label in later.labels.items()}
         paid = np.exp(labels.get("value", np.full(len(user), np.nan))) * self._prices[item]
         segment = None if self._segments is None else self._segments[item]
@@ -333,7 +315,7 @@ class Ranker:
 
     def _kept(self, task: str, item_idx: NDArray[Any]) -> NDArray[np.float64]:
         """Return the part of logits that all examples tell, what the price does, which calibrating leaves as it is."""
-        slope = self.net.slope.detach().numpy()[self.tasks.index(task)]
+        slope = self._tables.fixed[1, self.tasks.index(task)]
         return np.asarray(slope * self.features.facts.price_ratio[item_idx], np.float64)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -374,18 +356,30 @@ class Ranker:
         earlier = Earlier.from_arrays(score, part(EARLIER), asks) if score is not None and part(EARLIER) else None
         report = facts["report"]
         return cls(config, tuple(facts["tasks"]), net, features, sides, calibrations(report["calibration"]),
-                   report["value_ratio"], report, *_log(history, items.height),
+                   report["value_ratio"], report, _shown(history, items.height), _end(history),
                    {end: _unpacked(packed) for end, packed in part(NAMED).items()}, earlier)  # fmt: skip
 
 
-def _examples(events: Events, users: Vocabulary, items: Vocabulary, config: RankConfig) -> Examples:
-    return Examples.of(events, users, items, config.attribution_hours, config.long_view_seconds)
+def _report(prepared: Prepared, net: RankNet, curves: Mapping[str, Any], remarks: Sequence[str]) -> dict[str, Any]:
+    """Return what is told of a training beside its calibration."""
+    examples = prepared.examples
+    return {
+        "remarks": list(remarks), "examples": len(examples),
+        "positives": {task: int(np.nansum(label > 0)) for task, label in examples.labels.items()},
+        "control": revenue_found(examples, int(np.quantile(examples.ts_ms, 1 - LATER, method="higher"))),
+        "relations": net.relations().tolist(), "covariance": net.covariance().tolist(), "curves": curves,
+        "retrieved": list(prepared.asks),
+    }  # fmt: skip
 
 
-def _log(history: History, items: int) -> tuple[NDArray[np.float64], int]:
-    """Return how often each item of a log was shown, and when it ends."""
+def _shown(history: History, items: int) -> NDArray[np.float64]:
+    """Return how often each item of a log was shown, of one without that 1."""
     counts = np.bincount(history.item_idx[~wished(history)], minlength=items).astype(np.float64)
-    return counts if counts.any() else np.ones(items), int(history.ts_ms.max(initial=0))
+    return counts if counts.any() else np.ones(items)
+
+
+def _end(history: History) -> int:
+    return int(history.ts_ms.max(initial=0))
 
 
 def _packed(names: Sequence[str]) -> NDArray[np.uint8]:

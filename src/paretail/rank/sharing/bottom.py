@@ -13,6 +13,7 @@ from scipy.linalg import block_diag
 from torch import Tensor, nn
 
 from paretail.rank.sharing.base import Dense, Shared, Sharing, SharingConfig
+from paretail.rank.tables import rectify
 
 
 class BottomConfig(SharingConfig):
@@ -46,8 +47,7 @@ class Bottom(Sharing[BottomConfig]):
         def ask(x: Dense) -> Dense:
             for weight, bias in layers:
                 x = x @ weight
-                x += bias
-                np.maximum(x, 0, out=x)
+                rectify(x, bias)
             return np.asarray((x @ heads).T + biases, np.float32)
 
         return ask

@@ -1,0 +1,88 @@
+"""Preparing: from a log to what a ranker's network learns from, and the network over the log's users and items."""
+
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+import torch
+
+from paretail.data.features.pairs import PairFeatures
+from paretail.data.types import Events
+from paretail.graph.shopgraph import ShopGraph
+from paretail.rank.config import RankConfig
+from paretail.rank.earlier import NAMES, Dense, Earlier, Fit, learned_from
+from paretail.rank.examples import Examples, learnable
+from paretail.rank.leaks import check_leaks
+from paretail.rank.learned.fitting import Frame, network_of
+from paretail.rank.learned.network import RankNet
+from paretail.rank.learned.recent import Moments, Sequences
+from paretail.rank.learned.transfer import Origin, started
+from paretail.rank.sides import UserSides, named_item_sides
+from paretail.rank.standings import Standings, cuts_of
+
+#: The share of the impressions, the newest, on which the ranker is calibrated and judged.
+LATER: Final = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A log's examples and everything that is known of each as of its moment; `remarks` say what is left out."""
+
+    examples: Examples
+    features: PairFeatures
+    raw: Dense
+    sides: UserSides
+    standings: Standings
+    moments: Moments | None
+    earlier: Earlier | None
+    more: list[Dense]
+    remarks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, graph: ShopGraph, events: Events, config: RankConfig, fit: Fit | None, origin: Origin | None) -> Self:
+        """Read a log; features are standardised as those of `origin` are, where there is one.
+
+        Raises RankError: RANK-04 where there are too few clicks, RANK-15 where an attribute tells what happened.
+        """
+        hours, seconds = config.attribution_hours, config.long_view_seconds
+        found = Examples.of(events, graph.nodes["user"], graph.nodes["item"], hours, seconds)
+        examples, remarks = learnable(found, events.frame)
+        if config.leaks == "refuse":
+            check_leaks(graph, examples)
+        pairs = examples.user_idx, examples.item_idx, examples.ts_ms
+        features = PairFeatures.of(graph.tables["item"], graph.history)
+        raw = features.raw(graph.history, *pairs)
+        features = features.standardised_by(raw)
+        if origin is not None:
+            features = replace(features, mean=origin.mean, scale=origin.scale)
+        sides, (user, _, ts_ms) = UserSides.of(graph.history, features.facts), pairs
+        earlier, more = learned_from(graph.history, *pairs, fit if config.retrieved else None)
+        moments = Moments.of(graph.history, user, ts_ms) if config.recent else None
+        standings = Standings.of(sides, graph.history, user, ts_ms, cuts_of(ts_ms, LATER))
+        return cls(examples, features, raw, sides, standings, moments, earlier, more, remarks + features.constant)
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """What the retriever's columns are called."""
+        return NAMES if self.earlier is None else self.earlier.names
+
+    def frame(self, config: RankConfig) -> Frame:
+        """Return the examples as tensors."""
+        moment = None if self.moments is None else self.moments.place
+        return Frame.of(self.examples, self.features, self.raw, config, self.more, moment, self.standings.of_example)
+
+    def network(self, graph: ShopGraph, config: RankConfig, seed: int,
+                origin: Origin | None) -> tuple[RankNet, dict[str, list[str]], tuple[str, ...]]:  # fmt: skip
+        """Return a network that has learned nothing yet, or what `origin` did; its columns' names; what is to be said.
+
+        Raises RankError (RANK-16) where `origin` is another network.
+        """
+        item_columns, item_names = named_item_sides(graph)
+        names = {"users": self.sides.names(graph), "items": item_names}
+        columns = torch.from_numpy(self.standings.columns), torch.from_numpy(item_columns)
+        net = network_of(config, self.examples.tasks, *columns, seed, torch.from_numpy(self.standings.user),
+                         graph.history.users, self.asks)  # fmt: skip
+        if self.moments is not None:
+            net.told = Sequences.of(self.moments, config.recent)
+        if origin is None:
+            return net, names, ()
+        return net, names, (started(net, origin, names, graph.nodes["item"]),)
