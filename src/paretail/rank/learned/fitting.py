@@ -149,14 +149,12 @@ def network_of(config: RankConfig, tasks: tuple[str, ...], user_columns: Tensor,
     what the retriever tells, where the settings ask for it.
     """
     user_of, users = (torch.arange(len(user_columns)), len(user_columns)) if user_of is None else (user_of, users)
-    sizes = Sizes(users, len(user_columns), len(item_columns), user_columns.shape[1], item_columns.shape[1],
+    sizes = Sizes(users, 0, len(item_columns), user_columns.shape[1], item_columns.shape[1],
                   width(config, retrieved))  # fmt: skip
     with device.seeded("rank/start", seed):
         net = RankNet(config, tasks, sizes)
     net.retrieved = retrieved
-    net.get_buffer("item_columns").copy_(item_columns)
-    net.get_buffer("user_columns").copy_(user_columns)
-    net.get_buffer("user_of").copy_(user_of)
+    net.item_columns, net.user_columns, net.user_of = item_columns, user_columns, user_of
     return net
 
 
