@@ -18,6 +18,7 @@ from paretail.graph.shopgraph import ShopGraph  # noqa: E402
 from paretail.rank import RankError  # noqa: E402
 from paretail.rank.config import RankConfig  # noqa: E402
 from paretail.rank.examples import Examples, learnable  # noqa: E402
+from paretail.rank.learned.fitting import HEAVIEST, weighed  # noqa: E402
 from paretail.rank.learned.foldin import Evidence, Usual, folded  # noqa: E402
 from paretail.rank.learned.gaussian import Gaussian, expected  # noqa: E402
 from paretail.rank.learned.network import RankNet, Sizes  # noqa: E402
@@ -216,6 +217,23 @@ def test_examples_by_hand() -> None:
     assert {name for name, label in zip(names, examples.labels["click"], strict=True) if label} == clicked
     assert all(np.isnan(label) == (name not in clicked)
                for name, label in zip(names, examples.labels["purchase"], strict=True))  # fmt: skip
+
+
+def test_impressions_weigh_by_their_propensity_where_it_is_told() -> None:
+    shop = planted().shop
+    some = shop.events.frame.head(2000).with_columns(
+        propensity=pl.when(pl.col("position") == 1).then(0.02).when(pl.col("position") == 2).then(0.5)
+    )
+    examples = Examples.of(replace(shop.events, frame=some), shop.user_vocabulary(), shop.item_vocabulary())
+    first, second = (examples.position == place for place in (1, 2))
+    assert examples.propensity[first] == pytest.approx(0.02)
+    assert (examples.propensity[~first & ~second] == 1).all()  # nobody told it
+    weight = weighed(examples.propensity, 0.3)
+    assert weight.mean() == pytest.approx(1)
+    assert weight[first] / weight[~first & ~second].mean() == pytest.approx(0.02**-0.3)
+    assert weight[second] / weight[~first & ~second].mean() == pytest.approx(0.5**-0.3)
+    assert (weighed(examples.propensity, 0.0) == 1).all()
+    assert weighed(np.append(np.full(99, 1.0), 1e-6), 1.0).max() == HEAVIEST
 
 
 def test_tasks_without_positives_are_left_out_by_name() -> None:

@@ -14,10 +14,12 @@ from paretail.data.features.pairs import NAMES, PairFeatures, standard_of, stand
 from paretail.data.types import History  # noqa: E402
 from paretail.graph.shopgraph import ShopGraph  # noqa: E402
 from paretail.rank import RankError  # noqa: E402
+from paretail.rank.balance import BALANCERS  # noqa: E402
 from paretail.rank.config import RankConfig  # noqa: E402
 from paretail.rank.examples import Examples  # noqa: E402
-from paretail.rank.learned.sweep import Bench, _drawn, single_of  # noqa: E402
+from paretail.rank.learned.sweep import Bench, _drawn, _ways, single_of  # noqa: E402
 from paretail.rank.sides import UserSides  # noqa: E402
+from paretail.rank.spaces import SPACES  # noqa: E402
 
 from .test_ranker import graph, planted  # noqa: E402
 from .world import world  # noqa: E402
@@ -35,6 +37,19 @@ def drawn(made: Bench) -> tuple[Examples, History, History]:
     sample, users = _drawn(every, 5_000, rng_for("rank/sweep", 0))
     history = graph().history.of_users(users)
     return sample, history, history.where(history.ts_ms < made.about["cut_ms"])
+
+
+def test_a_sweep_tries_the_whole_sum_every_method_and_every_space() -> None:
+    ways = _ways(RankConfig(), ("click", "purchase", "value"))
+    kinds = {
+        kind: [name for name, (of, _, _) in ways.items() if of == kind] for kind in ("weighted", "method", "space")
+    }
+    assert len(kinds["weighted"]) == 21
+    assert set(kinds["method"]) == set(BALANCERS) - {"weighted"}
+    assert set(kinds["space"]) == set(SPACES) - {"conditional"}
+    even = ways["weighted 0.50"][2].balance_settings["weights"]
+    assert even == {"click": 1.0, "purchase": 1.0, "value": 1.0}
+    assert ways["weighted 0.00"][2].balance_settings["weights"]["click"] == 0
 
 
 def test_newer_examples_are_judged_and_nobody_is_in_both() -> None:
