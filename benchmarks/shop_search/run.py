@@ -26,7 +26,7 @@ import replay  # noqa: E402
 import table  # noqa: E402
 from sets import SETS, Set  # noqa: E402
 
-from paretail.pipeline.search import CHOOSING_SECONDS  # noqa: E402
+from paretail.pipeline.search_rivals import CHOOSING_SECONDS  # noqa: E402
 from paretail.retrieve.spec import PRESETS  # noqa: E402
 
 USUAL = ("lastfm", "retailrocket")

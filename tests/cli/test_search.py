@@ -72,11 +72,11 @@ def test_again_nothing_is_trained_but_what_is_picked(folder: Path, tmp_path: Pat
     )
     done = paretail("search", *asked(folder), "--pick", number)
     assert done.code == 0, done.err
-    assert "1 evaluations, 6 known before" in done.out  # the current version is one more rival now
     assert f"Chosen: #{number} " in done.out
-    root = folder / "search" / "bundle"
-    assert len(versions(root)) == 2
-    assert current(root) == versions(root)[0] or "It is the current version now" in done.out
+    root, candidate = folder / "search" / "bundle", folder / "search" / "candidate"
+    assert versions(root) == [current(root)] == [told["version"]]
+    assert f"{current(candidate)} in {candidate}. It is a candidate" in done.out
+    assert f"paretail release --bundle {root} --candidate {candidate} " in done.out
 
 
 @pytest.mark.parametrize(

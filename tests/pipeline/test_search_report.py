@@ -1,7 +1,9 @@
-"""What a search tells of its choice, and when the version that it publishes becomes the current one."""
+"""What a search tells of its choice, and of the way from the version that it publishes to a live service."""
 
 import json
 from dataclasses import replace
+from html import escape
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -49,22 +51,13 @@ def searched(current: dict[str, Any] | None = None, goals: tuple[str, ...] = ("a
     return Searched("auto", goals, 7, "target", "purchase", 200, 200, SPACE.size, found, choice, tuple(rivals), effects)
 
 
-@pytest.mark.parametrize(
-    ("current", "turns", "told"),
-    [(None, True, "there was none"), (measured(-0.05), True, "It is the current version now"),
-     (measured(0.019), True, "current version now"), (measured(0.02), False, "stays current"),
-     (measured(0.03), False, "stays current"), ({"failed": "gone"}, True, "could not be trained again")],
-)  # fmt: skip
-def test_a_version_becomes_current_where_it_is_clearly_better(current: Any, turns: bool, told: str) -> None:
-    found = searched(current)
-    assert found.turns == turns
-    assert told in found.why_current
-
-
-def test_the_noise_of_users_is_not_a_gain() -> None:
-    noisy = measured(0.0)
-    noisy["apart"] = (np.array(noisy["apart"]) + 0.5 * np.random.default_rng(0).standard_normal(200)).tolist()
-    assert not searched(noisy).turns
+def test_a_version_goes_live_where_there_was_none_and_is_a_candidate_elsewhere() -> None:
+    first = searched()
+    assert (first.standing, first.steps) == ("It is the current version: there was none", ())
+    candidate = replace(searched(measured(-0.05)), live=Path("my bundle"), bundle=Path("search/candidate"))
+    assert candidate.standing == "It is a candidate: what my bundle serves did not change"
+    assert candidate.steps[1] == "paretail bundles adopt search/candidate 'my bundle'"
+    assert escape(candidate.steps[0]) in page(candidate)
 
 
 def test_remarks_tell_the_choice_and_the_distance_from_each_rival() -> None:
@@ -77,14 +70,14 @@ def test_remarks_tell_the_choice_and_the_distance_from_each_rival() -> None:
 def test_a_preset_that_nothing_beats_is_told_as_such() -> None:
     found = searched()
     preset = found.rivals[1].tried
-    told = list(replace(found, picked=replace(found.picked, chosen=preset)).remarks)
+    told = list(replace(found, picked=replace(found.picked, chosen=preset, front=(preset,))).remarks)
     assert told[1] == "No architecture that was tried is better than the preset lightgcn"
 
 
 def test_json_has_no_single_users() -> None:
     told = json.loads(as_text(searched(measured(-0.05))))
     assert "told" not in json.dumps(told["rivals"])
-    assert (told["current"], told["chosen"]["trained"]["ndcg"], told["front"]) == (True, 0.52, [1])
+    assert (told["current"], told["chosen"]["trained"]["ndcg"], told["front"]) == (True, 0.52, ["#1"])
     assert told["matters"][0] == {"field": "dim", "share": 0.25, "options": {"64": 0.1, "32": 0.2, "128": 0.3}}
 
 

@@ -1,5 +1,7 @@
 """What is taken: the most accurate, or of those as good the best in the second goal, or what the shop picks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,12 @@ def test_of_two_goals_the_fastest_of_those_that_are_as_good() -> None:
 @pytest.mark.parametrize(("wish", "number"), [("3", 3), ("#4", 4), ("latency", 3), ("accuracy", 1)])
 def test_a_shop_may_pick_another(wish: str, number: int) -> None:
     assert picked(TRAINED, ("accuracy", "latency"), wish).chosen.number == number
+
+
+def test_a_preset_on_the_front_is_picked_by_its_name() -> None:
+    preset = replace(tried(0, 0.2, 20.0), called="lightgcn")
+    found = picked([*TRAINED, preset], ("accuracy", "latency"), "lightgcn")
+    assert (found.chosen, found.front[0], found.why) == (preset, preset, "picked by its name")
 
 
 @pytest.mark.parametrize("wish", ["9", "latncy", "memory"])

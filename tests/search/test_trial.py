@@ -23,7 +23,7 @@ QUESTION = Question("purchase", False, ("purchase", "view"), {})
 SMALL = {"dim": 8, "epochs": 2, "negatives": 16, "weights": {"purchase": 1.0, "view": 0.3}}
 
 
-def graph_of(users: int, seed: int = 0) -> ShopGraph:
+def shop_of(users: int, seed: int = 0) -> Shop:
     """Two tastes: each user buys within one half of 40 items."""
     rng = np.random.default_rng(seed)
     rows = [
@@ -33,7 +33,11 @@ def graph_of(users: int, seed: int = 0) -> ShopGraph:
     ]  # fmt: skip
     frame = pl.DataFrame(rows, ["user_id", "item_id", "kind", "ts_ms"], orient="row")
     rest = {name: pl.lit(None, dtype) for name, dtype in EVENT_COLUMNS.items() if name not in frame.columns}
-    shop = Shop(Events(frame.with_columns(**rest).select(*EVENT_COLUMNS), "clock"))
+    return Shop(Events(frame.with_columns(**rest).select(*EVENT_COLUMNS), "clock"))
+
+
+def graph_of(users: int, seed: int = 0) -> ShopGraph:
+    shop = shop_of(users, seed)
     return ShopGraph.build(shop, shop.user_vocabulary(), shop.item_vocabulary())
 
 

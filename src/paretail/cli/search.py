@@ -35,19 +35,19 @@ def search(
     out
         A folder for search.html, search.json and every evaluation.
     bundle
-        The bundle to publish to, by default OUT/bundle. The new version becomes current where there is none, or where
-        it is better in validation than the current one.
+        The bundle to publish to, by default OUT/bundle. Where it has a version already, it is left as it is, and the
+        new one is published beside, in OUT/candidate, for `paretail release`.
     trials
         How many architectures are tried, instead of `[search] trials`.
     budget
-        Time that the search may take, such as 90s, 20m or 2h, instead of `[search] budget`.
+        Time that the trials may take, such as 90s, 20m or 2h, instead of `[search] budget`.
     strategy
         Who says what to try, instead of `[search] strategy`; `auto` is the best that we measured.
     goals
         With commas: accuracy, latency, memory, cold, coverage, diversity. Of several, a front is found.
     pick
-        A trial's number, or a goal: what to publish, instead of what the rule says. After a search, call the same with
-        `--pick`: no trial is done again.
+        A trial's number, a preset on the front by its name, or a goal: what to publish, instead of what the rule says.
+        After a search, call the same with `--pick`: no trial is done again.
     workers
         Processes that train side by side, by default one for each core. Results do not depend on it.
     ray
@@ -78,7 +78,7 @@ def search(
     if json:
         print_json(done.to_json())
     else:
-        search_tables.searched(console, done, out, place)
+        search_tables.searched(console, done, out)
 
 
 def overridden(settings: "SearchConfig", given: dict[str, Any]) -> "SearchConfig":

@@ -14,7 +14,7 @@ MOST_SHOWN: Final = 10
 MOST_FIELDS: Final = 4
 
 
-def searched(console: Console, done: Searched, out: Path, bundle: Path) -> None:
+def searched(console: Console, done: Searched, out: Path) -> None:
     """Print what came of a search."""
     found = done.found
     failed = sum(one.failed is not None for one in found.trials)
@@ -31,12 +31,17 @@ def searched(console: Console, done: Searched, out: Path, bundle: Path) -> None:
     console.print(_rivals(done))
     if len(done.goals) > 1:
         console.print(_front(done))
+        if (more := len(done.picked.front) - MOST_SHOWN) > 0:
+            where = out / "search.html"
+            console.print(f"{more} more on the front in {where}; any of them: --pick NAME", soft_wrap=True)
     if done.matters:
         told = ", ".join(f"{name} {effect.share:.0%}" for name, effect, _ in done.matters[:MOST_FIELDS])
         console.print(f"What mattered (share of the differences): {told}", soft_wrap=True)
     for line in done.ranker:
         console.print(line, soft_wrap=True, markup=False)
-    console.print(f"Published {done.version} in {bundle}. {done.why_current}", soft_wrap=True)
+    console.print(f"Published {done.version} in {done.bundle}. {done.standing}", soft_wrap=True, markup=False)
+    for told, step in zip(("Next, through the gate", "Or whatever a log says"), done.steps, strict=False):
+        console.print(f"{told}: {step}", soft_wrap=True, markup=False)
     console.print(f"All of it, with pictures: {out / 'search.html'}", soft_wrap=True)
 
 

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,18 +26,18 @@ from paretail.core.rng import rng_for
 from paretail.graph.shopgraph import ShopGraph
 from paretail.graph.targets import Target
 from paretail.pipeline import search_page
-from paretail.pipeline.bundle import Bundle, current_or_none, refuse_foreign
+from paretail.pipeline.bundle import refuse_foreign, versions
 from paretail.pipeline.config import ModelConfig, ShopConfig
 from paretail.pipeline.ranking import rooted
-from paretail.pipeline.search_report import CURRENT, Judged, Searched, as_text
+from paretail.pipeline.search_report import Judged, Searched, as_text
+from paretail.pipeline.search_rivals import baselines, current_job, options_said, outside
 from paretail.pipeline.train import FEW_EVENTS, Trained, asked, check_model, published, target_of
 from paretail.retrieve.base import Question
 from paretail.retrieve.choose import Choice
 from paretail.retrieve.fitting import FitContext, fit
 from paretail.retrieve.models import model as model_of
-from paretail.retrieve.spec import PRESETS, GraphModelSpec
+from paretail.retrieve.spec import GraphModelSpec
 from paretail.search.config import SearchConfig
-from paretail.search.fields import DEFAULTS
 from paretail.search.ground import Ground
 from paretail.search.importance import what_matters
 from paretail.search.journal import Journal
@@ -44,11 +45,11 @@ from paretail.search.loop import Loop, Plan, Tried
 from paretail.search.picking import Picked, ahead, picked
 from paretail.search.space import GraphSpace, checked
 from paretail.search.strategies import build
-from paretail.search.trial import LENGTH, Job
+from paretail.search.trial import LENGTH
 from paretail.search.workers import Lab, Workers
 
-#: So many seconds has a baseline to choose its own settings, whatever the budget: a greater one finds it done.
-CHOOSING_SECONDS: Final = 60.0
+#: Where there is a version already, the new one is published in a folder of this name.
+CANDIDATE: Final = "candidate"
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ def search(
 ) -> Searched:
     """Search the space of `[search]` on the shop's files (relative to `base`), report to `out`, publish to `bundle`.
 
-    What `out` holds of an earlier search of the same data is used, so that one that was killed goes on. The version
-    becomes current where there is none, or where it is better on users kept apart than the current one's settings.
+    What `out` holds of an earlier search of the same data is used, so that one that was killed goes on. Where `bundle`
+    has a version it is left as it is, and the new one is a candidate: a bundle of its own in `out`.
     Raises ConfigError, DataError, UsageError, MissingExtraError (LEARN-01).
     """
     wish = wish or Asked()
@@ -80,8 +81,10 @@ def search(
         with threadpool_limits(1 if len(graph.history.item_idx) < FEW_EVENTS else None, "blas"):
             searched = _searched(graph, question, config, out, bundle, wish, seed, progress)
             rooted_config = config.model_copy(update={"rank": rooted(config.rank, base)})
-            trained = _published(searched, target, graph, question, rooted_config, bundle, seed, progress)
-        done = replace(searched, version=trained.version, ranker=trained.account)
+            place = _place(bundle, out)
+            trained = _published(searched, target, graph, question, rooted_config, place, seed, progress)
+        live = None if place == bundle else bundle
+        done = replace(searched, version=trained.version, ranker=trained.account, bundle=place, live=live)
         _write(done, out)
         return done
 
@@ -91,7 +94,7 @@ def _check(config: ShopConfig, out: Path, bundle: Path, wish: Asked) -> None:
     import_module("paretail.learn")  # raises LEARN-01 without torch
     if wish.ray is not None:
         import_module("paretail.search.cluster")  # raises SRCH-20 without ray
-    checked(config.search.space)
+    checked(options_said(config.search.space))
     for name in config.search.baselines:
         check_model(ModelConfig(name=name))
     check_writable(out)
@@ -118,22 +121,27 @@ def _searched(
     progress: Progress,
 ) -> Searched:  # fmt: skip
     asks = config.search
-    space = GraphSpace.of(graph, question, asks.space)
+    space = GraphSpace.of(graph, question, options_said(asks.space))
     strategy = build(asks.strategy, space, seed=seed, goals=len(wish.goals), settings=asks.settings)
     ground = Ground.of(graph, question, seed, None if asks.exclude == "auto" else asks.exclude)
     journal = Journal.open(out / "evaluations.jsonl", ground.fingerprint)
+    known = len(journal)
     with _lab(ground, out, wish) as lab:
         loop = Loop(space, strategy, lab, journal, _plan(asks, wish.goals, seed))
-        rivals = _baselines(space, asks, bundle, seed)
+        rivals, now = baselines(space, asks, seed), current_job(bundle, seed)
         measured = loop.baselines(list(rivals.values()), progress)
         found = loop.run(progress)
+        measured += loop.beside(list(now.values()))
     judged = [
-        Tried(0, -1, space.place_of(job.settings), job.settings | one.get("settings", {}), None, one, name)
-        for (name, job), one in zip(rivals.items(), measured, strict=True)
+        Tried(0, -1, None, job.settings | one.get("settings", {}), None, one, name)
+        for (name, job), one in zip((rivals | now).items(), measured, strict=True)
     ]
-    points = [one for one in judged if rivals[one.name].model == "graph" and one.name != CURRENT]
+    away = {name: outside(space, job.settings) for name, job in rivals.items() if job.model == "graph"}
+    points = [one for one in judged if away.get(one.name, "no point") is None]
     choice = picked([*found.trials, *points], wish.goals, wish.pick)
-    return _told(ground, space, asks, wish.goals, found, judged, choice, journal, seed)
+    told = _told(ground, space, asks, wish.goals, found, judged, choice, seed)
+    kept_out = {name: why for name, why in away.items() if why is not None}
+    return replace(told, known=known, others=journal.others, outside=kept_out)
 
 
 def _plan(asks: SearchConfig, goals: tuple[str, ...], seed: int) -> Plan:
@@ -166,24 +174,9 @@ def _workers(folder: Path, wish: Asked) -> AbstractContextManager[Lab]:
     return Workers(folder, wish.workers or cores)
 
 
-def _baselines(space: GraphSpace, asks: SearchConfig, bundle: Path, seed: int) -> dict[str, Job]:
-    """Return the jobs of the baselines; the model of the current version is one, with its settings."""
-    jobs = {}
-    for name in dict.fromkeys(asks.baselines):
-        if name in PRESETS and name != "mf":  # the table's `mf` is matrix factorisation that tunes itself
-            weights = {"weights": space.options["weights"][0]}
-            jobs[name] = Job("graph", {**DEFAULTS, **weights, **PRESETS[name]}, seed=seed)
-        else:
-            jobs[name] = Job(name, {}, seed=seed, seconds=CHOOSING_SECONDS)
-    if (version := current_or_none(bundle)) is not None:
-        facts = Bundle.load(bundle, version).manifest.facts
-        jobs[CURRENT] = Job(facts["model"], facts["settings"], seed=seed)
-    return jobs
-
-
 def _told(
     ground: Ground, space: GraphSpace, asks: SearchConfig, goals: tuple[str, ...], found: Any, rivals: Sequence[Tried],
-    choice: Picked, journal: Journal, seed: int,
+    choice: Picked, seed: int,
 ) -> Searched:  # fmt: skip
     measured = [one for one in found.trials if one.screened and "failed" not in one.screened]
     scores = np.array([one.screened["ndcg"] for one in measured if one.screened], np.float64)
@@ -194,7 +187,6 @@ def _told(
         told=len(ground.told), apart=0 if ground.apart is ground.told else len(ground.apart), size=space.size,
         found=found, picked=choice, rivals=tuple(_judged(one, choice.chosen) for one in beside),
         matters=tuple(matters),
-        known=len(journal) - found.evaluated, others=journal.others,
     )  # fmt: skip
 
 
@@ -219,9 +211,15 @@ def _published(
     metrics = {searched.mode: {"ndcg": chosen.whole["ndcg"], "standard_error": chosen.whole["error"], "k": LENGTH,
                                "tried": len(searched.found.trials)}}  # fmt: skip
     choice = Choice(spec, metrics, tuple(searched.remarks), figure)
-    return published(
-        target, graph, question, config, ("graph", choice, fitted), bundle, seed, progress, turn=searched.turns
-    )
+    return published(target, graph, question, config, ("graph", choice, fitted), bundle, seed, progress)
+
+
+def _place(bundle: Path, out: Path) -> Path:
+    """Return where to publish: to `bundle` where it is new, else beside it, where nothing is served from."""
+    if not versions(bundle):
+        return bundle
+    names = (CANDIDATE if number == 1 else f"{CANDIDATE}-{number}" for number in count(1))
+    return next(out / name for name in names if not (out / name).exists())
 
 
 def _write(done: Searched, out: Path) -> None:

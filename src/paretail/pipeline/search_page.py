@@ -42,7 +42,8 @@ def _asked(done: Searched) -> str:
 
 def _choice(done: Searched) -> Iterator[str]:
     chosen = done.picked.chosen
-    lines = "".join(f"<li>{escape(line)}</li>" for line in (*done.remarks, done.why_current))
+    steps = f". To put it live: {', or whatever a log says: '.join(done.steps)}" if done.steps else ""
+    lines = "".join(f"<li>{escape(line)}</li>" for line in (*done.remarks, f"{done.standing}{steps}"))
     yield f"<h2>Chosen: {escape(chosen.title)}</h2><ul>{lines}</ul>"
     yield drawing(chosen.settings)
     settings = {**chosen.settings, "epochs": (chosen.whole or {}).get("epochs", chosen.settings["epochs"])}
@@ -146,7 +147,7 @@ def _front(done: Searched) -> Iterator[str]:
     head = "".join(f"<th>{goal} ({GOALS[goal].unit})</th>" for goal in done.goals)
     yield (
         "<h2>The front</h2><p>Nothing that was trained in full beats these in every goal. Take another with "
-        "<code>--pick NUMBER</code> and the same command: nothing is trained again but the choice.</p>"
+        "<code>--pick NAME</code> and the same command: nothing is trained again but the choice.</p>"
         f"<table><tr><th></th>{head}<th>architecture</th></tr>"
     )
     for one in done.picked.front:

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 from paretail.search.goals import GOALS
@@ -11,9 +13,6 @@ from paretail.search.loop import WHY, Found, Tried
 from paretail.search.picking import Picked
 from paretail.search.trial import LENGTH
 
-#: By how many standard errors a choice must beat the current version to take its place, and that version's name here.
-ERRORS: Final = 2.0
-CURRENT: Final = "current"
 #: What a report keeps of a trial's measures; those of single users stay in the journal.
 KEPT: Final = ("ndcg", "error", "cold_recall", "coverage", "diversity", "p50_ms", "p99_ms", "memory_mib", "epochs",
                "stopped", "seconds", "cpu_seconds", "failed")  # fmt: skip
@@ -35,10 +34,12 @@ class Judged:
 
 @dataclass(frozen=True, eq=False)
 class Searched:
-    """What was searched, what came of it, and the version published.
+    """What was searched, what came of it, and the version published to `bundle`.
 
     `told` users were those that the search saw, `apart` those that the choice is judged on; 0 where there were too few
     to part them, and both are the same. `known` evaluations were in the journal before, `others` are of other data.
+    `outside` says of presets why they could not be chosen. `live` is the bundle that the version is a candidate for;
+    None: there was no version before, and it is the current one.
     """
 
     strategy: str
@@ -57,12 +58,9 @@ class Searched:
     others: int = 0
     version: str = ""
     ranker: tuple[str, ...] = field(default=())
-
-    @property
-    def turns(self) -> bool:
-        """Whether the new version becomes the current one: there is none, or it is clearly better."""
-        now = next((one.behind for one in self.rivals if one.tried.name == CURRENT and one.behind), None)
-        return now is None or now[0] > ERRORS * now[1]
+    outside: Mapping[str, str] = field(default_factory=dict)
+    bundle: Path = Path("bundle")
+    live: Path | None = None
 
     @property
     def remarks(self) -> Iterator[str]:
@@ -74,8 +72,10 @@ class Searched:
             f"Chosen: {chosen.title}, {self.picked.why}: NDCG@{LENGTH} {whole['ndcg']:.4f} ± "
             f"{whole['error']:.4f} ({self.told:,} users); {tried} architectures tried, {trained} trained in full"
         )
-        if chosen.called:
+        if chosen.called and chosen is self.picked.front[0]:
             yield f"No architecture that was tried is better than the preset {chosen.called}"
+        for name, why in self.outside.items():
+            yield f"The preset {name} is a rival only: it is outside [search.space] ({why})"
         for one in self.rivals:
             if one.behind is not None:
                 yield f"{_ahead(one.tried.name, *one.behind)}{self._judged_on}"
@@ -85,18 +85,22 @@ class Searched:
         return f", on {self.apart:,} users that no choice was made by" if self.apart else ", on the same users"
 
     @property
-    def why_current(self) -> str:
-        """Say whether the version is the current one, and why."""
-        now = next((one for one in self.rivals if one.tried.name == CURRENT), None)
-        if now is None:
+    def standing(self) -> str:
+        """Say whether the version is the current one of its bundle, or of which bundle it is a candidate."""
+        if self.live is None:
             return "It is the current version: there was none"
-        if now.behind is None:
-            return "It is the current version: the one before could not be trained again"
-        gain, error = now.behind
-        told = f"in validation the choice is ahead of the one before by {gain:+.4f} ± {error:.4f}"
-        if self.turns:
-            return f"It is the current version now: {told}"
-        return f"The version before stays current: {told}, not by more than {ERRORS:g} standard errors"
+        return f"It is a candidate: what {self.live} serves did not change"
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Return the commands that put a candidate live: through the gate, or whatever a log says."""
+        if self.live is None:
+            return ()
+        live, bundle = quote(str(self.live)), quote(str(self.bundle))
+        return (
+            f"paretail release --bundle {live} --candidate {bundle} --log since-then.parquet --start shop.toml",
+            f"paretail bundles adopt {bundle} {live}",
+        )
 
     @property
     def stopped(self) -> str:
@@ -106,11 +110,13 @@ class Searched:
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         return {
-            "version": self.version, "current": self.turns, "strategy": self.strategy, "goals": list(self.goals),
+            "version": self.version, "bundle": str(self.bundle), "current": self.live is None,
+            "next": list(self.steps), "outside": dict(self.outside),
+            "strategy": self.strategy, "goals": list(self.goals),
             "seed": self.seed, "mode": self.mode, "target": self.target, "users": self.told, "users_apart": self.apart,
             "space": self.size, "stopped": self.found.stopped, "seconds": self.found.seconds,
             "evaluated": self.found.evaluated, "known": self.known, "chosen": _plain(self.picked.chosen),
-            "why": self.picked.why, "front": [one.number for one in self.picked.front],
+            "why": self.picked.why, "front": [one.name for one in self.picked.front],
             "rivals": [{**_plain(one.tried), "apart": one.apart, "chosen_ahead": one.behind} for one in self.rivals],
             "best": self.found.best, "trials": [_plain(one) for one in self.found.trials],
             "figures": self.found.figures, "alarms": self.found.alarms,

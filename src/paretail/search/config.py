@@ -16,8 +16,9 @@ class SearchConfig(Config):
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of that strategy.")
     trials: int = Field(40, ge=1, le=100_000, description="Architectures that are tried, beside the baselines.")
     budget: str = Field(
-        "2h", pattern=r"^\d+(\.\d+)?[smh]$", description="Time that a search may take in all, such as 90s, 20m or 2h."
-    )
+        "2h", pattern=r"^\d+(\.\d+)?[smh]$",
+        description="Time that baselines and trials may take, such as 90s, 20m or 2h; the fit on all events follows.",
+    )  # fmt: skip
     batch: int = Field(
         6, ge=1, le=1000,
         description="Architectures of a round: they are asked for together, so that any number of workers gives the "
@@ -44,7 +45,8 @@ class SearchConfig(Config):
     )
     space: dict[str, Any] = Field(
         default_factory=dict,
-        description="Fields of a graph model: one option fixes a field, a list of them is what is searched.",
+        description='Fields of a graph model: one option fixes a field, a list of them is what is searched; "none" '
+        "stands for no value.",
     )
 
     @property

@@ -134,6 +134,10 @@ class Loop:
             self.strategy.tell(list(known), self._scores(list(known.values())))
         return measured
 
+    def beside(self, jobs: Sequence[Job]) -> list[Measured]:
+        """Train what is compared alone: the strategy hears nothing of it, and it is no part of the search's time."""
+        return self._evaluated(jobs)[0]
+
     def run(self, progress: Progress = silent) -> Found:
         """Go on until a stop rule says so."""
         number = 0

@@ -2,7 +2,7 @@
 
 One goal: the most accurate. Several: of those on the front that are no less accurate than the most accurate by more
 than one standard error of the paired difference over users, the one that is best in the second goal. A shop may pick
-another by its number, or the best in a goal by the goal's name.
+another by its number (a preset by its name), or the best in a goal by the goal's name.
 """
 
 from collections.abc import Sequence
@@ -65,12 +65,13 @@ def _as_good(one: Tried, best: Tried) -> bool:
 
 
 def _wished(found: Sequence[Tried], worth: "np.ndarray", goals: Sequence[str], wish: str) -> tuple[Tried, str]:
-    numbers = {str(one.number): one for one in found if one.number}
-    if wish.lstrip("#") in numbers:
-        return numbers[wish.lstrip("#")], "picked by its number"
+    named = {one.called or str(one.number): one for one in found}
+    if wish.lstrip("#") in named:
+        one = named[wish.lstrip("#")]
+        return one, f"picked by its {'name' if one.called else 'number'}"
     if wish in goals:
         return found[int(np.argmax(worth[:, list(goals).index(wish)]))], f"the best in {wish}"
-    options = [*goals, *numbers]
+    options = [*goals, *named]
     raise UsageError(
         Problem(
             "SRCH-17", f"--pick {wish!r}", f"Expected {nearest(wish, options)}", "Pick a goal or a number of the table"

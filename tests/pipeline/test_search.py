@@ -1,0 +1,123 @@
+"""A search from shop to bundle, its trainings made up: the same call gives the same answer, and goes live nowhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paretail.graph.targets import turned
+from paretail.pipeline import search as module
+from paretail.pipeline.bundle import Draft, current, publish, versions
+from paretail.pipeline.config import ShopConfig, parse_config
+from paretail.pipeline.search import Asked, search
+from paretail.pipeline.search_report import Searched
+from paretail.pipeline.train import Trained
+
+from ..search.made_up import Lab
+from ..search.test_trial import shop_of
+
+pytest.importorskip("torch")
+TEXT = """
+[data]
+events = "events.csv"
+[rank]
+enabled = false
+[search]
+trials = 18
+strategy = "evolution"
+baselines = ["popular", "lightgcn"]
+[search.space]
+dim = [8, 64]
+epochs = [4, 6, 8]
+"""
+
+
+@pytest.fixture
+def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A shop in memory, and trainings, the last one too, that take no time."""
+    made = Lab()
+
+    @contextmanager
+    def there(*_: Any) -> Iterator[Lab]:
+        yield made
+
+    shop = shop_of(40)
+
+    def published(searched: Searched, *others: Any) -> Trained:
+        settings = dict(searched.picked.chosen.settings)
+        facts = {"model": "graph", "settings": settings | {"epochs": 4 if settings["epochs"] != 4 else 6}}
+        return Trained(publish(Draft({}, "", facts=facts), others[4]), None, facts)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "_lab", there)
+    monkeypatch.setattr(module, "_published", published)
+    monkeypatch.setattr(module, "effects", lambda *_: [])
+    monkeypatch.setattr(module, "target_of", lambda *_: turned(shop, "item"))
+    return made
+
+
+def config(more: str = "") -> ShopConfig:
+    return parse_config(f"{TEXT}{more}", "shop.toml")
+
+
+def called(folder: Path, shop: ShopConfig | None = None, **wish: Any) -> Searched:
+    return search(shop or config(), folder, folder / "search", folder / "bundle", Asked(**wish))
+
+
+def answer(done: Searched) -> tuple[Any, ...]:
+    return done.picked.chosen, done.found.trials, done.found.best, [one.name for one in done.picked.front]
+
+
+def test_a_search_called_again_trains_nothing_and_answers_alike(lab: Lab, tmp_path: Path) -> None:
+    first = called(tmp_path)
+    assert len({one.round for one in first.found.trials}) == 3
+    done = len(lab.done)
+    again = called(tmp_path)
+    assert answer(again) == answer(first)
+    assert [job.model for job in lab.done[done:]] == ["graph"]  # the version published first is a rival now
+    assert (first.known, again.known, again.found.evaluated) == (0, done, 1)
+    other = next(one for one in first.found.whole if one is not first.picked.chosen)
+    picked = called(tmp_path, pick=str(other.number))
+    assert picked.picked.chosen == other
+    assert picked.found.trials == first.found.trials
+
+
+def test_killed_between_publishing_and_reporting_the_answer_is_the_same(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = called(tmp_path / "a")
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            called(tmp_path / "b")
+    assert versions(tmp_path / "b" / "bundle")
+    assert answer(called(tmp_path / "b")) == answer(first)
+
+
+def test_what_is_served_stays_and_the_new_version_is_a_candidate(lab: Lab, tmp_path: Path) -> None:
+    first = called(tmp_path)
+    live = tmp_path / "bundle"
+    assert (first.bundle, first.live, first.steps, first.version) == (live, None, (), current(live))
+    for name in ("candidate", "candidate-2"):
+        again = called(tmp_path)
+        place = tmp_path / "search" / name
+        assert (again.bundle, again.live, again.version) == (place, live, current(place))
+        assert (current(live), versions(live)) == (first.version, [first.version])
+        assert again.steps[0].startswith(f"paretail release --bundle {live} --candidate {place} --log ")
+        assert again.steps[1] == f"paretail bundles adopt {place} {live}"
+
+
+def test_a_preset_outside_the_space_is_a_rival_and_never_chosen(lab: Lab, tmp_path: Path) -> None:
+    lab.worth = lambda job: 0.9 if job.settings.get("negatives") == 2048 else 0.1
+    done = called(tmp_path, config("negatives = 64\nhalf_life_days = ['none', 30.0]\n"))
+    assert done.picked.chosen.number
+    assert done.outside == {"lightgcn": "negatives = 2048"}
+    assert "The preset lightgcn is a rival only: it is outside [search.space] (negatives = 2048)" in done.remarks
+    assert {one.settings["half_life_days"] for one in done.found.trials} <= {None, 30.0}
+    inside = called(tmp_path / "inside", config("negatives = [64, 2048]\n"))
+    assert (inside.picked.chosen.settings["negatives"], inside.outside) == (2048, {})
