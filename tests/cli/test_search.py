@@ -14,6 +14,7 @@ SEARCH = """
 [search]
 trials = 3
 batch = 3
+keep = 0.7
 baselines = ["popular", "lightgcn"]
 [search.space]
 message = ["lightgcn", "none", "gcn"]
@@ -43,7 +44,7 @@ def asked(folder: Path) -> list[object]:
 def test_a_search_publishes_a_bundle_and_tells_what_it_is_worth(folder: Path) -> None:
     told = json.loads((folder / "said.json").read_text())
     assert json.loads((folder / "search" / "search.json").read_text()) == told
-    assert (len(told["trials"]), told["stopped"], told["evaluated"]) == (3, "trials", 2 + 3 + 1)
+    assert (len(told["trials"]), told["stopped"], told["evaluated"]) == (3, "trials", 2 + 3 + 2)
     assert {"popular", told["chosen"]["name"]} <= {one["name"] for one in told["rivals"]}
     bundle = Bundle.load(folder / "search" / "bundle")
     assert bundle.version == told["version"]

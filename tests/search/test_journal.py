@@ -62,3 +62,14 @@ def test_a_foreign_line_is_told_by_its_number(tmp_path: Path) -> None:
         file.write(json.dumps({"data": "a", "what": 1}) + "\n")
     with pytest.raises(DataError, match=r"line 3.*SRCH-14"):
         Journal.open(path, "a")
+
+
+def test_what_time_cut_short_is_no_answer_where_more_is_given(tmp_path: Path) -> None:
+    path = tmp_path / "e.jsonl"
+    journal = Journal.open(path, "a")
+    journal.add("cut", {"minutes": 2.0}, {"ndcg": 0.1, "stopped": "minutes"})
+    journal.add("whole", {"minutes": 2.0}, {"ndcg": 0.2, "stopped": "epochs"})
+    for one in (journal, Journal.open(path, "a")):
+        assert one.get("cut", 2.0) == one.get("cut", 1.0) == {"ndcg": 0.1, "stopped": "minutes"}
+        assert one.get("cut", 3.0) is one.get("cut") is None
+        assert one.get("whole") == one.get("whole", 9.0) == {"ndcg": 0.2, "stopped": "epochs"}

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from paretail.core.errors import UsageError
-from paretail.search.loop import name_of
+from paretail.search.journal import Journal
+from paretail.search.loop import Loop, Plan, name_of
 from paretail.search.trial import Job
 
 from .made_up import SPACE, Lab, search
@@ -49,14 +50,61 @@ def test_what_was_only_screened_is_told_as_it_would_have_ended(tmp_path: Path) -
         def tell(self, architectures: list[object], scores: list[float]) -> None:
             told.update(zip(architectures, scores, strict=True))
 
-    from paretail.search.journal import Journal
-    from paretail.search.loop import Loop, Plan
-
     lab = Lab()
     found = Loop(SPACE, Spy(), lab, Journal.open(tmp_path / "e", "x"), Plan(trials=12)).run()  # type: ignore[arg-type]
     for one in found.trials:
         whole = lab.measured(Job("graph", SPACE.settings(one.architecture)))["ndcg"]
         assert told[one.architecture] == pytest.approx(whole)
+
+
+def test_what_was_foretold_is_told_again_as_ratios_are_known_better(tmp_path: Path) -> None:
+    told: list[dict[object, float]] = []
+
+    class Spy:
+        figures, alarms = {}, ()
+
+        def ask(self, count: int) -> list[object]:
+            return list(SPACE.sample(np.random.default_rng(len(told)), count))
+
+        def tell(self, architectures: list[object], scores: list[float]) -> None:
+            told.append(dict(zip(architectures, scores, strict=True)))
+
+    class Learning(Lab):
+        def measured(self, job: Job) -> dict[str, object]:
+            found = super().measured(job)
+            return found | {"ndcg": found["ndcg"] * (1 + len(self.done) / 100 if job.share == 1 else 1)}
+
+    loop = Loop(SPACE, Spy(), Learning(), Journal.open(tmp_path / "e", "x"), Plan(trials=18))  # type: ignore[arg-type]
+    found = loop.run()
+    screened = [[one for one in found.trials if one.round <= number and not one.whole] for number in range(3)]
+    assert [len(one) for one in told] == [6, 6 + len(screened[0]), 6 + len(screened[1])]
+    ratio = np.median([one.whole["ndcg"] / one.screened["ndcg"] for one in found.whole if one.whole and one.screened])
+    for one in screened[2]:
+        assert one.screened
+        assert told[2][one.architecture] == pytest.approx(ratio * one.screened["ndcg"])
+
+
+def test_a_goal_that_nothing_is_measured_in_is_refused_before_any_trial(tmp_path: Path) -> None:
+    lab = Lab()
+    with pytest.raises(UsageError, match=r"--goals diversity: .*Categories of the items.*SRCH-23"):
+        search(tmp_path, lab, goals=("accuracy", "diversity"))
+    assert [job.share for job in lab.done] == [1.0]
+
+
+def test_what_time_cut_short_is_trained_again_where_there_is_more(tmp_path: Path) -> None:
+    class Hasty(Lab):
+        def measured(self, job: Job) -> dict[str, object]:
+            cut = job.minutes is not None and job.share == 1 and job.minutes < 5
+            return super().measured(job) | ({"stopped": "minutes", "ndcg": 0.01} if cut else {})
+
+    first = search(tmp_path, Hasty(), seconds=480.0, trials=12)
+    assert all(one.whole["ndcg"] == 0.01 for one in first.whole if one.whole)
+    lab = Hasty()
+    assert search(tmp_path, lab, seconds=480.0, trials=12).trials == first.trials
+    assert not lab.done
+    more = search(tmp_path, lab, seconds=4800.0, trials=12)
+    assert more.trials == search(tmp_path / "new", Hasty(), seconds=4800.0, trials=12).trials
+    assert lab.done
 
 
 def test_a_trial_that_fails_is_told_so_and_never_chosen(tmp_path: Path) -> None:

@@ -55,7 +55,8 @@ class Trainer:
 class Cluster(Staffed):
     """The cluster at `address` (`auto`: this one), with the ground that `folder` keeps.
 
-    Raises UsageError: SRCH-21 where there is no cluster, SRCH-22 where a machine has another version of paretail.
+    Only cores that nobody uses are taken. Raises UsageError: SRCH-21 where there is no cluster, SRCH-22 where a machine
+    has another version of paretail, SRCH-25 where all cores are at work for others.
     """
 
     def __init__(self, folder: Path, address: str) -> None:
@@ -64,9 +65,12 @@ class Cluster(Staffed):
             ray.init(address=address, log_to_driver=False, configure_logging=False)
         except (OSError, ValueError, RuntimeError) as error:
             raise UsageError(_unreachable(address, error)) from None
+        cores, busy = _cores()
+        if not cores:
+            self.close()
+            raise UsageError(_busy(address, busy))
         files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         self._files = ray.put(files)
-        cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
         self._idle = [self._trainer() for _ in range(cores)]
         about = ray.get([trainer.about.remote() for trainer in self._idle])
         self.nodes = sorted({node for _, node in about})
@@ -94,7 +98,8 @@ class Cluster(Staffed):
                     waiting.insert(0, (number, jobs[number]))
                     self._idle.append(trainer)
                     continue
-                found[number] = {"failed": f"its machine was lost {TRIES} times: {error}", "seconds": 0.0}
+                why = f"its machine was lost {TRIES} times: {error}"
+                found[number] = {"failed": why, "crashed": True, "seconds": 0.0}
             self._idle.append(trainer)
             ended(jobs[number], found[number])
         return [found[number] for number in range(len(jobs))]
@@ -109,6 +114,12 @@ class Cluster(Staffed):
         return ray.remote(Trainer).options(**options).remote(self._files, __version__)
 
 
+def _cores() -> tuple[int, int]:
+    """Return how many cores of the cluster are free, and how many are at work."""
+    free, there = (int(found.get("CPU", 0)) for found in (ray.available_resources(), ray.cluster_resources()))
+    return free, there - free
+
+
 def _knock(address: str) -> None:
     """Raise OSError where nobody listens: ray itself would wait for more than a minute."""
     host, _, port = address.rpartition(":")
@@ -120,6 +131,11 @@ def _unreachable(address: str, error: Exception) -> Problem:
     why = str(error).splitlines()[0] if str(error) else type(error).__name__
     do = "Start one: ray start --head, and on the other machines ray start --address HOST:6379"
     return Problem("SRCH-21", f"--ray {address}: {why}", "The address of a Ray cluster, or auto", do)
+
+
+def _busy(address: str, busy: int) -> Problem:
+    found = f"--ray {address}: none of its cores is free, {busy} are at work for others"
+    return Problem("SRCH-25", found, "One free core or more", "Wait until they are done, or add a machine")
 
 
 def _other_version(strangers: Sequence[str]) -> Problem:

@@ -19,13 +19,14 @@ Measured = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Goal:
-    """`gain` of what a trial measured, more is better; `shown` as people read it, in `unit`."""
+    """`gain` of what a trial measured, more is better; `shown` as people read it, in `unit`; what the shop `needs`."""
 
     unit: str
     key: str
     gain: Callable[[float], float]
     form: str
     told: str
+    needs: str = "Users whose later events can be hidden"
 
     def of(self, found: Measured) -> float:
         """Return the gain, NaN where the trial failed or the shop has nothing to measure it by."""
@@ -52,7 +53,9 @@ GOALS: Final[dict[str, Goal]] = {
     "memory": Goal("MiB", "memory_mib", _less, ".1f", "What a service keeps of the model in memory."),
     "cold": Goal("Recall@20", "cold_recall", _same, ".4f", "Recall for the users who had the fewest items."),
     "coverage": Goal("share", "coverage", _same, ".3f", "The share of the catalogue that is in some list."),
-    "diversity": Goal("share", "diversity", _same, ".3f", "How different the categories within a list are."),
+    "diversity": Goal(
+        "share", "diversity", _same, ".3f", "How different the categories within a list are.", "Categories of the items"
+    ),
 }
 
 

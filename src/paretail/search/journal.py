@@ -23,6 +23,7 @@ class Journal:
     def __init__(self, path: Path, fingerprint: str) -> None:
         self.path, self.fingerprint, self.others = path, fingerprint, 0
         self._found: dict[str, dict[str, Any]] = {}
+        self._limits: dict[str, float | None] = {}
         self._notes: dict[str, Any] = {}
         self._lock = Lock()
 
@@ -40,15 +41,23 @@ class Journal:
     def __len__(self) -> int:
         return len(self._found)
 
-    def get(self, key: str) -> dict[str, Any] | None:
-        """Return what was found under `key`, None where it was never evaluated."""
-        return self._found.get(key)
+    def get(self, key: str, minutes: float | None = None) -> dict[str, Any] | None:
+        """Return what was found under `key`, None where it was never evaluated.
+
+        What a limit of time cut short is the answer to jobs with that limit or a shorter one alone.
+        """
+        found = self._found.get(key)
+        if found is None or found.get("stopped") != "minutes":
+            return found
+        limit = self._limits.get(key)
+        longer = limit is not None and (minutes is None or minutes > limit)
+        return None if longer else found
 
     def add(self, key: str, job: Mapping[str, Any], found: dict[str, Any]) -> None:
         """Keep an evaluation; it is on disk when this returns. Any thread may call."""
         with self._lock:
             self._append({"data": self.fingerprint, "key": key, "job": dict(job), "found": found})
-            self._found[key] = found
+            self._found[key], self._limits[key] = found, job.get("minutes")
 
     def note(self, name: str, value: Any) -> None:
         """Keep a note; the newest under a name counts."""
@@ -89,7 +98,7 @@ class Journal:
         elif "note" in line:
             self._notes[line["note"]] = line["value"]
         else:
-            self._found[line["key"]] = line["found"]
+            self._found[line["key"]], self._limits[line["key"]] = line["found"], line.get("job", {}).get("minutes")
 
 
 def _parsed(line: bytes) -> Any:

@@ -2,7 +2,7 @@
 
 Each round is successive halving of two rungs: all of it is trained for a share of the epochs, the best of it in full.
 What a screened architecture would have reached, which its strategy must be told, is foretold by the median ratio of
-those that were trained in full; what is chosen was trained in full. Rounds are batch-synchronous: what is asked for
+those that were trained in full, anew after each round; what is chosen was trained in full. Rounds are batch-synchronous: what is asked for
 follows from the seed and from earlier rounds alone, whatever the number of workers.
 K. Jamieson, A. Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization", AISTATS 2016,
 arXiv:1502.07943. Deviations: 1. within each round, two rungs; 2. the second training starts anew, for its learning
@@ -23,7 +23,7 @@ import numpy as np
 from paretail.core.errors import Problem, UsageError
 from paretail.core.progress import Progress, silent
 from paretail.search.base import Architecture, Strategy
-from paretail.search.goals import gains
+from paretail.search.goals import GOALS, gains
 from paretail.search.journal import Journal
 from paretail.search.space import GraphSpace
 from paretail.search.standing import standing
@@ -36,6 +36,8 @@ WHY: Final[dict[Stop, str]] = {
     "trials": "all trials are done", "budget": "the time is up", "patience": "nothing better came for long enough",
     "target": "the target is reached", "space": "there is nothing left to try",
 }  # fmt: skip
+#: Measures that change with training: what a screened trial would have reached is foretold. Costs are what they are.
+GROWING: Final = ("ndcg", "cold_recall", "coverage", "diversity")
 #: A training may take so many times the mean share of the budget.
 LONGEST_SHARE: Final = 6.0
 FEWEST_MINUTES: Final = 1.0
@@ -117,7 +119,7 @@ class Loop:
 
     def __init__(self, space: GraphSpace, strategy: Strategy, lab: Lab, journal: Journal, plan: Plan) -> None:
         self.space, self.strategy, self.lab, self.journal, self.plan = space, strategy, lab, journal, plan
-        self.found, self.ratios = Found(), list[float]()
+        self.found, self.ratios = Found(), {key: list[float]() for key in GROWING}
 
     def baselines(self, jobs: Sequence[Job], progress: Progress = silent) -> list[Measured]:
         """Train what the search is compared with; points of the space are told to the strategy too."""
@@ -125,6 +127,7 @@ class Loop:
         began = monotonic()
         measured, new = self._evaluated(jobs)
         self._spend("baselines", began, new)
+        self._check_goals(measured)
         known: dict[Architecture, Measured] = {}
         for job, one in zip(jobs, measured, strict=True):
             place = self.space.place_of(job.settings) if job.model == "graph" and "failed" not in one else None
@@ -155,16 +158,16 @@ class Loop:
     def _round(self, number: int, asked: Sequence[Architecture]) -> None:
         began = monotonic()
         screens, new = self._evaluated([self._job(one, self.plan.screen) for one in asked])
+        self._check_goals(screens)
         chosen = self._promoted(screens)
         wholes, newer = self._evaluated([self._job(asked[row], 1.0) for row in chosen])
         whole = dict(zip(chosen, wholes, strict=True))
         self._learn_ratio([(screens[row], one) for row, one in whole.items()])
-        self.strategy.tell(asked, self._scores([self._foretold(one, whole.get(n)) for n, one in enumerate(screens)]))
-        self.found.figures.append({name: float(value) for name, value in self.strategy.figures.items()})
         for row, one in enumerate(asked):
             settings, place = self.space.settings(one), len(self.found.trials) + 1
             self.found.trials.append(Tried(place, number, one, settings, screens[row], whole.get(row)))
             self.found.best.append(self._best())
+        self._tell(number)
         self._spend(f"round {number}", began, new + newer)
 
     def _job(self, architecture: Architecture, share: float) -> Job:
@@ -174,16 +177,24 @@ class Loop:
 
     def _evaluated(self, jobs: Sequence[Job]) -> tuple[list[Measured], int]:
         """Return what the jobs found, and how many of them the journal did not know."""
-        new = list({job.key: job for job in jobs if self.journal.get(job.key) is None}.values())
+        known = {job.key: self.journal.get(job.key, job.minutes) for job in jobs}
+        new = list({job.key: job for job in jobs if known[job.key] is None}.values())
         done = self.lab.run(new, self._keep)
-        crashed = {job.key: found for job, found in zip(new, done, strict=True)}
+        known |= {job.key: found for job, found in zip(new, done, strict=True)}
         self.found.evaluated += len(new)
-        return [self.journal.get(job.key) or crashed[job.key] for job in jobs], len(new)
+        return [known[job.key] or {} for job in jobs], len(new)
 
     def _keep(self, job: Job, found: Measured) -> None:
         """Keep what a trial found; a crash tells of the machine, and is tried again where the search is run again."""
         if not found.get("crashed"):
             self.journal.add(job.key, _plain(job), found)
+
+    def _check_goals(self, measured: Sequence[Measured]) -> None:
+        """Raise UsageError (SRCH-23) for a goal that nothing which could be trained is measured in."""
+        found = [one for one in measured if "failed" not in one]
+        for goal, gained in zip(self.plan.goals, gains(found, self.plan.goals).T, strict=True):
+            if found and np.isnan(gained).all():
+                raise UsageError(_immeasurable(goal))
 
     def _promoted(self, screens: Sequence[Measured]) -> list[int]:
         """Return the rows that are trained in full, the best after screening first."""
@@ -191,16 +202,28 @@ class Loop:
         order = [int(row) for row in np.argsort(-worth, kind="stable") if np.isfinite(worth[row])]
         return order[: max(1, round(self.plan.keep * len(screens)))]
 
+    def _tell(self, number: int) -> None:
+        """Tell the strategy of round `number`, and again of what was only screened before it: ratios are known better.
+
+        What a strategy was told last counts (`base.py`), so that all points are on the scale of whole trainings.
+        """
+        told = [one for one in self.found.trials if one.round == number or one.whole is None]
+        scores = self._scores([self._foretold(one) for one in told])
+        self.strategy.tell([one.architecture for one in told], scores)
+        self.found.figures.append({name: float(value) for name, value in self.strategy.figures.items()})
+
     def _learn_ratio(self, pairs: Sequence[tuple[Measured, Measured]]) -> None:
         for screen, whole in pairs:
-            if "failed" not in whole and screen["ndcg"] > 0:
-                self.ratios.append(whole["ndcg"] / screen["ndcg"])
+            for key, ratios in self.ratios.items():
+                if "failed" not in whole and screen.get(key) and whole.get(key) is not None:
+                    ratios.append(whole[key] / screen[key])
 
-    def _foretold(self, screen: Measured, whole: Measured | None) -> Measured:
-        if whole is not None or "failed" in screen:
-            return whole or screen
-        ratio = float(np.median(self.ratios)) if self.ratios else 1.0
-        return {**screen, "ndcg": ratio * screen["ndcg"]}
+    def _foretold(self, one: Tried) -> Measured:
+        screen = one.screened or {}
+        if one.whole is not None or "failed" in screen:
+            return one.whole or screen
+        ratios = {key: float(np.median(known)) for key, known in self.ratios.items() if known}
+        return {**screen, **{key: ratio * screen[key] for key, ratio in ratios.items() if screen.get(key) is not None}}
 
     def _scores(self, found: Sequence[Measured]) -> Any:
         scores = gains(found, self.plan.goals)
@@ -256,6 +279,11 @@ def name_of(settings: Mapping[str, Any]) -> str:
 
 def _plain(job: Job) -> dict[str, Any]:
     return {**vars(job), "settings": dict(job.settings)}
+
+
+def _immeasurable(goal: str) -> Problem:
+    found, expected = f"--goals {goal}: this shop has nothing to measure it by", GOALS[goal].needs
+    return Problem("SRCH-23", found, expected, "Give the shop these data, or leave the goal out")
 
 
 def _too_little(spent: float, plan: Plan) -> Problem:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from paretail.core.config import Config
+from paretail.core.errors import Problem, UsageError
 from paretail.core.rng import rng_for
 from paretail.search.base import Architecture, Array, Space, State
 from paretail.search.standing import standing
@@ -50,8 +51,14 @@ class Remembering(ABC):
         return found
 
     def tell(self, architectures: Sequence[Architecture], scores: ArrayLike) -> None:
-        """Take the scores of architectures, in their order; what is not finite counts as failed."""
-        rows = np.array(scores, np.float64).reshape(len(architectures), self.goals)
+        """Take the scores of architectures, in their order; what is not finite counts as failed.
+
+        Raises UsageError (SRCH-24) where there are not as many scores as architectures and goals.
+        """
+        rows = np.array(scores, np.float64)
+        if rows.size != len(architectures) * self.goals or (rows.ndim and len(rows) != len(architectures)):
+            raise UsageError(_misshapen(rows.shape, len(architectures), self.goals))
+        rows = rows.reshape(len(architectures), self.goals)
         rows[~np.isfinite(rows).all(axis=1)] = np.nan
         for architecture, row in zip(architectures, rows, strict=True):
             self.pending.pop(architecture, None)
@@ -111,3 +118,9 @@ class Remembering(ABC):
 
     def _architecture(self, tokens: Sequence[int]) -> Any:
         return self.space.from_tokens(tuple(tokens))
+
+
+def _misshapen(shape: tuple[int, ...], architectures: int, goals: int) -> Problem:
+    expected = f"One row for each of {architectures} architectures, with {goals} score(s) each"
+    do = "Tell one score an architecture, or of several goals one row an architecture (`goals=` of the strategy)"
+    return Problem("SRCH-24", f"scores of shape {shape}", expected, do)

@@ -27,6 +27,14 @@ Ended = Callable[[Job, Measured], None]
 #: A trial with a limit of time is stopped from outside after so many times its limit, and these seconds.
 GRACE: Final = 2.0
 GRACE_SECONDS: Final = 300.0
+#: Of what a worker that died said last, so many characters are told.
+TAIL: Final = 300
+
+
+class Process(subprocess.Popen[str]):
+    """A worker, and the file of what it says."""
+
+    log: Path
 
 
 class Lab(Protocol):
@@ -56,8 +64,8 @@ class Workers(Staffed):
 
     def __init__(self, folder: Path, count: int) -> None:
         self.folder, self.count, self._stopping = folder, count, False
-        self._alive: set[subprocess.Popen[str]] = set()
-        self._idle: SimpleQueue[subprocess.Popen[str] | None] = SimpleQueue()
+        self._alive: set[Process] = set()
+        self._idle: SimpleQueue[Process | None] = SimpleQueue()
         for _ in range(count):
             self._idle.put(None)
 
@@ -83,7 +91,7 @@ class Workers(Staffed):
             self._idle.put(None)
 
     def _done(self, job: Job, ended: Ended) -> Measured:
-        process: subprocess.Popen[str] | None = self._idle.get()
+        process: Process | None = self._idle.get()
         try:
             if process is None:
                 process = _started(self.folder)
@@ -98,24 +106,26 @@ class Workers(Staffed):
             ended(job, found)
         return found
 
-    def _gone(self, process: "subprocess.Popen[str] | None") -> None:
+    def _gone(self, process: Process | None) -> None:
         if process is not None:
             self._alive.discard(process)
             _end(process)
 
 
-def _started(folder: Path) -> "subprocess.Popen[str]":
+def _started(folder: Path) -> Process:
     alone = dict.fromkeys(ONE_THREAD, "1")
     command = [sys.executable, "-m", "paretail.search.trial", str(folder)]
     pipe = subprocess.PIPE
-    errors = (folder / f"worker-{os.urandom(4).hex()}.log").open("w")
-    with errors:
-        return subprocess.Popen(
+    log = folder / f"worker-{os.urandom(4).hex()}.log"
+    with log.open("w") as errors:
+        process = Process(
             command, stdin=pipe, stdout=pipe, stderr=errors, text=True, env=os.environ | alone, start_new_session=True
         )  # Ctrl-C is the search's to hear
+    process.log = log
+    return process
 
 
-def _asked(process: "subprocess.Popen[str]", job: Job) -> Measured:
+def _asked(process: Process, job: Job) -> Measured:
     """Return a worker's answer; where it ended instead, that."""
     assert process.stdin is not None
     assert process.stdout is not None
@@ -137,11 +147,18 @@ def _asked(process: "subprocess.Popen[str]", job: Job) -> Measured:
         return found
     if limit is not None and monotonic() - began >= limit:
         process.wait()
-        return {"failed": f"it took longer than {limit / 60:.0f} minutes", "seconds": limit}
-    return {"failed": f"its process ended with {process.wait()}", "crashed": True, "seconds": 0.0}
+        return {"failed": f"it took longer than {limit / 60:.0f} minutes", "stopped": "minutes", "seconds": limit}
+    return {"failed": _last_words(process), "crashed": True, "seconds": 0.0}
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
+def _last_words(process: Process) -> str:
+    """Return how a process ended, and the end of what it said."""
+    told = f"its process ended with {process.wait()}"
+    said = " ".join(process.log.read_text(encoding="utf-8", errors="replace").split())
+    return f"{told}: {'...' if len(said) > TAIL else ''}{said[-TAIL:]}" if said else told
+
+
+def _end(process: Process) -> None:
     process.kill()
     process.wait()
     for pipe in (process.stdin, process.stdout):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretail.core.errors import ConfigError, MissingExtraError
+from paretail.core.errors import ConfigError, MissingExtraError, UsageError
 from paretail.search.base import Strategy
 from paretail.search.standing import standing
 from paretail.search.strategies import STRATEGIES, build
@@ -142,3 +142,10 @@ def test_standing_of_one_goal_is_its_score_and_of_a_failure_the_worst() -> None:
     spread = standing(np.array([[0.0, 4], [1, 3], [2, 2], [4, 0], [0, 0]]))
     assert list(np.argsort(-spread)[:2]) in ([0, 3], [3, 0])
     assert spread[4] <= -1
+
+
+@pytest.mark.parametrize(("goals", "scores"), [(1, [0.5]), (2, [0.5, 0.5]), (1, [[0.1, 0.2], [0.3, 0.4]])])
+def test_scores_of_another_shape_are_refused(goals: int, scores: list[Any]) -> None:
+    strategy = build("random", SPACE, goals=goals)
+    with pytest.raises(UsageError, match=f"2 architectures, with {goals} .*SRCH-24"):
+        strategy.tell(strategy.ask(2), scores)
