@@ -52,7 +52,7 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
 
     monkeypatch.setattr(module, "_lab", there)
     monkeypatch.setattr(module, "_published", published)
-    monkeypatch.setattr(module, "effects", lambda *_: [])
+    monkeypatch.setattr(module, "what_matters", lambda *_: [])
     monkeypatch.setattr(module, "target_of", lambda *_: turned(shop, "item"))
     return made
 

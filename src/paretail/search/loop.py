@@ -2,8 +2,8 @@
 
 Each round is successive halving of two rungs: all of it is trained for a share of the epochs, the best of it in full.
 What a screened architecture would have reached, which its strategy must be told, is foretold by the median ratio of
-those that were trained in full, anew after each round; what is chosen was trained in full. Rounds are batch-synchronous: what is asked for
-follows from the seed and from earlier rounds alone, whatever the number of workers.
+those that were trained in full, anew after each round; what is chosen was trained in full. Rounds are batch-
+synchronous: what is asked for follows from the seed and from earlier rounds alone, whatever the number of workers.
 K. Jamieson, A. Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization", AISTATS 2016,
 arXiv:1502.07943. Deviations: 1. within each round, two rungs; 2. the second training starts anew, for its learning
 rate falls over all of its epochs.
