@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from paretail.core.rng import rng_for
 from paretail.data.types import History
-from paretail.pipeline.forecast import TOLD, Forecasts, Lists
+from paretail.pipeline.forecast import TOLD, Forecasts
+from paretail.pipeline.listed import Lists
 from paretail.policy.compositions import GREEDY
+from paretail.policy.config import PolicyConfig
 from paretail.policy.dials import Dials, Setting
 from paretail.policy.explore import draw, temperature
 from paretail.policy.exposure import Exposures
@@ -29,6 +31,8 @@ from paretail.sim.visits import State, VisitConfig, Visits
 
 USERS, ITEMS, CANDS, SLOTS, LISTS = 500, 300, 100, 10, 10_000
 EXPLORE = 0.05
+#: Draws over which the truth of a setting is averaged, and users on whom temperatures are solved.
+DRAWN, FEW = 16, 128
 #: Places of clicks, kept purchases, revenue and profit among the goals of the simulator.
 PLACES = {"clicks": 0, "purchases": 1, "revenue": 2, "profit": 3}
 
@@ -41,12 +45,21 @@ class Steered:
     pool: Pool
     how = GREEDY
     base: Mapping[str, float] = field(default_factory=lambda: {"clicks": 1.0, "purchases": 1.0, "revenue": 1.0})
+    config: PolicyConfig = field(default_factory=lambda: PolicyConfig(explore=EXPLORE))
+    _heats: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.dials = Dials(self.pool, self.available, self.base, SLOTS)
 
     def setting(self, goals: Goals | None, segment: str, k: int) -> Setting:
         return self.dials.today if goals is None else self.dials.setting(goals)
+
+    def heat(self, goals: Goals | None, segment: str, k: int, share: float) -> float:
+        name = "" if goals is None else goals.model_dump_json()
+        if name not in self._heats:
+            weights, few = self.setting(goals, segment, k).weights, self.pool.rows(np.arange(FEW))
+            self._heats[name] = temperature(few, self.available, weights, k, share)
+        return self._heats[name]
 
     def segments(self, history: History) -> NDArray[np.intp]:
         return np.zeros(history.users, np.intp)
@@ -71,15 +84,20 @@ class VisitedShop:
         steering = Steered(goals, pool)
         self.forecasts = self._log(steering, pool, rng)
 
-    def truth(self, goals: Goals) -> dict[str, float]:
-        """Return what a setting brings in truth, a list of the log."""
-        items = self.forecasts.pool.items(self.forecasts._target(goals))
-        worth = self.shop.chances(self.users, items).goals()[self.forecasts.user].mean(axis=0)
+    def truth(self, goals: Goals | None) -> dict[str, float]:
+        """Return what a setting brings in truth, drawn as it is served, a list of the log."""
+        steering, pool = self.forecasts.steering, self.forecasts.pool
+        weights, heat = steering.setting(goals, "", SLOTS).weights, steering.heat(goals, "", SLOTS, EXPLORE)
+        worth: Any = 0.0
+        for seed in range(DRAWN):
+            drawn = draw(pool, steering.available, weights, SLOTS, heat, rng_for("benchmarks/goals/truth", seed))
+            worth = worth + self.shop.chances(self.users, pool.items(drawn.places)).goals() / DRAWN
+        worth = worth[self.forecasts.user].mean(axis=0)
         return {name: float(worth[place]) for name, place in PLACES.items()}
 
     def _log(self, steering: Steered, pool: Pool, rng: np.random.Generator) -> Forecasts:
         weights = steering.dials.today.weights
-        heat = temperature(pool, steering.available, weights, SLOTS, EXPLORE)
+        heat = steering.heat(None, "", SLOTS, EXPLORE)
         user = np.sort(rng.integers(0, USERS, LISTS))
         drawn = draw(pool.rows(user), steering.available, weights, SLOTS, heat, rng)
         shown = pool.rows(user).items(drawn.places)

@@ -9,8 +9,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from paretail.evaluate.offpolicy.estimate import judged
-from paretail.pipeline.forecast import Forecasts, Lists
+from paretail.core.errors import DataError
+from paretail.data.stores.lists import impressions
+from paretail.data.types import EVENT_COLUMNS, Events
+from paretail.pipeline.forecast import Forecasts
+from paretail.pipeline.listed import NOTHING, Lists
+from paretail.policy.compositions import GREEDY
+from paretail.policy.explore import draw
 from paretail.policy.objectives import objective
 from paretail.policy.pool import Pool
 from tests.policy.pools import pool
@@ -18,25 +23,46 @@ from tests.policy.pools import pool
 from ..trained import DemoShop, paretail
 
 USERS, CANDS, SLOTS, LISTS = 300, 12, 3, 6000
+#: In units of the chance of a click: items at the top of a slate change places, others are seldom seen.
+HEAT = 0.05
 
 
-def _log(wrong: float, seed: int, told: bool = True) -> tuple[Forecasts, Pool, np.ndarray]:
-    """Return a log of a uniform policy, whose ranker is off by a factor, and the true P(click)."""
+def _steering(explore: float) -> SimpleNamespace:
+    goals = {"clicks": objective("clicks")}
+    return SimpleNamespace(
+        goal=goals.__getitem__, available=goals, per=lambda _: 1.0, how=GREEDY, config=SimpleNamespace(explore=explore),
+        segments=lambda past: np.zeros(past.users, np.intp),
+        setting=lambda goals, *_: SimpleNamespace(weights={"clicks": -1.0 if goals == "worst" else 1.0}),
+        heat=lambda *_: HEAT if explore else 0.0,
+    )  # fmt: skip
+
+
+def _log(wrong: float, seed: int, told: bool = True, explore: float = 0.0,
+         short: float = 0.0) -> tuple[Forecasts, Pool, np.ndarray]:  # fmt: skip
+    """Return a log, whose ranker is off by a factor, and the true P(click).
+
+    Its lists are drawn as served where `explore` is set, else uniformly; a share of them has one place alone.
+    """
     rng = np.random.default_rng(seed)
     found = pool(users=USERS, cands=CANDS, seed=1)
     truth = found.p_click.astype(np.float64)
-    off = Pool(**{**vars(found), "p_click": (found.p_click * wrong).astype(np.float32)})
+    noise = np.random.default_rng(3).uniform(0.6, 1.4, truth.shape) if explore else 1.0
+    off = Pool(**{**vars(found), "p_click": (found.p_click * wrong * noise).astype(np.float32)})
     user = rng.integers(0, USERS, LISTS)
-    places = np.array([rng.permutation(CANDS)[:SLOTS] for _ in range(LISTS)])
-    seen = found.attention[:SLOTS]
-    clicked = rng.random((LISTS, SLOTS)) < truth[user[:, None], places] * seen
-    items = found.item_idx[user[:, None], places]
-    odds = np.tile(1 / (CANDS - np.arange(SLOTS)), (LISTS, 1))
-    lists = Lists(pl.Series([f"u{u}" for u in user]), items, odds if told else odds * np.nan,
-                  {"clicks": clicked.astype(np.float64)})  # fmt: skip
-    goals = {"clicks": objective("clicks")}
-    steering = SimpleNamespace(goal=goals.__getitem__, available=goals, per=lambda _: 1.0)
-    return Forecasts(steering, lists, off, user.astype(np.int64), np.zeros(CANDS, bool)), off, truth  # type: ignore[arg-type]
+    steering = _steering(explore)
+    if explore:
+        drawn = draw(off.rows(user), steering.available, {"clicks": 1.0}, SLOTS, HEAT, rng)
+        places, odds = drawn.places, drawn.propensity
+    else:
+        places = np.array([rng.permutation(CANDS)[:SLOTS] for _ in range(LISTS)])
+        odds = np.tile(1 / (CANDS - np.arange(SLOTS)), (LISTS, 1))
+    there = (rng.random(LISTS) >= short)[:, None] | (np.arange(SLOTS) == 0)
+    clicked = there & (rng.random((LISTS, SLOTS)) < truth[user[:, None], places] * found.attention[:SLOTS])
+    items = np.where(there, found.item_idx[user[:, None], places], NOTHING)
+    odds = np.where(there, odds if told else np.nan, np.nan)
+    lists = Lists(pl.Series([f"u{u}" for u in user]), items, odds, {"clicks": clicked.astype(np.float64)})
+    ready = Forecasts(steering, lists, off, user.astype(np.int64), np.zeros(CANDS, bool))  # type: ignore[arg-type]
+    return ready, off, truth
 
 
 @pytest.mark.parametrize("wrong", [1.0, 0.5, 1.6])
@@ -45,23 +71,46 @@ def test_intervals_hold_the_truth_though_the_ranker_is_off(wrong: float) -> None
     for seed in range(20):
         ready, off, truth = _log(wrong, seed)
         target = np.argsort(-off.p_click, axis=1)[:, :SLOTS].astype(np.int32)
-        terms, seen, _ = ready._terms(target, "clicks")
-
-        told = judged(terms, seen, groups=ready.user)
+        told = ready.lines({"best": None})[0].estimate
         assert not told.refused
         value = (np.take_along_axis(truth, target, 1) @ off.attention[:SLOTS])[ready.user].mean()
         held += told.low <= value <= told.high
     assert held >= 17
 
 
+@pytest.mark.parametrize("short", [0.0, 0.3])
+def test_what_is_served_is_worth_what_its_own_lists_brought(short: float) -> None:
+    ready, _, _ = _log(1.3, 0, explore=0.1, short=short)
+    live = ready.live()[0].estimate
+    told = ready.lines({"today": None})[0].estimate
+    assert not told.refused
+    assert abs(told.value / live.value - 1) < 0.01
+    assert ready.release(None, "clicks", 0.02).verdict == "ship"
+
+
+def test_a_candidate_is_judged_as_it_would_be_drawn() -> None:
+    ready, off, truth = _log(1.0, 1)
+    drawn = replace(ready, steering=_steering(0.1))
+    slates = [draw(off, drawn.steering.available, {"clicks": 1.0}, SLOTS, HEAT, np.random.default_rng(seed)).places
+              for seed in range(50)]  # fmt: skip
+    value = np.mean([(np.take_along_axis(truth, one, 1) @ off.attention[:SLOTS])[ready.user].mean() for one in slates])
+    found = drawn.lines({"best": None})[0]
+    assert found.estimate.low <= value <= found.estimate.high
+    assert found.model == pytest.approx(value, rel=0.005)
+    assert found.model < 0.99 * ready.lines({"best": None})[0].model
+
+
+def test_what_is_worse_is_kept() -> None:
+    ready, _, _ = _log(1.0, 0)
+    assert ready.release("worst", "clicks", 0.02).verdict == "keep"  # type: ignore[arg-type]  # all that it asks
+
+
 def test_items_that_were_never_shown_are_refused() -> None:
-    ready, off, _ = _log(1.0, 0)
+    ready, _, _ = _log(1.0, 0)
     never = np.zeros(CANDS, bool)
     never[:6] = True
-    blind = Forecasts(ready.steering, ready.lists, off, ready.user, never)
-    target = np.argsort(-off.p_click, axis=1)[:, :SLOTS].astype(np.int32)
-    _, seen, _ = blind._terms(target, "clicks")
-    assert seen.unsupported > 0.2
+    blind = replace(ready, never=never)
+    assert "OFFP-07" in [one.code for one in blind.lines({"best": None})[0].estimate.refused]
 
 
 def test_a_log_without_propensities_is_known_as_one() -> None:
@@ -114,10 +163,35 @@ def test_lists_without_odds_are_left_out_where_others_have_them() -> None:
     odds = lists.propensity.copy()
     odds[:40, 1] = np.nan
     kept = replace(lists, propensity=odds).with_odds()
-    assert (kept.left_out, len(kept.user_ids), len(kept.item_idx)) == (40, LISTS - 40, LISTS - 40)
+    assert (len(kept.user_ids), len(kept.item_idx)) == (LISTS - 40, LISTS - 40)
+    assert kept.remarks == ("40 lists are left out: their odds are not told",)
     assert kept.brought["clicks"].sum() == lists.brought["clicks"][40:].sum()
     odds[: LISTS - 50] = np.nan
-    assert replace(lists, propensity=odds).with_odds().left_out == 0  # too few are left: none can be judged
+    assert not replace(lists, propensity=odds).with_odds().remarks  # too few are left: none can be judged
+
+
+def test_a_page_has_a_list_a_placement() -> None:
+    ids = [f"v{row % 9}" for row in range(130)]
+    columns = {"request_id": [f"r{row}" for row in range(130)], "user_id": ids, "session_id": ids, "ts_ms": range(130)}
+    answers = pl.DataFrame(columns).with_columns(propensities=pl.lit(None, dtype=pl.List(pl.Float64)))
+    page = [answers.with_columns(placement=pl.lit(name), item_ids=pl.lit(items, dtype=pl.List(pl.String)))
+            for name, items in (("for-you", ["a", "b"]), ("new/er", ["c", "d", "z"]))]  # fmt: skip
+    shown = impressions(pl.concat(page))
+    nameless = shown.head(5).with_columns(pl.lit(None, pl.String).alias("request_id"))
+    events = Events(pl.concat([shown, shown.head(3), nameless]).select(list(EVENT_COLUMNS)), "clock")
+    rows = {name: row for row, name in enumerate("abcd")}
+    known = SimpleNamespace(
+        items=SimpleNamespace(rows=lambda ids: np.array([rows.get(name, -1) for name in ids], np.int32)),
+        steering=SimpleNamespace(wares=SimpleNamespace(margin=np.ones(4))),
+    )
+    every = Lists.of(events, known, 24, 10)  # type: ignore[arg-type]  # all that it asks
+    assert every.item_idx.shape == (260, 3)
+    assert (every.item_idx >= 0).sum() == 4 * 130  # "z" is none of the bundle's, and has its place
+    assert every.there.sum() == 5 * 130
+    assert [remark.split()[0] for remark in every.remarks] == ["5", "3"]
+    assert Lists.of(events, known, 24, 10, "new/er").item_idx.shape == (130, 3)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="for-you"):
+        Lists.of(events, known, 24, 10, "trending")  # type: ignore[arg-type]
 
 
 def test_a_release_is_a_verdict_and_an_exit_code(shop: DemoShop, log: Path) -> None:

@@ -12,6 +12,7 @@ def forecast(
     log: Path,
     settings: Path | None = None,
     goals: str | None = None,
+    placement: str | None = None,
     k: Annotated[int, Parameter(name=["-k", "--k"])] = 10,
     json: bool = False,
 ) -> None:
@@ -28,6 +29,8 @@ def forecast(
         A file of settings, one a line, as for `recommend`.
     goals
         One setting.
+    placement
+        Lists of this placement alone, which an export of the store tells; by default all count alike.
     k
         Length of the slates; further positions of the log are not looked at.
     json
@@ -50,7 +53,7 @@ def forecast(
     asked = Settings.of_line(goals) if goals is not None else Settings.of_file(Path(str(settings)))
     recommender = Recommender.load(bundle)
     with progress() as tell:
-        ready = Forecasts.of(recommender, read_events(log, recommender.manifest.config), k, tell)
+        ready = Forecasts.of(recommender, read_events(log, recommender.manifest.config), k, tell, placement)
         lines = [*ready.live(), *ready.lines({TODAY: None} | dict(asked.goals))]
     if json:
         print_json([goal_tables.forecast_json(line) | {"remarks": ready.remarks} for line in lines])

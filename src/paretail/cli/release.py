@@ -17,7 +17,7 @@ def release(
     candidate: Path | None = None,
     setting: str | None = None,
     policy: str | None = None,
-    placement: str = "for-you",
+    placement: str | None = None,
     goal: Literal["clicks", "purchases", "revenue", "profit"] = "revenue",
     margin: float = 2.0,
     of: int = 1,
@@ -49,7 +49,8 @@ def release(
         In place of a setting: an agent of the bundle, or of the candidate. It is judged by clicks and purchases of a
         visit.
     placement
-        The lists that the agent would fill.
+        The lists that the agent would fill, `for-you` unless told. Of a setting: judge it by lists of this placement
+        alone, which an export of the store tells.
     goal
         What must not suffer.
     margin
@@ -79,8 +80,8 @@ def release(
     check_k(k)
     _check(margin, of, candidate, setting, policy)
     served = None if start is None else load_config(start).serve.goals
-    what = Proposal(bundle, candidate, setting, policy, served, placement)
-    found, told = _judged(what, log, goal, margin, of, k, json)
+    what = Proposal(bundle, candidate, setting, policy, served, *([] if placement is None else [placement]))
+    found, told = _judged(what, log, goal, margin, of, k, json, placement)
     done = [] if dry_run else carry_out(what, found.verdict, goal, margin / 100, start, name)
     if json:
         print_json({**told, "done": done})
@@ -106,7 +107,7 @@ def _check(margin: float, of: int, candidate: Path | None, setting: str | None, 
 
 
 def _judged(
-    what: "Proposal", log: Path, goal: str, margin: float, of: int, k: int, json: bool
+    what: "Proposal", log: Path, goal: str, margin: float, of: int, k: int, json: bool, placement: str | None
 ) -> "tuple[Release, dict[str, Any]]":
     """Judge a proposal and print the verdict; returns it, and what JSON tells of it."""
     from paretail.cli import goal_tables
@@ -127,10 +128,12 @@ def _judged(
             goal_tables.agent_release(console, found, what.policy)
         return found, goal_tables.agent_release_json(found, what.policy)
     with progress() as tell:
-        ready = Forecasts.of(recommender, events, k, tell)
+        ready = Forecasts.of(recommender, events, k, tell, placement)
         asked = None if what.goals is None else goals.parse(what.goals)
         found = ready.release(asked, goal, margin / 100, of)
     per = ready.steering.per(goal)
     if not json:
         goal_tables.release(console, found, goal, margin, per)
-    return found, goal_tables.release_json(found, goal, per)
+        for remark in ready.remarks:
+            console.print(f"Mind: {remark}", markup=False, soft_wrap=True)
+    return found, goal_tables.release_json(found, goal, per) | {"remarks": ready.remarks}

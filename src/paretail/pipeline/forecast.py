@@ -1,42 +1,45 @@
 """Forecasts: what settings of the goals would have brought on a log of what was shown, and whether one may go live.
 
-A setting's slates are those that the bundle composes for the users of the log, knowing no more of them than it was
-trained on. What they would have brought is estimated doubly robust, item by position (item_position of
-`evaluate/offpolicy/slates.py`):
+A setting's slates are those that the bundle would serve to the users of the log (`served.py`): the same candidates,
+exclusions and exploring, knowing no more of users than it was trained on. What they would have brought is estimated
+doubly robust, item by position (item_position of `evaluate/offpolicy/slates.py`):
 
-    V = mean of Σ_j q(target_j) a_j + Σ_j (Σ rho_j (r_j - q(shown_j) a_j)) / (Σ rho_j),   sums and mean over lists
-    rho_j = [target_j = shown_j] / propensity_j, given what was shown above
+    V = mean of Σ_j a_j Σ_i pi_j(i) q(i) + Σ_j n_j (Σ rho_j (r_j - q(shown_j) a_j)) / (Σ rho_j),   over lists
+    rho_j = pi_j(shown_j) / (propensity_j s_j)
 
-q is the ranker's prediction at position 1, a_j how far position j is looked at, r_j what happened. Where the ranker
-is right the second sum is noise about 0; where it is wrong it corrects. A user's lists are one case. Propensities are
-given the items above, as they are logged: where the target's item was among those it could not be shown again, which
-dividing by the sum of weights makes good; where rewards depend on the items above too, that is not told. Guards
-refuse what the log cannot tell (`evaluate/offpolicy/guards.py`); `model` is the first sum alone, which no log has
-checked.
+Sums over j go over the places that a list has, n_j is the share of lists that have j. q is the ranker's prediction at
+position 1, a_j how far position j is looked at, r_j what happened. Where the ranker is right the second sum is noise
+about 0; where it is wrong it corrects. A user's lists are one case. Propensities are given the items above, so that an
+item that is shown above cannot be shown again: s_j is the share of the user's lists of that length that do not have
+shown_j above j, which makes rho exact for users with many lists; of others the sum of weights makes good a part.
+Where rewards depend on the items above too, that is not told. Guards refuse what the log cannot tell
+(`evaluate/offpolicy/guards.py`); `model` is the first sum alone, which no log has checked.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from paretail.core.errors import DataError, Problem
+from paretail.core.errors import Problem
 from paretail.core.progress import Progress, silent
-from paretail.data.attribution import following, outcomes, window_ms
 from paretail.data.types import Events
 from paretail.evaluate.offpolicy.estimate import Estimate, judged
 from paretail.evaluate.offpolicy.guards import Weights, looked_at
 from paretail.evaluate.offpolicy.terms import Terms
 from paretail.evaluate.release import Release, gate
+from paretail.pipeline import hard_rules
+from paretail.pipeline.listed import Lists, placements
 from paretail.pipeline.ranking import CANDIDATES
 from paretail.pipeline.recommender import Recommender
-from paretail.pipeline.steering import SEGMENTS, Steering
+from paretail.pipeline.served import Served, Shown, served
+from paretail.pipeline.steering import Steering
 from paretail.policy.goals import Goals
 from paretail.policy.pool import Pool
-from paretail.policy.slate import compose
 from paretail.rank.config import RankConfig
 
 #: Goals of which a log tells what happened.
@@ -45,7 +48,6 @@ TOLD: Final = ("clicks", "purchases", "revenue", "profit")
 TODAY: Final = "today"
 #: What was shown, whatever made it: what its lists brought needs no weights.
 LIVE: Final = "live"
-FEWEST_LISTS: Final = 100
 #: A bundle that has learned from more of the log than this is not judged by it.
 MOST_LEARNED: Final = 0.01
 Floats = NDArray[np.float64]
@@ -62,65 +64,6 @@ class Line:
 
 
 @dataclass(frozen=True, eq=False)
-class Lists:
-    """Lists that were shown, `[lists, slots]`: items (-1: none), propensities (NaN: not told), what each brought."""
-
-    user_ids: pl.Series
-    item_idx: NDArray[np.int32]
-    propensity: Floats
-    brought: Mapping[str, Floats]
-    left_out: int = 0  # lists of which the log does not tell the odds, where it does of others
-
-    @property
-    def slots(self) -> int:
-        """Length of the longest list."""
-        return int(self.item_idx.shape[1])
-
-    @classmethod
-    def of(cls, events: Events, recommender: Recommender, window_hours: float, slots: int) -> "Lists":
-        """Gather lists by request id, up to `slots` positions; raises DataError (POL-11) where there are too few."""
-        shown = events.frame.filter((pl.col("kind") == "impression") & pl.col("position").is_between(1, slots))
-        shown = shown.filter(pl.col("request_id").is_not_null()).with_row_index("impression")
-        followed = outcomes(shown, following([events.frame]), window_ms(window_hours))
-        found = shown.join(followed, on="impression", how="left", maintain_order="left")
-        lists = found.select("request_id", "user_id").unique("request_id", maintain_order=True)
-        if lists.height < FEWEST_LISTS:
-            told = f"the log has {lists.height:,} lists with request ids and positions"
-            expected = f"Expected {FEWEST_LISTS} at least"
-            do = "Log what is shown (a store's: paretail events export --impressions), with request_id and position"
-            raise DataError(Problem("POL-11", told, expected, do))
-        at = found["request_id"].rank("dense").to_numpy().astype(np.int64)
-        order = lists.sort("request_id")
-        row, slot = at - 1, found["position"].to_numpy() - 1
-        shape = (lists.height, slots)
-
-        def spread(values: Any, empty: float) -> Any:
-            full = np.full(shape, empty)
-            full[row, slot] = values
-            return full
-
-        clicked = (found["clicked"] | found["carted"] | found["purchased"]).fill_null(False)
-        item = recommender.items.rows(found["item_id"])
-        revenue = found["revenue_minor"].fill_null(0).to_numpy().astype(np.float64)
-        margin = np.nan_to_num(recommender.steering.wares.margin)[np.maximum(item, 0)]
-        happened = {"clicks": clicked.to_numpy(), "purchases": found["purchased"].fill_null(False).to_numpy(),
-                    "revenue": revenue, "profit": revenue * margin}  # fmt: skip
-        propensity = found["propensity"].to_numpy().astype(np.float64)
-        whole = cls(order["user_id"], spread(item, -1).astype(np.int32), spread(propensity, np.nan),
-                    {goal: spread(values, 0.0) for goal, values in happened.items()})  # fmt: skip
-        return whole.with_odds()
-
-    def with_odds(self) -> "Lists":
-        """Return the lists of which all odds are told; all, where too few are."""
-        told = ~(np.isnan(self.propensity) & (self.item_idx >= 0)).any(axis=1)
-        if told.all() or told.sum() < FEWEST_LISTS:
-            return self
-        brought = {goal: values[told] for goal, values in self.brought.items()}
-        users = self.user_ids.filter(pl.Series(told))
-        return Lists(users, self.item_idx[told], self.propensity[told], brought, int((~told).sum()))
-
-
-@dataclass(frozen=True, eq=False)
 class Forecasts:
     """A bundle and a log, ready to be asked about settings."""
 
@@ -130,25 +73,30 @@ class Forecasts:
     user: NDArray[np.int64]  # of each list
     never: NDArray[np.bool_]  # items that the log never shows
     learned: float = 0.0  # the share of what was shown that the bundle may have learned from
+    mixed: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, recommender: Recommender, events: Events, slots: int, progress: Progress = silent) -> "Forecasts":
+    def of(cls, recommender: Recommender, events: Events, slots: int, progress: Progress = silent,
+           placement: str | None = None) -> "Forecasts":  # fmt: skip
         """Draw candidates for every user of the log; raises DataError (POL-11), BundleError (RANK-05)."""
         progress("Reading what was shown")
         steering = recommender.steering
         hours = RankConfig.parse(recommender.manifest.config.get("rank", {}), "the bundle").attribution_hours
-        lists = Lists.of(events, recommender, hours, slots)
+        lists = Lists.of(events, recommender, hours, slots, placement)
         users = lists.user_ids.unique(maintain_order=True)
         place = pl.DataFrame({"user_id": users, "place": np.arange(len(users))})
         user = lists.user_ids.to_frame("user_id").join(place, on="user_id", how="left", maintain_order="left")["place"]
         history = recommender.history_of(users)
         progress("Drawing candidates")
-        drawn = recommender.recommend(history, CANDIDATES, ["none"], allowed=recommender.in_stock, progress=progress)
+        drawn = hard_rules.one_of_each(
+            lambda room: recommender.recommend(history, room, allowed=recommender.in_stock, progress=progress),
+            CANDIDATES, recommender.shelf().parents,
+        )  # fmt: skip
         never = np.ones(len(recommender.items), bool)
         never[lists.item_idx[lists.item_idx >= 0]] = False
         pool = steering.pool(history, recommender.users.rows(users), drawn)
-        learned = _learned(events, recommender)
-        return cls(steering, lists, pool, user.to_numpy().astype(np.int64), never, learned)
+        mixed = () if placement is not None else _mixed(placements(events))
+        return cls(steering, lists, pool, user.to_numpy().astype(np.int64), never, _learned(events, recommender), mixed)
 
     @property
     def is_logged(self) -> bool:
@@ -164,8 +112,7 @@ class Forecasts:
     def remarks(self) -> list[str]:
         """What to know of the log before believing what it says."""
         told = [] if self.learned <= MOST_LEARNED else [str(_known(self.learned))]
-        left = self.lists.left_out
-        return [*told, f"{left:,} lists are left out: their odds are not told"] if left else told
+        return [*told, *self.lists.remarks, *self.mixed]
 
     def live(self, level: float = 0.95) -> list[Line]:
         """Return what the lists of the log brought, whatever made them."""
@@ -179,10 +126,10 @@ class Forecasts:
         """Return what each setting would have brought in every goal that the log tells of, a list."""
         found = []
         for name, goals in settings.items():
-            target = self._target(goals)
-            matched = self._matched(target)
+            target = self.served(goals)
+            rho, seen = self._weights(target)
             for goal in self.goals:
-                terms, seen, model = self._terms(target, goal, matched)
+                terms, model = self._terms(target, goal, rho)
                 per = self.steering.per(goal)
                 none = Estimate(np.nan, np.nan, np.nan, None, (_unlogged(),))
                 told = judged(terms, seen, level=level, groups=self.user) if self.is_logged else none
@@ -196,7 +143,9 @@ class Forecasts:
         Where the log has no odds, or the bundle has learned from it, the log cannot tell: `experiment`, with the
         model's own word as the candidate's value. Raises PolicyError for goals that cannot be followed.
         """
-        terms, seen, model = self._terms(self._target(candidate), goal)
+        target = self.served(candidate)
+        rho, seen = self._weights(target)
+        terms, model = self._terms(target, goal, rho)
         incumbent = Terms.mean(self.lists.brought[goal].sum(1))
         if doubts := self.doubts:
             return Release("experiment", model, incumbent.value, np.nan, np.nan, doubts)
@@ -218,51 +167,60 @@ class Forecasts:
         """Return why the log cannot tell: what guards found, unless all of it follows from never exploring."""
         return (_certain(),) if refused and self.is_logged and not self.explored else refused
 
-    def _target(self, goals: Goals | None) -> NDArray[np.int32]:
-        """Return the items of each user's slate under a setting, `[users, slots]`."""
-        segment, k = self.steering.segments(self.pool.past), self.lists.slots
-        solved = [self.steering.setting(goals, name, k) for name in SEGMENTS]
-        names = dict.fromkeys(name for one in solved for name in one.weights)
-        weights = {name: np.array([solved[s].weights.get(name, 0.0) for s in segment]) for name in names}
-        return compose(self.pool, self.steering.available, weights, k, how=self.steering.how)
+    def served(self, goals: Goals | None) -> Served:
+        """Return what a setting would serve to the lists of the log; raises PolicyError."""
+        return served(self.steering, goals, self.pool, self._shown, self._q, self.never)
 
-    def _terms(self, target: NDArray[np.int32], goal: str,
-               matched: tuple[Floats, Weights] | None = None) -> tuple[Terms, Weights, float]:  # fmt: skip
-        """Return the terms of a goal's estimate, a row a list, what its weights look like, and the model's word."""
-        pool, shown = self.pool, self.lists.item_idx
-        rho, seen = matched or self._matched(target)
-        q = self.steering.goal(goal).gains(pool, self.lists.slots).now.astype(np.float64)
-        attention = pool.attention[: self.lists.slots]
-        told = (pool.at(q, target) @ attention)[self.user]
-        expected = self._expected(q, shown) * attention
-        terms = Terms(told, rho * (self.lists.brought[goal] - expected), rho)
-        return terms, seen, float(told.mean())
+    @cached_property
+    def _shown(self) -> Shown:
+        return Shown.of(self.pool, self.user, self.lists.item_idx, len(self.never))
 
-    def _matched(self, target: NDArray[np.int32]) -> tuple[Floats, Weights]:
-        """Return the weight of each place where the log shows what the target has there, and what guards look at."""
-        shown, items = self.lists.item_idx, self.pool.items(target)[self.user]
-        rho = np.where((items == shown) & (shown >= 0), 1 / np.where(shown >= 0, self.lists.propensity, 1.0), 0.0)
-        rho = np.nan_to_num(rho)
-        return rho, self._seen(rho, items)
+    @cached_property
+    def _q(self) -> Mapping[str, Floats]:
+        """What the ranker expects of each candidate at position 1 in every goal, `[users, cands]`."""
+        found = {goal: self.steering.goal(goal).gains(self.pool, self.lists.slots).now for goal in self.goals}
+        return {goal: np.where(self.pool.valid, q, 0.0).astype(np.float64) for goal, q in found.items()}
 
-    def _seen(self, rho: Floats, items: NDArray[np.int32]) -> Weights:
-        """Return what guards look at; the mean counts what was shown above, so that it is 1 where odds are right."""
-        shown = self.lists.item_idx
-        unsupported = (self.never[np.maximum(items, 0)] & (items >= 0)).astype(np.float64)
-        above = np.zeros(rho.shape)
-        for slot in range(1, rho.shape[1]):
-            above[:, slot] = (shown[:, :slot] == items[:, slot : slot + 1]).any(axis=1)
-        whole = looked_at(rho + above, None, self.user)
-        return replace(looked_at(rho, unsupported, self.user), mean=whole.mean, mean_error=whole.mean_error)
+    @cached_property
+    def _seldom(self) -> Floats:
+        """The share of the user's lists of the same length that do not have the item above, `[lists, slots]`."""
+        shown, there = self.lists.item_idx, self.lists.there
+        length = self.lists.slots - there[:, ::-1].argmax(axis=1)
+        alike, kin = np.unique(self.user * (self.lists.slots + 1) + length, return_inverse=True)
+        lists = np.bincount(kin, minlength=len(alike))[kin]
+        pair = kin[:, None] * np.int64(len(self.never) + 1) + np.maximum(shown, -1) + 1
+        _, at = np.unique(pair, return_inverse=True)
+        at = at.reshape(shown.shape)
+        count = np.zeros(at.max() + 1, np.int64)
+        found = np.ones(shown.shape)
+        for slot in range(self.lists.slots):
+            found[:, slot] = 1 - count[at[:, slot]] / lists
+            count += np.bincount(at[:, slot], minlength=len(count))
+        return np.where(shown >= 0, found, 1.0)
 
-    def _expected(self, q: Floats, shown: NDArray[np.int32]) -> Floats:
-        """Return q of what was shown, 0 of what is no candidate of its user."""
-        items = len(self.never)
-        table = np.zeros((len(q), items), np.float32)
-        rows = np.broadcast_to(np.arange(len(q))[:, None], q.shape)
-        there = self.pool.valid
-        table[rows[there], self.pool.item_idx[there]] = q[there]
-        return np.asarray(np.where(shown >= 0, table[self.user[:, None], np.maximum(shown, 0)], 0.0), np.float64)
+    def _terms(self, target: Served, goal: str, rho: Floats) -> tuple[Terms, float]:
+        """Return the terms of a goal's estimate, a row a list, and the model's word."""
+        there, attention = self.lists.there, self.pool.attention[: self.lists.slots]
+        told = ((target.expected[goal] * attention)[self.user] * there).sum(axis=1)
+        q = np.take_along_axis(self._q[goal][self.user], np.maximum(self._shown.place, 0), 1)
+        expected = np.where(self._shown.place >= 0, q, 0.0) * attention
+        has = there.any(axis=0)
+        gain = rho * (self.lists.brought[goal] - expected) * there.mean(axis=0)
+        return Terms(told, gain[:, has], rho[:, has]), float(told.mean())
+
+    def _weights(self, target: Served) -> tuple[Floats, Weights]:
+        """Return the weight of each place, and what guards look at.
+
+        The mean counts what was shown above as it would have been shown here, so that it is 1 where odds are right.
+        """
+        there, has = self.lists.there, self.lists.there.any(axis=0)
+        ratio = np.where(target.odds > 0, target.odds / np.where(there, self.lists.propensity, 1.0), 0.0)
+        ratio = np.nan_to_num(ratio)
+        rho = ratio / self._seldom
+        whole = looked_at(np.where(there, ratio + target.above, 1.0)[:, has], None, self.user)
+        lacking = (target.lacking[self.user] * there).sum() / there.sum()
+        seen = looked_at(rho[:, has], np.array([lacking]), self.user)
+        return rho, replace(seen, mean=whole.mean, mean_error=whole.mean_error)
 
 
 def _learned(events: Events, recommender: Recommender) -> float:
@@ -279,6 +237,14 @@ def _known(share: float) -> Problem:
     return Problem(
         "OFFP-11", found, expected, "Take the log of the days after its training, or train it on days before"
     )
+
+
+def _mixed(there: Mapping[str, int]) -> tuple[str, ...]:
+    """Return what to know of a log whose lists are of several placements."""
+    if len(there) < 2:
+        return ()
+    told = ", ".join(f"{name} ({count:,})" for name, count in there.items())
+    return (f"lists of all placements count alike: {told}; --placement takes those of one",)
 
 
 #: How a log comes to tell of other settings.

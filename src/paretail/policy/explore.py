@@ -24,7 +24,7 @@ from paretail.core.ids import Rows
 from paretail.policy.compositions import GREEDY, How
 from paretail.policy.objectives.base import Values
 from paretail.policy.pool import Pool
-from paretail.policy.rules import Rules
+from paretail.policy.rules import Free, Rules
 from paretail.policy.slate import NO_RULES, Goals, Total, arranged, forward
 
 #: Steps of the search for a temperature, and its bounds as parts of the spread of gains.
@@ -77,6 +77,28 @@ def likelihood(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], 
         total.add(mine, slot)
         free.add(mine, slot)
     return found
+
+
+def chances(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: int, temperature: float,
+            rng: np.random.Generator, draws: int, how: How = GREEDY) -> NDArray[np.float32]:  # fmt: skip
+    """Return how probable each candidate is at each slot `[users, k, cands]`, whatever `draw` puts above it.
+
+    The mean over `draws` slates of what is exact given the slots above. Cost: about `draws` times that of `draw`.
+    """
+    users, cands = pool.shape
+    found, row = np.zeros((users, k, cands), np.float32), np.arange(users)
+    for _ in range(draws):
+        total, free = arranged(Total(pool, goals, weights, k, NO_RULES), pool, k, how), Free(pool, NO_RULES, k)
+        for slot in range(k):
+            p = np.exp(_log_softmax((total.at(slot) + free.at(slot)).astype(np.float64), temperature))
+            found[:, slot] += p
+            mass = p.cumsum(axis=1)
+            chosen = (mass <= rng.random((users, 1)) * mass[:, -1:]).sum(axis=1)
+            there = (chosen < cands) & (p[row, np.minimum(chosen, cands - 1)] > 0)
+            places = np.where(there, chosen, -1).astype(np.int32)
+            total.add(places, slot)
+            free.add(places, slot)
+    return found / np.float32(draws)
 
 
 def temperature(pool: Pool, goals: Goals, weights: Mapping[str, float], k: int, share: float, seed: int = 0,

@@ -23,6 +23,17 @@ _FIRST = (
     "WHERE user_id IN (SELECT id FROM person) AND experiment = ? AND arm IS NOT NULL ORDER BY ts_ms, seq LIMIT 1"
 )
 _ROOT = f"{_PERSON} SELECT id FROM person WHERE id NOT IN (SELECT visitor_id FROM merge)"
+#: The placement of an impression, which `impressions` keeps in its name; null where it has another name.
+PLACEMENT = (
+    pl.when(
+        pl.col("event_id").str.starts_with(pl.col("request_id") + "/")
+        & pl.col("event_id").str.ends_with(pl.format("/{}", "position"))
+    )
+    .then(
+        pl.col("event_id").str.strip_prefix(pl.col("request_id") + "/").str.strip_suffix(pl.format("/{}", "position"))
+    )
+    .alias("placement")
+)
 _FLAT = {**ANSWER_COLUMNS, "item_ids": pl.String(), "propensities": pl.String()}
 
 
