@@ -127,4 +127,4 @@ def _blocks(
 
 def _certain(places: Rows, cands: int) -> NDArray[np.float32]:
     """Return 1 where a slate has a candidate, `[users, slots, cands]`."""
-    return (places[:, :, None] == np.arange(cands)).astype(np.float32)
+    return np.asarray(places[:, :, None] == np.arange(cands), np.float32)
