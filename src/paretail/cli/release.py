@@ -73,14 +73,14 @@ def release(
     from paretail.cli.goal_tables import EXITS
     from paretail.cli.terminal import out as console
     from paretail.cli.terminal import print_json
-    from paretail.pipeline.config import load_config
+    from paretail.pipeline.config import PlacementConfig, load_config
     from paretail.pipeline.recommend import check_k
     from paretail.pipeline.release import Proposal, carry_out
 
     check_k(k)
     _check(margin, of, candidate, setting, policy)
     served = None if start is None else load_config(start).serve.goals
-    what = Proposal(bundle, candidate, setting, policy, served, *([] if placement is None else [placement]))
+    what = Proposal(bundle, candidate, setting, policy, served, placement or PlacementConfig().placement)
     found, told = _judged(what, log, goal, margin, of, k, json, placement)
     done = [] if dry_run else carry_out(what, found.verdict, goal, margin / 100, start, name)
     if json:

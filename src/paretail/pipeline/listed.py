@@ -84,11 +84,11 @@ class Lists:
         told = [f"places below {slots} are not looked at: fewer than {RARE:.0%} of the lists have them"] if rare else []
         brought = {goal: values[:, :slots] for goal, values in self.brought.items()}
         kept = replace(self, item_idx=self.item_idx[:, :slots], propensity=self.propensity[:, :slots], brought=brought)
-        return replace(kept, remarks=(*self.remarks, *told)).of_lists(kept.there.any(axis=1))
+        return replace(kept, remarks=(*self.remarks, *told)).of_lists(np.asarray(kept.there.any(axis=1)))
 
     def with_odds(self) -> "Lists":
         """Return the lists of which all odds are told; all, where too few are."""
-        told = ~(np.isnan(self.propensity) & self.there).any(axis=1)
+        told = np.asarray(~(np.isnan(self.propensity) & self.there).any(axis=1))
         if told.all() or told.sum() < FEWEST_LISTS:
             return self
         remark = f"{(~told).sum():,} lists are left out: their odds are not told"
