@@ -205,7 +205,8 @@ def test_a_release_is_a_verdict_and_an_exit_code(shop: DemoShop, log: Path) -> N
 
 
 @pytest.mark.parametrize(("verb", "more", "code"), [
-    ("forecast", (), "CLI-28"), ("forecast", ("--goals", "likes=1"), "POL-01"),
+    ("forecast", ("--goals", "clicks=1", "--settings", "settings.txt"), "CLI-28"),
+    ("forecast", ("--goals", "likes=1"), "POL-01"),
     ("release", ("--setting", "today", "--margin", "-1"), "CLI-29"), ("release", ("--setting", "much"), "POL-03"),
 ])  # fmt: skip
 def test_what_cannot_be_asked_is_refused(

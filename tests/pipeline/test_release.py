@@ -138,7 +138,7 @@ def test_a_bundle_alone_is_judged_with_the_goals_that_are_served(tmp_path: Path,
         carry_out(today, "experiment", "clicks", 0.0, toml)
     _serve_goals(toml, "revenue=0.5")
     assert carry_out(Proposal(tmp_path / "live", setting="today"), "ship", "clicks", 0.0, toml) != []
-    assert load_config(toml).serve.goals is None
+    assert load_config(toml).serve.goals == "today"  # slates of [policy] base, as they were judged
 
 
 @pytest.mark.parametrize("wrong", ['serve = {bundle = "live"}', "experiments = []\nserve = {}"])

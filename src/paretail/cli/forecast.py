@@ -26,7 +26,8 @@ def forecast(
         Events that it was not trained on, in the columns and words of training or as `events export --impressions`
         writes them: impressions with request_id, position and propensity, and what followed.
     settings
-        A file of settings, one a line, as for `recommend`.
+        A file of settings, one a line, as for `recommend`. Without it and `--goals` each goal that can be had is turned
+        up alone to 25 and 50 % of its range.
     goals
         One setting.
     placement
@@ -40,24 +41,29 @@ def forecast(
     from paretail.cli.terminal import out as console
     from paretail.cli.terminal import print_json, progress
     from paretail.core.errors import Problem, UsageError
-    from paretail.pipeline.forecast import TODAY, Forecasts
+    from paretail.pipeline.forecast import GRID, Forecasts
     from paretail.pipeline.holdout import read_events
     from paretail.pipeline.recommend import check_k
     from paretail.pipeline.recommender import Recommender
-    from paretail.pipeline.steered import Settings
+    from paretail.pipeline.steered import TODAY, Settings
 
     check_k(k)
-    if (goals is None) == (settings is None):
-        found = "neither --goals nor --settings" if goals is None else "--goals beside --settings"
-        raise UsageError(Problem("CLI-28", found, "Expected one of them", "Name the settings to forecast"))
-    asked = Settings.of_line(goals) if goals is not None else Settings.of_file(Path(str(settings)))
+    if goals is not None and settings is not None:
+        do = "Name the settings to forecast once"
+        raise UsageError(Problem("CLI-28", "--goals beside --settings", "Expected one of them, or none", do))
+    named = Settings.of_line(goals) if goals is not None else None
+    named = Settings.of_file(settings) if settings is not None else named
     recommender = Recommender.load(bundle)
     with progress() as tell:
         ready = Forecasts.of(recommender, read_events(log, recommender.manifest.config), k, tell, placement)
-        lines = [*ready.live(), *ready.lines({TODAY: None} | dict(asked.goals))]
+        asked = ready.grid if named is None else dict(named.goals)
+        lines = [*ready.live(), *ready.lines({TODAY: None} | asked)]
     if json:
         print_json([goal_tables.forecast_json(line) | {"remarks": ready.remarks} for line in lines])
     else:
+        if named is None:
+            shares = " and ".join(f"{share:.0%}" for share in GRID)
+            console.print(f"No setting was named: each goal alone at {shares} of its range")
         goal_tables.forecast(console, lines, len(ready.user), ready.pool.shape[0])
         for remark in ready.remarks:
             console.print(f"Mind: {remark}", markup=False, soft_wrap=True)

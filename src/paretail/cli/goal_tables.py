@@ -27,6 +27,11 @@ VERDICTS = {
 }
 
 
+#: What a verdict on a log is worth once it is asked for again.
+ONE_LOOK: Final = (
+    "The 95 % are of this one look. Looks at the log as it grows, and other candidates on it, spend the same 5 %: say "
+    "--of how many there will be, or take lists that no look has seen"
+)
 #: What a script is told of a verdict.
 EXITS: Final = {"ship": 0, "experiment": 3, "keep": 4}
 
@@ -75,7 +80,8 @@ def forecast(console: Console, lines: Sequence[Line], lists: int, users: int) ->
     """Print one line a setting, a column a goal: the estimate with its interval, red where the log cannot tell."""
     console.print(
         f"What a list brought (live), and what it would have under each setting: {lists:,} lists of {users:,} users, "
-        "95 % intervals; in brackets what the model alone expects, which no log has checked", soft_wrap=True,
+        "95 % intervals, each by itself (of twenty one may miss); in brackets what the model "
+        "alone expects, which no log has checked", soft_wrap=True,
     )  # fmt: skip
     goals = list(dict.fromkeys(line.goal for line in lines))
     table = Table("setting", *goals, box=SIMPLE, collapse_padding=True, pad_edge=False)
@@ -124,6 +130,8 @@ def release(console: Console, found: Release, goal: str, margin: float, per: flo
         told = (f"{candidate:.4g} (candidate), {incumbent:.4g} (live); candidate less {100 - margin:g} % of live is "
                 f"{found.low / per:.4g} to {found.high / per:.4g} with 95 %")  # fmt: skip
     console.print(f"{goal} a list: {told}", soft_wrap=True)
+    if not found.refused:
+        console.print(ONE_LOOK, soft_wrap=True)
     for problem in found.refused:
         console.print(f"[red]cannot tell[/red]: {escape(str(problem))}", soft_wrap=True)
 

@@ -56,7 +56,7 @@ def release(
     margin
         By how many percent it may be worse at most, with 95 % certainty.
     of
-        How many are judged on this log; each has its part of the error.
+        How many verdicts are asked of this log, settings times looks while it grows; each has its part of the error.
     k
         Length of the slates.
     start

@@ -12,6 +12,7 @@ from paretail.core.errors import ConfigError, Problem
 from paretail.data.config import DataConfig
 from paretail.pipeline.experiments.config import ExperimentConfig, readable
 from paretail.policy.config import PolicyConfig
+from paretail.policy.goals import TODAY
 from paretail.rank.config import RankConfig
 from paretail.search.config import SearchConfig
 
@@ -121,7 +122,8 @@ class ServeConfig(Config):
     )  # fmt: skip
     goals: str | None = Field(
         None, description="Goals of lists for which a question asks no goals, order, exploration or policy of its own, "
-        "as a line: `revenue=0.5,diversity=0.2`, or `preset=NAME`; `paretail release --start` writes what it ships.",
+        "as a line: `revenue=0.5,diversity=0.2`, or `preset=NAME`, or `today` for slates of `[policy] base`; "
+        "`paretail release --start` writes what it ships.",
     )  # fmt: skip
     rate: float = Field(1000.0, gt=0, description="Requests a second of a key that has no limit of its own.")
     policies: list[PlacementConfig] = Field(
@@ -132,7 +134,7 @@ class ServeConfig(Config):
     @field_validator("goals")
     @classmethod
     def _can_be_read(cls, goals: str | None) -> str | None:
-        return readable(goals)
+        return goals if goals == TODAY else readable(goals)
 
     @field_validator("policies")
     @classmethod

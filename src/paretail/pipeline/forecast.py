@@ -44,8 +44,8 @@ from paretail.rank.config import RankConfig
 
 #: Goals of which a log tells what happened.
 TOLD: Final = ("clicks", "purchases", "revenue", "profit")
-#: The setting without goals.
-TODAY: Final = "today"
+#: Of settings that nobody names: how far each goal alone is turned up, as shares of its range.
+GRID: Final = (0.25, 0.5)
 #: What was shown, whatever made it: what its lists brought needs no weights.
 LIVE: Final = "live"
 #: A bundle that has learned from more of the log than this is not judged by it.
@@ -121,6 +121,11 @@ class Forecasts:
             told = judged(Terms.mean(self.lists.brought[goal].sum(1)), None, level=level, groups=self.user)
             found.append(Line(LIVE, goal, np.nan, _in_units(told, self.steering.per(goal))))
         return found
+
+    @property
+    def grid(self) -> dict[str, Goals | None]:
+        """Settings to look at first: each goal that can be had, alone, at the shares of GRID."""
+        return {f"{goal}={share:g}": Goals(dial={goal: share}) for goal in self.steering.available for share in GRID}
 
     def lines(self, settings: Mapping[str, Goals | None], level: float = 0.95) -> list[Line]:
         """Return what each setting would have brought in every goal that the log tells of, a list."""
@@ -248,7 +253,10 @@ def _mixed(there: Mapping[str, int]) -> tuple[str, ...]:
 
 
 #: How a log comes to tell of other settings.
-_START: Final = "Set [policy] explore = 0.02 in shop.toml, train, and serve slates: they log their odds for next time"
+_START: Final = (
+    'Set [policy] explore = 0.02 and [serve] goals = "today" in shop.toml, train and serve: lists log their odds for '
+    "next time"
+)
 #: What a log without odds can still tell.
 _STILL: Final = (
     "What was shown brought what it did (live), and the model says what it expects (in brackets); nothing else can be "

@@ -17,7 +17,7 @@ from paretail.pipeline.agents import GREEDY, need
 from paretail.pipeline.bundle import Head, adopt, current, point
 from paretail.pipeline.config import PlacementConfig, parse_config
 from paretail.pipeline.experiments.starting import begin, ended, filled_by, replaced, serving
-from paretail.pipeline.forecast import TODAY
+from paretail.policy.goals import TODAY
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Proposal:
 
         Raises UsageError (EXPT-11) for `today` where lists have other goals: an arm without goals gets those.
         """
-        if self.setting == TODAY and self.served is not None:
+        if self.setting == TODAY and self.served not in (None, TODAY):
             found = f"[serve] goals of {shop.name} is {self.served!r}, which an arm without goals of its own has too"
             do = "Leave --setting out, name goals, or take [serve] goals out and serve without it"
             raise UsageError(Problem("EXPT-11", found, "Expected goals of the arm's own, not 'today'", do))
@@ -95,7 +95,7 @@ def ship(proposal: Proposal, shop: Path | None, ends: str | None = None) -> list
     UsageError (EXPT-09), ConfigError.
     """
     text = "" if shop is None else shop.read_text(encoding="utf-8")
-    new = text if proposal.setting is None else serving(text, proposal.goals)
+    new = text if proposal.setting is None else serving(text, proposal.setting)
     if proposal.policy is not None:
         new = filled_by(new, proposal.placement, proposal.policy, proposal.explore)
     new = new if ends is None else ended(new, ends)
@@ -133,7 +133,6 @@ def _told(proposal: Proposal, shop: Path | None, ends: str | None) -> list[str]:
     if proposal.setting is not None and shop is None:
         done.append("[serve] goals was not changed: name the shop.toml with --start, and they are written into it")
     elif proposal.setting is not None:
-        goals = "none" if proposal.goals is None else repr(proposal.goals)
         until = "" if proposal.bundle is None else "; until then it serves the new bundle with the old goals"
-        done.append(f"[serve] goals in {shop}: {goals}, from the next start of the service{until}")
+        done.append(f"[serve] goals in {shop}: {proposal.setting!r}, from the next start of the service{until}")
     return done if ends is None else [*done, f"{ends} is inactive in {shop}, from the next start of the service"]

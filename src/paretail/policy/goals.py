@@ -45,6 +45,10 @@ class Bound:
         return today + self.least * abs(today) if self.relative else self.least
 
 
+#: What is served without goals, `[policy] base`, where settings are named.
+TODAY: Final = "today"
+
+
 class Goals(Config):
     """One setting of the goals: exactly one of `dial`, `maximise` (with `keep`) and `preset`."""
 

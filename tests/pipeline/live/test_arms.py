@@ -19,8 +19,10 @@ from paretail.evaluate.experiments.assignment import arm_of
 from paretail.pipeline.bundle import Bundle, Draft, adopt, current, point, publish
 from paretail.pipeline.config import ServeConfig
 from paretail.pipeline.experiments.config import ExperimentConfig
-from paretail.pipeline.live.bodies import Goals, Item, MergeRequest, NewEvent, RecommendRequest
+from paretail.pipeline.live.arms import Arms
+from paretail.pipeline.live.bodies import Goals, Item, MergeRequest, NewEvent, RecommendRequest, SlateRules
 from paretail.pipeline.live.current import Current
+from paretail.pipeline.live.ranked import is_slate
 from paretail.pipeline.live.rivals import Rivals
 from paretail.pipeline.live.shop import LiveShop
 from paretail.pipeline.ranking import GROUP
@@ -272,6 +274,14 @@ def test_lists_that_ask_for_nothing_have_the_goals_of_the_service_as_long_as_the
         answers = [live.recommend(cart) for cart in carts]
         assert all(len(answer.items) == 5 for answer in answers)
         assert {tuple(answer.degraded) for answer in answers} == {("experiment", "goals")}
+
+
+def test_lists_that_ask_for_nothing_are_slates_of_the_base_where_the_service_says_today() -> None:
+    arms = Arms([], ServeConfig(goals="today"), None, None, None)  # type: ignore[arg-type]  # none is asked
+    assert is_slate(arms._as_live(RecommendRequest(k=5)))
+    assert not is_slate(arms._as_live(RecommendRequest(k=5, order="purchase")))
+    ruled = RecommendRequest(slate=SlateRules(composition="mmr"))
+    assert arms._as_live(ruled) is ruled
 
 
 def test_an_arm_that_cannot_be_followed_is_refused_at_the_start(shop: DemoShop, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from paretail.pipeline.live.asked import Asked
 from paretail.pipeline.live.engine import Engine
 from paretail.pipeline.live.rivals import Rivals
 from paretail.pipeline.live.shown import ShownLists
-from paretail.policy.goals import parse
+from paretail.policy.goals import TODAY, parse
 
 log = structlog.get_logger()
 
@@ -53,7 +53,8 @@ class Arms:
     ) -> None:  # fmt: skip
         self._experiments = [one for one in experiments if one.active]
         self._config, self._shown, self._rivals, self._store = config, shown, rivals, store
-        self._goals = None if config.goals is None else _goals(config.goals)
+        self._goals = None if config.goals in (None, TODAY) else _goals(config.goals)
+        self._base = bodies.SlateRules() if config.goals == TODAY else None
         self._by_agents = {one.placement for one in config.policies}
 
     def check(self, engine: Engine) -> None:
@@ -111,11 +112,16 @@ class Arms:
         return next((one for one in self._experiments if one.placement in (None, question.placement)), None)
 
     def _as_live(self, question: bodies.RecommendRequest) -> bodies.RecommendRequest:
-        """Return a question with the goals of `[serve]`, where nothing else says how its list is made."""
+        """Return a question with the goals of `[serve]`, where nothing else says how its list is made.
+
+        `today` makes it a slate of `[policy] base`.
+        """
         told = question.goals is not None or question.order != "model" or question.policy is not None
-        if self._goals is None or told or question.placement in self._by_agents:
+        if told or question.placement in self._by_agents:
             return question
-        return msgspec.structs.replace(question, goals=self._goals)
+        if self._goals is not None:
+            return msgspec.structs.replace(question, goals=self._goals)
+        return question if self._base is None or question.slate else msgspec.structs.replace(question, slate=self._base)
 
     def _solve(self, engine: Engine, question: bodies.RecommendRequest) -> None:
         self._asked(engine, question)
