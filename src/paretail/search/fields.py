@@ -153,7 +153,8 @@ def rules_of(options: Mapping[str, Sequence[Any]]) -> dict[str, Rule]:
     """
     first = options["fan_out"][0]
     fan_out = Rule(("sampling",), lambda point: ANY if point["sampling"] == "neighbours" else Stands(first))
-    found = {**RULES, "fan_out": fan_out}
+    lift = _where("bias", lambda point: bool(point["bias"]), "bias_lift")
+    found = {**RULES, "fan_out": fan_out, "bias_lift": lift}
     if twins(options):
         found["scorer"] = Rule(("loss", "combination"), _scorer_of_one)
     return found

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 #: figure of the generator -> its least value in a search that goes well
-LEAST: Final[Mapping[str, float]] = {"unique_share": 0.3, "own_new_share": 0.15, "entropy": 0.15}
+LEAST: Final[Mapping[str, float]] = {"unique_share": 0.1, "own_new_share": 0.1, "entropy": 0.15}
 #: figure of the discriminator -> its largest value in a search that goes well
 MOST: Final[Mapping[str, float]] = {"penalty": 5.0}
 
