@@ -8,8 +8,8 @@ all those asked are known by their events. Each line is a process of its own, wh
 that of one user at a time, from the history to ten items, in one thread, measured when all are learned: the models take
 turns of TURN requests, so that what else the machine does slows all of them alike.
 
-The largest size on all data is the teacher. Its pupil has one layer; it learns alone and from the teacher's scores,
-once softened; the one that learned alone is rounded to 8-bit integers too.
+The teacher is the largest size of all data, trained for longer. Its pupil has one layer and starts at its item
+vectors, shortened; what it learned is rounded to 8-bit integers too.
 """
 
 import argparse
@@ -45,7 +45,12 @@ from paretail.retrieve.topk import top_k  # noqa: E402
 
 ASKED, DECIDING, BLOCK, REQUESTS, TURN = 5000, 1000, 500, 2000, 50
 EPOCHS, LR = 6, 0.003
+#: Epochs without a gain until a training ends.
+PATIENCE = 4
 Ask = dict[str, Any]
+#: How a teacher and its pupils learn, more slowly than the sizes.
+SLOW: Ask = {"epochs": 15, "lr": 0.001}
+TEACHER: Ask = {"size": "3M", "share": 1.0, **SLOW}
 
 
 def main() -> None:
@@ -69,13 +74,13 @@ def main() -> None:
         if not (work / "graph").exists():
             _graph(data).save(work / "graph")
         lines = [{"size": size, "share": share} for size in asked.sizes for share in asked.shares]
-        pupils = _pupils(lines[-1], asked.pupil)
+        pupils = [TEACHER, *_pupils(asked.pupil)]
         rows = [_metered(line, work) for line in (*lines, *pupils)]
         waits = _waits([*lines, *pupils], work)
         rows = [row | wait for row, wait in zip(rows, waits, strict=True)]
         sizes = [{key: value for key, value in row.items() if key != "kept"} for row in rows[: len(lines)]]
         harness.record(HERE, "sizes", about, sizes)
-        harness.record(HERE, "pupils", about, _against(rows[len(lines) - 1 :], work))
+        harness.record(HERE, "pupils", about, _against(rows[len(lines) :], work))
 
 
 def _graph(data: Path) -> ShopGraph:
@@ -85,11 +90,10 @@ def _graph(data: Path) -> ShopGraph:
     return ShopGraph.build(shop, shop.user_vocabulary(), shop.item_vocabulary())
 
 
-def _pupils(teacher: Ask, size: str) -> list[Ask]:
-    """Return the pupils: alone, and from the teacher by share of the loss and softness; one as 8-bit integers."""
-    small: Ask = {"size": size, "layers": 1}
-    taught = small | {"teacher": teacher["size"], "teacher_share": 0.7}
-    return [small, taught, taught | {"softness": 2.0}, small | {"precision": "int8"}]
+def _pupils(size: str) -> list[Ask]:
+    """Return the pupils: alone, as the sizes learn; from the teacher; the latter as 8-bit integers."""
+    taught = {"size": size, "layers": 1, **SLOW, "epochs": 6, "teacher": TEACHER["size"], "teacher_share": 0.5}
+    return [{"size": size, "layers": 1}, taught, taught | {"precision": "int8"}]
 
 
 def _against(rows: list[Ask], work: Path) -> list[Ask]:
@@ -162,11 +166,11 @@ def _learned(
     config = _config(line)
     teacher = None
     if config.teacher:
-        teacher = _kept({"size": config.teacher, "share": 1.0}, work)
+        teacher = _kept(TEACHER, work)
     began = time.process_time()
     model = Sequence.judged(
         graph.with_history(history), config, 0, FitContext(),
-        lambda m: float(ndcg(_hits(m, split, deciding), split.held.counts[deciding]).mean()), EPOCHS, teacher,
+        lambda m: float(ndcg(_hits(m, split, deciding), split.held.counts[deciding]).mean()), PATIENCE, teacher,
     )  # fmt: skip
     np.savez(work / f"{_name(line)}.npz", **model.arrays())
     return model, time.process_time() - began

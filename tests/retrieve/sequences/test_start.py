@@ -52,3 +52,15 @@ def test_attributes_explain_and_the_rest_is_the_items_own() -> None:
     assert of_told == pytest.approx(truth, abs=0.15)
     assert told @ of_told + own == pytest.approx(np.where(known[:, None], vectors, told @ of_told), abs=1e-5)
     assert not own[~known].any()
+
+
+def test_shortened_vectors_keep_their_products() -> None:
+    rng = np.random.default_rng(0)
+    flat = (rng.standard_normal((30, 3)) @ rng.standard_normal((3, 8))).astype(np.float32)
+    for dim in (3, 5, 11):
+        short = start.shortened(flat, dim)
+        assert short.shape == (30, dim)
+        np.testing.assert_allclose(short @ short.T, flat @ flat.T, rtol=1e-3, atol=1e-3)
+    assert not start.shortened(flat, 11)[:, 8:].any()
+    kept = np.linalg.norm(start.shortened(flat, 2)) ** 2
+    assert kept == pytest.approx((np.linalg.svd(flat)[1][:2] ** 2).sum(), rel=1e-4)

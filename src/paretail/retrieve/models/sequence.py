@@ -49,6 +49,11 @@ class SequenceConfig(Config):
         description="How much an event of a kind counts as what comes next; by default purchase 1, cart and favourite "
         "0.6, click and view 0.3. Kinds of weight 0, and unknown ones, are not read either.",
     )
+    repeat: bool = Field(
+        True,
+        description="Whether items that the user had under the target kind stand among those that could come next, in "
+        "the loss. Where items never come back it may help to leave them out: `train` tries both.",
+    )
     again: float = Field(1.0, ge=0, description="Factor of an event with an item that the user had before.")
     size: SizeName | Literal["auto"] = Field(
         "1M",

@@ -32,7 +32,9 @@ PATIENCE: Final = 3
 #: Settings that a teacher does not share.
 OF_PUPIL: Final = ("size", "dim", "layers", "heads", "teacher", "precision")
 #: What is tried after the defaults, one after the other.
-STEPS: Final[tuple[Settings, ...]] = ({"dropout": 0.2}, {"layers": 1}, {"length": 20}, {"lr": 3e-3})
+STEPS: Final[tuple[Settings, ...]] = (
+    {"dropout": 0.2}, {"layers": 1}, {"length": 20}, {"lr": 3e-3}, {"repeat": False},
+)  # fmt: skip
 
 
 def choose(
@@ -60,7 +62,7 @@ def choose(
     for size in SIZES if given.get("size") == "auto" else ["given"]:
         if not search.gains(start | ({} if size == "given" else {"size": size})):
             break
-    for step in STEPS:
+    for step in STEPS[:-1] if question.repeat else STEPS:
         search.gains(search.best.settings | {key: value for key, value in step.items() if key not in given})
     return search.choice()
 

@@ -69,6 +69,18 @@ def random(known: NDArray[np.bool_], dim: int, seed: int) -> Vectors:
     return _unit(drawn * known[:, None])
 
 
+def shortened(vectors: Vectors, dim: int) -> Vectors:
+    """Return `[items, dim]` whose products are as near those of `vectors` as can be; further columns are 0.
+
+    C. Eckart, G. Young, "The approximation of one matrix by another of lower rank", Psychometrika 1936.
+    """
+    _, axes = np.linalg.eigh(vectors.T @ vectors)
+    short = np.zeros((len(vectors), dim), np.float32)
+    kept = axes[:, ::-1][:, :dim]
+    short[:, : kept.shape[1]] = vectors @ kept
+    return short
+
+
 def attributes(edges: Mapping[Relation, EdgeSet], items: int) -> sparse.csr_array:
     """Return `[items, attributes]`: what leads from items to other nodes, rows of length 1, rare attributes heavier."""
     found = [edge_set.matrix() for (source, _, target), edge_set in sorted(edges.items())

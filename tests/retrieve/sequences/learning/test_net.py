@@ -15,13 +15,14 @@ from paretail.retrieve.sequences.start import Start
 ITEMS, DIM = 6, 4
 
 
-def net(seed: int = 0, teacher: Teacher | None = None) -> Net:
+def net(seed: int = 0, teacher: Teacher | None = None, once: int | None = None) -> Net:
     rng = np.random.default_rng(seed)
     marks = sparse.csr_array((rng.random((ITEMS, 3)) < 0.5).astype(np.float32))
     own, told = (rng.standard_normal((n, DIM)).astype(np.float32) for n in (ITEMS, 3))
     bias, known = rng.standard_normal(ITEMS).astype(np.float32), np.arange(ITEMS) != 2
     torch.manual_seed(seed)
-    made = Net(EncoderConfig(dim=DIM, layers=1, dropout=0), Start(own, told, marks, bias, known), 2, 0.5, teacher)
+    start = Start(own, told, marks, bias, known)
+    made = Net(EncoderConfig(dim=DIM, layers=1, dropout=0), start, 2, 0.5, teacher, once)
     for param in (made.kinds, made.asked):
         torch.nn.init.normal_(param)
     return made.eval()
@@ -57,6 +58,20 @@ def test_the_loss_is_the_weighted_cross_entropy_of_items_with_events() -> None:
 def test_a_sample_of_all_items_is_all_items() -> None:
     sampled = replace(batch(), negatives=torch.tensor([0, 1, 3, 4, 5]), log_q=torch.zeros(5))
     assert net().loss(sampled).item() == pytest.approx(net().loss(batch()).item(), rel=1e-5)
+
+
+def test_items_that_were_had_compete_no_more_where_they_do_not_come_back() -> None:
+    scores, wanted = by_hand(net())
+    for row, had in ((1, [1]), (2, [1, 2]), (3, [4])):  # columns of the items had under kind 1 by then
+        scores[row, had] = -torch.inf
+    chance = scores.softmax(1)[torch.arange(4), wanted]
+    weight = batch().weight
+    expected = ((-chance.log() * weight).sum() / weight.sum()).item()
+    sampled = replace(batch(), negatives=torch.tensor([0, 1, 3, 4, 5]), log_q=torch.zeros(5))
+    again = replace(batch(), next_item=torch.tensor([1, 1, 4, 5]))
+    assert net(once=1).loss(batch()).item() == pytest.approx(expected, rel=1e-5)
+    assert net(once=1).loss(sampled).item() == pytest.approx(expected, rel=1e-5)
+    assert net(once=1).loss(again).isfinite()  # what came next stays, had or not
 
 
 def test_draws_are_corrected_by_how_many_are_expected() -> None:

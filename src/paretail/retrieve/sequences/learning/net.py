@@ -2,6 +2,10 @@
 
 x_t = v_{i_t} + kind_{k_t} + place_t + gap_t,   h = Encoder(x) (causal),   v = own + Σ attributes' vectors
 score(j) = (h_t + asked_{k_{t+1}})·v_j / τ + b_j,    L = Σ_t w(k_{t+1}) CE(scores, i_{t+1}) / Σ_t w
+
+Where items come once, the cross-entropy may be over those that the user had not yet: what is drawn without
+replacement follows taste among what is left (R. Plackett, "The analysis of permutations", 1975, doi:10.2307/2346567),
+and nothing is spent on learning what was had, which no list holds.
 """
 
 from dataclasses import dataclass
@@ -56,9 +60,12 @@ class Net(nn.Module):
     """The weights that are trained; the loss speaks of items with events alone."""
 
     def __init__(
-        self, encoder: EncoderConfig, start: Start, kinds: int, temperature: float, teacher: Teacher | None = None
-    ) -> None:
+        self, encoder: EncoderConfig, start: Start, kinds: int, temperature: float, teacher: Teacher | None = None,
+        once: int | None = None,
+    ) -> None:  # fmt: skip
+        """`once` is the row of the kind under which a user has an item once."""
         super().__init__()
+        self.once = once
         self.encoder, self.temperature, self.start, self.teacher = Encoder(encoder), temperature, start, teacher
         self.marks = Csr.of(start.marks)
         self.own, self.told, self.bias = (
@@ -92,11 +99,23 @@ class Net(nn.Module):
         items = self.vectors()
         asked = self.encode(batch, items)
         if batch.negatives is None or batch.log_q is None:
-            return torch.addmm(self.bias[self.cands], asked, items[self.cands].T)
+            scores = torch.addmm(self.bias[self.cands], asked, items[self.cands].T)
+            had = self._had(batch, self.cands) & (self.cands != batch.next_item[:, None])
+            return scores.masked_fill(had, -torch.inf)
         wanted = (asked * items[batch.next_item]).sum(1) + self.bias[batch.next_item]
         others = torch.addmm(self.bias[batch.negatives] - batch.log_q, asked, items[batch.negatives].T)
-        others = others.masked_fill(batch.next_item[:, None] == batch.negatives, -torch.inf)
+        left_out = self._had(batch, batch.negatives) | (batch.next_item[:, None] == batch.negatives)
+        others = others.masked_fill(left_out, -torch.inf)
         return torch.cat([wanted[:, None], others], 1)
+
+    def _had(self, batch: Batch, cands: Int[Tensor, " cands"]) -> Bool[Tensor, "events cands"]:
+        """Say which items the user of each event had by then, under the kind that allows it once."""
+        if self.once is None:
+            return batch.real.new_zeros(1, 1).expand(len(batch.next_item), len(cands))
+        counted = batch.real & (batch.kind == self.once)
+        found = (batch.item[..., None] == cands) & counted[..., None]
+        had: Tensor = found.cumsum(1, dtype=torch.int16)[batch.real] > 0
+        return had
 
     def _wanted(self, batch: Batch) -> Int[Tensor, " events"]:
         return self.place[batch.next_item] if batch.negatives is None else torch.zeros_like(batch.next_item)

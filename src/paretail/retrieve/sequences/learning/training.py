@@ -47,7 +47,7 @@ def train(
     taught = None if teacher is None else Teacher(
         _filled(_net(graph, config.of_teacher(), counts, kinds, seed), teacher), config.teacher_share, config.softness
     )  # fmt: skip
-    net = _net(graph, config, counts, kinds, seed, taught)
+    net = _net(graph, config, counts, kinds, seed, taught, None if teacher is None else teacher["items"])
     if context.start is not None:
         take_over(net, context.start, counts > 0, kinds)
     by_kind = np.array([weights[kind] for kind in kinds], np.float32)
@@ -82,10 +82,13 @@ def _loop(config: "SequenceConfig", seed: int, context: FitContext, patience: in
 
 def _net(
     graph: ShopGraph, config: "SequenceConfig", counts: NDArray[np.int64], kinds: tuple[str, ...], seed: int,
-    teacher: Teacher | None = None,
+    teacher: Teacher | None = None, longer: NDArray[np.float32] | None = None,
 ) -> Net:  # fmt: skip
+    """Return the net as it starts; `longer` vectors of items, a teacher's, take the place of the start that is set."""
     shape = config.shape
-    if config.start == "spectral":
+    if longer is not None:
+        vectors = start.shortened(longer, shape.dim)
+    elif config.start == "spectral":
         vectors = start.spectral(graph.interactions(dict.fromkeys(kinds, 1.0)), shape.dim, seed)
     else:
         vectors = start.random(counts > 0, shape.dim, seed)
@@ -96,7 +99,8 @@ def _net(
     )  # fmt: skip
     begin = start.Start.of(vectors, marks, counts, config.bias_start)
     with device.seeded("retrieve/sequences", seed):
-        return Net(encoder, begin, len(kinds), config.temperature, teacher)
+        once = kinds.index(config.target) if config.target in kinds and not config.repeat else None
+        return Net(encoder, begin, len(kinds), config.temperature, teacher, once)
 
 
 @torch.no_grad()
