@@ -117,6 +117,22 @@ def test_a_pair_is_predicted_the_same_alone_and_among_others(bundle: Path) -> No
     assert alone.p_click[0] == whole.p_click[7]
 
 
+def test_users_who_ask_at_other_moments_are_each_told_of_their_own(bundle: Path) -> None:
+    recommender = Recommender.load(bundle)
+    history, known = recommender.history_of(pl.Series(["u3", "u4", "u5"])), np.array([3, 4, 5], np.int32)
+    user, item = np.repeat(np.arange(3, dtype=np.int32), ITEMS), np.tile(np.arange(ITEMS, dtype=np.int32), 3)
+    when = recommender.moment_ms + np.array([0, 35, 0]) * DAY_MS
+    whole = recommender.ranker.predict(history, known, user, item, when[user])
+    for place in range(3):
+        mine = user == place
+        alone = recommender.ranker.predict(
+            history.of_users(np.array([place])), known[[place]], np.zeros(ITEMS, np.int32), item[mine], when[user][mine]
+        )
+        np.testing.assert_array_equal(whole.p_click[mine], alone.p_click)
+    same = recommender.ranker.predict(history, known, user, item, np.full(len(user), when[0]))
+    assert not np.array_equal(whole.p_click[user == 1], same.p_click[user == 1])
+
+
 def test_somebody_new_keeps_the_models_list_and_can_be_predicted(bundle: Path, tmp_path: Path) -> None:
     for order in ("auto", "model"):
         (tmp_path / "who").write_text("stranger\n")

@@ -156,6 +156,10 @@ def test_all_lines_that_cannot_be_read_are_named(shop: DemoShop, tmp_path: Path)
     done = paretail("recommend", "--bundle", shop.bundle, "--out", tmp_path / "o.parquet", "--settings", file)
     assert "line 2" in done.err
     assert "line 3" in done.err
+    file.write_text("clicks=0.5\nrevenu=0.5\npreset=sping\n")
+    done = paretail("recommend", "--bundle", shop.bundle, "--out", tmp_path / "o.parquet", "--settings", file)
+    assert "revenu=0.5: " in done.err
+    assert "preset=sping: " in done.err
     file.write_text("# nothing\n")
     done = paretail("recommend", "--bundle", shop.bundle, "--out", tmp_path / "o.parquet", "--settings", file)
     assert "POL-07" in done.err

@@ -1,5 +1,7 @@
 """Dials: asked shares are achieved, on other requests too; budgets hold and are not overpaid."""
 
+from threading import Thread
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,39 @@ def test_a_budget_out_of_reach_says_how_much_is_in_reach(dials: Dials) -> None:
     with pytest.raises(PolicyError, match=r"POL-05") as error:
         dials.setting(parse("maximise=novelty,revenue>=+500%"))
     assert "%" in str(error.value)
+
+
+def test_bounds_of_money_are_told_in_the_currency_and_a_refusal_is_kept(
+    dials: Dials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Dials(dials.sample, GOALS, BASE, 8, per={"revenue": 100.0})
+    most, impossible = told.curve("revenue").high, parse("maximise=novelty,revenue>=500000000")
+    with pytest.raises(PolicyError, match=rf"revenue >= 5e\+06 .* Expected {most / 100:.6g} at most"):
+        told.setting(impossible)
+    monkeypatch.setattr(told, "_budget", None)  # it is not solved again
+    with pytest.raises(PolicyError, match="POL-05"):
+        told.setting(impossible)
+    assert told.asked == []
+
+
+def test_what_is_kept_is_read_while_another_setting_is_solved(dials: Dials) -> None:
+    kept, found = dials.setting(parse("novelty=0.5")), []
+    with dials._lock:
+        reader = Thread(target=lambda: found.append((dials.setting(parse("novelty=0.5")), dials.asked)))
+        reader.start()
+        reader.join(10)
+    assert found[0][0] is kept
+    assert parse("novelty=0.5") == found[0][1][-1]
+
+
+def test_what_was_asked_for_last_is_kept_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paretail.policy.dials.MOST_SETTINGS", 4)
+    small, often = Dials(pool(users=20, cands=20), GOALS, BASE, 4), parse("clicks=0.5")
+    first = small.setting(often)
+    for number in range(9):
+        small.setting(parse(f"clicks=0.{number + 10}"))
+        assert small.setting(often) is first
+    assert small.asked[-1] == often
 
 
 def test_raw_weights_are_no_dials(dials: Dials) -> None:

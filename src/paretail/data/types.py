@@ -173,6 +173,16 @@ class History:
         kept = np.concatenate([[0], np.cumsum(keep)])
         return replace(self.picked(np.flatnonzero(keep), kept[self.indptr]), about=self.about)
 
+    def beside(self, others: Self) -> Self:
+        """Return the events of these users and of `others`, who come after them; nothing else is known of either."""
+        assert self.kinds == others.kinds
+        return replace(
+            self, indptr=np.concatenate([self.indptr, self.indptr[-1] + others.indptr[1:]]),
+            item_idx=np.concatenate([self.item_idx, others.item_idx]), kind=np.concatenate([self.kind, others.kind]),
+            ts_ms=np.concatenate([self.ts_ms, others.ts_ms]),
+            quantity=np.concatenate([self.quantity, others.quantity]), about={},
+        )  # fmt: skip
+
     def picked(self, pick: NDArray[np.integer], indptr: NDArray[np.integer]) -> Self:
         """Return the events `pick` as the histories of users whom `indptr` bounds, of whom nothing else is known."""
         return replace(

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
 from paretail.core.rng import rng_for
-from paretail.pipeline.steering import SEGMENTS, Steering
+from paretail.pipeline.requests import SEGMENTS
+from paretail.pipeline.steering import Steering
 from paretail.policy.explore import chances
 from paretail.policy.goals import Goals
 from paretail.policy.pool import Pool

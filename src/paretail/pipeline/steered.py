@@ -18,7 +18,8 @@ from paretail.pipeline.explaining import position_in_words
 from paretail.pipeline.live.bodies.slates import SlateRules
 from paretail.pipeline.ranking import CANDIDATES
 from paretail.pipeline.recommender import Recommender
-from paretail.pipeline.steering import SEGMENTS, Steering
+from paretail.pipeline.requests import SEGMENTS
+from paretail.pipeline.steering import Steering
 from paretail.policy import PolicyError, goals
 from paretail.policy.compositions import How
 from paretail.policy.dials import Setting
@@ -83,7 +84,7 @@ def steered(recommender: Recommender, history: History, user_ids: pl.Series, set
     steering, ruled, shelf = recommender.steering, rules or SlateRules(), recommender.shelf()
     how = steering.composed(ruled.composition)
     hard_rules.check(ruled, shelf, next(iter(steering.samples.values())))
-    runs = {line: _Run.of(steering, asked, k, how) for line, asked in ({TODAY: None} | dict(settings.goals)).items()}
+    runs = _runs(steering, {TODAY: None} | dict(settings.goals), k, how)
     parts: list[pl.DataFrame] = []
     pinned = np.array([shelf.row(pin.item_id) for pin in ruled.pins], np.int32)
     stocked = recommender.in_stock if allowed is None else allowed & recommender.in_stock
@@ -98,6 +99,21 @@ def steered(recommender: Recommender, history: History, user_ids: pl.Series, set
     told = [_told(line, run.solved, run.sums, counts, steering) | {"broken": dict(run.broken)}
             for line, run in runs.items()]  # fmt: skip
     return _in_order(parts, settings), told
+
+
+def _runs(steering: Steering, asked: Mapping[str, Goals | None], k: int, how: How) -> dict[str, "_Run"]:
+    """Solve all settings; raises PolicyError for all of them that cannot be followed."""
+    found: dict[str, _Run] = {}
+    problems: list[Problem] = []
+    for line, goals_asked in asked.items():
+        try:
+            found[line] = _Run.of(steering, goals_asked, k, how)
+        except PolicyError as error:
+            problems += [Problem(p.code, f"{line}: {p.found}", p.expected, p.do) if len(asked) > 2 else p
+                         for p in error.problems]  # fmt: skip
+    if problems:
+        raise PolicyError(problems)
+    return found
 
 
 @dataclass(eq=False)

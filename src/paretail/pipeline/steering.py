@@ -14,9 +14,9 @@ from paretail.core.errors import BundleError, Problem
 from paretail.core.ids import Rows
 from paretail.core.money import minor_per_major
 from paretail.core.rng import rng_for
-from paretail.data.kinds import NOT_TARGETS
 from paretail.data.types import Candidates, History
 from paretail.pipeline.ranking import CANDIDATES
+from paretail.pipeline.requests import SEGMENTS, Requests, known_events, segments
 from paretail.pipeline.wares import wares_of
 from paretail.policy import PolicyError
 from paretail.policy.compositions import Composition, How
@@ -35,9 +35,7 @@ from paretail.rank.boosted.ranker import BoostedRanker
 if TYPE_CHECKING:
     from paretail.pipeline.recommender import Recommender
 
-#: Users by what is known of them: nothing; at most as much as the median user; more.
-SEGMENTS: Final = ("new", "light", "heavy")
-#: All of them together.
+#: All segments together.
 EVERYBODY: Final = "everybody"
 #: A segment with fewer requests is measured on those of all.
 FEWEST: Final = 32
@@ -46,14 +44,15 @@ USUAL_SLOTS: Final = 20
 MOST_SLOTS: Final = 1000
 #: Dials are turned in hundredths: what is solved once serves all who ask for about the same.
 DIAL_DIGITS: Final = 2
+#: Shares of clicks that drawing may cost are told apart in thousandths; so many temperatures are kept.
+SHARE_DIGITS: Final = 3
+MOST_HEATS: Final = 2000
 #: Requests of a segment on which dials are measured where composing is not compiled.
 FEW: Final = 128
 #: Segments, lengths and compositions of slates of which dials are kept.
 MOST_DIALS: Final = 24
 #: Settings of each that are solved anew before other dials are taken.
 MOST_REFITTED: Final = 20
-#: What tells in the log that somebody asked.
-SHOWN: Final = "impression"
 
 
 @dataclass(eq=False)
@@ -66,10 +65,12 @@ class Steering:
     exposures: Exposures
     samples: Mapping[str, Pool]
     median: float
+    _of_log: Mapping[str, Pool] = field(default_factory=dict)
     _dials: dict[tuple[str, int, How], Dials] = field(default_factory=dict)
     _goals: dict[str, Objective[Any]] = field(default_factory=dict)
     _heats: dict[tuple[str, str, int, float, How], float] = field(default_factory=dict)
     _lock: RLock = field(default_factory=RLock)
+    _heating: RLock = field(default_factory=RLock)
 
     @classmethod
     def of(cls, recommender: "Recommender") -> Self:
@@ -86,32 +87,38 @@ class Steering:
         counts = known_events(history)
         median = float(np.median(counts[counts > 0])) if (counts > 0).any() else 0.0
         found = cls(recommender, config, wares, Exposures.none(wares.items), {}, median)
-        found.samples = found._sampled(config.requests)
+        found.samples = found._of_log = found._sampled(config.requests)
         found._take_all()
         return found
 
-    def pool(self, history: History, known: Rows, lists: Candidates) -> Pool:
-        """Return the candidates of the users of `history` with what the ranker predicts of them right after the log.
+    def pool(self, history: History, known: Rows, lists: Candidates,
+             moment_ms: NDArray[np.int64] | None = None) -> Pool:  # fmt: skip
+        """Return the candidates of the users of `history` with what the ranker predicts of them at `moment_ms[users]`.
 
-        `known[users]` as in `Ranker.predict`.
+        `known[users]` as in `Ranker.predict`; without moments they ask right after the log.
         """
         user, place = np.nonzero(lists.item_idx >= 0)
-        moment = max(self.recommender.moment_ms, int(history.ts_ms.max(initial=0)) + 1)
-        item, at = lists.item_idx[user, place], np.full(len(user), moment, np.int64)
+        if moment_ms is None:
+            moment_ms = np.full(history.users, self._now_ms(history), np.int64)
+        item, at = lists.item_idx[user, place], moment_ms[user]
         told = self.recommender.ranker.predict(history, known, user.astype(np.int32), item, at)
         full = np.full((3, *lists.item_idx.shape), np.nan)
         full[:, user, place] = told.p_click, told.following, told.order_value
         return self.filled(lists.item_idx, full, history)
 
-    def filled(self, item_idx: Rows, told: NDArray[np.float64], history: History, wares: Wares | None = None) -> Pool:
+    def filled(self, item_idx: Rows, told: NDArray[np.float64], history: History, wares: Wares | None = None,
+               now_ms: int | None = None) -> Pool:  # fmt: skip
         """Return candidates with predictions: `told` is p_click, `following` and order_value, each like `item_idx`.
 
-        `wares` are the items as they are now; by default as in the bundle.
+        `wares` are the items as they are at `now_ms`; by default as in the bundle, right after its log.
         """
         p_click, p_purchase, order_value = told.astype(np.float32)
-        moment = max(self.recommender.moment_ms, int(history.ts_ms.max(initial=0)) + 1)
-        return Pool(item_idx, p_click, p_purchase, order_value, wares or self.wares, self.attention, history, moment,
-                    self.exposures)  # fmt: skip
+        return Pool(item_idx, p_click, p_purchase, order_value, wares or self.wares, self.attention, history,
+                    self._now_ms(history) if now_ms is None else now_ms, self.exposures)  # fmt: skip
+
+    def _now_ms(self, history: History) -> int:
+        """Return the moment right after the log and all that is known of somebody."""
+        return max(self.recommender.moment_ms, int(history.ts_ms.max(initial=0)) + 1)
 
     @cached_property
     def attention(self) -> NDArray[np.float64]:
@@ -214,27 +221,32 @@ class Steering:
         return How(composition or self.config.composition, self.config.balance)
 
     def dials(self, segment: str, k: int, how: How | None = None) -> Dials:
-        """Return the dials of a segment for slates of `k`."""
+        """Return the dials of a segment for slates of `k`; too many drop those that were not asked for longest."""
         key = segment, k, how or self.how
-        while key not in self._dials and len(self._dials) >= MOST_DIALS:
-            del self._dials[next(iter(self._dials))]
-        if key not in self._dials:
-            self._dials[key] = Dials(_fitting(self.samples[segment], key[2]), self._goals, self.base, k, key[2])
-        return self._dials[key]
+        with self._lock:
+            found = self._dials.pop(key, None) or self._measuring(self.samples[segment], key)
+            while len(self._dials) >= MOST_DIALS:
+                del self._dials[next(iter(self._dials))]
+            self._dials[key] = found
+        return found
+
+    def _measuring(self, sample: Pool, key: tuple[str, int, How]) -> Dials:
+        per = {name: self.per(name) for name in self._goals}
+        return Dials(_fitting(sample, key[2]), self._goals, self.base, key[1], key[2], per)
 
     def setting(self, goals: Goals | None, segment: str, k: int, how: How | None = None) -> Setting:
         """Return the weights with which a segment's slates do what is asked, or, without goals, serve the base."""
-        with self._lock:
-            if goals is None:
-                return self.dials(segment, k, how).today
-            asked = self.goals(goals)
-            return self.dials(segment, k, how).setting(asked)
+        asked = None if goals is None else self.goals(goals)
+        dials = self.dials(segment, k, how)
+        return dials.today if asked is None else dials.setting(asked)
 
     def refit(self, samples: Mapping[str, Pool]) -> None:
-        """Measure the dials of segments on other requests, with the settings asked for lately, and swap them at once.
+        """Measure the dials of segments on newer requests, with the settings asked for lately, and swap them at once.
 
-        Questions are answered by those before until then. Cost: a second or two a setting.
+        The newest of the log stand beside those of a segment until `[policy] requests` are there. Questions are
+        answered by the dials before until then. Cost: a second or two a setting.
         """
+        samples = {name: self._filled_up(name, sample) for name, sample in samples.items()}
         fresh = {key: self._refitted(key, dials, samples[key[0]]) for key, dials in list(self._dials.items())
                  if key[0] in samples}  # fmt: skip
         with self._lock:
@@ -242,8 +254,14 @@ class Steering:
             self._dials |= fresh
             self._heats = {key: heat for key, heat in self._heats.items() if key[1] not in samples}
 
+    def _filled_up(self, segment: str, sample: Pool) -> Pool:
+        """Return requests of a segment with the newest of its log, where it has enough of its own."""
+        of_log, room = self._of_log[segment], self.config.requests - sample.shape[0]
+        own = of_log is not self._of_log[EVERYBODY]
+        return sample.beside(of_log.rows(np.arange(min(room, of_log.shape[0])))) if own and room > 0 else sample
+
     def _refitted(self, key: tuple[str, int, How], before: Dials, sample: Pool) -> Dials:
-        found = Dials(_fitting(sample, key[2]), self._goals, self.base, key[1], key[2])
+        found = self._measuring(sample, key)
         _ = found.today  # solved here, not by the first who asks
         for asked in before.asked[-MOST_REFITTED:]:
             with suppress(PolicyError):
@@ -265,41 +283,38 @@ class Steering:
 
     def heat(self, goals: Goals | None, segment: str, k: int, share: float, how: How | None = None) -> float:
         """Return the temperature at which drawing a segment's slates costs `share` of their expected clicks."""
-        how = how or self.how
         if share <= 0:
             return 0.0
+        how, share = how or self.how, max(round(share, SHARE_DIGITS), 10**-SHARE_DIGITS)
         weights = self.setting(goals, segment, k, how).weights
-        key = ("" if goals is None else goals.model_dump_json(), segment, k, share, how)
-        with self._lock:
-            if key not in self._heats:
-                sample = _few(self.samples[segment])  # drawing is not compiled
-                self._heats[key] = temperature(sample, self._goals, weights, k, share, how=how)
-            return self._heats[key]
+        key = ("" if goals is None else self.goals(goals).model_dump_json(), segment, k, share, how)
+        found = self._heats.get(key)
+        if found is None:
+            with self._heating:
+                found = self._heats.get(key)
+                if found is None:
+                    sample = _few(self.samples[segment])  # drawing is not compiled
+                    found = temperature(sample, self._goals, weights, k, share, how=how)
+                    if len(self._heats) >= MOST_HEATS:
+                        self._heats = dict(list(self._heats.items())[MOST_HEATS // 2 :])
+                    self._heats[key] = found
+        return found
 
     def segments(self, history: History) -> NDArray[np.intp]:
         """Return the number of each user's segment in SEGMENTS."""
-        counts = known_events(history)
-        return np.where(counts == 0, 0, np.where(counts <= self.median, 1, 2))
+        return segments(known_events(history), self.median)
 
     def _sampled(self, most: int) -> dict[str, Pool]:
+        """Return the pools of the log's newest requests by segment; of all where a segment has too few."""
         recommender = self.recommender
-        history, rng = recommender.history, rng_for("policy/requests", 0)
-        segments, weight = self.segments(history), _requests(history) + 1e-3
-        drawn: dict[str, Rows] = {}
-        for number, name in enumerate(SEGMENTS):
-            users = np.flatnonzero(segments == number).astype(np.int32)
-            size = min(most, len(users))
-            share = weight[users] / weight[users].sum() if size else None
-            drawn[name] = rng.choice(users, size, replace=False, p=share) if size else users
-        everybody: Rows = np.concatenate(list(drawn.values()))
-        taken = history.of_users(everybody)
-        lists = recommender.recommend(taken, CANDIDATES, allowed=recommender.in_stock)
-        pool, start = self.pool(taken, everybody, lists), 0
+        asked = Requests.of(recommender.history, self.median, most, rng_for("policy/requests", 0))
+        known = asked.known(recommender.history)
+        lists = recommender.recommend(known, CANDIDATES, allowed=recommender.in_stock)
+        pool = self.pool(known, asked.user, lists, asked.moment_ms)
         found = {EVERYBODY: pool}
-        for name, users in drawn.items():
-            rows = np.arange(start, start + len(users))
-            found[name] = pool.rows(rows) if len(users) >= FEWEST else pool
-            start += len(users)
+        for number, name in enumerate(SEGMENTS):
+            rows = np.flatnonzero(asked.segment == number)
+            found[name] = pool.rows(rows) if len(rows) >= FEWEST else pool
         return found
 
 
@@ -312,18 +327,3 @@ def _few(sample: Pool) -> Pool:
     """Return FEW of many requests."""
     many = sample.shape[0] > FEW
     return sample.rows(np.linspace(0, sample.shape[0] - 1, FEW).astype(int)) if many else sample
-
-
-def known_events(history: History) -> NDArray[np.int64]:
-    """Return how many events of each user show a wish."""
-    shows = np.array([kind not in NOT_TARGETS for kind in history.kinds] or [False])
-    kept = np.concatenate([[0], np.cumsum(shows[history.kind])])
-    return np.diff(kept[history.indptr])
-
-
-def _requests(history: History) -> NDArray[np.float64]:
-    """Return about how often each user asks: what was shown, or the events where that is not told."""
-    if SHOWN not in history.kinds:
-        return np.diff(history.indptr).astype(np.float64)
-    shown = np.concatenate([[0], np.cumsum(history.kind == history.kinds.index(SHOWN))])
-    return np.diff(shown[history.indptr]).astype(np.float64)

@@ -11,8 +11,10 @@ A raw weight is no dial: at .5 it gives anything from a tenth to nine tenths of 
 set of requests holds on another, since means over hundreds of slates hardly differ.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
+from threading import RLock
 from typing import Any, Final
 
 import numpy as np
@@ -100,6 +102,8 @@ class Curve:
 class Dials:
     """The goals of a shop measured on `sample`; what was measured is kept. `base[goal]`: what is served without goals.
 
+    `per[goal]` divides amounts for people (1 where it says nothing). Safe to share by threads: what is solved is read
+    while others are solved, one at a time.
     Cost: a measurement composes the sample once, 512 requests about 30 ms on a core; a curve takes about 30, kept.
     """
 
@@ -108,44 +112,70 @@ class Dials:
     base: Mapping[str, float]
     k: int = 10
     how: How = GREEDY
+    per: Mapping[str, float] = field(default_factory=dict)
     _slates: dict[Key, NDArray[np.int32]] = field(default_factory=dict)
     _means: dict[tuple[str, Key], float] = field(default_factory=dict)
     _curves: dict[str, Curve] = field(default_factory=dict)
     _ends: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    _solved: dict[str, Setting] = field(default_factory=dict)
+    _solved: dict[str, Setting | PolicyError] = field(default_factory=dict)
+    _used: dict[str, int] = field(default_factory=dict)
+    _turn: "count[int]" = field(default_factory=count)
+    _lock: RLock = field(default_factory=RLock)
 
     def setting(self, goals: Goals) -> Setting:
         """Return the weights for what is asked (no preset); raises PolicyError (POL-05) for a budget out of reach."""
-        key = goals.model_dump_json()
-        if key not in self._solved:
+
+        def solved() -> Setting:
             parts = self._budget(goals) if goals.maximise is not None else self._dialled(goals.dial or {})
-            self._keep(key, parts, goals.names)
-        return self._solved[key]
+            return self._setting(parts, goals.names)
 
-    def _keep(self, key: str, parts: Mapping[str, float], asked: tuple[str, ...] = ()) -> None:
-        found = self._setting(parts, asked)
-        self._forget()
-        self._solved[key] = found
-
-    def _forget(self) -> None:
-        """Let go of what the solving of settings needed, and of the oldest ones: callers may ask for anything."""
-        if len(self._slates) > MOST_SLATES:
-            self._slates.clear()
-            self._means.clear()
-        while len(self._solved) >= MOST_SETTINGS:
-            del self._solved[next(iter(self._solved))]
+        return self._kept(goals.model_dump_json(), solved)
 
     @property
     def today(self) -> Setting:
         """What is served without goals: the base."""
-        if BASE not in self._solved:
-            self._keep(BASE, self.base)
-        return self._solved[BASE]
+        return self._kept(BASE, lambda: self._setting(self.base, ()))
+
+    def _kept(self, key: str, solve: Callable[[], Setting]) -> Setting:
+        """Return what is kept under a key, solved now where it is not; a refusal is kept like an answer."""
+        found = self._solved.get(key)
+        if found is None:
+            with self._lock:
+                found = self._solved.get(key) or self._keep(key, solve)
+        self._used[key] = next(self._turn)
+        if isinstance(found, PolicyError):
+            raise PolicyError(found.problems)
+        return found
+
+    def _keep(self, key: str, solve: Callable[[], Setting]) -> Setting | PolicyError:
+        found: Setting | PolicyError
+        try:
+            found = solve()
+        except PolicyError as error:
+            found = error
+        self._forget()
+        self._solved[key] = found
+        return found
+
+    def _forget(self) -> None:
+        """Let go of what the solving of settings needed, and of what was not asked for longest."""
+        if len(self._slates) > MOST_SLATES:
+            self._slates.clear()
+            self._means.clear()
+        if len(self._solved) >= MOST_SETTINGS:
+            newest = sorted(self._solved, key=self._last_used)[-MOST_SETTINGS // 2 :]
+            self._solved = {key: self._solved[key] for key in newest}
+            self._used = {key: self._used[key] for key in newest if key in self._used}
+
+    def _last_used(self, key: str) -> int:
+        return self._used.get(key, -1)
 
     @property
     def asked(self) -> list[Goals]:
-        """The settings that are kept, those solved last at the end."""
-        return [Goals.model_validate_json(key) for key in self._solved if key != BASE]
+        """The settings that are kept, those asked for last at the end."""
+        kept = sorted((key for key, found in list(self._solved.items()) if isinstance(found, Setting) and key != BASE),
+                      key=self._last_used)  # fmt: skip
+        return [Goals.model_validate_json(key) for key in kept]
 
     def curve(self, goal: str) -> Curve:
         """Return the response curve of a goal against the rest of the base."""
@@ -204,7 +234,7 @@ class Dials:
         least = {name: bound.of(today[name]) for name, bound in goals.bounds.items()}
         for name, bound in least.items():
             if bound > self.curve(name).high * (1 + 1e-9) + 1e-12:
-                raise _out_of_reach(name, bound, self.curve(name).high, today[name])
+                raise self._out_of_reach(name, bound, self.curve(name).high, today[name])
         assert goals.maximise is not None
         free = self._rest(goals.names)
         logs = dict.fromkeys(least, -8.0)
@@ -226,8 +256,14 @@ class Dials:
                 logs[name] = high
         for name, bound in least.items():
             if (found := self.mean(parts(logs), name)) < bound - 1e-3 * abs(bound):
-                raise _out_of_reach(name, bound, found, today[name])
+                raise self._out_of_reach(name, bound, found, today[name])
         return parts(logs)
+
+    def _out_of_reach(self, goal: str, least: float, most: float, today: float) -> PolicyError:
+        per = self.per.get(goal, 1.0)
+        change = f", {100 * (most / today - 1):+.1f} % of what is served without goals" if today > 0 else ""
+        found = f"the budget {goal} >= {least / per:.6g} is out of reach"
+        return PolicyError(Problem("POL-05", found, f"Expected {most / per:.6g} at most{change}", "Ask for less"))
 
     def _against(self, goal: str, part: float) -> dict[str, float]:
         """Return parts with `part` on a goal and the remainder on the rest of the base."""
@@ -312,9 +348,3 @@ def _widest(parts: list[float], values: list[float]) -> int | None:
     rises = np.abs(np.diff(values)) / span if span > 0 else np.zeros(len(values) - 1)
     rises[np.diff(parts) < 1e-5] = 0.0
     return int(rises.argmax()) if rises.max() > GAP else None
-
-
-def _out_of_reach(goal: str, least: float, most: float, today: float) -> PolicyError:
-    change = f", {100 * (most / today - 1):+.1f} % of what is served without goals" if today > 0 else ""
-    found = f"the budget {goal} >= {least:.6g} is out of reach"
-    return PolicyError(Problem("POL-05", found, f"Expected {most:.6g} at most{change}", "Ask for less"))

@@ -85,6 +85,8 @@ class Goals(Config):
             raise ValueError("exactly one of dial, maximise and preset")
         if self.keep and self.maximise is None:
             raise ValueError("keep goes with maximise")
+        if self.maximise is not None and self.maximise in self.keep:
+            raise ValueError(f"another goal to keep than {self.maximise}, which is maximised")
         return self
 
     @property

@@ -75,11 +75,11 @@ class Pool:
 
     def at(self, values: NDArray[Any], places: Rows) -> NDArray[Any]:
         """Return `values[users, cands]` at `places[users, slots]`, 0 where a place is -1."""
-        return np.where(places >= 0, np.take_along_axis(values, np.maximum(places, 0), 1), 0)
+        return np.where(places >= 0, values[_users(places), np.maximum(places, 0)], 0)
 
     def items(self, places: Rows) -> Rows:
         """Return the items at `places[users, slots]`, -1 for none."""
-        return np.where(places >= 0, np.take_along_axis(self.item_idx, np.maximum(places, 0), 1), -1).astype(np.int32)
+        return np.where(places >= 0, self.item_idx[_users(places), np.maximum(places, 0)], np.int32(-1))
 
     def narrowed(self, places: Rows) -> Self:
         """Return the pools of the candidates at `places[users, cands]` alone, in that order; -1 stays none."""
@@ -107,6 +107,27 @@ class Pool:
             order_value=self.order_value[users], past=self.past.of_users(users),
         )  # fmt: skip
 
+    def beside(self, others: Self) -> Self:
+        """Return the pools of these users and of `others`, who come after them; wares and the rest stay as here."""
+        width = max(self.shape[1], others.shape[1])
+
+        def both(mine: NDArray[Any], theirs: NDArray[Any], empty: float) -> NDArray[Any]:
+            wide = [
+                np.pad(each, ((0, 0), (0, width - each.shape[1])), constant_values=empty) for each in (mine, theirs)
+            ]
+            return np.concatenate(wide)
+
+        return replace(
+            self, item_idx=both(self.item_idx, others.item_idx, -1),
+            p_click=both(self.p_click, others.p_click, np.nan),
+            p_purchase=both(self.p_purchase, others.p_purchase, np.nan),
+            order_value=both(self.order_value, others.order_value, np.nan), past=self.past.beside(others.past),
+        )  # fmt: skip
+
     def with_exposures(self, exposures: Exposures) -> Self:
         """Return the same with other exposures."""
         return replace(self, exposures=exposures)
+
+
+def _users(places: Rows) -> NDArray[np.intp]:
+    return np.arange(len(places))[:, None]

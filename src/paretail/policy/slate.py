@@ -177,14 +177,10 @@ def _over_usual(pool: Pool, goal: Objective[Any], places: Rows) -> Values:
     there = np.maximum(valid.sum(1), 1)
     if goal.additive:
         return np.asarray(pool.at(gains.now, places) - (np.where(valid, gains.now, 0).sum(1) / there)[:, None])
-    over, slots = np.zeros(places.shape), range(places.shape[1])
-    for slot in slots:
-        gains.add(places[:, slot], slot)
-    for slot in slots:
-        gains.drop(places[:, slot], slot)
-        usual = np.where(valid, gains.now, 0).sum(1) / there
-        over[:, slot] = pool.at(gains.now, places[:, slot : slot + 1])[:, 0] - usual
-        gains.add(places[:, slot], slot)
+    over = np.zeros(places.shape)
+    for slot, now in enumerate(gains.without_each(places)):
+        usual = np.where(valid, now, 0).sum(1) / there
+        over[:, slot] = pool.at(now, places[:, slot : slot + 1])[:, 0] - usual
     return over
 
 

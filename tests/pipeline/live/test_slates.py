@@ -153,6 +153,36 @@ def test_an_item_that_is_pinned_twice_is_shown_once(live: LiveShop) -> None:
         assert answer.goals.broken == [f"{item} at 4"]
 
 
+@pytest.mark.parametrize("explore", [0.0, 0.05])
+@pytest.mark.parametrize("few", [0, 3])
+def test_a_slate_of_fewer_items_than_asked_for_says_so(live: LiveShop, few: int, explore: float) -> None:
+    some = [line.item_id for line in asked(live).items][:few]
+    text = " or ".join(f'item_id == "{name}"' for name in some) or "price < 0"
+    answer = asked(live, Goals(dial={"clicks": 0.5}), filter=text, explore=explore)
+    assert {line.item_id for line in answer.items} == set(some)
+    assert answer.goals is not None
+    assert answer.goals.broken == [f"k = 8: {few} found"]
+    assert answer.degraded == []
+    assert (answer.goals.predicted["clicks"] > 0) == (few > 0)
+
+
+def test_exploring_alone_draws_from_what_is_served_without_goals(live: LiveShop) -> None:
+    base, drawn = asked(live, slate=SlateRules()), asked(live, explore=0.1, request_id="one")
+    assert drawn.goals is not None
+    assert base.goals is not None
+    assert drawn.goals.today == base.goals.today
+    assert any(line.propensity is not None and line.propensity < 1 for line in drawn.items)
+
+
+def test_new_settings_are_solved_beside_what_is_answered(live: LiveShop) -> None:
+    for goals in (Goals(dial={"clicks": 0.37}), Goals(maximise="diversity", keep={"revenue": ">= +900%"})):
+        question = RecommendRequest(user_id="u00000007", k=9, goals=goals)
+        assert not live.is_solved(question)
+        live.solve_ahead(question)
+        assert live.is_solved(question)
+    assert live.is_solved(RecommendRequest(user_id="u00000007", k=9))
+
+
 def test_filters_hold_in_slates_too(live: LiveShop) -> None:
     some = [line.item_id for line in asked(live).items][:5]
     answer = asked(live, Goals(dial={"clicks": 1.0}), include_items=some)
@@ -237,7 +267,8 @@ def test_what_was_hardly_shown_is_believed_in_as_the_policy_says(live: LiveShop)
         steering.config = steering.config.model_copy(update={"new_items": "mean"})
     assert before.goals is not None
     assert hopeful.goals is not None
-    assert hopeful.goals.predicted["clicks"] > before.goals.predicted["clicks"]
+    assert [line.item_id for line in hopeful.items] != [line.item_id for line in before.items]
+    assert hopeful.goals.predicted["clicks"] < before.goals.predicted["clicks"]  # what is expected, not what is hoped
     assert all(line.p_click == told[line.item_id] for line in hopeful.items if line.item_id in told)
 
 

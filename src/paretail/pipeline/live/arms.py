@@ -90,7 +90,7 @@ class Arms:
         """Return the question as the arm of whoever asks has it; a visitor who became a user is that user."""
         experiment = None if _is_decided(question) else self._experiment_of(question)
         if experiment is None or question.user_id is None:
-            return Placed(question if _is_decided(question) else self._as_live(question))
+            return Placed(self._explored(question) if _is_decided(question) else self._as_live(question))
         try:
             entry = self._store.entry(question.user_id, experiment.name)
         except ParetailError as error:  # a list outside of the experiment is better than none, or than another arm
@@ -122,6 +122,13 @@ class Arms:
         if self._goals is not None:
             return msgspec.structs.replace(question, goals=self._goals)
         return question if self._base is None or question.slate else msgspec.structs.replace(question, slate=self._base)
+
+    def _explored(self, question: bodies.RecommendRequest) -> bodies.RecommendRequest:
+        """Return a question that asks for exploring alone as one for a slate, of the goals of `[serve]` or the base."""
+        alone = (question.goals, question.slate, question.policy) == (None, None, None) and question.order == "model"
+        if not question.explore or not alone or question.placement in self._by_agents:
+            return question
+        return self._as_live(msgspec.structs.replace(question, slate=bodies.SlateRules()))
 
     def _solve(self, engine: Engine, question: bodies.RecommendRequest) -> None:
         self._asked(engine, question)

@@ -85,6 +85,8 @@ class Engine:
         self.shelf = recommender.shelf()
         self.wares = LiveWares.of(self.shelf)
         self.requests = Requests()
+        #: What was asked of goals and solved ahead, as `slates` words it.
+        self.solved: set[str] = set()
         self.trends = Trends(recommender.history, self.shelf.learned, now_ms())
         self.words = words_of(recommender.words)
         kinds = recommender.history.kinds
@@ -141,6 +143,14 @@ class Engine:
         indptr = np.array([0, *accumulate(len(past.item_idx) for past in pasts)], np.int64)
         about = together(abouts, self._sizes) if abouts else {}
         return History(indptr, items, kinds, times, quantities, history.kinds, history.time, about)
+
+    @property
+    def latest_ms(self) -> int:
+        """The shop's clock: its latest event, of the bundle's log or told since, and not of times to come."""
+        known = self.recommender.moment_ms - 1
+        if self.recommender.history.time != "clock":
+            return known
+        return max(known, min(self.users.latest_ms, now_ms()))
 
     def recount(self) -> None:
         """Count the trends anew, from the bundle and the live events in memory."""

@@ -10,7 +10,6 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from paretail.core.clock import now_ms
 from paretail.core.errors import Problem, UsageError
 from paretail.core.ids import Rows
 from paretail.data.types import History, Predictions
@@ -177,18 +176,10 @@ def pairs_of(asked: Sequence[Asked], rows: Sequence[Rows]) -> tuple[History, Row
     """Return what `Ranker.predict` wants to know of items for each who asks."""
     history = history_of(asked)
     known = np.array([_row(one) for one in asked], np.int32)
-    moments = [max(_latest_ms(one.engine), int(one.past.ts_ms.max(initial=0))) + 1 for one in asked]
+    moments = [max(one.engine.latest_ms, int(one.past.ts_ms.max(initial=0))) + 1 for one in asked]
     sizes = [len(pairs) for pairs in rows]
     user, at = np.repeat(np.arange(len(asked), dtype=np.int32), sizes), np.repeat(np.array(moments, np.int64), sizes)
     return history, known, user, np.concatenate(rows), at
-
-
-def _latest_ms(engine: Engine) -> int:
-    """Return the shop's clock: its latest event, of the bundle's log or told since, and not of times to come."""
-    known = engine.recommender.moment_ms - 1
-    if engine.recommender.history.time != "clock":
-        return known
-    return max(known, min(engine.users.latest_ms, now_ms()))
 
 
 def _row(asked: Asked) -> int:

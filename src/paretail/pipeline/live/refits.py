@@ -1,12 +1,12 @@
 """Refits: dials are measured anew, in the background, on the requests that the service has had.
 
 The newest slates' candidates are kept by segment, as many as `[policy] requests`; once there are FEWEST_LIVE new ones
-of a segment, its dials are measured on them, the settings that were asked for most lately are solved, and all is
-swapped at once. A question meanwhile is answered by the dials before.
+of a segment, its dials are measured on them, with the log's newest beside them, the settings that were asked for most
+lately are solved, and all is swapped at once. A question meanwhile is answered by the dials before.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from paretail.core.clock import now_ms
 from paretail.core.ids import Rows
 from paretail.graph.traits import About
-from paretail.pipeline.steering import SEGMENTS, Steering
+from paretail.pipeline.requests import SEGMENTS
+from paretail.pipeline.steering import Steering
 from paretail.policy.pool import Pool
 
 if TYPE_CHECKING:
@@ -67,12 +68,15 @@ class Requests:
                 self._kept[segment] = deque((one for one in kept if one.user_id not in gone), kept.maxlen)
 
     def taken(self) -> dict[str, list[Request]]:
-        """Return the requests of segments that have enough new ones, which then count as seen."""
+        """Return the requests of segments that have enough new ones."""
         with self._lock:
-            found = {name: list(kept) for name, kept in self._kept.items()
-                     if min(self._new[name], len(kept)) >= FEWEST_LIVE}  # fmt: skip
-            self._new |= dict.fromkeys(found, 0)
-        return found
+            return {name: list(kept) for name, kept in self._kept.items()
+                    if min(self._new[name], len(kept)) >= FEWEST_LIVE}  # fmt: skip
+
+    def measured(self, segments: Iterable[str]) -> None:
+        """Count the requests of segments as seen."""
+        with self._lock:
+            self._new |= dict.fromkeys(segments, 0)
 
 
 def pool_of(engine: "Engine", steering: Steering, requests: Sequence[Request]) -> Pool:
@@ -82,7 +86,7 @@ def pool_of(engine: "Engine", steering: Steering, requests: Sequence[Request]) -
     for place, one in enumerate(requests):
         item_idx[place, : len(one.rows)], told[:, place, : len(one.rows)] = one.rows, one.told
     history = engine.histories([one.past for one in requests], [one.about for one in requests])
-    return steering.filled(item_idx, told, history, engine.wares.now(steering.wares))
+    return steering.filled(item_idx, told, history, engine.wares.now(steering.wares), engine.latest_ms)
 
 
 class Refits:
@@ -112,6 +116,7 @@ class Refits:
         if taken:
             steering = engine.recommender.steering
             steering.refit({name: pool_of(engine, steering, requests) for name, requests in taken.items()})
+            engine.requests.measured(taken)
             self.count, self.last_ms = self.count + 1, now_ms()
             log.info("dials_refitted", segments=list(taken), version=engine.version)
         return list(taken)

@@ -117,6 +117,14 @@ class LiveShop:
             answers |= dict(zip(mine, told, strict=True))
         return [answers[place] for place in range(len(questions))]
 
+    def is_solved(self, question: bodies.RecommendRequest) -> bool:
+        """Say whether what a question asks of goals was solved before, so that nobody waits behind it."""
+        return slates.is_solved(self._engine, question)
+
+    def solve_ahead(self, question: bodies.RecommendRequest) -> None:
+        """Solve what a question asks of goals, a second or two for each kind of users, beside what is answered."""
+        slates.solve_ahead(self._engine, question)
+
     def page(self, question: bodies.PageRequest) -> bodies.PageAnswer:
         """Return several lists without repeats; raises UsageError."""
         asked = Asked.of(self._engine, self._aged(question), self._shown, self.config.fatigue)

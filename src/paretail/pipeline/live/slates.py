@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from math import isnan
 from typing import Final
 
@@ -10,7 +12,7 @@ import structlog
 from msgspec import to_builtins
 from numpy.typing import NDArray
 
-from paretail.core.errors import Problem, UsageError
+from paretail.core.errors import ParetailError, Problem, UsageError
 from paretail.core.ids import Rows
 from paretail.core.rng import rng_for
 from paretail.data.types import Predictions
@@ -21,7 +23,8 @@ from paretail.pipeline.live.asked import Asked
 from paretail.pipeline.live.engine import Engine
 from paretail.pipeline.live.ranked import Drawn
 from paretail.pipeline.live.refits import Request
-from paretail.pipeline.steering import SEGMENTS, Steering
+from paretail.pipeline.requests import SEGMENTS
+from paretail.pipeline.steering import Steering
 from paretail.policy import goals as spoken
 from paretail.policy.compositions import How
 from paretail.policy.dials import Setting
@@ -39,6 +42,8 @@ DIGITS: Final = 6
 PULL_DIGITS: Final = 3
 #: The policy that chooses where no goals are asked: always the best first, so that every propensity is 1.
 BEST_FIRST: Final = "best-first/1"
+#: Askings of which is known that they were solved.
+MOST_ASKED: Final = 10_000
 
 log = structlog.get_logger()
 
@@ -71,6 +76,31 @@ def solve(engine: Engine, question: bodies.RecommendRequest) -> None:
             steering.setting(asked_goals(question), segment, question.k, _how(steering, question))
 
 
+def is_solved(engine: Engine, question: bodies.RecommendRequest) -> bool:
+    """Say whether what a question asks was solved, or refused, before; costs next to nothing."""
+    return not ranked.is_slate(question) or _asking(question) in engine.solved
+
+
+def solve_ahead(engine: Engine, question: bodies.RecommendRequest) -> None:
+    """Solve what a question asks for every segment, beside the thread that answers; its answer says what cannot be."""
+    with suppress(ParetailError):
+        ranked.check_there(engine)
+        steering, share = engine.recommender.steering, question.explore
+        for segment in SEGMENTS:
+            with suppress(ParetailError):
+                goals, how = asked_goals(question), _how(steering, question)
+                steering.setting(goals, segment, question.k, how)
+                steering.heat(goals, segment, question.k, steering.config.explore if share is None else share, how)
+    if len(engine.solved) >= MOST_ASKED:
+        engine.solved.clear()
+    engine.solved.add(_asking(question))
+
+
+def _asking(question: bodies.RecommendRequest) -> str:
+    composition = None if question.slate is None else question.slate.composition
+    return json.dumps([to_builtins(question.goals), question.k, composition, question.explore])
+
+
 def listed(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest, degraded: list[str]) -> tuple[
     Rows, list[bodies.RecommendedItem], bodies.GoalsAnswer | None
 ]:  # fmt: skip
@@ -95,27 +125,44 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
 ]:  # fmt: skip
     """Return the rows, lines and forecast of a slate from candidates `rows` and what the ranker tells of them."""
     engine, rules = asked.engine, question.slate or bodies.SlateRules()
-    steering = engine.recommender.steering
-    belief = steering.hopeful(ranked.pairs_of([asked], [rows]), told.p_click, _rng("new_items", question))
-    numbers = np.stack([belief.p_click, told.following, told.order_value])[:, None]
-    pool = steering.filled(rows[None], numbers, asked.history, engine.wares.now(steering.wares))
-    segment = _segment(steering, asked)
-    if question.filter is None and not question.include_items:
-        told_now = np.asarray(numbers[:, 0], np.float32)
-        seen = Request(question.user_id, rows, told_now, asked.past, asked.about)
-        engine.requests.note(segment, seen, steering.config.requests)
+    steering, segment = engine.recommender.steering, _segment(engine.recommender.steering, asked)
     setting = steering.setting(asked_goals(question), segment, question.k, _how(steering, question))
+    if not len(rows):
+        return (
+            rows,
+            [],
+            _answer(steering, dict.fromkeys(steering.available, 0.0), setting, segment, [_short(0, question)]),
+        )
+    belief = steering.hopeful(ranked.pairs_of([asked], [rows]), told.p_click, _rng("new_items", question))
+    expected = steering.filled(rows[None], _numbers(told)[:, None], asked.history, engine.wares.now(steering.wares),
+                               engine.latest_ms)  # fmt: skip
+    pool = replace(expected, p_click=belief.p_click.astype(np.float32)[None])
+    if question.filter is None and not question.include_items:
+        numbers = np.asarray(_numbers(told), np.float32)
+        seen = Request(question.user_id, rows, numbers, asked.past, asked.about)
+        engine.requests.note(segment, seen, steering.config.requests)
     hard = hard_rules.hard(rules, engine.shelf, pool)
     places, propensity = _composed(steering, pool, setting, question, segment, hard, belief)
-    near, there = pool.told_apart(places)
+    chosen, broken = places[0][places[0] >= 0], hard.broken(places)[0]
+    near, there = expected.told_apart(places)
     pulled = pulls(near, steering.available, setting.weights, there)
     lines = _lines(asked, rows, places[0], told, pulled, propensity)
-    chosen = places[0][places[0] >= 0]
     if question.explain:
         _explain(asked, lines, rows[chosen], {name: each[0][places[0] >= 0] for name, each in pulled.items()}, degraded)
-    forecast = _answer(steering, near, there, setting, segment, hard.broken(places)[0])
+    predicted = {name: float(value[0]) for name, value in steering.values(near, there).items()}
     steering.exposures.add(rows[chosen])
-    return rows[chosen], lines, forecast
+    broken += [_short(len(chosen), question)] if len(chosen) < question.k else []
+    return rows[chosen], lines, _answer(steering, predicted, setting, segment, broken)
+
+
+def _numbers(told: Predictions) -> NDArray[np.float64]:
+    """Return what pools are filled with, `[3, cands]`."""
+    return np.stack([told.p_click, told.following, told.order_value])
+
+
+def _short(items: int, question: bodies.RecommendRequest) -> str:
+    """Return what is told as broken where a slate has empty slots."""
+    return f"k = {question.k}: {items} found"
 
 
 def _how(steering: Steering, question: bodies.RecommendRequest) -> How:
@@ -184,10 +231,8 @@ def policy_of(lines: Sequence[bodies.RecommendedItem]) -> tuple[str, list[str], 
     return policy, items, drawn if any(line.propensity is not None for line in lines) else None
 
 
-def _answer(steering: Steering, pool: Pool, places: Rows, setting: Setting, segment: str,
+def _answer(steering: Steering, predicted: Mapping[str, float], setting: Setting, segment: str,
             broken: list[str]) -> bodies.GoalsAnswer:  # fmt: skip
-    predicted = {name: float(value[0]) for name, value in steering.values(pool, places).items()}
-
     def amounts(values: Mapping[str, float]) -> dict[str, float]:
         return {name: round(value / steering.per(name), DIGITS) for name, value in values.items()}
 

@@ -7,6 +7,7 @@ at; of the others a slate has the mean over its length.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -43,6 +44,18 @@ class Gains:
 
     def drop(self, places: Rows, slot: int) -> None:
         """Take it away again."""
+
+    def without_each(self, places: Rows) -> Iterator[Floats]:
+        """Yield the gains beside all items of the slates `places[users, slots]` but those of one slot, slot by slot.
+
+        Called of empty slates.
+        """
+        for slot in range(places.shape[1]):
+            self.add(places[:, slot], slot)
+        for slot in range(places.shape[1]):
+            self.drop(places[:, slot], slot)
+            yield self.now
+            self.add(places[:, slot], slot)
 
     @property
     def bound(self) -> Floats:

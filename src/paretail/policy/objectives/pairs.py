@@ -3,6 +3,7 @@
 value = 2 / (k (k - 1)) Σ_{i < j} d(i, j)
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,12 @@ class Pairs(Gains):
     def drop(self, places: Rows, slot: int) -> None:
         """Take it away again."""
         self.now -= self._worth(places)
+
+    def without_each(self, places: Rows) -> Iterator[Floats]:
+        """Yield the gains beside all of the slates' items but those of one slot, slot by slot."""
+        worth = [self._worth(places[:, slot]) for slot in range(places.shape[1])]
+        whole = np.sum(worth, axis=0)
+        yield from (whole - each for each in worth)
 
     def _worth(self, places: Rows) -> Floats:
         far = self._to(np.maximum(places, 0))

@@ -68,11 +68,10 @@ class BoostedRanker:
                 ts_ms: NDArray[np.int64]) -> Predictions:  # fmt: skip
         """Return what is expected of users of `history` (`known` rows of the bundle, -1 new) and items.
 
-        All as of the newest of `ts_ms`; every event of `history` counts as before it.
+        All of a user as of the newest of its `ts_ms`; every event of `history` counts as before it.
         """
         reached = {level: np.full(len(user_idx), np.nan) for level in LEVELS}
-        moment = int(ts_ms.max(initial=0))
-        for pairs, x in self._blocks(history, user_idx, item_idx, moment):
+        for pairs, x in self._blocks(history, user_idx, item_idx, ts_ms):
             for name, level in self.modes[self.mode].items():
                 reached[name][pairs] = level.probabilities(x)
         click = np.fmax.reduce(list(reached.values()))
@@ -99,10 +98,10 @@ class BoostedRanker:
         if any(not level.trees.cover.any() for level in levels.values()):
             found = "the bundle's trees do not tell how many pairs reached their leaves: an earlier version made them"
             raise UsageError(Problem("RANK-17", found, "A bundle of this version", "Train again"))
-        moment, pairs = int(ts_ms.max(initial=0)), len(user_idx)
+        pairs = len(user_idx)
         predicted = np.empty((pairs, len(levels)))
         adds, usual = np.empty((pairs, len(levels), len(GROUPS))), np.zeros(len(levels))
-        for at, x in self._blocks(history, user_idx, item_idx, moment):
+        for at, x in self._blocks(history, user_idx, item_idx, ts_ms):
             predicted[at], adds[at], usual = split(levels, x, self._columns.names)
         told = Explanations(tuple(levels), GROUPS, adds, predicted, usual, given=False)
         if "value" not in self.tasks or self.money is None:
@@ -111,11 +110,19 @@ class BoostedRanker:
         return with_money(told, self.money, known[user_idx], item_idx, often)
 
     def _blocks(self, history: History, user_idx: Rows, item_idx: Rows,
-                moment_ms: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:  # fmt: skip
-        """Yield which pairs, and their columns, as many users at once as fit into memory."""
-        for users in blocks(history.users, self._cells):
-            pairs = np.flatnonzero((user_idx >= users[0]) & (user_idx <= users[-1]))
-            yield pairs, self._matrix(history.of_users(users), user_idx[pairs] - users[0], item_idx[pairs], moment_ms)
+                ts_ms: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:  # fmt: skip
+        """Yield which pairs, and their columns, as many users of one moment at once as fit into memory."""
+        moment = np.zeros(history.users, np.int64)
+        np.maximum.at(moment, user_idx, ts_ms)
+        row = np.empty(history.users, np.int32)
+        for now in np.unique(moment[user_idx]):
+            together = np.flatnonzero(moment == now)
+            for block in blocks(len(together), self._cells):
+                users = together[block]
+                row[:] = -1
+                row[users] = np.arange(len(users))
+                pairs = np.flatnonzero(row[user_idx] >= 0)
+                yield pairs, self._matrix(history.of_users(users), row[user_idx[pairs]], item_idx[pairs], int(now))
 
     def _matrix(self, history: History, user: Rows, item: Rows, moment_ms: int) -> NDArray[np.float32]:
         told = self.retrieve(history, self.mode).columns(user, item)

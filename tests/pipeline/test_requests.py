@@ -1,0 +1,63 @@
+"""Requests of a log: whose day counts, what was known when it began, the newest of each segment, logs without time."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from paretail.core.clock import DAY_MS
+from paretail.core.ids import Vocabulary
+from paretail.data.types import Events, History, Time
+from paretail.pipeline import requests
+from paretail.pipeline.requests import Requests
+
+#: User, day, kind: of `a` three days, of `b` one with two events, of `c` something shown alone.
+LOG = [("a", 1, "view"), ("a", 2, "view"), ("a", 5, "purchase"), ("b", 5, "view"), ("b", 5, "cart")]
+SHOWN = [("c", 3, "impression"), ("a", 2, "impression"), ("a", 2, "impression")]
+
+
+def _history(rows: list[tuple[str, int, str]], time: Time = "clock") -> History:
+    users, days, kinds = zip(*rows, strict=True)
+    hours = [day * DAY_MS + 3_600_000 * place for place, day in enumerate(days)]
+    frame = pl.DataFrame({"user_id": users, "item_id": "i", "kind": kinds, "ts_ms": hours, "quantity": 1.0})
+    return History.of(Events(frame, time), Vocabulary(pl.Series(["a", "b", "c"])), Vocabulary(pl.Series(["i"])))
+
+
+def _asked(history: History, most: int = 100) -> list[tuple[int, int, int, int]]:
+    found = Requests.of(history, 1.0, most, np.random.default_rng(0))
+    known = np.diff(found.known(history).indptr)
+    return sorted(zip(found.user.tolist(), (found.moment_ms // DAY_MS).tolist(), found.segment.tolist(),
+                      known.tolist(), strict=True))  # fmt: skip
+
+
+def test_each_day_of_a_user_is_a_request_with_what_was_known_before_it() -> None:
+    # user, day, segment (0 new, 1 light: one wish, 2 heavy), events known
+    assert _asked(_history(LOG)) == [(0, 1, 0, 0), (0, 2, 1, 1), (0, 5, 2, 2), (1, 5, 0, 0)]
+
+
+def test_where_a_log_tells_what_was_shown_those_days_alone_are_requests() -> None:
+    assert _asked(_history(LOG + SHOWN)) == [(0, 2, 1, 1), (2, 3, 0, 0)]
+
+
+def test_the_newest_of_a_segment_are_kept() -> None:
+    assert _asked(_history(LOG), most=1) == [(0, 2, 1, 1), (0, 5, 2, 2), (1, 5, 0, 0)]
+    assert {day for _, day, segment, _ in _asked(_history([*LOG, ("c", 7, "view")]), most=1) if segment == 0} == {7}
+
+
+def test_what_is_older_than_four_weeks_counts_where_there_is_little_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    old_and_new = _history([("a", 1, "view"), ("b", 60, "view"), ("c", 61, "view")])
+    assert [day for _, day, _, _ in _asked(old_and_new)] == [1, 60, 61]
+    monkeypatch.setattr(requests, "LEAST", 2)
+    assert [day for _, day, _, _ in _asked(old_and_new)] == [60, 61]
+
+
+@pytest.mark.parametrize("time", ["order", "none"])
+def test_without_clock_time_users_ask_as_they_are_at_the_end(time: Time) -> None:
+    history = _history(LOG, time)
+    found = Requests.of(history, 1.0, 100, np.random.default_rng(0))
+    assert sorted(zip(found.user.tolist(), found.segment.tolist(), strict=True)) == [(0, 2), (1, 2), (2, 0)]
+    assert found.known(history).indptr.tolist() == history.of_users(found.user).indptr.tolist()
+
+
+def test_a_log_without_events_has_users_and_no_days() -> None:
+    empty = _history(LOG).where(np.zeros(len(LOG), bool))
+    assert len(Requests.of(empty, 0.0, 100, np.random.default_rng(0)).user) == 3
