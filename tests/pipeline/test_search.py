@@ -1,68 +1,30 @@
 """A search from shop to bundle, its trainings made up: the same call gives the same answer, and goes live nowhere."""
 
+import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from paretail.graph.targets import turned
 from paretail.pipeline import search as module
-from paretail.pipeline.bundle import Draft, current, publish, versions
-from paretail.pipeline.config import ShopConfig, parse_config
-from paretail.pipeline.search import Asked, search
+from paretail.pipeline.bundle import current, versions
 from paretail.pipeline.search_report import Searched
-from paretail.pipeline.train import Trained
 
 from ..search.made_up import Lab
-from ..search.test_trial import shop_of
+from .made_up_search import called, config, made_up
 
 pytest.importorskip("torch")
-TEXT = """
-[data]
-events = "events.csv"
-[rank]
-enabled = false
-[search]
-trials = 18
-strategy = "evolution"
-baselines = ["popular", "lightgcn"]
-[search.space]
-dim = [8, 64]
-epochs = [4, 6, 8]
-"""
 
 
 @pytest.fixture
-def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """A shop in memory, and trainings, the last one too, that take no time."""
-    made = Lab()
-
-    @contextmanager
-    def there(*_: Any) -> Iterator[Lab]:
+def lab() -> Iterator[Lab]:
+    with made_up(Lab()) as made:
         yield made
-
-    shop = shop_of(40)
-
-    def published(searched: Searched, *others: Any) -> Trained:
-        settings = dict(searched.picked.chosen.settings)
-        facts = {"model": "graph", "settings": settings | {"epochs": 4 if settings["epochs"] != 4 else 6}}
-        return Trained(publish(Draft({}, "", facts=facts), others[4]), None, facts)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(module, "_lab", there)
-    monkeypatch.setattr(module, "_published", published)
-    monkeypatch.setattr(module, "what_matters", lambda *_: [])
-    monkeypatch.setattr(module, "target_of", lambda *_: turned(shop, "item"))
-    return made
-
-
-def config(more: str = "") -> ShopConfig:
-    return parse_config(f"{TEXT}{more}", "shop.toml")
-
-
-def called(folder: Path, shop: ShopConfig | None = None, **wish: Any) -> Searched:
-    return search(shop or config(), folder, folder / "search", folder / "bundle", Asked(**wish))
 
 
 def answer(done: Searched) -> tuple[Any, ...]:
@@ -97,6 +59,26 @@ def test_killed_between_publishing_and_reporting_the_answer_is_the_same(
             called(tmp_path / "b")
     assert versions(tmp_path / "b" / "bundle")
     assert answer(called(tmp_path / "b")) == answer(first)
+
+
+def test_killed_in_the_middle_it_ends_as_if_it_had_not_been(lab: Lab, tmp_path: Path) -> None:
+    root, path = Path(__file__).parents[2], tmp_path / "b" / "search" / "evaluations.jsonl"
+    command = [sys.executable, "-m", "tests.pipeline.made_up_search", str(tmp_path / "b")]
+    killed = subprocess.Popen(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root / "src")})
+    first = called(tmp_path / "a")
+    while killed.poll() is None and not (path.exists() and path.read_bytes().count(b"\n") > 12):
+        time.sleep(0.01)
+    killed.kill()
+    assert killed.wait() < 0
+    known = sum('"key"' in line for line in path.read_text().splitlines())
+    done = len(lab.done)
+    again = called(tmp_path / "b")
+    assert answer(again) == answer(first)
+    assert 0 < again.known <= known < done == known + again.found.evaluated
+    assert current(tmp_path / "b" / "bundle") == again.version
+    told = [json.loads((tmp_path / name / "search" / "search.json").read_text()) for name in "ab"]
+    same = ("chosen", "front", "best", "trials", "stopped")
+    assert [told[0][key] for key in same] == [told[1][key] for key in same]
 
 
 def test_what_is_served_stays_and_the_new_version_is_a_candidate(lab: Lab, tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ def test_two_nodes_find_what_one_process_finds(address: str, folder: Path, tmp_p
 
     def searched(lab: Lab, name: str) -> list[tuple[object, object]]:
         journal = Journal.open(tmp_path / name / "evaluations.jsonl", "same")
-        found = Loop(SPACE, build("auto", SPACE, seed=1), lab, journal, Plan(trials=4, batch=4)).run()
+        strategy = build("auto", SPACE, seed=1, settings={"start": 2})  # what the second round asks for, it was told
+        found = Loop(SPACE, strategy, lab, journal, Plan(trials=5, batch=3, screen=0.5)).run()
+        assert "candidates" in found.figures[1]
         return [(one.architecture, one.whole and (one.whole["ndcg"], one.whole["told"])) for one in found.trials]
 
     with Cluster(folder, address) as cluster:

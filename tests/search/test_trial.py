@@ -14,6 +14,7 @@ from paretail.data.types import EVENT_COLUMNS, Events, Shop
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question
 from paretail.search.ground import Ground
+from paretail.search.loop import Tried
 from paretail.search.trial import Job, evaluate
 from paretail.search.workers import Workers
 
@@ -89,6 +90,14 @@ def test_a_whole_training_tells_of_every_user_and_of_costs(ground: Ground) -> No
     assert 0 < found["cold_recall"] <= 1
     assert 0.5 < found["coverage"] <= 1
     assert json.loads(json.dumps(found)) == found
+
+
+def test_a_fit_that_ends_at_the_best_epoch_goes_as_the_whole_training_did(ground: Ground) -> None:
+    found = evaluate(ground, Job("graph", SMALL | {"epochs": 4}))
+    best = Tried(1, 0, None, SMALL | {"epochs": 4}, None, found | {"epochs": 2}).fitted
+    assert (best["epochs"], best["lr_epochs"]) == (2, 4)
+    assert evaluate(ground, Job("graph", best))["curve"] == found["curve"][:2]
+    assert evaluate(ground, Job("graph", best | {"lr_epochs": None}))["curve"] != found["curve"][:2]
 
 
 def test_screening_trains_less_and_tells_no_single_user(ground: Ground) -> None:

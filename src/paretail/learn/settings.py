@@ -22,6 +22,9 @@ class LoopConfig(Config):
         "adamw", description="`adam` and `sgd` add the weight decay to the gradient, `adamw` applies it apart."
     )
     schedule: Schedule = Field("constant", description="How the learning rate falls over the epochs.")
+    schedule_epochs: int | None = Field(
+        None, ge=1, description="Epochs over which it falls; by default, and at least, all of them."
+    )
     warmup_steps: int = Field(0, ge=0, description="Steps over which the learning rate rises from near 0.")
     clip: float | None = Field(None, gt=0, description="Bound of the norm of all gradients together.")
     eval_every: int = Field(1, ge=1, description="Epochs from one validation to the next.")

@@ -131,7 +131,8 @@ class Training:
 
     def _step(self, batch: Any) -> None:
         at, config = self.at, self.config
-        share = share_of_lr(config.schedule, at.epoch, config.epochs, at.step, config.warmup_steps)
+        length = max(config.epochs, config.schedule_epochs or 0)
+        share = share_of_lr(config.schedule, at.epoch, length, at.step, config.warmup_steps)
         for group in self.optimiser.param_groups:
             group["lr"] = group["initial_lr"] * share
         device.seed_all(f"learn/step/{at.step}", config.seed)

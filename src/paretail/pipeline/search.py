@@ -203,8 +203,7 @@ def _published(
     """Fit what was picked on all events and publish it."""
     chosen = searched.picked.chosen
     assert chosen.whole is not None
-    settings = {**chosen.settings, "epochs": chosen.whole["epochs"]}
-    spec = GraphModelSpec.parse(settings, "the search")
+    spec = GraphModelSpec.parse(chosen.fitted, "the search")
     progress("Fitting")
     fitted = fit(model_of("graph"), graph, spec, seed, FitContext(progress))
     figure = f"NDCG@{LENGTH} {chosen.whole['ndcg']:.4f} ± {chosen.whole['error']:.4f}"

@@ -46,8 +46,7 @@ def _choice(done: Searched) -> Iterator[str]:
     lines = "".join(f"<li>{escape(line)}</li>" for line in (*done.remarks, f"{done.standing}{steps}"))
     yield f"<h2>Chosen: {escape(chosen.title)}</h2><ul>{lines}</ul>"
     yield drawing(chosen.settings)
-    settings = {**chosen.settings, "epochs": (chosen.whole or {}).get("epochs", chosen.settings["epochs"])}
-    told = "\n".join(f"{name} = {_toml(value)}" for name, value in settings.items() if value is not None)
+    told = "\n".join(f"{name} = {_toml(value)}" for name, value in chosen.fitted.items() if value is not None)
     yield (
         "<details><summary>In shop.toml, so that <code>paretail train</code> fits just this (or, under <code>name = "
         '"auto"</code> and <code>[model.settings.candidates.graph]</code>, mixes it with the training-free blend)'

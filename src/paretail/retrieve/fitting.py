@@ -63,7 +63,8 @@ def shortened(model_type: type[Retriever], config: Any) -> Any:
         return own(config)
     if not getattr(model_type, "warm_starts", False):
         return config
-    return config.model_copy(update={"epochs": max(1, round(WARM_SHARE * config.epochs))})
+    whole = {"lr_epochs": None} if hasattr(config, "lr_epochs") else {}
+    return config.model_copy(update={"epochs": max(1, round(WARM_SHARE * config.epochs)), **whole})
 
 
 def fit(

@@ -99,6 +99,11 @@ class GraphModelSpec(LossConfig, NegativesConfig, SamplingConfig):
     lr: float = Field(3e-3, gt=0, description="Learning rate of the first epoch; it falls linearly to 0.")
     weight_decay: float = Field(0.0, ge=0, description="Pull of vectors and weights towards zero; biases are free.")
     epochs: int = Field(8, ge=1, description="Passes over what users had.")
+    lr_epochs: int | None = Field(
+        None, ge=1,
+        description="Passes over which the learning rate falls, where training ends before it is 0; by default, and at "
+        "least, `epochs`.",
+    )  # fmt: skip
     batch_size: int | None = Field(
         None, ge=1, description="Examples of a step; by default a fortieth of what users had, 256 to 16384."
     )

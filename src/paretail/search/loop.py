@@ -89,6 +89,13 @@ class Tried:
         return f"{self.name} ({name_of(self.settings)})"
 
     @property
+    def fitted(self) -> dict[str, Any]:
+        """Return the settings of the fit on all events: the best epoch is the last, at the pace it was reached at."""
+        length, best = self.settings["epochs"], (self.whole or {}).get("epochs", self.settings["epochs"])
+        pace = self.settings.get("lr_epochs") or (None if best == length else length)
+        return {**self.settings, "epochs": best, "lr_epochs": pace}
+
+    @property
     def failed(self) -> str | None:
         """Why it could not be trained."""
         found = self.whole or self.screened or {}

@@ -71,7 +71,8 @@ def train(
     batch_size = spec.batch_size or int(np.clip(pairs.nnz // 40, 256, 16384))
     config = LoopConfig(
         epochs=spec.epochs, batch_size=batch_size, lr=spec.lr, weight_decay=spec.weight_decay, schedule="linear",
-        patience=patience, minutes=context.minutes, checkpoint_minutes=CHECKPOINT_MINUTES, seed=seed,
+        schedule_epochs=spec.lr_epochs, patience=patience, minutes=context.minutes,
+        checkpoint_minutes=CHECKPOINT_MINUTES, seed=seed,
     )  # fmt: skip
     there = spec.model_copy(update={"negatives": min(spec.negatives, pairs.shape[1])}) if spec.shared else spec
     batches = Batches(pairs, batch_size, there, seed)
