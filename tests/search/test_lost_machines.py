@@ -1,0 +1,99 @@
+"""A cluster whose machines are lost or busy, with a stand-in for ray that is told what happens."""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from paretail import __version__
+from paretail.core.errors import UsageError
+from paretail.search.trial import Job
+
+
+class LostError(Exception):
+    """What ray raises for an actor whose machine is gone."""
+
+
+class Ray(ModuleType):
+    """As much of ray as a cluster uses, in this process: what was asked for is done when it is got."""
+
+    def __init__(self, free: float) -> None:
+        super().__init__("ray")
+        self.__spec__, self.free, self.exceptions = (
+            ModuleSpec("ray", None),
+            free,
+            SimpleNamespace(RayActorError=LostError),
+        )
+        self.put: Callable[[Any], Any] = lambda value: value
+        self.init: Callable[..., None] = lambda **_: None
+        self.shutdown: Callable[[], None] = lambda: None
+        self.wait = lambda waiting, num_returns: (waiting[:num_returns], waiting[num_returns:])
+        self.cluster_resources, self.available_resources = lambda: {"CPU": 4.0}, lambda: {"CPU": self.free}
+
+    def get(self, asked: Any) -> Any:
+        return [one() for one in asked] if isinstance(asked, list) else asked()
+
+    def remote(self, kind: type) -> Any:
+        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=lambda *told: Actor(kind(*told))))
+
+
+class Actor:
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+    def __getattr__(self, name: str) -> Any:
+        return SimpleNamespace(remote=lambda *told: lambda: getattr(self.held, name)(*told))
+
+
+class Trainer:
+    """Its machine is lost once during the job `once`, and whenever the job `always` is tried."""
+
+    lost: list[str]
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def about(self) -> tuple[str, str]:
+        return __version__, "node"
+
+    def evaluate(self, job: Job) -> dict[str, Any]:
+        if job.model == "always" or (job.model == "once" and "once" not in self.lost):
+            self.lost.append(job.model)
+            raise LostError("gone")
+        return {"ndcg": 0.5, "model": job.model}
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], Any]:
+    def made(free: float) -> Any:
+        monkeypatch.setitem(sys.modules, "ray", Ray(free))
+        monkeypatch.delitem(sys.modules, "paretail.search.cluster", raising=False)
+        module = import_module("paretail.search.cluster")
+        monkeypatch.setattr(Trainer, "lost", [], raising=False)
+        monkeypatch.setattr(module, "Trainer", Trainer)
+        return module.Cluster
+
+    yield made  # type: ignore[misc]
+    sys.modules.pop("paretail.search.cluster", None)
+
+
+def test_a_trial_is_done_again_elsewhere_and_given_up_after_three_machines(cluster: Any, tmp_path: Path) -> None:
+    ended: list[str] = []
+    with cluster(2.0)(tmp_path, "auto") as there:
+        assert len(there._idle) == 2
+        jobs = [Job(name) for name in ("fine", "once", "always", "last")]
+        found = there.run(jobs, lambda job, one: ended.append(job.model))
+    assert [one.get("model") for one in found] == ["fine", "once", None, "last"]
+    assert (found[2]["crashed"], found[2]["failed"]) == (True, "its machine was lost 3 times: gone")
+    assert sorted(Trainer.lost) == ["always"] * 3 + ["once"]
+    assert sorted(ended) == sorted(job.model for job in jobs)
+
+
+def test_a_cluster_without_a_free_core_is_refused(cluster: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"none of its cores is free, 4 are at work.*SRCH-25"):
+        cluster(0.0)(tmp_path, "auto")
