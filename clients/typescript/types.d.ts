@@ -311,6 +311,16 @@ export interface PageList {
   /** What a person would call the list. */
   title: string;
   items: RecommendedItem[];
+  /** The agent that filled the list; none: greedy. */
+  policy?: string | null;
+  /** Where it was composed for goals. */
+  goals?: GoalsAnswer | null;
+  /** The experiment of `[[experiments]]` that this list belongs to. */
+  experiment?: string | null;
+  /** The arm that the user is in. */
+  arm?: string | null;
+  /** Where the arm has a bundle of its own: its version. */
+  model_version?: string | null;
 }
 
 /** Several lists for one page, no item twice; earlier lists choose first. */

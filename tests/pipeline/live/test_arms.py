@@ -20,7 +20,16 @@ from paretail.pipeline.bundle import Bundle, Draft, adopt, current, point, publi
 from paretail.pipeline.config import ServeConfig
 from paretail.pipeline.experiments.config import ExperimentConfig
 from paretail.pipeline.live.arms import Arms
-from paretail.pipeline.live.bodies import Goals, Item, MergeRequest, NewEvent, RecommendRequest, SlateRules
+from paretail.pipeline.live.bodies import (
+    Goals,
+    Item,
+    ListRequest,
+    MergeRequest,
+    NewEvent,
+    PageRequest,
+    RecommendRequest,
+    SlateRules,
+)
 from paretail.pipeline.live.current import Current
 from paretail.pipeline.live.ranked import is_slate
 from paretail.pipeline.live.rivals import Rivals
@@ -117,6 +126,39 @@ def test_where_the_store_cannot_tell_the_arm_the_list_counts_for_none(
         monkeypatch.setattr(live.store, "entry", unreadable)
         answer = live.recommend(RecommendRequest(user_id="u", k=5))
         assert (len(answer.items), answer.degraded, answer.arm) == (5, ["experiment"], None)
+
+
+def test_lists_of_a_page_are_made_and_kept_as_the_arm_says(shop: DemoShop, tmp_path: Path) -> None:
+    users = [f"u{number:08}" for number in range(4, 10)]
+    page = [ListRequest("for-you", 5), ListRequest("trending", 5), ListRequest("for-you", 5, "in_stock = true")]
+    with opened(shop.bundle, tmp_path / "store", experiment()) as live:
+        for user in users:
+            made = live.page(PageRequest(user_id=user, lists=page, request_id=user, explain=True))
+            alone = live.recommend(RecommendRequest(user_id=user, k=5, request_id=user, explain=True))
+            assert [line.item_id for line in made.lists[0].items] == [line.item_id for line in alone.items]
+            assert ({one.arm for one in made.lists}, made.degraded) == ({alone.arm}, [])
+            assert {one.goals is not None for one in made.lists} == {alone.arm == "bold"}
+            items = [line.item_id for one in made.lists for line in one.items]
+            assert len(set(items)) == len(items) == 15
+        assert live.page(PageRequest(lists=page)).lists[0].experiment is None
+    with closing(EmbeddedStore.open(tmp_path / "store")) as store:
+        kept = store.answers().filter(pl.col("user_id").is_not_null())
+        assert set(kept["placement"]) == {"for-you", "trending", "for-you 2"}
+        assert set(kept.select("arm", "policy").rows()) == {("live", "best-first/1"), ("bold", "goals/1")}
+
+
+def test_lists_of_a_page_may_be_of_an_arms_own_bundle_without_repeats(shop: DemoShop, tmp_path: Path) -> None:
+    first, other = bare(shop, tmp_path / "first"), bare(shop, tmp_path / "other")
+    told = both(other).model_copy(update={"placement": "trending"})
+    with opened(first, tmp_path / "store", told) as live:
+        pages = [live.page(PageRequest(user_id=f"u{number:08}")) for number in range(12)]
+    versions = {(one.placement, one.arm, one.model_version) for page in pages for one in page.lists}
+    trending = {("trending", "live", None), ("trending", "new", current(other))}
+    assert {each for each in versions if each[0] == "trending"} == trending
+    assert {each[1:] for each in versions - trending} == {(None, None)}
+    for page in pages:
+        items = [line.item_id for one in page.lists for line in one.items]
+        assert len(set(items)) == len(items)
 
 
 def both(other: Path) -> ExperimentConfig:

@@ -152,7 +152,7 @@ def _past(engine: Engine, question: Rules) -> Past:
 
 def _source(source: str, code: str) -> str:
     """Return the source of a line that has this reason; who chose it stays."""
-    return "popular" if code == "popular" and not source.startswith(BY_AGENT) else source
+    return "popular" if code == "popular" and not source.startswith((BY_AGENT, "goals")) else source
 
 
 def _gone(engine: Engine) -> Rows:

@@ -1,6 +1,9 @@
 """Placements: the lists of one page, drawn one after the other from one scoring, no item (or variant of it) twice.
 
-Where `[[serve.policies]]` names an agent for a placement, the agent fills the list from the placement's own best.
+A list has what `/v1/recommend` has under its placement: an agent (`[[serve.policies]]`), the goals of `[serve]`, the
+arm of an experiment. Each chooses among what the placement holds, its best CANDIDATES (goals and orders: of what is
+trending MOST_TRENDING, so that it is still that). What the ranker has not learned comes last. An arm's bundle may
+differ from list to list: what earlier lists took is known by its id.
 """
 
 from collections import Counter
@@ -11,13 +14,26 @@ from itertools import product
 from typing import Final
 
 import numpy as np
+from msgspec import structs
 
-from paretail.core.clock import DAY_MS
+from paretail.core.clock import DAY_MS, now_ms
 from paretail.core.ids import Rows
-from paretail.pipeline.live import profile, rules
+from paretail.data.stores.base import Shown
+from paretail.pipeline.live import profile, ranked, rules, slates
+from paretail.pipeline.live.arms import Placed
 from paretail.pipeline.live.asked import Asked
-from paretail.pipeline.live.bodies import ListRequest, PageList, Placement, RecommendedItem, RecommendRequest
-from paretail.pipeline.live.policies import Policies
+from paretail.pipeline.live.bodies import (
+    GoalsAnswer,
+    ListRequest,
+    PageList,
+    PageRequest,
+    Placement,
+    RecommendedItem,
+    RecommendRequest,
+    Rules,
+)
+from paretail.pipeline.live.engine import Engine
+from paretail.pipeline.live.policies import Policies, policy_of
 from paretail.pipeline.live.rules import Scores
 from paretail.pipeline.ranking import CANDIDATES
 from paretail.pipeline.reasons import did
@@ -29,48 +45,57 @@ NEWEST: Final = 200
 OWN_CATEGORIES: Final = 3
 #: Items that go with another one that are looked at.
 MOST_RELATED: Final = 30
+#: Of what is trending goals and orders choose among so many.
+MOST_TRENDING: Final = 50
 #: How items may go with it, the stronger first.
 RELATIONS: Final = ("also-bought", "similar")
 
 
 @dataclass(eq=False)
 class Page:
-    """A page in the making: `scores` of the items that the model knows, the rows taken so far, and the agent that
-    filled the list in the making."""
+    """A page in the making: each engine's scores of the items that its model knows, the items taken so far, and the
+    list in the making: who asks, as which arm, the agent that filled it, its forecast."""
 
-    asked: Asked
-    scores: Scores
+    scored: dict[Engine, Scores]
     now_ms: int
     degraded: list[str]
     policies: Policies
-    taken: Rows = field(default_factory=lambda: np.empty(0, np.int32))
+    taken: list[str] = field(default_factory=list)
+    asked: Asked = field(init=False)
+    placed: Placed = field(init=False)
     filled: str | None = None
+    goals: GoalsAnswer | None = None
 
-    def draw(self, request: ListRequest) -> PageList:
+    @property
+    def scores(self) -> Scores:
+        """The scores of the list in the making."""
+        return self.scored[self.asked.engine]
+
+    def draw(self, request: ListRequest, asked: Asked, placed: Placed) -> PageList:
         """Return the next list; its items, and the variants of each, are taken from then on."""
-        self.filled = None
-        title, lines, rows = PLACEMENTS[request.placement](self, request)
-        taken = rows
-        if not self.asked.rules.variants and len(rows):
-            parents = self.asked.engine.shelf.parents
-            taken = np.flatnonzero(np.isin(parents, parents[rows])).astype(np.int32)
-        self.taken = np.concatenate([self.taken, taken])
-        return PageList(request.placement, title, lines, self.filled)
+        self.asked, self.placed, self.filled, self.goals = asked, placed, None, None
+        self._note(placed.degraded)
+        title, lines, _ = PLACEMENTS[request.placement](self, request)
+        self.taken += [line.item_id for line in lines]
+        version = None if placed.bundle is None else asked.engine.version
+        told = self.filled, self.goals, placed.experiment, placed.arm, version
+        return PageList(request.placement, title, lines, *told)
 
     def listed(self, scores: Scores, request: ListRequest, source: str) -> tuple[list[RecommendedItem], Rows]:
-        """Draw the list of a request from `scores`, which are spoiled; an agent of the placement chooses among more."""
-        who = self.asked.rules
-        alone = RecommendRequest(
-            user_id=who.user_id, session_id=who.session_id, placement=request.placement, k=request.k
-        )
-        k = request.k if self.policies.of(alone) is None else max(request.k, CANDIDATES)
-        rows, values = rules.draw(self.asked.engine, scores, self.asked.drawing(k, request.filter, self.taken))
-        filled = self.policies.filled(self.asked, rows, alone, self.degraded)
+        """Draw the list of a request from `scores`, which are spoiled; who composes or fills it chooses among more."""
+        question, asked = self.placed.question, self.asked
+        k = max(request.k, self._among(question))
+        rows, values = rules.draw(asked.engine, scores, asked.drawing(k, request.filter, self._taken()))
+        filled = self.policies.filled(asked, rows, question, self.degraded)
         if filled is not None:
             self.filled = filled.policy
-            return filled.lines(self.asked), filled.rows
+            return filled.lines(asked), filled.rows
+        if ranked.needs_ranker(question) and len(ranked.learned(asked.engine, rows)):
+            composed = self._composed(ranked.Drawn(rows, values), request, source)
+            if composed is not None:
+                return composed
         rows, values = rows[: request.k], values[: request.k]
-        return self.asked.lines(rows, values, source), rows
+        return asked.lines(rows, values, source), rows
 
     def only(self, rows: Rows) -> Scores:
         """Return the scores of `rows` alone: the model's, and for those that it does not know the least of them."""
@@ -79,6 +104,48 @@ class Page:
         scores[rows] = np.float32(self.scores.min(initial=0))
         scores[known] = self.scores[known]
         return scores
+
+    def _among(self, question: RecommendRequest) -> int:
+        """Return how many of a placement's best are looked at, where something else than their order decides."""
+        if ranked.needs_ranker(question):
+            return MOST_TRENDING if question.placement == "trending" else CANDIDATES
+        return 0 if self.policies.of(question) is None else CANDIDATES
+
+    def _composed(
+        self, drawn: ranked.Drawn, request: ListRequest, source: str
+    ) -> tuple[list[RecommendedItem], Rows] | None:
+        """Return the list in the order, or as the slate, that the question asks for; None where that fails."""
+        question, asked, failed = self.placed.question, self.asked, list[str]()
+        if request.placement != "for-you" or request.filter is not None:
+            # what a placement holds is no usual request: dials are not refitted on it (`slates.slate`)
+            question = structs.replace(question, filter=request.filter or request.placement)
+        (told,) = ranked.told([asked], [drawn], [question])
+        rows, lines, self.goals = slates.listed(asked, told, question, failed)
+        self._note(failed)
+        if "ranker" in failed or "goals" in failed:
+            return None
+        strange = drawn.rows[drawn.rows >= len(asked.engine.recommender.items)]
+        rest = strange[~np.isin(strange, rows)][: request.k - len(rows)]
+        more = asked.lines(rest, np.zeros(len(rest), np.float32), source)
+        for rank, line in enumerate(more, len(lines) + 1):
+            line.rank = rank
+        return [*lines, *more], np.concatenate([rows, rest])
+
+    def _taken(self) -> Rows:
+        rows = rules.named_rows(self.asked.engine, self.taken)
+        if self.asked.rules.variants or not len(rows):
+            return rows
+        parents = self.asked.engine.shelf.parents
+        return np.flatnonzero(np.isin(parents, parents[rows])).astype(np.int32)
+
+    def _note(self, failed: Sequence[str]) -> None:
+        self.degraded += [part for part in failed if part not in self.degraded]
+
+
+def as_question(page: PageRequest, request: ListRequest, request_id: str) -> RecommendRequest:
+    """Return a list of a page as a question of its own; its own filter apart."""
+    told = {name: getattr(page, name) for name in Rules.__struct_fields__} | {"request_id": request_id}
+    return RecommendRequest(**told, placement=request.placement, k=request.k)
 
 
 Made = tuple[str, list[RecommendedItem], Rows]
@@ -173,3 +240,16 @@ def named_apart(lists: Sequence[PageList]) -> list[tuple[str, list[RecommendedIt
         number = seen[made.placement]
         named.append((made.placement if number == 1 else f"{made.placement} {number}", made.items))
     return named
+
+
+def as_shown(request_id: str, lists: Sequence[tuple[Asked, Placed, str, list[RecommendedItem]]]) -> list[Shown]:
+    """Return lists as they are kept: whose, under which placement, with the arm that made them; not the empty ones."""
+    found = []
+    for asked, placed, placement, lines in lists:
+        who, users = asked.rules, asked.engine.users
+        user_id = None if who.user_id is None else users.user_of(who.user_id)
+        drawn_by = None if placed.drawn_by == user_id else placed.drawn_by
+        about = request_id, now_ms(), user_id, who.session_id, placement, asked.engine.version
+        if lines:
+            found.append(Shown(*about, *policy_of(lines), placed.experiment, placed.arm, drawn_by))
+    return found

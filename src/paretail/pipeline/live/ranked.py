@@ -63,6 +63,12 @@ def draw(asked: Sequence[Asked], scores: Sequence[rules.Scores],
     """Draw the lists of questions to one engine; the pairs of those that want another order are predicted together."""
     lists = [_with_pins(one, Drawn(*rules.draw(one.engine, row, one.drawing(drawn(question)))), question)
              for one, row, question in zip(asked, scores, questions, strict=True)]  # fmt: skip
+    return told(asked, lists, questions)
+
+
+def told(asked: Sequence[Asked], lists: Sequence[Drawn], questions: Sequence[bodies.RecommendRequest]) -> list[Drawn]:
+    """Return lists with what the ranker tells of those whose questions want it; None where it fails."""
+    lists = list(lists)
     places = [place for place, question in enumerate(questions) if needs_ranker(question)]
     if places:
         try:
@@ -71,8 +77,8 @@ def draw(asked: Sequence[Asked], scores: Sequence[rules.Scores],
         except Exception as error:  # the retriever's order is better than none
             log.error("ranker_failed", version=asked[0].engine.version, exc_info=error)
             return lists
-        for place, told in zip(places, found, strict=True):
-            lists[place] = replace(lists[place], told=told)
+        for place, each in zip(places, found, strict=True):
+            lists[place] = replace(lists[place], told=each)
     return lists
 
 

@@ -20,7 +20,7 @@ from paretail.core.clock import DAY_MS, now_ms
 from paretail.core.errors import ParetailError, Problem, UsageError
 from paretail.data.live import LiveUsers
 from paretail.data.people import People
-from paretail.data.stores.base import Shown, Store, StoredEvent
+from paretail.data.stores.base import Store, StoredEvent
 from paretail.pipeline.config import ServeConfig
 from paretail.pipeline.experiments.config import ExperimentConfig
 from paretail.pipeline.live import bodies, feed, profile, ranked, related, rules, slates
@@ -28,8 +28,8 @@ from paretail.pipeline.live.arms import Arms, Placed
 from paretail.pipeline.live.asked import Asked, scores_of
 from paretail.pipeline.live.current import Current, Holds
 from paretail.pipeline.live.engine import Engine
-from paretail.pipeline.live.placements import Page, named_apart
-from paretail.pipeline.live.policies import Policies, policy_of
+from paretail.pipeline.live.placements import Page, as_question, as_shown, named_apart
+from paretail.pipeline.live.policies import Policies
 from paretail.pipeline.live.rivals import Rivals
 from paretail.pipeline.live.shown import ShownLists
 from paretail.pipeline.live.sides import Sides
@@ -127,13 +127,17 @@ class LiveShop:
 
     def page(self, question: bodies.PageRequest) -> bodies.PageAnswer:
         """Return several lists without repeats; raises UsageError."""
-        asked = Asked.of(self._engine, self._aged(question), self._shown, self.config.fatigue)
-        scores, degraded = self._scores([asked], [len(asked.engine.shelf)])
-        page = Page(asked, scores[0], now_ms(), degraded, self._policies)
-        lists = [page.draw(request) for request in question.lists]
-        request_id = question.request_id or uuid4().hex
-        self._show(asked, request_id, named_apart(lists))
-        return bodies.PageAnswer(request_id, asked.engine.version, lists, degraded)
+        engine, request_id = self._engine, question.request_id or uuid4().hex
+        told = [self._arms.understood(engine, as_question(question, one, request_id)) for one in question.lists]
+        told = [(asked, one._replace(question=self._policies.settled(one.question))) for asked, one in told]
+        page = Page({}, now_ms(), [], self._policies)
+        for asked in {asked.engine: asked for asked, _ in told}.values():
+            (page.scored[asked.engine],), failed = self._scores([asked], [len(asked.engine.shelf)])
+            page.degraded += failed
+        lists = [page.draw(one, *each) for one, each in zip(question.lists, told, strict=True)]
+        made = [(*each, *one) for each, one in zip(told, named_apart(lists), strict=True)]
+        self._shown.add(as_shown(request_id, made))
+        return bodies.PageAnswer(request_id, engine.version, lists, page.degraded)
 
     def categories(self, question: bodies.CategoriesRequest) -> bodies.RecommendAnswer:
         """Return categories (or brands, or what else that bundle's lists hold) for somebody; raises UsageError."""
@@ -341,21 +345,11 @@ class LiveShop:
         rows, lines, goals = by_agent or slates.listed(asked, drawn, question, degraded)
         if question.explain:
             asked.explain(lines, rows, degraded)
-        self._show(asked, request_id, [(question.placement, lines)], placed)
+        self._shown.add(as_shown(request_id, [(asked, placed, question.placement, lines)]))
         return bodies.RecommendAnswer(
             request_id, engine.version, lines, degraded, goals, placed.experiment, placed.arm,
             None if filled is None else filled.policy,
         )  # fmt: skip
-
-    def _show(self, asked: Asked, request_id: str, lists: Sequence[tuple[str, list[bodies.RecommendedItem]]],
-              placed: Placed | None = None) -> None:  # fmt: skip
-        question, now = asked.rules, now_ms()
-        user_id = None if question.user_id is None else self._users.user_of(question.user_id)
-        self._shown.add([
-            Shown(request_id, now, user_id, question.session_id, placement, asked.engine.version, *policy_of(lines),
-                  *(() if placed is None else (placed.experiment, placed.arm, placed.drawn_by)))
-            for placement, lines in lists if lines
-        ])  # fmt: skip
 
     def _count(self, engine: Engine, events: Sequence[StoredEvent]) -> None:
         wishes = [event for event in events if event.kind != "impression"]

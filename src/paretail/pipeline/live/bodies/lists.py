@@ -126,6 +126,12 @@ class PageList(Struct, omit_defaults=True):
     title: Annotated[str, Meta(description="What a person would call the list.")]
     items: list[RecommendedItem]
     policy: Annotated[str | None, Meta(description="The agent that filled the list; none: greedy.")] = None
+    goals: Annotated[GoalsAnswer | None, Meta(description="Where it was composed for goals.")] = None
+    experiment: Annotated[
+        str | None, Meta(description="The experiment of `[[experiments]]` that this list belongs to.")
+    ] = None  # fmt: skip
+    arm: Annotated[str | None, Meta(description="The arm that the user is in.")] = None
+    model_version: Annotated[str | None, Meta(description="Where the arm has a bundle of its own: its version.")] = None
 
 
 class PageAnswer(Struct, omit_defaults=True):
