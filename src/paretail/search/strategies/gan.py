@@ -108,7 +108,8 @@ class Gan(Remembering):
         new = self.fresh(found, len(found))
         self._made = [new[row] for row in rng.permutation(len(new))[:REMEMBERED]] or self._made
         self.figures = figures
-        return self._chosen(new, count, known, rng)
+        judged = self.fresh(self._made, REMEMBERED) if self.config.generator else new
+        return self._chosen(judged, count, known, rng)
 
     def _judge_anew(self, known: Array, seed: int) -> dict[str, float]:
         """Train the discriminator, once more from halved weights where it became too steep; return its losses."""
