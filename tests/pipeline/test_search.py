@@ -65,11 +65,11 @@ def test_killed_in_the_middle_it_ends_as_if_it_had_not_been(lab: Lab, tmp_path: 
     root, path = Path(__file__).parents[2], tmp_path / "b" / "search" / "evaluations.jsonl"
     command = [sys.executable, "-m", "tests.pipeline.made_up_search", str(tmp_path / "b")]
     killed = subprocess.Popen(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root / "src")})
-    first = called(tmp_path / "a")
     while killed.poll() is None and not (path.exists() and path.read_bytes().count(b"\n") > 12):
         time.sleep(0.01)
     killed.kill()
     assert killed.wait() < 0
+    first = called(tmp_path / "a")
     known = sum('"key"' in line for line in path.read_text().splitlines())
     done = len(lab.done)
     again = called(tmp_path / "b")
