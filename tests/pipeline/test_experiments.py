@@ -108,6 +108,16 @@ def test_who_was_in_it_by_two_ids_is_left_out_and_the_arms_keep_their_shares(tmp
     store.close()
 
 
+def test_an_experiment_of_three_arms_ends_after_its_users_of_all_arms(tmp_path: Path) -> None:
+    arms = [{"name": name, "share": share} for name, share in (("live", 0.4), ("bold", 0.3), ("bolder", 0.3))]
+    store = EmbeddedStore.open(tmp_path / "store")
+    _show(store, {"live": 160, "bold": 120, "bolder": 120})
+    for users, verdict in ((400, "keep"), (410, "go on")):
+        told = look(store, config(arms=arms, users=users), NOW, 100)
+        assert [status.verdict for status in told] == [verdict] * 2
+    store.close()
+
+
 @pytest.mark.parametrize("told", [
     {"arms": [{"name": "live", "share": 1.0}]},
     {"arms": [{"name": "a", "share": 0.5}, {"name": "a", "share": 0.5}]},

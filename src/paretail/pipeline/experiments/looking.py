@@ -94,14 +94,14 @@ def look(
 def _status(
     experiment: ExperimentConfig, number: int, values: dict[Metric, NDArray[np.float64]], arm: NDArray[np.int64]
 ) -> Status:
-    rivals = len(experiment.arms) - 1
-    settled = stopping.Rules(users=experiment.users, margin=experiment.margin, alpha=experiment.alpha / rivals,
+    rivals, shares = len(experiment.arms) - 1, (experiment.arms[number].share, experiment.arms[0].share)
+    planned = max(1, round(experiment.users * sum(shares)))  # of several candidates each sees its part of the users
+    settled = stopping.Rules(users=planned, margin=experiment.margin, alpha=experiment.alpha / rivals,
                              guardrail_margin=experiment.guardrail_margin)  # fmt: skip
     pairs: dict[Metric, stopping.Metric] = {
         name: stopping.Metric(Arm.of(each[arm == number]), Arm.of(each[arm == 0])) for name, each in values.items()
     }
     guardrails: dict[str, stopping.Metric] = {name: pairs[name] for name in experiment.metrics[1:]}
-    shares = experiment.arms[number].share, experiment.arms[0].share
     told = stopping.look(pairs[experiment.goal], guardrails, settled, shares)
     if told.problem is not None:
         raise DataError(told.problem)
