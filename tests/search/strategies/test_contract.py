@@ -17,7 +17,7 @@ from tests.search.spaces import Branches, score, size
 
 SPACE = Branches()
 NEEDS = {"tpe": "optuna", "gan": "torch", "gan-mutation": "torch"}
-SMALL = {"steps": 8, "width": 16, "members": 2, "updates": 2}
+SMALL = {"start": 10, "steps": 8, "width": 16, "members": 2, "updates": 2}
 QUICK: dict[str, dict[str, Any]] = {"gan": SMALL, "gan-mutation": SMALL, "hybrid": {"drawn": 200}}
 every = pytest.mark.parametrize("name", [name for name in STRATEGIES if find_spec(NEEDS.get(name, "numpy"))])
 
