@@ -1,14 +1,15 @@
 """Slates for goals: what they truly bring, how far dials and budgets miss, against evolution, and what they cost.
 
     PARETAIL_WORLD=.../world.py PARETAIL_DATA=.../data python benchmarks/goals/run.py
-        [slates dials retail front latency forecasts] [--seeds 1 2 3 4 5]
+        [slates dials retail front latency forecasts released] [--seeds 1 2 3 4 5]
 
 `slates`: init, train and `recommend --settings` as they come on planted shops, judged by `score_slates.py` beside
 `world.py`, which knows what each slate truly brings and shares no code with us. `dials`: shares of the range and
 budgets asked for on the training log and achieved on requests of the held-out days, by the model's own scores and, of
 budgets, by the truth. `front`: 91 weightings of three goals against NSGA-II with 20 and 200 times as many slates.
 `retail`: dials of Online Retail, trained on all days of its training events but the last 28, asked for on those.
-`latency`: goals on 500 candidates. `forecasts`: see visited.py, 60 settings in 20 shops.
+`latency`: goals on 500 candidates. `forecasts`, `released`: see visited.py, 60 settings
+in 20 shops, and the gate's verdicts on 8 settings a shop.
 """
 
 import argparse
@@ -213,6 +214,13 @@ def _forecasts(world: Path, seeds: list[int], keep: Path) -> list[dict[str, Any]
     return held(len(seeds), tuple(round(step / 11, 2) for step in range(12)))
 
 
+def _released(world: Path, seeds: list[int], keep: Path) -> list[dict[str, Any]]:
+    """Return which settings the gate ships in visited shops, by what they are truly worth."""
+    from visited import released
+
+    return released(seeds)
+
+
 def _budget(world: Path, shop: Path, steering: Steering, later: Mapping[str, Later],
             percent: int) -> tuple[float, float]:  # fmt: skip
     """Return by how many points of today's revenue a budget is missed over all requests: by the model, by the truth."""
@@ -365,7 +373,7 @@ def _latency(world: Path, seeds: list[int], keep: Path) -> list[dict[str, Any]]:
 
 
 PARTS = {"slates": _slates, "dials": _dials, "retail": _retail, "front": _front, "latency": _latency,
-         "forecasts": _forecasts}  # fmt: skip
+         "forecasts": _forecasts, "released": _released}  # fmt: skip
 
 if __name__ == "__main__":
     main()

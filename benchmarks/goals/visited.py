@@ -2,11 +2,12 @@
 
 A shop's ranker is off: its logits of clicks and purchases have errors by pair and item and a shift, its order values
 a factor. Its slates of ten from each user's hundred best are drawn near the best at an exploring share of the clicks.
-Forecasts are made by `pipeline/forecast.py` as `paretail forecast` makes them; the truth of a setting is computed, not
-drawn (`Visits.chances`), and knows what the estimator does not: an item is clicked less below others of its category.
+Forecasts are made by `pipeline/forecast.py` as `paretail forecast` makes them; the truth of a setting, drawn as it
+would be served, is computed (`Visits.chances`), and knows what the estimator does not: an item is clicked less below
+others of its category. `released`: settings go through `Forecasts.release` on such a log, worse and better in truth.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +33,11 @@ from paretail.sim.visits import State, VisitConfig, Visits
 USERS, ITEMS, CANDS, SLOTS, LISTS = 500, 300, 100, 10, 10_000
 EXPLORE = 0.05
 #: Draws over which the truth of a setting is averaged, and users on whom temperatures are solved.
-DRAWN, FEW = 16, 128
+DRAWN, FEW = 8, 128
+#: Settings that ask the gate, the goals by which each is judged, the margin, and from when on one is good.
+TRIED = (("clicks", 0.5), ("clicks", 0.6), ("clicks", 0.7), ("purchases", 0.3), ("revenue", 0.3), ("profit", 0.2),
+         ("profit", 0.3), ("profit", 0.35))  # fmt: skip
+JUDGED, MARGIN, BETTER = ("clicks", "profit"), 0.02, 0.03
 #: Places of clicks, kept purchases, revenue and profit among the goals of the simulator.
 PLACES = {"clicks": 0, "purchases": 1, "revenue": 2, "profit": 3}
 
@@ -161,6 +166,36 @@ def held(seeds: int, shares: tuple[float, ...]) -> list[dict[str, Any]]:
             width = (told.high - told.low) / 2 / true if there else 0.0
             counts[line.goal] += there, there and told.low <= true <= told.high, 1, width, near
     return [_row(goal, each, seeds) for goal, each in (counts | {"all": sum(counts.values())}).items()]
+
+
+def verdicts(seed: int) -> list[tuple[float, str, tuple[str, ...]]]:
+    """Return of settings of one shop by goal: how it truly is beside what is live, the verdict, and its guards."""
+    made, found = VisitedShop(seed), []
+    live = made.truth(None)
+    for name, share in TRIED:
+        goals = Goals(dial={name: share})
+        true = made.truth(goals)
+        for goal in JUDGED:
+            told = made.forecasts.release(goals, goal, MARGIN)
+            found.append((true[goal] / live[goal] - 1, told.verdict, tuple(one.code for one in told.refused)))
+    return found
+
+
+def released(seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """Return how many settings the gate ships that are truly worse than the margin allows, and that are better."""
+    every = [one for seed in seeds for one in verdicts(seed)]
+    kinds = {
+        "bad: worse than the margin": lambda change: change < -MARGIN,
+        "between": lambda change: -MARGIN <= change < BETTER,
+        "good: better by 3 % and more": lambda change: change >= BETTER,
+    }  # fmt: skip
+    return [_released(name, [one for one in every if of(one[0])]) for name, of in kinds.items()]
+
+
+def _released(name: str, those: list[tuple[float, str, tuple[str, ...]]]) -> dict[str, Any]:
+    counts = {verdict: sum(one[1] == verdict for one in those) for verdict in ("ship", "experiment", "keep")}
+    refused = sum(bool(one[2]) for one in those)
+    return {"settings": name, "verdicts": len(those), **counts, "of these experiments: refused by a guard": refused}
 
 
 def _row(goal: str, counts: NDArray[np.float64], seeds: int) -> dict[str, Any]:

@@ -113,6 +113,17 @@ def test_items_that_were_never_shown_are_refused() -> None:
     assert "OFFP-07" in [one.code for one in blind.lines({"best": None})[0].estimate.refused]
 
 
+def test_items_that_their_user_was_never_shown_are_refused_though_others_were() -> None:
+    ready, off, _ = _log(1.0, 0)
+    best = np.take_along_axis(off.item_idx, off.p_click.argmax(1)[:, None], 1)[ready.user]
+    keep = ~(ready.lists.item_idx == best).any(axis=1)
+    odds = np.tile(1 / (CANDS - 1 - np.arange(SLOTS)), (keep.sum(), 1))
+    lists = replace(ready.lists.of_lists(keep), propensity=odds)
+    told = replace(ready, lists=lists, user=ready.user[keep]).lines({"best": None})[0].estimate
+    assert "OFFP-07" in [one.code for one in told.refused]
+    assert not ready.never.any()
+
+
 def test_a_log_without_propensities_is_known_as_one() -> None:
     assert _log(1.0, 0)[0].is_logged
     assert not _log(1.0, 0, told=False)[0].is_logged

@@ -11,7 +11,8 @@ Sums over j go over the places that a list has, n_j is the share of lists that h
 position 1, a_j how far position j is looked at, r_j what happened. Where the ranker is right the second sum is noise
 about 0; where it is wrong it corrects. A user's lists are one case. Propensities are given the items above, so that an
 item that is shown above cannot be shown again: s_j is the share of the user's lists of that length that do not have
-shown_j above j, which makes rho exact for users with many lists; of others the sum of weights makes good a part.
+shown_j above j, which makes rho exact for users with many lists; of others the sum of weights makes good a part (in a
+shop whose model was 12 % off, `today` on its own log was told 1 % too high with one list a user, .2 % with ten).
 Where rewards depend on the items above too, that is not told. Guards refuse what the log cannot tell
 (`evaluate/offpolicy/guards.py`); `model` is the first sum alone, which no log has checked.
 """
@@ -50,6 +51,8 @@ GRID: Final = (0.25, 0.5)
 LIVE: Final = "live"
 #: A bundle that has learned from more of the log than this is not judged by it.
 MOST_LEARNED: Final = 0.01
+#: Standard errors by which weights must lack for a setting to show users what they cannot have been shown.
+SURELY: Final = 3.0
 Floats = NDArray[np.float64]
 
 
@@ -216,14 +219,16 @@ class Forecasts:
     def _weights(self, target: Served) -> tuple[Floats, Weights]:
         """Return the weight of each place, and what guards look at.
 
-        The mean counts what was shown above as it would have been shown here, so that it is 1 where odds are right.
+        The mean counts what was shown above as it would have been shown here, so that it is 1 where odds are right and
+        users can be shown what the setting shows them; what it surely lacks to 1 is no support.
         """
         there, has = self.lists.there, self.lists.there.any(axis=0)
         ratio = np.where(target.odds > 0, target.odds / np.where(there, self.lists.propensity, 1.0), 0.0)
         ratio = np.nan_to_num(ratio)
         rho = ratio / self._seldom
         whole = looked_at(np.where(there, ratio + target.above, 1.0)[:, has], None, self.user)
-        lacking = (target.lacking[self.user] * there).sum() / there.sum()
+        never = (target.lacking[self.user] * there).sum() / there.sum()
+        lacking = max(never, 1 - whole.mean - SURELY * whole.mean_error)
         seen = looked_at(rho[:, has], np.array([lacking]), self.user)
         return rho, replace(seen, mean=whole.mean, mean_error=whole.mean_error)
 
