@@ -125,15 +125,19 @@ class Steering:
         """P(seen) of positions, as the ranker has learned it."""
         return self.recommender.ranker.attention(MOST_SLOTS)
 
+    @property
+    def hopes(self) -> bool:
+        """Whether new items are believed in otherwise than as the ranker expects."""
+        return self.config.new_items != "mean"
+
     def hopeful(self, asked: tuple[History, Rows, Rows, Rows, NDArray[np.int64]], p_click: Values,
                 rng: np.random.Generator) -> Belief:  # fmt: skip
-        """Return P(click) of candidates with those of new items as `[policy] new_items` believes in them.
+        """Return P(click) of candidates, where it `hopes`, those of new items as `[policy] new_items` believes in them.
 
         `asked` is what `Ranker.predict` is asked, `p_click` what it told.
         """
         ranker, config = self.recommender.ranker, self.config
-        if config.new_items == "mean" or isinstance(ranker, BoostedRanker):  # trees with another rule are refused
-            return Belief(p_click, drawn=False)
+        assert not isinstance(ranker, BoostedRanker)  # trees with a rule that needs deviations are refused
         moved = deviates(config.new_items, ranker.shown[asked[3]], config.new_items_shown, rng)
         new = np.flatnonzero(moved)
         if not len(new):
@@ -154,8 +158,11 @@ class Steering:
 
     def per(self, goal: str) -> float:
         """Return by what a goal's values are divided for people: minor units of money that make a major one, else 1."""
-        currency = self.recommender.manifest.config["data"]["currency"]
-        return float(minor_per_major(currency)) if self._goals[goal].money else 1.0
+        return self._minor if self._goals[goal].money else 1.0
+
+    @cached_property
+    def _minor(self) -> float:
+        return float(minor_per_major(self.recommender.manifest.config["data"]["currency"]))
 
     def goals(self, goals: Goals) -> Goals:
         """Return what is asked, presets resolved, money in minor units; raises PolicyError for goals not to be had."""

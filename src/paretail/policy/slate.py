@@ -165,7 +165,7 @@ def pulls(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], place
     """
     found = {}
     for name in (name for name in goals if name in weights):
-        weight = np.broadcast_to(weights[name], (len(places),))[:, None]
+        weight = np.asarray(weights[name]).reshape(-1, 1)
         seen = pool.attention[: places.shape[1]] if goals[name].attended else 1.0
         found[name] = np.asarray(weight * seen * _over_usual(pool, goals[name], places))
     return found

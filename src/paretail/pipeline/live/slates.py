@@ -133,7 +133,9 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
             [],
             _answer(steering, dict.fromkeys(steering.available, 0.0), setting, segment, [_short(0, question)]),
         )
-    belief = steering.hopeful(ranked.pairs_of([asked], [rows]), told.p_click, _rng("new_items", question))
+    belief = Belief(told.p_click, drawn=False)
+    if steering.hopes:
+        belief = steering.hopeful(ranked.pairs_of([asked], [rows]), told.p_click, _rng("new_items", question))
     expected = steering.filled(rows[None], _numbers(told)[:, None], asked.history, engine.wares.now(steering.wares),
                                engine.latest_ms)  # fmt: skip
     pool = replace(expected, p_click=belief.p_click.astype(np.float32)[None])
