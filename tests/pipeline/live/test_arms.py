@@ -255,9 +255,12 @@ def test_a_version_of_arrays_that_do_not_fit_is_refused_once(
         tried.append(version)
         raise RuntimeError("size mismatch for net.features")
 
+    monkeypatch.setattr("paretail.pipeline.live.current.LOOK_AGAIN_SECONDS", 3600.0)
     with opened(first, tmp_path / "store") as live:
-        point(first, adopt(first, shop.bundle))
         monkeypatch.setattr(live._current, "_load", unfit)
+        live._current._stop.set()  # nobody else looks
+        live._current._watcher.join()
+        point(first, adopt(first, shop.bundle))
         live._current._follow_pointer()
         live._current._follow_pointer()
         assert any("size mismatch" in problem for problem in live.problems())
