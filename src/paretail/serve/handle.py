@@ -116,8 +116,8 @@ class Path:
             reply = self._own(scope)
             return reply if isinstance(reply, Reply) else await reply
         if endpoint.together:
-            if not works.shop.is_solved(question.question):
-                await works.threads.ask(works.shop.solve_ahead, question.question)
+            if (solve := works.shop.to_solve(question.question)) is not None:
+                await works.threads.ask(solve)
             answer: Any = await works.batcher.ask(question.question)
         else:
             threads = works.reports if endpoint.slow else works.threads

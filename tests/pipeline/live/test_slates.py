@@ -177,10 +177,11 @@ def test_exploring_alone_draws_from_what_is_served_without_goals(live: LiveShop)
 def test_new_settings_are_solved_beside_what_is_answered(live: LiveShop) -> None:
     for goals in (Goals(dial={"clicks": 0.37}), Goals(maximise="diversity", keep={"revenue": ">= +900%"})):
         question = RecommendRequest(user_id="u00000007", k=9, goals=goals)
-        assert not live.is_solved(question)
-        live.solve_ahead(question)
-        assert live.is_solved(question)
-    assert live.is_solved(RecommendRequest(user_id="u00000007", k=9))
+        solve = live.to_solve(question)
+        assert solve is not None
+        solve()
+        assert live.to_solve(question) is None
+    assert live.to_solve(RecommendRequest(user_id="u00000007", k=9)) is None
 
 
 def test_filters_hold_in_slates_too(live: LiveShop) -> None:

@@ -7,6 +7,7 @@ by one engine from its first step to its last, and the engine that a new one rep
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self
@@ -117,13 +118,9 @@ class LiveShop:
             answers |= dict(zip(mine, told, strict=True))
         return [answers[place] for place in range(len(questions))]
 
-    def is_solved(self, question: bodies.RecommendRequest) -> bool:
-        """Say whether what a question asks of goals was solved before, so that nobody waits behind it."""
-        return slates.is_solved(self._engine, question)
-
-    def solve_ahead(self, question: bodies.RecommendRequest) -> None:
-        """Solve what a question asks of goals, a second or two for each kind of users, beside what is answered."""
-        slates.solve_ahead(self._engine, question)
+    def to_solve(self, question: bodies.RecommendRequest) -> Callable[[], None] | None:
+        """Return what solves the goals that are asked for, beside what is answered; None where that was done."""
+        return None if slates.is_solved(self._engine, question) else partial(slates.solve_ahead, self._engine, question)
 
     def page(self, question: bodies.PageRequest) -> bodies.PageAnswer:
         """Return several lists without repeats; raises UsageError."""
