@@ -81,6 +81,19 @@ def test_positions_are_learned_and_taken_out() -> None:
     np.testing.assert_allclose(seen, 1 / (1 + 0.5 * np.arange(5)), atol=0.06)
 
 
+def test_positions_that_nobody_logged_are_seen_like_the_last_one_and_all_where_none_was() -> None:
+    net, every = RankNet(RankConfig(**QUICK), ("click",), Sizes(7, 7, 9, 3, 2, 5)), torch.arange(1, 20)
+    with torch.no_grad():
+        net.unseen[1:4] = torch.tensor([-0.5, 0.1, 0.6])
+    net.see_beyond(4)
+    seen = net.seen(every).exp()
+    assert (seen[:4].diff() < 0).all()
+    assert (seen[4:] == seen[3]).all()
+    net.see_everything()
+    net.see_beyond(0)
+    assert net.seen(torch.arange(20)).exp().tolist() == pytest.approx([1.0] * 20)
+
+
 def test_tasks_that_follow_one_taste_are_related() -> None:
     relations = trained().net.relations().numpy()
     np.testing.assert_allclose(np.diag(relations)[:3], 1, atol=1e-4)

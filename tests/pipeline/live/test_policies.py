@@ -144,9 +144,12 @@ def test_an_agent_that_is_late_fails_or_is_not_there_leaves_the_greedy_list_and_
 ) -> None:
     live = open_shop(bundle, policies=[PLACED["policies"][0] | {"timeout_ms": 20}])
     greedy = live.recommend(asked(shop.users[1], policy="greedy"))
-    monkeypatch.setattr(policies, "_best", lambda *_: time.sleep(0.3))
+    best, remembered = policies._best, []
+    monkeypatch.setattr(policies, "_best", lambda *told: (time.sleep(0.3), best(*told))[1])
+    monkeypatch.setattr(policies, "_remember", lambda *_: remembered.append(True))
     late = live.recommend(asked(shop.users[1]))
-    time.sleep(0.4)
+    live._policies._worker.submit(lambda: None).result()  # what was late has ended
+    assert not remembered  # nobody saw it
     assert (late.policy, late.degraded) == (None, ["policy"])
     assert [line.item_id for line in late.items] == [line.item_id for line in greedy.items]
     assert live.gauges()["policy_late"] == 1

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -213,6 +214,10 @@ def test_a_broken_environment_leaves_the_agent_as_it_was() -> None:
     with pytest.raises(AgentError, match="AGENT-05"):
         agent.learn(Bored(fault="nan"), 100, seed=1)
     assert all(torch.equal(value, before[key]) for key, value in agent.networks.state_dict().items())
+    agent.way = 3
+    with pytest.raises(AgentError, match="AGENT-03"):
+        agent.learn(gymnasium.make("CartPole-v1"), 100)
+    assert agent.way == 3
 
 
 def test_damaged_and_foreign_folders_are_refused_and_a_failed_save_leaves_nothing(

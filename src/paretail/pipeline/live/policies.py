@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any, Final
 
 import msgspec
@@ -136,10 +137,13 @@ class Policies:
         if config is None or not len(rows):
             return None
         self.counts["asked"] += 1
+        given_up = Event()
         try:
-            waits = self._worker.submit(self._fill, asked, rows, question, config)
+            waits = self._worker.submit(self._fill, asked, rows, question, config, given_up)
             return waits.result(config.timeout_ms / 1000)
         except Late:
+            given_up.set()  # what is not served is not remembered either
+            waits.cancel()
             why = "late"
         except Exception as error:  # the greedy list is better than none
             log.error("policy_failed", version=asked.engine.version, policy=config.policy, exc_info=error)
@@ -166,7 +170,8 @@ class Policies:
 
     # ---- in the agents' thread
 
-    def _fill(self, asked: Asked, rows: Rows, question: bodies.RecommendRequest, config: PlacementConfig) -> Filled:
+    def _fill(self, asked: Asked, rows: Rows, question: bodies.RecommendRequest, config: PlacementConfig,
+              given_up: Event) -> Filled:  # fmt: skip
         known = self._agent(asked.engine, config.policy)
         if isinstance(known, ParetailError):
             raise known
@@ -177,6 +182,8 @@ class Policies:
         visit = self._visit(asked, known, question)
         best, raw = _best(known.agent, visit, _seen(asked, known, visit), candidates, max(k, known.agent.slots))
         mine, odds = drawn(best[:k], candidates, config.explore, self._rng)
+        if given_up.is_set():
+            raise Late
         _remember(known.agent, visit, raw, mine, best)
         shown = known.rows[mine]
         visit.shown_ms, visit.items = now_ms(), asked.engine.shelf.ids(shown[: known.agent.slots])

@@ -140,9 +140,9 @@ class Agent(ABC):
         Raises AgentError (AGENT-03 to -07); the agent is then as it was after its last whole round.
         """
         began, done, told = monotonic(), 0, []
+        lanes = self._fitted(env, seed)  # what does not fit is refused before anything changes
         self._began, self._acting, self.way = began, None, 0
         self._rng = rng_for(f"agents/ways/{self.rounds}", seed)
-        lanes = self._fitted(env, seed)
         self._horizon = (self.steps, steps)
         player = Player(self, lanes, seed, rng_for(f"agents/aims/{self.rounds}", seed))
         if not self.probed:

@@ -107,6 +107,9 @@ def learn(net: RankNet, frame: Frame, config: RankConfig, epochs: int, lr: float
     for rows, name in ((frame.user, "user_counts"), (frame.item, "item_counts")):
         counts = net.get_buffer(name)
         counts.copy_(torch.bincount(rows, minlength=len(counts)))
+    logged = int(frame.position.max())
+    if logged < 1:
+        net.see_everything()
     size = batch_size(config, len(frame.user))
     loop = LoopConfig(
         epochs=epochs, batch_size=size, lr=lr, schedule="cosine", warmup_steps=WARMUP_STEPS, seed=seed,
@@ -119,7 +122,9 @@ def learn(net: RankNet, frame: Frame, config: RankConfig, epochs: int, lr: float
     balance = balance_of(config, net.tasks)
     optimise = partial(optimiser, lr=lr)
     with device.threads(None if size >= THREADED else 1):
-        return run(net, batches, None, loop, None, progress, optimise=optimise, balance=balance).to_json()
+        curves = run(net, batches, None, loop, None, progress, optimise=optimise, balance=balance).to_json()
+    net.see_beyond(logged)
+    return curves
 
 
 def _order(frame: Frame, rng: np.random.Generator, by_moment: bool) -> Tensor:

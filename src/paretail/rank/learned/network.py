@@ -42,6 +42,8 @@ from paretail.rank.tables import Tables, Users
 
 #: Positions beyond this one are seen like it.
 POSITIONS: Final = 50
+#: At this, P(seen) is 1 to eight digits.
+SURELY_SEEN: Final = -20.0
 #: Guards of the value: the deviation of its logarithm, and how far that may lie from the price's.
 SIGMA: Final = (0.05, 2.0)
 FARTHEST: Final = 5.0
@@ -186,6 +188,16 @@ class RankNet(nn.Module):
         later = -functional.softplus(self.unseen[1:])
         log_seen = torch.cat([later[:9].mean()[None], torch.zeros(1), later])
         return log_seen[position.clamp(max=POSITIONS)]
+
+    def see_everything(self) -> None:
+        """Take all that was shown as seen: where no position is logged nothing tells how much was not."""
+        nn.init.constant_(self.unseen, SURELY_SEEN)
+
+    def see_beyond(self, logged: int) -> None:
+        """See positions behind the last logged one, of which nothing was learned, like that one."""
+        with torch.no_grad():
+            beyond = self.unseen[max(logged, 1) :]
+            beyond[beyond == 0] = self.unseen[logged - 1] if logged > 1 else SURELY_SEEN
 
     def loss(self, batch: Batch) -> Losses:
         """Return the loss of each task a row of the batch, and the KL as the penalty."""
