@@ -239,7 +239,7 @@ def _later(recommender: Recommender, holdout: Path) -> dict[str, Later]:
     users = events.frame["user_id"].unique().sort()
     history = joined(recommender.history_of(users), recommender.history_from(events, users))
     steering = Steering.of(recommender)
-    asked = Requests.of(history, steering.median, MOST_LATER, np.random.default_rng(0))
+    asked = Requests.of_days(history, steering.median, MOST_LATER, np.random.default_rng(0))
     first = int(events.frame["ts_ms"].min()) - DAY_MS  # type: ignore[arg-type]  # times are there
     known, rows = asked.known(history), recommender.users.rows(users)[asked.user]
     lists = recommender.recommend(known, CANDIDATES, ["none"], allowed=recommender.in_stock)

@@ -34,8 +34,13 @@ def test_each_day_of_a_user_is_a_request_with_what_was_known_before_it() -> None
     assert _asked(_history(LOG)) == [(0, 1, 0, 0), (0, 2, 1, 1), (0, 5, 2, 2), (1, 5, 0, 0)]
 
 
-def test_where_a_log_tells_what_was_shown_those_days_alone_are_requests() -> None:
-    assert _asked(_history(LOG + SHOWN)) == [(0, 2, 1, 1), (2, 3, 0, 0)]
+def test_where_a_log_tells_what_was_shown_users_are_asked_as_they_are_at_its_end() -> None:
+    history = _history(LOG + SHOWN)
+    assert _asked(history) == [(0, 5, 2, 5), (1, 5, 2, 2), (2, 5, 0, 1)]
+    drawn = [Requests.of(history, 9.0, 1, np.random.default_rng(seed)).user.tolist() for seed in range(40)]
+    assert {user for users in drawn for user in users} == {0, 2}  # one light user: who was shown something, not `b`
+    days = Requests.of_days(history, 1.0, 100, np.random.default_rng(0))
+    assert sorted(zip(days.user.tolist(), (days.moment_ms // DAY_MS).tolist(), strict=True)) == [(0, 2), (2, 3)]
 
 
 def test_the_newest_of_a_segment_are_kept() -> None:

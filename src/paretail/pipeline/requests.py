@@ -1,9 +1,12 @@
-"""Requests: who came to the shop of late, day by day, as its log tells, with what was known of each when the day began.
+"""Requests: who came to the shop of late, as its log tells, with what was known of each.
 
-A request is a user's day with something shown, or with events where a log does not tell what was shown. Of each
+Where a log does not tell what was shown, a request is a user's day with events, as it was when the day began. Of each
 segment the newest of the last LATELY_DAYS count, older ones where those are fewer than LEAST: what a setting brings
 drifts with the season, and with how lately users bought, so that people as they are at the log's end, most of whom do
 not come back soon, are no sample of those who ask.
+
+Where it tells, users are drawn by on how many days they were shown something, and asked as they are at the log's end:
+they come often, and a ranker that learned from those very lists knows too well what followed.
 """
 
 from collections.abc import Sequence
@@ -37,14 +40,14 @@ class Requests:
 
     @classmethod
     def of(cls, log: History, median: float, most: int, rng: np.random.Generator) -> Self:
-        """Return the newest of each segment, `most` at most; of a log without clock time, users as they are at its end.
+        """Return requests, `most` of each segment at most; `median` bounds the light segment, in wishes."""
+        days = log.time == "clock" and len(log.ts_ms) and SHOWN not in log.kinds
+        return (cls.of_days if days else cls.of_users)(log, median, most, rng)
 
-        Those are drawn by how many events they have. `median` bounds the light segment, in wishes.
-        """
-        if log.time != "clock" or not len(log.ts_ms):
-            return cls._at_the_end(log, median, most, rng)
-        came, wished = _days(log, _asking(log.kinds)), np.sort(_days(log, _wishing(log.kinds)))
-        came = np.unique(came)
+    @classmethod
+    def of_days(cls, log: History, median: float, most: int, rng: np.random.Generator) -> Self:
+        """Return the newest days of users, as they were when the day began."""
+        came, wished = np.unique(_days(log, _asking(log.kinds))), np.sort(_days(log, _wishing(log.kinds)))
         user, day = came >> DAY_BITS, came & ((1 << DAY_BITS) - 1)
         known = np.searchsorted(wished, came) - np.searchsorted(wished, user << DAY_BITS)
         segment, order = segments(known, median), np.lexsort((rng.random(len(came)), -day))
@@ -57,15 +60,16 @@ class Requests:
         return cls(user[kept].astype(np.int32), day[kept] * DAY_MS, segment[kept])
 
     @classmethod
-    def _at_the_end(cls, log: History, median: float, most: int, rng: np.random.Generator) -> Self:
-        segment, weight = segments(known_events(log), median), np.diff(log.indptr) + 1e-3
+    def of_users(cls, log: History, median: float, most: int, rng: np.random.Generator) -> Self:
+        """Return users as they are at the end, drawn by their days; without clock time by their events."""
+        came = _days(log, _asking(log.kinds))
+        came = np.unique(came) if log.time == "clock" else came
+        segment, weight = segments(known_events(log), median), np.bincount(came >> DAY_BITS, minlength=log.users) + 1e-3
         drawn: list[Rows] = []
         for number in range(len(SEGMENTS)):
             users = np.flatnonzero(segment == number).astype(np.int32)
-            size = min(most, len(users))
-            drawn.append(
-                rng.choice(users, size, replace=False, p=weight[users] / weight[users].sum()) if size else users
-            )
+            size, odds = min(most, len(users)), weight[users] / max(weight[users].sum(), 1e-9)
+            drawn.append(rng.choice(users, size, replace=False, p=odds) if size else users)
         user = np.concatenate(drawn)
         return cls(user, np.full(len(user), int(log.ts_ms.max(initial=0)) + 1), segment[user])
 
