@@ -1,7 +1,7 @@
 """Losses of models that learn by gradient, a loss a file: pure functions of what a model makes of a batch.
 
-A loss reads scores or vectors (`base.Scored`) and its settings (`objective.LossConfig`); it knows no model. What is not
-read costs nothing: `alignment` needs no negatives, the others no vectors.
+A loss reads scores or vectors (`base.Scored`) and its settings (`objective.LossConfig`); it knows no model. `alignment`
+reads no negatives, the others no vectors; a batch has both.
 """
 
 from typing import Final
