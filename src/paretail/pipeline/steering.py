@@ -250,7 +250,7 @@ class Steering:
     def refit(self, samples: Mapping[str, Pool]) -> None:
         """Measure the dials of segments on newer requests, with the settings asked for lately, and swap them at once.
 
-        The newest of the log stand beside those of a segment until `[policy] requests` are there. Questions are
+        Those of the log stand beside those of a segment until `[policy] requests` are there. Questions are
         answered by the dials before until then. Cost: a second or two a setting.
         """
         samples = {name: self._filled_up(name, sample) for name, sample in samples.items()}
@@ -262,7 +262,7 @@ class Steering:
             self._heats = {key: heat for key, heat in self._heats.items() if key[1] not in samples}
 
     def _filled_up(self, segment: str, sample: Pool) -> Pool:
-        """Return requests of a segment with the newest of its log, where it has enough of its own."""
+        """Return requests of a segment with those of the log, where it has enough of its own there."""
         of_log, room = self._of_log[segment], self.config.requests - sample.shape[0]
         own = of_log is not self._of_log[EVERYBODY]
         return sample.beside(of_log.rows(np.arange(min(room, of_log.shape[0])))) if own and room > 0 else sample
@@ -312,7 +312,7 @@ class Steering:
         return segments(known_events(history), self.median)
 
     def _sampled(self, most: int) -> dict[str, Pool]:
-        """Return the pools of the log's newest requests by segment; of all where a segment has too few."""
+        """Return the pools of the log's requests by segment; of all where a segment has too few."""
         recommender = self.recommender
         asked = Requests.of(recommender.history, self.median, most, rng_for("policy/requests", 0))
         known = asked.known(recommender.history)

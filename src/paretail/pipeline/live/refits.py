@@ -1,7 +1,7 @@
 """Refits: dials are measured anew, in the background, on the requests that the service has had.
 
 The newest slates' candidates are kept by segment, as many as `[policy] requests`; once there are FEWEST_LIVE new ones
-of a segment, its dials are measured on them, with the log's newest beside them, the settings that were asked for most
+of a segment, its dials are measured on them, with those of the log beside them, the settings that were asked for most
 lately are solved, and all is swapped at once. A question meanwhile is answered by the dials before.
 """
 

@@ -8,7 +8,10 @@ from paretail.pipeline.live.bodies.asking import Rules, Visitor
 from paretail.pipeline.live.bodies.ranking import Explanation
 from paretail.pipeline.live.bodies.slates import Goals, GoalsAnswer, SlateRules
 from paretail.pipeline.live.bodies.words import (
+    Arm,
     Degraded,
+    Experiment,
+    FilledBy,
     Filter,
     Id,
     Items,
@@ -112,11 +115,9 @@ class RecommendAnswer(Struct, omit_defaults=True):
     items: list[RecommendedItem]
     degraded: Degraded = []
     goals: Annotated[GoalsAnswer | None, Meta(description="With `goals` or `slate`.")] = None
-    experiment: Annotated[
-        str | None, Meta(description="The experiment of `[[experiments]]` that this list belongs to.")
-    ] = None  # fmt: skip
-    arm: Annotated[str | None, Meta(description="The arm that the user is in.")] = None
-    policy: Annotated[str | None, Meta(description="The agent that filled the list; none: greedy.")] = None
+    experiment: Experiment = None
+    arm: Arm = None
+    policy: FilledBy = None
 
 
 class PageList(Struct, omit_defaults=True):
@@ -125,12 +126,10 @@ class PageList(Struct, omit_defaults=True):
     placement: str
     title: Annotated[str, Meta(description="What a person would call the list.")]
     items: list[RecommendedItem]
-    policy: Annotated[str | None, Meta(description="The agent that filled the list; none: greedy.")] = None
+    policy: FilledBy = None
     goals: Annotated[GoalsAnswer | None, Meta(description="Where it was composed for goals.")] = None
-    experiment: Annotated[
-        str | None, Meta(description="The experiment of `[[experiments]]` that this list belongs to.")
-    ] = None  # fmt: skip
-    arm: Annotated[str | None, Meta(description="The arm that the user is in.")] = None
+    experiment: Experiment = None
+    arm: Arm = None
     model_version: Annotated[str | None, Meta(description="Where the arm has a bundle of its own: its version.")] = None
 
 

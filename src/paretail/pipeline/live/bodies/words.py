@@ -22,3 +22,8 @@ Items = Annotated[list[Id], Meta(max_length=1000)]
 RequestId = Annotated[str, Meta(description="A name of this answer; events may tell it to say what they follow from.")]
 Version = Annotated[str, Meta(description="The version of the bundle that answered.")]
 Degraded = Annotated[list[str], Meta(description="Parts that failed; the answer is whole without them.")]
+Experiment = Annotated[
+    str | None, Meta(description="The experiment of `[[experiments]]` that this list belongs to.")
+]  # fmt: skip
+Arm = Annotated[str | None, Meta(description="The arm that the user is in.")]
+FilledBy = Annotated[str | None, Meta(description="The agent that filled the list; none: greedy.")]
