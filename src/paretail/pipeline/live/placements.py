@@ -14,7 +14,6 @@ from itertools import product
 from typing import Final
 
 import numpy as np
-from msgspec import structs
 
 from paretail.core.clock import DAY_MS, now_ms
 from paretail.core.ids import Rows
@@ -116,11 +115,9 @@ class Page:
     ) -> tuple[list[RecommendedItem], Rows] | None:
         """Return the list in the order, or as the slate, that the question asks for; None where that fails."""
         question, asked, failed = self.placed.question, self.asked, list[str]()
-        if request.placement != "for-you" or request.filter is not None:
-            # what a placement holds is no usual request: dials are not refitted on it (`slates.slate`)
-            question = structs.replace(question, filter=request.filter or request.placement)
+        usual = request.placement == "for-you" and request.filter is None
         (told,) = ranked.told([asked], [drawn], [question])
-        rows, lines, self.goals = slates.listed(asked, told, question, failed)
+        rows, lines, self.goals = slates.listed(asked, told, question, failed, usual)
         self._note(failed)
         if "ranker" in failed or "goals" in failed:
             return None

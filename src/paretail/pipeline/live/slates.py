@@ -101,10 +101,9 @@ def _asking(question: bodies.RecommendRequest) -> str:
     return json.dumps([to_builtins(question.goals), question.k, composition, question.explore])
 
 
-def listed(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest, degraded: list[str]) -> tuple[
-    Rows, list[bodies.RecommendedItem], bodies.GoalsAnswer | None
-]:  # fmt: skip
-    """Return the rows and lines of a list, with the forecast of a slate.
+def listed(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest, degraded: list[str],
+           usual: bool = True) -> tuple[Rows, list[bodies.RecommendedItem], bodies.GoalsAnswer | None]:  # fmt: skip
+    """Return the rows and lines of a list, with the forecast of a slate; dials are refitted on `usual` requests.
 
     Where composing fails, the retriever's list is served and `degraded` tells.
     """
@@ -112,7 +111,7 @@ def listed(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest, degrad
         return *ranked.listed(asked, drawn, question, degraded), None
     try:
         if drawn.told is not None:
-            return slate(asked, ranked.learned(asked.engine, drawn.rows), drawn.told, question, degraded)
+            return slate(asked, ranked.learned(asked.engine, drawn.rows), drawn.told, question, degraded, usual)
         degraded.append("ranker")
     except Exception as error:  # the retriever's list is better than none
         log.error("slate_failed", version=asked.engine.version, exc_info=error)
@@ -120,9 +119,8 @@ def listed(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest, degrad
     return *ranked.plain(asked, drawn, question.k, degraded), None
 
 
-def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.RecommendRequest, degraded: list[str]) -> tuple[
-    Rows, list[bodies.RecommendedItem], bodies.GoalsAnswer
-]:  # fmt: skip
+def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.RecommendRequest, degraded: list[str],
+          usual: bool = True) -> tuple[Rows, list[bodies.RecommendedItem], bodies.GoalsAnswer]:  # fmt: skip
     """Return the rows, lines and forecast of a slate from candidates `rows` and what the ranker tells of them."""
     engine, rules = asked.engine, question.slate or bodies.SlateRules()
     steering, segment = engine.recommender.steering, _segment(engine.recommender.steering, asked)
@@ -139,7 +137,7 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
     expected = steering.filled(rows[None], _numbers(told)[:, None], asked.history, engine.wares.now(steering.wares),
                                engine.latest_ms)  # fmt: skip
     pool = replace(expected, p_click=belief.p_click.astype(np.float32)[None])
-    if question.filter is None and not question.include_items:
+    if usual and question.filter is None and not question.include_items:
         numbers = np.asarray(_numbers(told), np.float32)
         seen = Request(question.user_id, rows, numbers, asked.past, asked.about)
         engine.requests.note(segment, seen, steering.config.requests)
