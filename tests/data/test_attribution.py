@@ -12,6 +12,7 @@ from paretail.data.attribution import (
     SKEW_MS,
     attribute,
     concerned,
+    early,
     following,
     impressions,
     outcomes,
@@ -40,6 +41,16 @@ def event(user: str, item: str, kind: str, ts_ms: int, **more: Any) -> Row:
 
 def shown(request: str, user: str | None, ts_ms: int, *items: str, **more: Any) -> Row:
     return {"request_id": request, "user_id": user, "ts_ms": ts_ms, "item_ids": list(items), **more}
+
+
+def test_answers_that_a_slow_clock_puts_before_their_list_are_told() -> None:
+    given = impressions(lists(shown("r", "u", 9 * HOUR, "i", "j")))
+    told = log(
+        event("u", "i", "click", 8 * HOUR, request_id="r"), event("u", "i", "view", 10 * HOUR, request_id="r"),
+        event("u", "j", "click", 9 * HOUR - SKEW_MS - 1, request_id="r"), event("u", "i", "cart", 8 * HOUR),
+    )  # fmt: skip
+    assert early(given, told).select("item_id", "ts_ms", "shown_ms").rows() == [("i", 8 * HOUR, 9 * HOUR)]
+    assert early(given, told.clear()).height == 0
 
 
 def test_one_row_an_impression_with_what_followed() -> None:

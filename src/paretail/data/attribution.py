@@ -6,8 +6,9 @@ An event is tied to one impression (an item in a list that was shown) at most, b
 2. User, item and window: the newest list with the item that was shown to the user at or before the event.
 
 The event comes at most the window after the list; by the first rule up to a day before it too, since the shop's clock
-may be slow. A refund goes where its purchase went: by `order_id` and item where it tells an order, else by
-`request_id` and item, else to the user's newest purchase of the item; it lowers revenue, not the count of purchases.
+may be slow (`early` finds those: what counts events before a list must not count them). A refund goes where its
+purchase went: by `order_id` and item where it tells an order, else by `request_id` and item, else to the user's newest
+purchase of the item; it lowers revenue, not the count of purchases.
 This is last-touch attribution (B. Dalessandro et al., "Causally motivated attribution for online advertising", ADKDD
 2012, tell its limits): it says what followed, not what was caused.
 """
@@ -115,6 +116,12 @@ def tie(shown: pl.DataFrame, events: pl.DataFrame, window: int) -> pl.DataFrame:
     named = _by_request(shown, events, window)
     others = events.join(named, on="event", how="anti", maintain_order="left")
     return pl.concat([named, _by_user(shown, others, window)])
+
+
+def early(shown: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of `events` that name what was shown and yet lie before it, with `impression` and `shown_ms`."""
+    named = events.filter(pl.col("request_id").is_not_null() & (pl.col("kind") != "impression"))
+    return _by_request(shown, named, 0).filter(pl.col("ts_ms") < pl.col("shown_ms"))
 
 
 def concerned(shown: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:

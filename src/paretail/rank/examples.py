@@ -59,7 +59,7 @@ class Examples:
 
         Cost: a few joins; 1 million impressions take about two seconds.
         """
-        shown = _shown(events.frame, users, items)
+        shown = shown_of(events.frame, users, items)
         window = window_ms(window_hours)
         found = shown.join(
             outcomes(shown, following([events.frame]), window), on="impression", how="left", maintain_order="left"
@@ -135,7 +135,7 @@ def _lacks(task: str, positives: int, examples: Examples, counts: dict[str, int]
     )
 
 
-def _shown(frame: pl.DataFrame, users: Vocabulary, items: Vocabulary) -> pl.DataFrame:
+def shown_of(frame: pl.DataFrame, users: Vocabulary, items: Vocabulary) -> pl.DataFrame:
     """Return one row an impression, as `data.attribution` wants them, with the rows of user and item."""
     shown = frame.filter(pl.col("kind") == "impression")
     rows = shown.with_columns(

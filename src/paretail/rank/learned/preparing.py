@@ -16,6 +16,7 @@ from paretail.rank.learned.fitting import Frame, network_of
 from paretail.rank.learned.network import RankNet
 from paretail.rank.learned.recent import Moments, Sequences
 from paretail.rank.learned.transfer import Origin, started
+from paretail.rank.order import in_order
 from paretail.rank.sides import UserSides, named_item_sides
 from paretail.rank.standings import Standings, cuts_of
 
@@ -49,15 +50,16 @@ class Prepared:
         if config.leaks == "refuse":
             check_leaks(graph, examples)
         pairs = examples.user_idx, examples.item_idx, examples.ts_ms
-        features = PairFeatures.of(graph.tables["item"], graph.history)
-        raw = features.raw(graph.history, *pairs)
+        history = in_order(graph, events)
+        features = PairFeatures.of(graph.tables["item"], history)
+        raw = features.raw(history, *pairs)
         features = features.standardised_by(raw)
         if origin is not None:
             features = replace(features, mean=origin.mean, scale=origin.scale)
-        sides, (user, _, ts_ms) = UserSides.of(graph.history, features.facts), pairs
-        earlier, more = learned_from(graph.history, *pairs, fit if config.retrieved else None)
-        moments = Moments.of(graph.history, user, ts_ms) if config.recent else None
-        standings = Standings.of(sides, graph.history, user, ts_ms, cuts_of(ts_ms, LATER))
+        sides, (user, _, ts_ms) = UserSides.of(history, features.facts), pairs
+        earlier, more = learned_from(history, *pairs, fit if config.retrieved else None)
+        moments = Moments.of(history, user, ts_ms) if config.recent else None
+        standings = Standings.of(sides, history, user, ts_ms, cuts_of(ts_ms, LATER))
         return cls(examples, features, raw, sides, standings, moments, earlier, more, remarks + features.constant)
 
     @property

@@ -36,6 +36,7 @@ from paretail.rank.examples import Examples, learnable
 from paretail.rank.learned.fitting import THREADED, Frame, balance_of, batch_size, learn, network_of, optimiser
 from paretail.rank.learned.gaussian import expected
 from paretail.rank.learned.network import Beliefs, RankNet, gaussian_loss
+from paretail.rank.order import in_order
 from paretail.rank.sides import UserSides, item_sides
 from paretail.rank.spaces import SPACES
 from paretail.rank.standings import Standings, cuts_of
@@ -129,11 +130,12 @@ class Bench:
         sample, users = _drawn(every, config.sweep.impressions, rng_for("rank/sweep", seed))
         cut = int(np.quantile(sample.ts_ms, 1 - config.sweep.later, method="higher")) if len(sample) else 0
         tasks, remarks = _judged(sample.where(sample.ts_ms < cut), sample.where(sample.ts_ms >= cut), config)
-        history = graph.history.of_users(users)
+        log = in_order(graph, events)
+        history = log.of_users(users)
         before = history.where(history.ts_ms < cut)
         is_early = sample.ts_ms < cut
         features = replace(PairFeatures.of(graph.tables["item"], before),
-                           demand=PairFeatures.of(graph.tables["item"], graph.history).demand)  # fmt: skip
+                           demand=PairFeatures.of(graph.tables["item"], log).demand)  # fmt: skip
         raw = features.raw(history, sample.user_idx, sample.item_idx, sample.ts_ms)
         cuts = np.append(cuts_of(sample.ts_ms[is_early], 0.0), cut)
         standings = Standings.of(UserSides.of(before, features.facts), history, sample.user_idx, sample.ts_ms, cuts)

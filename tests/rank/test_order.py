@@ -1,0 +1,77 @@
+"""What followed from a list is in none of that list's features, however slow the clock was by which it is dated."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+pytest.importorskip("torch")
+
+from paretail.data.features import windows
+from paretail.data.features.pairs import GROUPS, NAMES
+from paretail.data.types import Events
+from paretail.graph.shopgraph import ShopGraph
+from paretail.rank.config import RankConfig
+from paretail.rank.examples import Examples
+from paretail.rank.learned.preparing import Prepared
+from paretail.rank.order import in_order
+
+from .world import world
+
+HOUR = 3_600_000
+#: Columns of one user's past; the others are of all users, too.
+OWN = [NAMES.index(name) for name in (*GROUPS["past with the item"], *windows.ACTIVITY)]
+
+
+def shop(slow_ms: int) -> tuple[ShopGraph, Events]:
+    """Return a small shop the clock of whose answers is slow."""
+    made = world(users=40, items=30, requests=600).shop
+    frame = made.events.frame.with_columns(
+        ts_ms=pl.col("ts_ms") - pl.when(pl.col("kind") == "impression").then(0).otherwise(slow_ms)
+    )
+    events = replace(made.events, frame=frame.sort("ts_ms"))
+    made = replace(made, events=events)
+    return ShopGraph.build(made, made.user_vocabulary(), made.item_vocabulary()), events
+
+
+def examples(graph: ShopGraph, events: Events) -> Examples:
+    return Examples.of(events, graph.nodes["user"], graph.nodes["item"])
+
+
+@pytest.mark.parametrize("slow_ms", [0, 2 * HOUR])
+def test_no_feature_counts_what_followed_from_its_own_list(slow_ms: int) -> None:
+    """Without the answers of one list of each user the features of that list are what they were."""
+    graph, events = shop(slow_ms)
+    lists = events.frame.filter(pl.col("kind") == "impression").unique("user_id", keep="last", maintain_order=True)
+    chosen = lists["request_id"]
+    blind = events.frame.filter((pl.col("kind") == "impression") | ~pl.col("request_id").is_in(chosen.implode()))
+    made = replace(world(users=40, items=30, requests=600).shop, events=replace(events, frame=blind))
+    without = ShopGraph.build(made, graph.nodes["user"], graph.nodes["item"])
+    some, frame = examples(graph, events), events.frame.filter(pl.col("kind") == "impression").sort("ts_ms")
+    mine = frame["request_id"].is_in(chosen.implode()).to_numpy()
+    assert some.labels["click"][mine].any()
+    seen, unseen = (Prepared.of(of, log, RankConfig(recent=4), None, None) for of, log in
+                    ((graph, events), (without, made.events)))  # fmt: skip
+    np.testing.assert_array_equal(seen.raw[mine][:, OWN], unseen.raw[mine][:, OWN])
+    assert seen.moments is not None
+    assert unseen.moments is not None
+    ends = [part.moments.end[part.moments.place[mine]] - part.moments.turned.indptr[some.user_idx[mine]]
+            for part in (seen, unseen)]  # fmt: skip
+    np.testing.assert_array_equal(*ends)
+
+
+def test_only_what_lies_before_its_list_is_moved() -> None:
+    graph, events = shop(2 * HOUR)
+    straight, _ = shop(-1)
+    moved, history = in_order(graph, events), graph.history
+    assert in_order(straight, shop(-1)[1]) is straight.history
+    answers = moved.kind != moved.kinds.index("impression")
+    assert moved.ts_ms[answers].sum() > history.ts_ms[history.kind != history.kinds.index("impression")].sum()
+    shown = dict(events.frame.filter(pl.col("kind") == "impression").select("request_id", "ts_ms").iter_rows())
+    named = events.frame.filter(pl.col("kind") != "impression")
+    assert sorted(moved.ts_ms[answers]) == sorted(shown[request] for request in named["request_id"])
+    for user in range(moved.users):
+        its, own = (log.ts_ms[log.indptr[user] : log.indptr[user + 1]] for log in (moved, history))
+        assert (np.diff(its) >= 0).all()
+        assert len(its) == len(own)
