@@ -1,5 +1,6 @@
 """Held-out questions: each mode asks what it will be asked, at every kind of time."""
 
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -7,10 +8,12 @@ import pytest
 
 from paretail.core.rng import rng_for
 from paretail.data.held import Mode, pair_keys
-from paretail.data.splits import Split
+from paretail.data.splits import HIDDEN_SHARE, Split, random_pairs
 from paretail.data.types import History, Time
 from paretail.retrieve import question
-from paretail.retrieve.question import held_out, hidden_links, newcomers
+from paretail.retrieve.base import Question
+from paretail.retrieve.models import hybrid
+from paretail.retrieve.question import held_out, newcomers
 
 from .histories import KINDS, copy_of, history_of, random_history
 
@@ -150,26 +153,54 @@ def test_a_gap_before_the_newest_events_leaves_a_question() -> None:
         assert split.train.ts_ms.max() < history.ts_ms.max()
 
 
-def test_links_are_hidden_in_both_directions() -> None:
-    rng = np.random.default_rng(5)
-    links = np.triu(rng.random((40, 40)) < 0.2, 1)
-    links |= links.T
-    did = [[("self", person, 0.0), *(("friend", int(other), 0.0) for other in np.flatnonzero(links[person]))]
+@cache
+def links() -> np.ndarray:
+    known = np.triu(np.random.default_rng(5).random((40, 40)) < 0.2, 1)
+    return known | known.T
+
+
+def people() -> History:
+    """Forty people, each tied to themself and in both directions to those whom they know."""
+    did = [[("self", person, 0.0), *(("friend", int(other), 0.0) for other in np.flatnonzero(links()[person]))]
            for person in range(40)]  # fmt: skip
-    history = history_of(did, "none", kinds=("friend", "self"))
-    split = hidden_links(history, 1000, rng_for("test", 1))
-    held = set(zip(split.held.user_idx.tolist(), split.held.item_idx.tolist(), strict=True))
+    return history_of(did, "none", kinds=("friend", "self"))
+
+
+def hidden(split: Split) -> set[tuple[int, int]]:
+    return set(zip(split.held.user_idx.tolist(), split.held.item_idx.tolist(), strict=True))
+
+
+SPLITTERS = {
+    "random pairs": lambda rng: random_pairs(people(), "friend", rng),
+    "random pairs, a share": lambda rng: random_pairs(people(), "friend", rng, share=HIDDEN_SHARE, forget="target"),
+    "hybrid": lambda rng: hybrid._split(people(), "friend", "target", 1000, rng),
+    **{f"held out, {mode}": lambda rng, mode=mode: held_out(people(), "friend", mode, 1000, rng) for mode in MODES},
+}
+
+
+@pytest.mark.parametrize("splitter", SPLITTERS)
+def test_links_are_hidden_in_both_directions(splitter: str) -> None:
+    split = SPLITTERS[splitter](rng_for("test", 1))
+    held = hidden(split)
     kept = split.train.where(split.train.kind == 0)
     left = set(zip(kept.user_idx.tolist(), kept.item_idx.tolist(), strict=True))
-    everything = set(zip(*(side.tolist() for side in np.nonzero(links)), strict=True))
+    everything = set(zip(*(side.tolist() for side in np.nonzero(links())), strict=True))
     assert held
     assert held | left == everything
     assert {(other, person) for person, other in held} == held
     assert (split.train.kind == 1).sum() == 40
-    assert len(held) / len(everything) == pytest.approx(question.HIDDEN_SHARE, abs=0.05)
-    assert (hidden_links(history, 3, rng_for("test", 1)).held.counts > 0).sum() == 3
+    assert len(held) / len(everything) == pytest.approx(hybrid.FIFTH if "hybrid" in splitter else 0.15, abs=0.05)
+
+
+def test_as_many_people_are_asked_as_may_be_and_none_who_would_keep_no_link() -> None:
+    assert (held_out(people(), "friend", "all", 3, rng_for("test", 1)).held.counts > 0).sum() == 3
     alone = history_of([[("friend", 1, 0.0)], [("friend", 0, 0.0)]], "none", kinds=("friend", "self"))
-    assert not hidden_links(alone, 9, rng_for("test", 2)).held.counts.any()
+    assert not held_out(alone, "friend", "all", 9, rng_for("test", 2)).held.counts.any()
+
+
+def test_lists_of_people_leave_out_oneself_and_all_who_are_known() -> None:
+    assert [Question("friend", repeat, ("friend",)).mode for repeat in (False, True)] == ["all", "all"]
+    assert [Question("purchase", repeat, ("purchase",)).mode for repeat in (False, True)] == ["target", "none"]
 
 
 def test_newcomers_are_asked_with_nothing_known_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

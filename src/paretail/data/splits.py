@@ -8,6 +8,9 @@ views learns to remind, not to discover.
 
 `leave_last` and `random_pairs` protect a user from that user's own future only: other users' later events stay.
 `by_time` protects everyone.
+
+Where items are people, a link is known from both sides: whoever is asked for b must not learn from b that b knows them.
+Links have no time, so that every split of them is one of `random_pairs`, which hides both directions (`hidden_links`).
 """
 
 from dataclasses import dataclass
@@ -20,9 +23,12 @@ from paretail.core.clock import DAY_MS
 from paretail.core.errors import DataError, Problem
 from paretail.core.ids import Rows
 from paretail.data.held import Held, Mask, Mode, among, had, held_from, kind_row, pair_keys
+from paretail.data.kinds import FRIEND
 from paretail.data.types import History
 
 _NEVER: Final = np.iinfo(np.int64).max
+#: The share of links that are hidden to learn how to find them.
+HIDDEN_SHARE: Final = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +112,10 @@ def random_pairs(
     Only users with two or more distinct target items are asked, and each keeps at least one of them; given
     `most_users`, no more than so many of them. Under drop="all" a pair that occurs under another kind too is no
     question. No repeats are possible under the default `forget`. Where time exists, this leaks a user's own future:
-    prefer the others.
+    prefer the others. Links between people are hidden as `hidden_links` does, whatever `forget` and `drop` say.
     """
+    if target == FRIEND:
+        return hidden_links(history, rng, HIDDEN_SHARE if share is None else share, most_users)
     user, keys = history.user_idx, _keys(history)
     pairs = _askable(history, target, "target", keys)  # the first event of each target pair
     has = np.bincount(user[pairs], minlength=history.users)
@@ -122,6 +130,27 @@ def random_pairs(
     asked = np.sort(pairs[order][place < np.minimum(wanted, has - 1)[owner]])
     held = Held.of(user[asked], history.item_idx[asked], history.users)
     return Split(history.where(~_of_pairs(history, held, target, forget)), held, target)
+
+
+def hidden_links(
+    history: History, rng: np.random.Generator, share: float = HIDDEN_SHARE, most_users: int | None = None
+) -> Split:
+    """Hide links at random, each in both directions, and ask at most `most_users` of the people whom they join.
+
+    Asked is who keeps a link at least.
+    """
+    links = np.flatnonzero(history.kind == kind_row(history, FRIEND))
+    user, other = history.user_idx[links], history.item_idx[links]
+    pairs, link = np.unique(
+        pair_keys(np.minimum(user, other), np.maximum(user, other), history.users), return_inverse=True
+    )
+    hidden = (rng.random(len(pairs)) < share)[link]
+    keep = np.ones(len(history.item_idx), bool)
+    keep[links[hidden]] = False
+    held = Held.of(user[hidden], other[hidden], history.users)
+    left = np.bincount(user[~hidden], minlength=history.users) > 0
+    asked = _some(np.flatnonzero((held.counts > 0) & left), history.users, most_users, rng)
+    return Split(history.where(keep), held.where(asked[held.user_idx]), FRIEND)
 
 
 def _some(candidates: NDArray[np.int64], users: int, most: int | None, rng: np.random.Generator) -> Mask:

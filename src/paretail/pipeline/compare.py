@@ -81,7 +81,7 @@ def compare(
     for model in models:
         check_model(model)
     graph, question = graph_of(config, base, progress)
-    mode: Mode = "none" if question.repeat else "target"
+    mode = question.mode
     split = held_out(graph.history, question.target, mode, MOST_ASKED, rng_for("pipeline/compare", seed))
     if not split.held.counts.any():
         found = f"of {graph.users:,} users none can be asked for a held-out {question.target}"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from paretail.core.config import Config
 from paretail.data.held import Mode
+from paretail.data.kinds import FRIEND
 from paretail.data.types import History
 from paretail.graph.shopgraph import ShopGraph
 
@@ -28,6 +29,13 @@ class Question:
     repeat: bool
     wishes: tuple[str, ...]
     weights: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def mode(self) -> Mode:
+        """What lists leave out: of people whoever is known, and oneself."""
+        if self.target == FRIEND:
+            return "all"
+        return "none" if self.repeat else "target"
 
 
 def reads_traits(model: object) -> bool:

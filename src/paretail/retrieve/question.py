@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretail.core.clock import DAY_MS
-from paretail.data.held import Held, Mode, kind_row, pair_keys
+from paretail.data.held import Mode, kind_row
 from paretail.data.kinds import FRIEND
 from paretail.data.splits import Split, by_time, leave_last, random_pairs
 from paretail.data.types import History
@@ -19,8 +19,6 @@ NEWEST_SHARE: Final = 0.2
 ENOUGH_USERS: Final = 1000
 FEWEST_USERS: Final = 100
 FEWEST_NEWCOMERS: Final = 50
-#: The share of links that are hidden to learn how to find them.
-HIDDEN_SHARE: Final = 0.15
 
 
 def held_out(
@@ -34,36 +32,18 @@ def held_out(
     `all` asks for the newest pairs with which nothing else had been done: those alone where ENOUGH_USERS have one,
     else all pairs, every event of which is forgotten. Without clock time, or with too few users in the last weeks,
     the newest pair of each user is asked; without order a random one. `window` is how many days "the weeks" are at
-    most: of items that live for a day nothing can be foretold for weeks.
+    most: of items that live for a day nothing can be foretold for weeks. Between people links are hidden, each in both
+    directions.
     """
     if mode != "all" and history.time == "clock" and len(history.ts_ms):
         split, asked = _weeks(history, target, mode, window)
         if mode == "none" or len(asked) >= FEWEST_USERS:
             return _only(split, asked, most_users, rng)
-    if mode == "all":
+    if mode == "all" and target != FRIEND:
         untouched = _newest_or_random(history, target, mode, "all", most_users, rng)
         if (untouched.held.counts > 0).sum() >= ENOUGH_USERS:
             return untouched
     return _newest_or_random(history, target, mode, "none" if mode == "none" else "target", most_users, rng)
-
-
-def hidden_links(history: History, most_users: int, rng: np.random.Generator) -> Split:
-    """Hide links at random, each in both directions, and ask at most `most_users` of the people whom they join.
-
-    Asked is who keeps a link at least.
-    """
-    links = np.flatnonzero(history.kind == kind_row(history, FRIEND))
-    user, other = history.user_idx[links], history.item_idx[links]
-    pairs, link = np.unique(
-        pair_keys(np.minimum(user, other), np.maximum(user, other), history.users), return_inverse=True
-    )
-    hidden = (rng.random(len(pairs)) < HIDDEN_SHARE)[link]
-    held = Held.of(user[hidden], other[hidden], history.users)
-    keep = np.ones(len(history.item_idx), bool)
-    keep[links[hidden]] = False
-    train = history.where(keep)
-    left = np.bincount(user[~hidden], minlength=history.users) > 0
-    return _only(Split(train, held, FRIEND), np.flatnonzero((held.counts > 0) & left), most_users, rng)
 
 
 def newcomers(history: History, target: str, most_users: int, rng: np.random.Generator) -> Split | None:

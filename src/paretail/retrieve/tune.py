@@ -58,7 +58,7 @@ def tune(
     """
     weights = kind_weights(question.wishes) | dict(question.weights)
     start: Settings = {"weights": weights} | given
-    mode: Mode = "none" if question.repeat else "target"
+    mode = question.mode
     split = held_out(graph.history, question.target, mode, MOST_ASKED, rng_for(f"retrieve/tune/{mode}", seed))
     if not split.held.counts.any():
         return Choice(model.config_type.parse(start, "[model.settings]"), remarks=("too few events to tune on",))

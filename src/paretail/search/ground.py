@@ -22,11 +22,11 @@ from paretail.core.rng import rng_for
 from paretail.data.held import Held, Mode
 from paretail.data.kinds import FRIEND
 from paretail.data.splits import Split
-from paretail.data.types import Catalogue, History
+from paretail.data.types import Catalogue
 from paretail.evaluate.context import Context, labels
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question
-from paretail.retrieve.question import held_out, hidden_links
+from paretail.retrieve.question import held_out
 
 #: Users who are asked at most, the share of them that the search is told of, and with fewer none is kept apart.
 MOST_ASKED: Final = 4000
@@ -52,9 +52,9 @@ class Ground:
 
         Raises DataError (SRCH-13) where nobody can be asked.
         """
-        mode = ("none" if question.repeat else "target") if mode is None else mode
+        mode = question.mode if mode is None or question.target == FRIEND else mode
         rng = rng_for("search/validation", seed)
-        split = _split(graph.history, question.target, mode, rng)
+        split = held_out(graph.history, question.target, mode, MOST_ASKED, rng)
         asked = np.flatnonzero(split.held.counts)
         if not len(asked):
             found = f"of {graph.users:,} users none can be asked for a held-out {question.target}"
@@ -97,13 +97,6 @@ class Ground:
         held = Held(arrays["indptr"], arrays["item_idx"], arrays["repeat"])
         graph = ShopGraph.load(folder / "graph")
         return cls(graph, held, arrays["told"], arrays["apart"], question, facts["mode"], facts["fingerprint"])
-
-
-def _split(history: History, target: str, mode: Mode, rng: np.random.Generator) -> Split:
-    """Return the split that copies the question; a friendship is hidden in both directions."""
-    if target == FRIEND:
-        return hidden_links(history, MOST_ASKED, rng)
-    return held_out(history, target, mode, MOST_ASKED, rng)
 
 
 def _fingerprint(graph: ShopGraph, question: Question, mode: Mode, seed: int) -> str:

@@ -36,7 +36,7 @@ from paretail.retrieve.base import Arrays, Question, Scores
 from paretail.retrieve.choose import Choice
 from paretail.retrieve.content import content_in, labels_of
 from paretail.retrieve.normalise import add_shaped, fill, unit_of
-from paretail.retrieve.question import WINDOW_DAYS, held_out, hidden_links, newcomers
+from paretail.retrieve.question import WINDOW_DAYS, held_out, newcomers
 from paretail.retrieve.signals import OF_FRIENDS, Setting, build, check_signal, of_nobody, signals_of
 from paretail.retrieve.signals.freshness import created_of, window_days
 from paretail.retrieve.signals.ground import Ground
@@ -239,11 +239,7 @@ class Blend:
         for mode in wanted:
             progress(f"Learning weights ({mode})", len(remarks) / len(wanted))
             rng = rng_for(f"retrieve/choose/{mode}", seed)
-            split = (
-                hidden_links(graph.history, asked, rng)
-                if question.target == FRIEND
-                else held_out(graph.history, question.target, mode, asked, rng, window)
-            )
+            split = held_out(graph.history, question.target, mode, asked, rng, window)
             learned = learn(graph, config, split, mode, seed)
             modes[mode] = prior if learned is None else Mix(theta=learned.theta, kappa=learned.kappa)
             remarks.append(_remark(mode, learned, split, prior))

@@ -45,7 +45,7 @@ def choose(
     progress: Progress,
 ) -> Choice:  # fmt: skip
     """Return the best point found within `seconds`, near the defaults of `model`; what is `given` stays."""
-    mode: Mode = "none" if question.repeat else "target"
+    mode = question.mode
     split = held_out(graph.history, question.target, mode, MOST_ASKED, rng_for(f"retrieve/tune/{mode}", seed))
     first = {"weights": kind_weights(question.wishes) | dict(question.weights)} | given
     if not split.held.counts.any():

@@ -51,7 +51,7 @@ def choose(
     start: Settings = {"target": question.target, "weights": weights} | given
     if "epochs" in given:
         return Choice(model.config_type.parse(start, "[model.settings]"), remarks=("epochs are given: nothing chosen",))
-    mode: Mode = "none" if question.repeat else "target"
+    mode = question.mode
     split = held_out(graph.history, question.target, mode, MOST_ASKED, rng_for(f"retrieve/sequences/{mode}", seed))
     if not split.held.counts.any():
         return Choice(model.config_type.parse(start, "[model.settings]"), remarks=("too few events to choose by",))
