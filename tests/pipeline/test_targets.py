@@ -101,3 +101,55 @@ def test_links_to_people_of_whom_nothing_else_is_known_are_told(folder: Path, tm
     assert "links: 2 of 2 (100.0 %) users have no event and no row, as ['x1', 'x2']" in done.err
     assert "Correct the ids" in done.err
     assert "CHECK-27" in done.err
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path) -> Path:
+    """The shop with a catalogue, and one bundle of it: items first, then the other targets beside them."""
+    frame = pl.DataFrame({"item_id": [f"i{item}" for item in range(60)]}).with_columns(
+        category=pl.format("c{}", pl.int_range(60) // 10), brand=pl.format("b{}", pl.int_range(60) % 4)
+    )
+    frame.write_csv(folder / "items.csv")
+    text = (folder / "shop.toml").read_text().replace('links = "links.csv"', 'links = "links.csv"\nitems = "items.csv"')
+    (folder / "whole.toml").write_text(f'{text}[model]\nname = "knn"\n[rank]\nenabled = false\n')
+    for target in ("item", "category", "brand", "user"):
+        done = paretail("train", "--config", folder / "whole.toml", "--out", folder / "whole", "--target", target)
+        assert done.code == 0, done.err
+    return folder / "whole"
+
+
+@pytest.mark.parametrize(("target", "ids"), [("item", "i"), ("category", "c"), ("brand", "b"), ("user", "u")])
+def test_a_shop_has_lists_of_each_target(whole: Path, tmp_path: Path, target: str, ids: str) -> None:
+    out = tmp_path / "lists.parquet"
+    asked = ("--target", target, "--users", "all", "--exclude", "none", "--out", out, "-k", 3)
+    assert paretail("recommend", "--bundle", whole, *asked).code == 0
+    lists = pl.read_parquet(out)
+    assert lists.columns == ["user_id", "rank", "item_id", "score"]
+    assert lists["user_id"].n_unique() == PEOPLE
+    assert set(lists["item_id"].str.head(1)) == {ids}
+    beside = whole if target == "item" else whole / "targets" / target
+    again = tmp_path / "again.parquet"
+    assert paretail("recommend", "--bundle", beside, *asked[2:-3], again, *asked[-2:]).code == 0
+    assert pl.read_parquet(again).equals(lists)
+
+
+def test_without_a_target_lists_stay_those_of_the_bundle(whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "lists.parquet"
+    assert paretail("recommend", "--bundle", whole, "--users", "u1", "--out", out).code == 0
+    assert set(pl.read_parquet(out)["item_id"].str.head(1)) == {"i"}
+    assert len(list((whole / "versions").iterdir())) == 1, "another target is no version of this one"
+
+
+def test_each_target_is_measured_by_what_it_lists(folder: Path, whole: Path) -> None:
+    people = ("evaluate", "--bundle", whole, "--target", "user", "--holdout", folder / "later.csv", "--against", "none")
+    assert "friend" in paretail(*people).out
+    labels = ("evaluate", "--bundle", whole, "--target", "category", "--holdout", folder / "events.csv")
+    assert paretail(*labels, "--exclude", "none", "--against", "none").code == 0
+
+
+def test_lists_that_were_not_trained_are_told_with_those_that_were(whole: Path, tmp_path: Path) -> None:
+    for verb in (("recommend", "--out", tmp_path / "l.csv"), ("evaluate", "--holdout", tmp_path / "h.csv")):
+        done = paretail(verb[0], "--bundle", whole, "--target", "colour", *verb[1:])
+        assert done.code == 1
+        assert "no lists of 'colour'. It has lists of item, brand, category, user" in " ".join(done.err.split())
+        assert "BNDL-08" in done.err

@@ -10,6 +10,7 @@ def evaluate(
     *,
     bundle: Path,
     holdout: Path,
+    target: str | None = None,
     k: Annotated[list[int] | None, Parameter(name=["-k", "--k"])] = None,
     exclude: str | None = None,
     against: str = "popular",
@@ -23,6 +24,8 @@ def evaluate(
         The trained bundle.
     holdout
         Events after training, with the columns and words of the training events.
+    target
+        As for `recommend`: which of the shop's bundles is measured.
     k
         Lengths of lists to measure at; default 10 and 20.
     exclude
@@ -38,11 +41,14 @@ def evaluate(
     from paretail.cli import tables
     from paretail.cli.terminal import out, print_json, progress
     from paretail.pipeline.evaluate import evaluate_bundle
+    from paretail.pipeline.targets import bundle_of
 
     kinds = None if exclude is None else [word.strip() for word in exclude.split(",")]
     rivals = [] if against == "none" else [name.strip() for name in against.split(",")]
     with progress() as tell:
-        found = evaluate_bundle(bundle, holdout, ks=k or (10, 20), exclude=kinds, against=rivals, progress=tell)
+        found = evaluate_bundle(
+            bundle_of(bundle, target), holdout, ks=k or (10, 20), exclude=kinds, against=rivals, progress=tell
+        )
     if json:
         print_json(asdict(found))
     else:

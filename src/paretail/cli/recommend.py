@@ -9,6 +9,7 @@ from cyclopts import Parameter
 def recommend(
     *,
     bundle: Path,
+    target: str | None = None,
     users: str = "all",
     out: Path,
     k: Annotated[int, Parameter(name=["-k", "--k"])] = 20,
@@ -28,6 +29,9 @@ def recommend(
     ----------
     bundle
         The trained bundle.
+    target
+        What lists hold, where the shop has bundles of several: `item`, `category`, `brand` or `user`, as in `train`;
+        by default what those of the bundle do. `item_id` is then the target's id.
     users
         `all` (training events and users file), a file of ids (Parquet, CSV, or a line an id), or one id.
     out
@@ -64,6 +68,7 @@ def recommend(
     from paretail.pipeline.hard_rules import read
     from paretail.pipeline.recommend import recommend_to_file
     from paretail.pipeline.steered import TODAY, Settings
+    from paretail.pipeline.targets import bundle_of
 
     ordered = order not in ("auto", "model")
     if (goals is not None) + (settings is not None) + ordered > 1 or (slate is not None and ordered):
@@ -75,7 +80,7 @@ def recommend(
     kinds = None if exclude is None else [word.strip() for word in exclude.split(",")]
     with progress() as tell:
         told = recommend_to_file(
-            bundle,
+            bundle_of(bundle, target),
             users,
             out,
             k=k,

@@ -31,7 +31,7 @@ def train(
         The bundle's folder; a new version is added where there is one already.
     target
         What lists hold: `item`, `user` (people who may be friends), `category`, `brand` or another attribute of the
-        items, instead of `[goal] lists`.
+        items, instead of `[goal] lists`. Where OUT holds lists of another target, the bundle is OUT/targets/TARGET.
     seed
         Seed of every random stream, instead of `[train] seed`.
     budget
@@ -51,6 +51,7 @@ def train(
     from paretail.cli.terminal import out as console
     from paretail.cli.terminal import print_json, progress
     from paretail.pipeline.config import load_config
+    from paretail.pipeline.targets import place_of
     from paretail.pipeline.train import train as run
 
     shop = load_config(config)
@@ -60,6 +61,7 @@ def train(
         shop = shop.model_copy(update={"rank": shop.rank.model_copy(update=begun)})
     if target is not None:
         shop = shop.model_copy(update={"goal": shop.goal.model_copy(update={"lists": target})})
+    out = place_of(out, shop.goal.lists)
     with progress() as tell:
         trained = run(shop, config.parent, out, sweep=sweep, progress=tell)
     if json:
