@@ -1,5 +1,7 @@
 """Cold start: new items by what is known of them, on planted worlds; new buyers by profile and first line, on a shop.
 
+Each beside popularity within the segment, of all time and of late (`rivals.py`).
+
     python benchmarks/cold/run.py [--seeds 11 12 13 14 15] [--parts items buyers]
 
 `PARETAIL_JUDGE` is the folder with `world.py` and `score_lists.py`, which share no code with the product; what is
@@ -22,8 +24,10 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import rivals
 from harness import PARETAIL, circumstances, record
 
+from paretail.core.ids import Vocabulary
 from paretail.data.config import DataConfig
 from paretail.data.ingest import ingest
 from paretail.data.types import Catalogue, Shop
@@ -38,6 +42,8 @@ VARIANTS = {
     "title and image": [], "title": ["image_vector"], "image": ["title"], "attributes only": ["title", "image_vector"],
 }  # fmt: skip
 Dense = NDArray[np.floating[Any]]
+#: `scores[users, items]`, and whose they are.
+Scored = tuple[Dense, Vocabulary, Vocabulary]
 
 
 def main() -> None:
@@ -74,7 +80,9 @@ def new_items(world: Path, seeds: list[int]) -> list[dict[str, Any]]:
             sources = {"events": "events.parquet", "items": "items.parquet", "users": "users.parquet"}
             shop = ingest(DataConfig.parse({**sources, "time": "seconds"}), Path(folder)).shop
             for name, without in VARIANTS.items():
-                found[name].append(_measured(shop, without, Path(folder)))
+                found[name].append(_measured(_scored(shop, without), Path(folder)))
+            for name, scores in _by_category(Path(folder)).items():
+                found.setdefault(name, []).append(_measured(scores, Path(folder)))
     together = {
         name: {key: np.concatenate([run[key] for run in runs]) for key in runs[0]} for name, runs in found.items()
     }
@@ -91,17 +99,31 @@ def new_items(world: Path, seeds: list[int]) -> list[dict[str, Any]]:
     return rows
 
 
-def _measured(shop: Shop, without: list[str], folder: Path) -> dict[str, Dense]:
-    """Return a number a user: nan where the user clicked no new item."""
+def _scored(shop: Shop, without: list[str]) -> Scored:
+    """Return the scores of `content`, and the ids of their rows and columns."""
     told = replace(shop, catalogue=Catalogue(shop.catalogue.frame.drop(without)))
     graph = ShopGraph.build(told, told.user_vocabulary(), told.item_vocabulary())
-    scores = Content.fit(graph, SETTINGS, 0).score(graph.history)
+    return Content.fit(graph, SETTINGS, 0).score(graph.history), graph.nodes["user"], graph.nodes["item"]
+
+
+def _by_category(folder: Path) -> dict[str, Scored]:
+    events, items, users = (pl.read_parquet(folder / f"{name}.parquet") for name in ("events", "items", "users"))
+    ids = Vocabulary(users["user_id"]), Vocabulary(items["item_id"])
+    return {
+        f"popularity of the category{name}": (rivals.by_category(told, items, len(users)), *ids)
+        for name, told in (("", events), (", last week", rivals.late(events, rivals.DAYS["world"])))
+    }
+
+
+def _measured(scored: Scored, folder: Path) -> dict[str, Dense]:
+    """Return a number a user: nan where the user clicked no new item."""
+    scores, users, items = scored
     truth = _clicks(folder)
     created = pl.read_parquet(folder / "items.parquet")["created_ts"].to_numpy()
     new, old = np.flatnonzero(created > created.min()), np.flatnonzero(created == created.min())
     later = pl.read_parquet(folder / "holdout.parquet").filter(pl.col("event") == "click")
     clicked = np.zeros(truth.shape, bool)
-    clicked[graph.nodes["user"].rows(later["user_id"]), graph.nodes["item"].rows(later["item_id"])] = True
+    clicked[users.rows(later["user_id"]), items.rows(later["item_id"])] = True
     best = new[np.argsort(-scores[:, new], axis=1)[:, :10]]
     hit = np.take_along_axis(clicked, best, axis=1).any(axis=1)
     return {
@@ -139,22 +161,54 @@ def new_buyers(judge: Path, data: Path) -> list[dict[str, Any]]:
         tables = [part for name in ("events", "items", "users") for part in (f"--{name}", data / f"{name}.parquet")]
         _paretail(work, "init", *tables, "--out", "shop.toml")
         rows = []
-        for model in ("popular", "blend"):
-            text = (work / "shop.toml").read_text()
-            (work / f"{model}.toml").write_text(f'{text}\n[model]\nname = "{model}"\n')
-            _paretail(work, "train", "--config", f"{model}.toml", "--out", model)
-            for known, more, held in (
-                ("country", [], "holdout"),
-                ("country and first line", ["--history", "first.parquet"], "rest"),
-            ):
-                asked = ["--users", "new.parquet", "--exclude", "buy", *more, "--out", "lists.parquet"]
-                _paretail(work, "recommend", "--bundle", model, *asked)
-                options = ["--k", "20", "--users", "new.parquet", "--mask-events", "none", "--holdout"]
-                command = [sys.executable, judge, "lists.parquet", ".", *options, f"{held}.parquet"]
-                told = json.loads(subprocess.run(command, cwd=work, check=True, capture_output=True).stdout)
-                figures = {key: f"{told[key]:.4f} ± {told[f'{key}_se']:.4f}" for key in ("recall@20", "ndcg@20")}
-                rows.append({"model": model, "known": known, "users": told["users"], **figures})
+        for known, more, had, held in (
+            ("country", [], first.clear(), "holdout"),
+            ("country and first line", ["--history", "first.parquet"], first, "rest"),
+        ):
+            lists = _segments(events, data, first, had, work)
+            for model in ("popular", "blend"):
+                lists[model] = work / f"{model}-lists.parquet"
+                asked = ["--users", "new.parquet", "--exclude", "buy", *more, "--out", lists[model]]
+                _paretail(work, "recommend", "--bundle", _bundle(model, work), *asked)
+            rows += [{"model": name, "known": known, **_judged(judge, file, lists["blend"], work, held)}
+                     for name, file in lists.items()]  # fmt: skip
         return rows
+
+
+def _segments(events: pl.DataFrame, data: Path, asked: pl.DataFrame, had: pl.DataFrame, work: Path) -> dict[str, Path]:
+    """Write the lists of popularity within the country, and return their files by name."""
+    users, files = pl.read_parquet(data / "users.parquet"), {}
+    for name, told in (("", events), (", last month", rivals.late(events, rivals.DAYS["shop"]))):
+        file = files[f"popularity in the country{name}"] = work / f"country{len(files)}.parquet"
+        rivals.by_country(told, users, asked.select("user_id"), had).write_parquet(file)
+    return files
+
+
+def _bundle(model: str, work: Path) -> str:
+    """Train a model, unless it was before."""
+    if not (work / model).exists():
+        text = (work / "shop.toml").read_text()
+        (work / f"{model}.toml").write_text(f'{text}\n[model]\nname = "{model}"\n')
+        _paretail(work, "train", "--config", f"{model}.toml", "--out", model)
+    return model
+
+
+def _judged(judge: Path, lists: Path, ours: Path, work: Path, held: str) -> dict[str, Any]:
+    """Return the figures of lists, and by how much the blend's are better."""
+
+    def told(file: Path, *more: object) -> dict[str, Any]:
+        options = ["--k", "20", "--users", "new.parquet", "--mask-events", "none", "--holdout", f"{held}.parquet"]
+        command = [sys.executable, str(judge), str(file), ".", *options, *map(str, more)]
+        found: dict[str, Any] = json.loads(subprocess.run(command, cwd=work, check=True, capture_output=True).stdout)
+        return found
+
+    own, paired = told(lists), {} if lists == ours else told(ours, "--against", lists)
+    row = {"users": own["users"]}
+    for key in ("recall@20", "ndcg@20"):
+        row[key] = f"{own[key]:.4f} ± {own[f'{key}_se']:.4f}"
+        if paired:
+            row[f"blend less this ({key})"] = f"{paired[f'{key}_gain']:+.4f} ± {paired[f'{key}_gain_se']:.4f}"
+    return row
 
 
 def _paretail(folder: Path, *arguments: object) -> None:

@@ -40,10 +40,12 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=[OURS, "popular", "als", "mf"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--budget", default="10m")
+    parser.add_argument("--without-ranker", action="store_true", help="train no ranker; lists have the model's order")
     parser.add_argument("--out", type=Path, help="keep shop.toml, bundles and lists here")
     asked = parser.parse_args()
     for name, data, work in harness.real_sets(asked.sets, asked.out):
         about = harness.circumstances() | {"seeds": asked.seeds, "budget": asked.budget, "scored_by": _scorer()}
+        about |= {"without_ranker": asked.models} if asked.without_ranker else {}
         rows = [row for model in asked.models for row in _model(model, name, data, work, asked)]
         harness.record(HERE, name, about, _with_others(name, asked.models, rows) + PUBLISHED.get(name, []))
 
@@ -63,7 +65,7 @@ def _scorer() -> str:
 def _model(model: str, name: str, data: Path, work: Path, asked: argparse.Namespace) -> list[dict[str, Any]]:
     """Return the rows of one model: one a protocol, over all seeds."""
     shop = SETS[name]
-    config = _configure(model, shop, data, work)
+    config = _configure(model, shop, data, work, asked.without_ranker)
     found: dict[str, list[dict[str, Any]]] = {}
     for seed in asked.seeds[:1] if model in FIXED else asked.seeds:
         bundle = work / f"{model}-{seed}"
@@ -99,7 +101,7 @@ def _given(config: Path, trained: harness.Used, work: Path, asked: argparse.Name
     return _train(given, work / "given", asked.seeds[-1], asked.budget)
 
 
-def _configure(model: str, shop: Set, data: Path, work: Path) -> Path:
+def _configure(model: str, shop: Set, data: Path, work: Path, plain: bool) -> Path:
     """Write shop.toml by `paretail init`, and name the model in it."""
     config = work / f"{model}.toml"
     tables = [part for table in shop.tables for part in (f"--{table}", str(data / f"{table}.parquet"))]
@@ -107,6 +109,8 @@ def _configure(model: str, shop: Set, data: Path, work: Path) -> Path:
     harness.meter([harness.PARETAIL, "init", *tables, *kinds, "--out", str(config), "--force"], work)
     document = tomlkit.parse(config.read_text(encoding="utf-8"))
     document["model"] = {"name": model}
+    if plain:
+        document["rank"] = {"enabled": False}
     config.write_text(tomlkit.dumps(document), encoding="utf-8")
     return config
 

@@ -56,7 +56,14 @@ def main() -> None:
             rows: list[dict[str, Any]] = []
             for model in asked.models:
                 rows += run(model)
-                harness.record(HERE, part, about, rows)
+                harness.record(HERE, part, about, [*rows, *_others(part, asked.models)])
+
+
+def _others(part: str, models: list[str]) -> list[dict[str, Any]]:
+    """Return the rows of earlier runs of models that do not run now."""
+    file = HERE / "results.json"
+    earlier = json.loads(file.read_text(encoding="utf-8")).get(part, {}).get("rows", []) if file.exists() else []
+    return [row for row in earlier if row["model"] not in models]
 
 
 class Bench:
