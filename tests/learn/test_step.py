@@ -153,17 +153,27 @@ def test_the_gram_matrix_is_taken_at_what_the_tasks_share() -> None:
         torch.testing.assert_close(param.grad, gradient)
 
 
-@pytest.mark.parametrize(("fixed", "much"), [(True, 3.0), (False, 1.75)])
-def test_a_penalty_counts_with_the_tasks_and_no_balance_sees_it(fixed: bool, much: float) -> None:
+@pytest.mark.parametrize(("fixed", "weights"), [(True, (0.5, 3.0)), (False, (0.5, 3.0)), (False, (100.0, 0.01))])
+def test_a_penalty_counts_with_the_tasks_and_no_balance_sees_it(fixed: bool, weights: tuple[float, float]) -> None:
+    """Of weights that are not set its part of the loss is what it is beside the plain sum."""
     w = _weights()
-    balance = Fixed(needs_gram=True, weights=(0.5, 3.0), fixed=fixed)
+    balance = Fixed(needs_gram=True, weights=weights, fixed=fixed)
+    a, b = float(_loss(w).detach()), float(START.sum())
     told = step(
         Losses({"a": _loss(w), "b": w.sum()}, penalty=w.square().sum()), [w], torch.optim.SGD([w], lr=0.0), balance
     )
-    np.testing.assert_allclose(w.grad, 0.5 * _gradient(START) + 3 + 2 * much * START)
+    much = weights[1] if fixed else (weights[0] * a + weights[1] * b) / (a + b)
+    np.testing.assert_allclose(w.grad, weights[0] * _gradient(START) + weights[1] + 2 * much * START)
     gradients = np.stack([_gradient(START), np.ones(2)])
     np.testing.assert_allclose(balance.seen[0][0], gradients @ gradients.T)
-    assert told["loss"] == pytest.approx(0.5 * told["loss/a"] + 3 * told["loss/b"] + much * (START**2).sum())
+    assert told["loss"] == pytest.approx(weights[0] * a + weights[1] * b + much * (START**2).sum())
+
+
+def test_a_penalty_beside_losses_below_zero_counts_as_tasks_do_in_the_mean() -> None:
+    w = _weights()
+    step(Losses({"a": _loss(w), "b": w.sum() - 100}, penalty=w.square().sum()), [w], torch.optim.SGD([w], lr=0.0),
+         Fixed(needs_gram=False, weights=(1.0, 2.0), fixed=False))  # fmt: skip
+    np.testing.assert_allclose(w.grad, _gradient(START) + 2 + 2 * 1.5 * START)
 
 
 @pytest.mark.parametrize("weights", [(1.0,), (1.0, -0.1), (1.0, float("nan"))])

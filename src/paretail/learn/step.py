@@ -2,8 +2,10 @@
 
 With a balance, the tasks' gradients are taken where the tasks share something: at the representation z that
 `Losses.shared` names, else at all parameters. There g_t = dL_t/dz, and the balance turns the Gram matrix
-G_st = <g_s, g_t> into weights w; the step is one backward pass of sum_t w_t L_t, and of a penalty that no task owns, as
-often as the task that counts most. At a representation this costs the heads' part of a backward pass more.
+G_st = <g_s, g_t> into weights w; the step is one backward pass of sum_t w_t L_t, and of a penalty that no task owns,
+(sum_t w_t L_t / sum_t L_t) times: its part of the loss is then what it is beside the plain sum, whatever the weights
+amount to. Beside weights that are set once and for all it counts as often as the task that counts most. At a
+representation this costs the heads' part of a backward pass more.
 
 Source: O. Sener, V. Koltun, "Multi-Task Learning as Multi-Objective Optimization", 2018, arXiv:1810.04650, section 3.3
 (gradients at the representation). Deviations: 1. the weights apply to the heads' own parameters too.
@@ -33,8 +35,7 @@ class Balance(Protocol):
 
     #: Whether `weigh` wants the Gram matrix; without it a step costs no more than a plain one.
     needs_gram: bool
-    #: Whether weights are set once and for all: the task that counts most is then held by the penalty as it is. Of
-    #: others the mean of the weights says how much they amount to: one of a small loss may be any number.
+    #: Whether weights are set once and for all: the task that counts most is then held by the penalty as it is.
     fixed: bool
     #: What it remembers from step to step, as JSON values; a checkpoint keeps it.
     state: Mapping[str, Any]
@@ -75,8 +76,7 @@ def step(
     weights = _weights(asked, params, values, balance)
     total = sum((w * loss for w, loss in zip(weights.tolist(), asked.tasks.values(), strict=True)), torch.zeros(()))
     if asked.penalty is not None:
-        much = weights.max() if balance is None or balance.fixed else weights.mean()
-        total = total + float(much) * asked.penalty
+        total = total + _times(weights, values, balance) * asked.penalty
     _clear(params, optimiser)
     norm = _descend(total, params, optimiser, clip, scaler)
     figures = {"loss": float(total.detach()), "grad_norm": norm}
@@ -108,6 +108,13 @@ def _weights(asked: Losses, params: Sequence[Tensor], values: Array, balance: Ba
     if weights.shape != values.shape or not (np.isfinite(weights) & (weights >= 0)).all():
         raise ValueError(f"{type(balance).__name__} must weigh {len(values)} tasks with numbers >= 0, not {weights}")
     return weights
+
+
+def _times(weights: Array, values: Array, balance: Balance | None) -> float:
+    """Return how often the penalty counts; where losses are below 0, as often as tasks do in the mean."""
+    if balance is None or balance.fixed:
+        return float(weights.max())
+    return float(weights @ values / values.sum()) if (values >= 0).all() and values.any() else float(weights.mean())
 
 
 def _gram(losses: Sequence[Loss], at: Sequence[Tensor]) -> Array:
