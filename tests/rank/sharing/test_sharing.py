@@ -93,11 +93,12 @@ def test_selectors_are_distributions_that_reach_a_single_expert() -> None:
 
 
 def test_the_calibrator_asks_later_steps_to_be_no_likelier() -> None:
-    model, x = made("aitm", calibrator=2.0), batch()
-    out = model(x)
-    click, cart, purchase = (out.logits[task].sigmoid() for task in TASKS)
-    expected = 2 * ((cart - click).clamp(min=0).mean() + (purchase - cart).clamp(min=0).mean())
-    torch.testing.assert_close(out.penalty, expected)
+    model = made("aitm", calibrator=2.0)
+    click, cart, purchase = (torch.tensor(part) for part in ([0.5, 0.2], [0.3, 0.4], [0.4, 0.1]))
+    told = model.disorder({"click": click, "cart": cart, "purchase": purchase})
+    torch.testing.assert_close(told, torch.tensor(2 * ((0.0 + 0.2) / 2 + (0.1 + 0.0) / 2)))
+    assert model.disorder({"click": click[:0], "cart": cart[:0]}) == 0
+    assert made("mmoe").disorder({"click": cart, "cart": click}) == 0
 
 
 @pytest.mark.parametrize("name", SHARING)

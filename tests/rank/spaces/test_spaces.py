@@ -1,5 +1,6 @@
 """Each space of what follows a click: by its formula, in odd batches, and right in the mean where it says so."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,23 +21,27 @@ def space(name: str, **settings: Any) -> Space[Any]:
     return SPACES[name](SPACES[name].config_type(**settings), FEATURES)
 
 
-def batch(rows: int = 8, seed: int = 0, spread: float = 0.0, clicks: float = 0.5) -> Followed:
-    """Draw a batch in which clicks and what follows them are as the beliefs say."""
+def batch(rows: int = 8, seed: int = 0, spread: float = 0.0, clicks: float = 0.5, seen: float = 1.0,
+          told: float = 1.0) -> Followed:  # fmt: skip
+    """Draw a batch in which clicks and what follows them are as the beliefs say; of some nobody tells what follows."""
     rng = np.random.default_rng(seed)
     click, mean = rng.normal(-1, 1, rows), rng.normal(0, 1, rows)
-    clicked = rng.random(rows) < (1 / (1 + np.exp(-click)) if clicks else np.zeros(rows))
-    label = np.where(clicked, rng.random(rows) < 1 / (1 + np.exp(-mean)), np.nan)
+    clicked = rng.random(rows) < (seen / (1 + np.exp(-click)) if clicks else np.zeros(rows))
+    follows, known = rng.random(rows) < 1 / (1 + np.exp(-mean)), rng.random(rows) < told
+    label = np.where(clicked & known, follows, np.nan)
     made = [torch.tensor(part, dtype=torch.float64) for part in (click, np.full(rows, spread), mean)]
     ones = torch.ones(rows, dtype=torch.float64)
-    fair, features = ones[torch.tensor(clicked)], torch.tensor(rng.normal(size=(rows, FEATURES)))
+    fair, features = ones[torch.tensor(clicked & known)], torch.tensor(rng.normal(size=(rows, FEATURES)))
     logit = made[2].requires_grad_()
-    return Followed(made[0], made[1], logit, made[1], ones, torch.tensor(label), ones, fair, features)
+    return Followed(
+        made[0], made[1], logit, made[1], seen * ones, torch.tensor(label), ones, fair, features, torch.tensor(clicked)
+    )
 
 
 @pytest.mark.parametrize("name", SPACES)
-@pytest.mark.parametrize(("rows", "clicks"), [(0, 1), (6, 0), (1, 1), (40, 1)])
-def test_odd_batches_have_finite_losses_that_reach_the_logit(name: str, rows: int, clicks: int) -> None:
-    of = batch(rows, spread=0.3, clicks=clicks)
+@pytest.mark.parametrize(("rows", "clicks", "told"), [(0, 1, 1), (6, 0, 1), (1, 1, 1), (40, 1, 1), (40, 1, 0)])
+def test_odd_batches_have_finite_losses_that_reach_the_logit(name: str, rows: int, clicks: int, told: int) -> None:
+    of = batch(rows, spread=0.3, clicks=clicks, told=told)
     loss = space(name).double()(of)
     assert loss.shape == ()
     assert loss.isfinite()
@@ -77,20 +82,37 @@ def test_esmm_is_the_log_loss_of_the_product_over_all() -> None:
     assert value(space("esmm")(of)) == pytest.approx(log_loss(np.nan_to_num(y), q * p).sum(), rel=1e-5)
 
 
-def test_ips_weighs_clicks_by_the_inverse_of_their_probability() -> None:
-    of = batch(spread=1e-12)
+@pytest.mark.parametrize("told", [0.3, 0.7])
+def test_clicks_of_which_nothing_is_known_pull_nowhere(told: float) -> None:
+    """The loss over all impressions is least at the truth, however few clicks tell what followed them."""
+    of = batch(60_000, spread=1e-12, told=told)
+    unknown = of.clicked & ~of.label.isfinite()
+    shift = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    moved = replace(of, mean=of.mean.detach() + shift)
+    space("esmm")(moved).backward()
+    own = torch.autograd.grad(space("esmm")(of), of.mean)[0]
+    assert (own[unknown] == 0).all()
+    assert unknown.any()
+    assert shift.grad is not None
+    assert abs(float(shift.grad)) < 0.02 * float(of.clicked.sum())  # read as no purchases: -(1 - told) of the clicks'
+
+
+@pytest.mark.parametrize("seen", [1.0, 0.5])
+def test_ips_weighs_clicks_by_the_inverse_of_their_probability(seen: float) -> None:
+    of = batch(40, spread=1e-12, seen=seen)
     q, p, y = by_hand(of)
     there = np.isfinite(y)
-    weight = 1 / q[there]
+    weight = 1 / (seen * q[there]).clip(0.01)
     expected = (log_loss(y[there], p[there]) * weight / weight.mean()).sum()
     assert value(space("escm2_ips", counterfactual=1.0, entire=0.0)(of)) == pytest.approx(expected, rel=1e-5)
     whole = 0.5 * expected + 0.5 * value(space("esmm")(of))
     assert value(space("escm2_ips")(of)) == pytest.approx(whole, rel=1e-5)
 
 
-def test_dr_is_right_in_the_mean_whatever_is_imputed() -> None:
-    """Of 40,000 impressions; the share of clicks is divided out, and the imputed network's own loss left out."""
-    of = batch(40_000, spread=1e-12)
+@pytest.mark.parametrize(("seen", "told"), [(1.0, 1.0), (0.5, 1.0), (0.5, 0.6)])
+def test_dr_is_right_in_the_mean_whatever_is_imputed(seen: float, told: float) -> None:
+    """Of 80,000 impressions; the share of clicks is divided out, and the imputed network's own loss left out."""
+    of = batch(80_000, spread=1e-12, seen=seen, told=told)
     _, p, _ = by_hand(of)
     truth = (p * -np.log(p) - (1 - p) * np.log(1 - p)).mean()
     for bias in (-3.0, 0.0, 3.0):
@@ -98,7 +120,7 @@ def test_dr_is_right_in_the_mean_whatever_is_imputed() -> None:
         with torch.no_grad():
             made.imputed[2].weight.zero_()
             made.imputed[2].bias.fill_(bias)
-        assert value(made.robust(of)) / len(p) == pytest.approx(truth, rel=0.03)
+        assert value(made.robust(of)) / len(p) == pytest.approx(truth, rel=0.04)
 
 
 def test_dr_imputes_from_what_was_clicked_and_pulls_at_all() -> None:

@@ -51,6 +51,8 @@ FARTHEST: Final = 5.0
 FIRST: Final = {"click": -2.5, "value": 0.0}
 OTHERS: Final = -1.0
 SMALL: Final = 1e-6
+#: Tasks of which each holds the next.
+FUNNEL: Final = ("click", "cart", "purchase")
 #: Impressions for which `net_precision` is told.
 MILLION: Final = 1_000_000
 
@@ -205,7 +207,15 @@ class RankNet(nn.Module):
         user, item = self._end("user", batch.standing), self._end("item", batch.item)
         told = self.beliefs(user, item, batch.features, batch.price)
         losses = {task: self._task_loss(task, told, batch) for task in self.tasks}
-        return Losses(losses, told.shared, self._held() / self.examples + told.penalty)
+        penalty = told.penalty + self.net.disorder(self._funnel(told))
+        return Losses(losses, told.shared, self._held() / self.examples + penalty)
+
+    def _funnel(self, told: Beliefs) -> dict[str, Vector]:
+        """Return the probability of each step of the funnel over all that is shown at the first position."""
+        p = {
+            task: expected(torch.sigmoid, told.mean[task], told.variance[task]) for task in FUNNEL if task in self.tasks
+        }
+        return {task: p[task] if task == "click" else p.get("click", 1.0) * p[task] for task in p}
 
     def inputs(self, batch: Batch) -> Float[Tensor, "batch features"]:
         """Return what the network of the features reads of examples: the features, and what was turned to last."""
@@ -241,7 +251,8 @@ class RankNet(nn.Module):
             click = told.mean["click"], told.variance["click"]
             seen = self.seen(batch.position).exp()
             total = self.spaces[task](
-                Followed(*click, mean, variance, seen, label, batch.weight, fair, batch.features)
+                Followed(*click, mean, variance, seen, label, batch.weight, fair, batch.features,
+                         batch.labels["click"] > 0)
             )  # fmt: skip
         return total * self.config.weight_of(task) / rows
 

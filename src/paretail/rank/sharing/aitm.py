@@ -2,8 +2,9 @@
 
     z_1 = q_1,   z_k = sum over u in (g(z_{k-1}), q_k) of  softmax_u(<h1(u), h2(u)> / sqrt(dim)) h3(u)
 
-q_k is tower k's output. Later steps of a funnel are no likelier than those before them: the penalty is `calibrator`
-times the mean of max(0, p(k) - p(k - 1)), for tasks that are measured over all impressions.
+q_k is tower k's output. Later steps of a funnel are no likelier than those before them: `disorder` is `calibrator`
+times the mean of max(0, p(k) - p(k - 1)), of probabilities over the same impressions. The ranker's tasks are given a
+click: it asks with P(click), P(click) P(cart | click), P(click) P(purchase | click), where a cart holds every purchase.
 
 D. Xi et al., "Modeling the Sequential Dependence among Audience Multi-step Conversions with Multi-task Learning in
 Targeted Display Advertising", KDD 2021, arXiv:2105.08489. Deviations: 1. a shared bottom stands below the towers, where
@@ -40,19 +41,17 @@ class Aitm(Sharing[AitmConfig]):
         self.last = self.heads()
 
     def forward(self, x: Float[Tensor, "batch inputs"]) -> Shared:
-        """Return the logits and the penalty; the bottom's output is shared."""
+        """Return the logits; the bottom's output is shared."""
         shared = self.bottom(x)
         z = {self.tasks[0]: self.towers[self.tasks[0]](shared)}
         for before, task in pairwise(self.tasks):
             z[task] = self.transfers[task](z[before], self.towers[task](shared))
-        logits = self.logits(self.last, z)
-        return Shared(logits, (shared,), self.config.calibrator * self._disorder(logits))
+        return Shared(self.logits(self.last, z), (shared,))
 
-    def _disorder(self, logits: Mapping[str, Tensor]) -> Tensor:
-        p = [logits[task].sigmoid() for task in self.tasks]
-        return sum(
-            (torch.relu(later - before).sum() / max(1, len(later)) for before, later in pairwise(p)), torch.zeros(())
-        )
+    def disorder(self, p: Mapping[str, Float[Tensor, " batch"]]) -> Float[Tensor, ""]:
+        """Return how much likelier than the steps before them later ones are, in the order of `p`."""
+        rises = [torch.relu(later - before).sum() / max(1, len(later)) for before, later in pairwise(p.values())]
+        return self.config.calibrator * sum(rises, torch.zeros(()))
 
 
 class _Transfer(nn.Module):

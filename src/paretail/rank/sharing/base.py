@@ -70,6 +70,13 @@ class Sharing(nn.Module, ABC, Generic[C]):
     def forward(self, x: Float[Tensor, "batch inputs"]) -> Shared:
         """Return the logit of each task."""
 
+    def disorder(self, p: Mapping[str, Float[Tensor, " batch"]]) -> Float[Tensor, ""]:
+        """Return what is to be added to the losses for later tasks that are likelier than earlier ones; 0 for most.
+
+        `p` are probabilities over the same examples, in the order of a funnel: of a click, of a click and a cart.
+        """
+        return torch.zeros(())
+
     def served(self) -> Callable[[Dense], Dense]:
         """Return the function from features `[batch, inputs]` to logits `[tasks, batch]` on arrays, for answers.
 

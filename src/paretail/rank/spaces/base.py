@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Generic, TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,8 +22,8 @@ C = TypeVar("C", bound=Config)
 class Followed:
     """A batch of impressions as a task sees it that may follow a click: beliefs of both logits, and what happened.
 
-    `p_seen` is P(seen at its position), `label` is NaN where there was no click, `weight` that of the impression, and
-    `fair[clicked]` that of each clicked one by `[rank] click_power`, of mean 1.
+    `p_seen` is P(seen at its position), `label` is NaN where there was no click or nobody knows what followed it,
+    `weight` that of the impression, and `fair[known]` that of each with a label by `[rank] click_power`, of mean 1.
     """
 
     click_mean: Vector
@@ -33,12 +33,22 @@ class Followed:
     p_seen: Vector
     label: Vector
     weight: Vector
-    fair: Float[Tensor, " clicked"]
+    fair: Float[Tensor, " known"]
     features: Float[Tensor, "batch features"]
+    clicked: Bool[Tensor, " batch"]
 
-    def p_click(self) -> Vector:
-        """Return P(click) at the first position, without a gradient."""
-        return expected_sigmoid(self.click_mean, self.click_variance).detach()
+    def propensity(self) -> Vector:
+        """Return P(click) at the position where it was shown, P(seen) P(click if seen), without a gradient."""
+        return (self.p_seen * expected_sigmoid(self.click_mean, self.click_variance)).detach()
+
+    def stands_for(self) -> Vector:
+        """Return for how many each impression stands: of those clicked, those known for the others too.
+
+        Dropped alone, clicks of which nothing is known would make clicks look rarer than they are.
+        """
+        known = self.label.isfinite()
+        times = self.clicked.sum() / known.sum().clamp(min=1)
+        return torch.where(self.clicked, torch.where(known, times, 0.0), 1.0) * self.weight
 
 
 class Space(nn.Module, ABC, Generic[C]):
@@ -61,8 +71,8 @@ def expected_sigmoid(mean: Vector, variance: Vector) -> Vector:
     return 0.5 * (torch.sigmoid(mean + spread) + torch.sigmoid(mean - spread))
 
 
-def clicked_loss(of: Followed, label: Float[Tensor, " clicked"]) -> Float[Tensor, " clicked"]:
-    """Return the expected log-loss of the clicked examples, against these labels of theirs."""
+def clicked_loss(of: Followed, label: Float[Tensor, " known"]) -> Float[Tensor, " known"]:
+    """Return the expected log-loss of the examples that have a label, against these of theirs."""
     there = of.label.isfinite()
     spread = of.variance[there].clamp(min=SMALLEST).sqrt()
     parts = [
@@ -75,8 +85,9 @@ def clicked_loss(of: Followed, label: Float[Tensor, " clicked"]) -> Float[Tensor
 def entire_loss(of: Followed) -> Vector:
     """Return the log-loss of click and label together, of each impression: -log P or -log (1 - P).
 
-    P(both) = P(seen) E σ(η_click) E σ(η); the expectation of the product is taken as the product of expectations.
+    P(both) = P(seen) E σ(η_click) E σ(η); the expectation of the product is taken as the product of expectations. What
+    followed a click and is not known is no loss.
     """
     p = of.p_seen * expected_sigmoid(of.click_mean, of.click_variance) * expected_sigmoid(of.mean, of.variance)
     both = torch.where(of.label.isfinite(), of.label, 0.0)
-    return functional.binary_cross_entropy(p.clamp(SMALLEST, 1 - SMALLEST), both, reduction="none") * of.weight
+    return functional.binary_cross_entropy(p.clamp(SMALLEST, 1 - SMALLEST), both, reduction="none") * of.stands_for()

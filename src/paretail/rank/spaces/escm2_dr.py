@@ -1,7 +1,7 @@
 """ESCM2-DR: ESMM with the doubly robust loss of what follows a click: imputed for all, corrected where one clicked.
 
     L = c · r · sum_impressions [ê + o (e - ê) / p] + g · sum_impressions l(y_click · y, P(seen) σ(η_click) σ(η))
-        + sum_clicked (e - ê)² / p                  o: clicked, p: its probability, e = l(y, η), ê = l(ỹ, η)
+        + sum_clicked (e - ê)² / p                  o: clicked, p = P(seen) σ(η_click), e = l(y, η), ê = l(ỹ, η)
 
 It is right in the mean where p or the imputed label ỹ is. r is the share of clicks in the batch.
 
@@ -38,7 +38,7 @@ class Escm2Dr(Space[Escm2Config]):
         there, whole, label = of.label.isfinite(), self.config.entire * entire_loss(of).sum(), self.imputes(of)
         if not there.any():
             return whole + label.sum() * 0.0
-        p = of.p_click()[there].clamp(min=self.config.least_click)
+        p = of.propensity()[there].clamp(min=self.config.least_click)
         miss = clicked_loss(of, of.label[there]).detach() - _against(of, label, fixed=True)[there]
         share = there.float().mean()
         total: Tensor = whole + self.config.counterfactual * share * self.robust(of) + (miss**2 / p).sum()
@@ -53,7 +53,7 @@ class Escm2Dr(Space[Escm2Config]):
     def robust(self, of: Followed) -> Float[Tensor, ""]:
         """Return the sum of the imputed losses, and of what those of clicks are off by, over p."""
         there, every = of.label.isfinite(), _against(of, self.imputes(of).detach())
-        weight = of.weight[there] / of.p_click()[there].clamp(min=self.config.least_click)
+        weight = of.stands_for()[there] / of.propensity()[there].clamp(min=self.config.least_click)
         off = clicked_loss(of, of.label[there]) - every[there]
         total: Tensor = (every * of.weight).sum() + (off * weight).sum()
         return total

@@ -1,0 +1,74 @@
+"""What the ranker's network asks of its architecture, and what a click of which nothing more is known does to it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from paretail.rank.config import RankConfig  # noqa: E402  # torch may be missing
+from paretail.rank.learned.gaussian import expected  # noqa: E402  # torch may be missing
+from paretail.rank.learned.network import Batch, RankNet, Sizes  # noqa: E402  # torch may be missing
+
+TASKS = ("click", "long_view", "cart", "purchase", "value")
+ROWS = 12
+
+
+def network(**settings: Any) -> RankNet:
+    torch.manual_seed(0)
+    made = RankNet(RankConfig(dim=3, own_dim=1, **settings), TASKS, Sizes(4, 4, 5, 2, 2, 6))
+    made.get_buffer("user_of").copy_(torch.arange(4))
+    return made
+
+
+def batch(**labels: Any) -> Batch:
+    random = torch.Generator().manual_seed(1)
+    user, item = (torch.randint(most, (ROWS,), generator=random) for most in (4, 5))
+    click = torch.tensor([1.0, 0.0, 1.0] * 4)
+    known = {task: torch.where(click > 0, torch.tensor([1.0, 0.0] * 6), torch.nan) for task in TASKS[1:4]}
+    every = {"click": click, **known, "value": torch.full((ROWS,), torch.nan), **labels}
+    return Batch(user, user, item, torch.ones(ROWS, dtype=torch.int64), torch.ones(ROWS),
+                 torch.randn(ROWS, 6, generator=random), torch.zeros(ROWS), user * 0, every)  # fmt: skip
+
+
+def test_steps_of_the_funnel_are_compared_over_the_same_impressions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cart given a click may be likelier than a click: what is asked is whether a click and a cart are."""
+    net, seen = network(sharing="aitm"), list[Mapping[str, Any]]()
+    monkeypatch.setattr(net.net, "disorder", lambda p: seen.append(p) or torch.tensor(3.0))
+    with torch.no_grad():
+        net.bias.copy_(torch.tensor([-3.0, 0.0, 2.0, 1.0, 0.0]))
+    asked = batch()
+    with_order = net.loss(asked).penalty
+    (told,) = seen
+    assert list(told) == ["click", "cart", "purchase"]
+    beliefs = net.beliefs(net._end("user", asked.standing), net._end("item", asked.item), asked.features, asked.price)
+    click, cart, purchase = (
+        expected(torch.sigmoid, beliefs.mean[task], beliefs.variance[task]) for task in ("click", "cart", "purchase")
+    )
+    assert (cart > click).any()
+    for one, other in zip(told.values(), (click, click * cart, click * purchase), strict=True):
+        torch.testing.assert_close(one, other)
+    monkeypatch.setattr(net.net, "disorder", lambda p: torch.tensor(0.0))
+    torch.testing.assert_close(with_order, net.loss(asked).penalty + 3)
+    assert network(sharing="aitm").net.disorder({"click": click, "cart": click * cart}) == 0
+
+
+@pytest.mark.parametrize("space", ["esmm", "escm2_ips", "escm2_dr"])
+def test_clicks_that_do_not_tell_how_long_pull_the_task_nowhere(space: str) -> None:
+    """With no click that tells, nothing but what was not clicked does: as no click is a long view."""
+    net = network(space=space)
+    plain = (
+        batch(long_view=torch.full((ROWS,), torch.nan)),
+        batch(long_view=torch.full((ROWS,), torch.nan), click=torch.zeros(ROWS)),
+    )
+    clicked = plain[0].labels["click"] > 0
+    grads = []
+    for asked in plain:
+        user, item = net._end("user", asked.standing), net._end("item", asked.item)
+        told = net.beliefs(user, item, asked.features, asked.price)
+        told.mean["long_view"].retain_grad()
+        net._task_loss("long_view", told, asked).backward()
+        grads.append(told.mean["long_view"].grad)
+    assert (grads[0][clicked] == 0).all()
+    assert (grads[1][clicked] > 0).all()
