@@ -3,9 +3,13 @@
 The model is fitted again, with the settings that were chosen, on the events before each of the last MOMENTS weeks; what
 users did in them labels its lists (`rank/boosted`). Where a mode is asked of one moment alone (all history left out, or
 no time), the split is the one that the model's own settings were chosen on.
+
+A model that is trained step by step goes on from one week to the next (`retrieve/fitting.fits`), the earliest first, so
+that none knows of what came after its moment; of its modes the shop's own is learned alone, and all its fits together
+end after the time that was given. Its scores are told in deviations of the user's own: each fit has a scale of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -22,14 +26,14 @@ from paretail.data.held import Mode, kind_row
 from paretail.data.types import Events, History
 from paretail.graph.shopgraph import ShopGraph
 from paretail.rank import RankError
-from paretail.rank.boosted.columns import REACH, Columns, Retrieve, Retrieved
+from paretail.rank.boosted.columns import REACH, Columns, Dense, Retrieve, Retrieved
 from paretail.rank.boosted.levels import FEWEST, Funnel
 from paretail.rank.boosted.money import Money
 from paretail.rank.boosted.questions import LEVELS, NEAR, Asked, Moment, blocks, drawn
 from paretail.rank.boosted.ranker import BoostedRanker, levels_of, told
 from paretail.rank.boosted.trees import Boosting
 from paretail.retrieve.base import Question, Retriever
-from paretail.retrieve.fitting import FitContext, fit
+from paretail.retrieve.fitting import FitContext, fit, fits
 from paretail.retrieve.models import model
 from paretail.retrieve.models.blend import items_had, modes_to_learn
 from paretail.retrieve.parts import parts_of
@@ -58,17 +62,24 @@ class Source:
     question: Question
 
 
-def learn(graph: ShopGraph, events: Events, source: Source, seed: int, progress: Progress) -> BoostedRanker:
-    """Learn the levels of each mode; raises RankError (RANK-04) where no mode has enough answers."""
+def learn(graph: ShopGraph, events: Events, source: Source, seed: int, progress: Progress,
+          seconds: float | None = None) -> BoostedRanker:  # fmt: skip
+    """Learn the levels of each mode; raises RankError (RANK-04) where no mode has enough answers.
+
+    Fits of a model that is trained end after `seconds` in all.
+    """
     target, funnels, asks = source.question.target, dict[Mode, Funnel](), dict[Mode, dict[str, Any]]()
     said: dict[str, None] = {}
-    for mode in modes_of(graph.history, source.question):
+    modes = modes_of(graph.history, source.question)
+    for mode in modes[:1] if is_trained(source.name) else modes:
         asking = Asking(graph.history, graph.items, target, mode, rng_for(f"rank/asked/{mode}", seed))
         moments, days = asking.moments()
         if not moments:
             continue
         progress(f"Learning to rank ({mode})")
-        parts, names = zip(*(_drawn(graph, moment, source, mode, seed, progress) for moment in moments), strict=True)
+        models = _fitted(graph, moments, source, seed, FitContext(progress, minutes=_minutes(seconds, len(moments))))
+        parts, names = zip(*(_drawn(graph, moment, one, source, mode, seed)
+                             for moment, one in zip(moments, models, strict=True)), strict=True)  # fmt: skip
         said |= dict.fromkeys(_constant(parts, names[0]))
         timed = graph.history.time == "clock"
         found = Funnel.learn(parts, target, Boosting(), rng_for(f"rank/boosted/{mode}", seed), timed)
@@ -96,6 +107,7 @@ def retrieved_by(fitted: Retriever, target: str) -> Retrieve:
     def retrieve(history: History, mode: Mode) -> Retrieved:
         with ONE_AT_A_TIME:
             scores = fitted.score(history, None, mode)
+            scores = standing(scores) if hasattr(type(fitted), "train") else scores
             left_out = items_had(history, target, mode, scores.shape[1])
             best, _ = top_k(scores, min(REACH, scores.shape[1]), left_out)
             parts = parts_of(fitted, history, mode)
@@ -105,6 +117,17 @@ def retrieved_by(fitted: Retriever, target: str) -> Retrieve:
         return Retrieved(scores, place, parts)
 
     return retrieve
+
+
+def is_trained(name: str) -> bool:
+    """Say whether a model of the table is trained step by step."""
+    return hasattr(model(name), "train")
+
+
+def standing(scores: Dense) -> Dense:
+    """Return how many deviations above the user's mean each item's score is."""
+    centred = scores - scores.mean(axis=1, keepdims=True, dtype=np.float64)
+    return np.asarray(centred / np.maximum(centred.std(axis=1, keepdims=True), 1e-12), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,11 +172,24 @@ class Asking:
         return Moment(log, rows, stands_for, followed, items_had(log, self.target, self.mode, self.items))
 
 
-def _drawn(graph: ShopGraph, moment: Moment, source: Source, mode: Mode, seed: int,
-           progress: Progress) -> tuple[Asked, tuple[str, ...]]:  # fmt: skip
-    """Fit the model on a moment's log, and draw pairs of its lists; return the names of their last columns too."""
+def _fitted(graph: ShopGraph, moments: Sequence[Moment], source: Source, seed: int,
+            context: FitContext) -> Iterator[Retriever]:  # fmt: skip
+    """Yield the model as of each moment, the newest first; those that are trained are so before the first is there."""
+    model_type = model(source.name)
+    if not is_trained(source.name):
+        return (fit(model_type, graph.with_history(one.log), source.settings, seed, context) for one in moments)
+    warm = fits(model_type, graph, source.settings, seed, context)
+    return reversed([warm(one.log) for one in reversed(moments)])
+
+
+def _minutes(seconds: float | None, fitted: int) -> float | None:
+    return None if seconds is None else seconds / 60 / fitted
+
+
+def _drawn(graph: ShopGraph, moment: Moment, fitted: Retriever, source: Source, mode: Mode,
+           seed: int) -> tuple[Asked, tuple[str, ...]]:  # fmt: skip
+    """Draw pairs of the lists that a moment's model makes; return the names of their last columns too."""
     target = source.question.target
-    fitted = fit(model(source.name), graph.with_history(moment.log), source.settings, seed, FitContext(progress))
     retrieve = retrieved_by(fitted, target)
     columns = Columns.of(graph.tables["item"], moment.log, target)
     rng = rng_for(f"rank/drawn/{mode}/{moment.at_ms}", seed)

@@ -43,8 +43,11 @@ SHOWN: Final = "impression"
 
 
 def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfig, seed: int,
-               progress: Progress) -> tuple[str, ...]:  # fmt: skip
+               progress: Progress, seconds: float | None = None) -> tuple[str, ...]:  # fmt: skip
     """Learn a ranker and put it into the draft; return what there is to say of it, a line each.
+
+    Fits of the draft's model to earlier logs, of one that is trained, end after `seconds` in all where there are no
+    impressions.
 
     A log without impressions gets trees over lists that the model would have made. Of one with them nothing is learned,
     and that is said, where the extra `learn` is missing or there are too few clicks; nothing is said where lists hold
@@ -53,7 +56,7 @@ def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfi
     if not config.enabled or target.name != ITEM:
         return ()
     if SHOWN not in graph.history.kinds:
-        return _add_boosted(draft, target, graph, config, seed, progress)
+        return _add_boosted(draft, target, graph, config, seed, progress, seconds)
     if find_spec("torch") is None:
         return ("No ranker: it needs the extra `learn` (pip install 'paretail[learn]'); lists are those of the model.",)
     from paretail.rank.learned.ranker import Ranker
@@ -70,15 +73,13 @@ def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfi
 
 
 def _add_boosted(draft: Draft, target: Target, graph: ShopGraph, config: RankConfig, seed: int,
-                 progress: Progress) -> tuple[str, ...]:  # fmt: skip
+                 progress: Progress, seconds: float | None) -> tuple[str, ...]:  # fmt: skip
     """Learn a ranker from the lists that the draft's model would have made, and put it into the draft."""
     from paretail.pipeline import funnel
     from paretail.retrieve.models.blend import ASKS
 
     facts = draft.facts
     model_type = model(facts["model"])
-    if hasattr(model_type, "train"):
-        return (f"No ranker: {facts['model']!r} would be trained anew for each moment that is asked",)
     wishes = tuple(kind for kind in graph.history.kinds if kind not in NOT_TARGETS)
     settings = model_type.config_type.parse(facts["settings"], "[model.settings]")
     question = Question(facts["target"], facts["repeat"], wishes)
@@ -86,7 +87,7 @@ def _add_boosted(draft: Draft, target: Target, graph: ShopGraph, config: RankCon
         if config.leaks == "refuse":
             check_leaks(graph, Outcomes.of(graph.history, facts["target"]))
         source = funnel.Source(facts["model"], settings, question)
-        ranker = funnel.learn(graph, target.shop.events, source, seed, progress)
+        ranker = funnel.learn(graph, target.shop.events, source, seed, progress, seconds)
     except RankError as error:
         return tuple(f"No ranker: {problem}" for problem in error.problems)
     draft.arrays[GROUP] = ranker.arrays()

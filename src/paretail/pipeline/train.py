@@ -109,24 +109,27 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
     with threadpool_limits(1 if len(graph.history.item_idx) < FEW_EVENTS else None, "blas"):
         wanted = config.model
         name, choice, fitted = chosen(graph, question, wanted.name, wanted.settings, seed, seconds, progress)
-    trained = published(target, graph, question, config, (name, choice, fitted), out, seed, progress)
+    trained = published(target, graph, question, config, (name, choice, fitted), out, seed, progress,
+                        seconds=seconds)  # fmt: skip
     told = None if found is None else write_sweep(out, trained.version, found)
     return replace(trained, tradeoff=found, sweep=told)
 
 
 def published(
     target: Target, graph: ShopGraph, question: Question, config: ShopConfig, model: tuple[str, Choice, Retriever],
-    out: Path, seed: int, progress: Progress = silent, turn: bool = True,
+    out: Path, seed: int, progress: Progress = silent, turn: bool = True, seconds: float | None = None,
 ) -> Trained:  # fmt: skip
     """Add associations and a ranker to a fitted model, by its name and with the choice made, and publish it to `out`.
 
-    Without `turn` it does not become the current version where there is one.
+    Without `turn` it does not become the current version where there is one. `seconds`, by default the budget of the
+    settings, are those that a ranker may take to train the model again for earlier moments.
     """
     name, choice, fitted = model
     facts = _facts(graph, question, config, name, choice, seed) | {"run": getattr(fitted, "run", None)}
     progress("Counting associations")
     draft = drafted(target, graph, config, fitted, choice.metrics, facts)
-    remarks = add_ranker(draft, target, graph, config.rank, seed, progress)
+    seconds = config.train.budget_seconds if seconds is None else seconds
+    remarks = add_ranker(draft, target, graph, config.rank, seed, progress, seconds)
     progress("Publishing")
     version = publish(draft, out, turn)
     page = write_page(out, version, facts, draft.facts.get(GROUP), config.data.currency)

@@ -196,7 +196,8 @@ def _ranked(draft: Draft, parent: Recommender, target: Target, graph: ShopGraph,
         return ()
     stays = facts[GROUP].get("kind") == KIND and parent.history.kinds == graph.history.kinds
     if not stays or not config.rank.enabled:
-        return add_ranker(draft, target, graph, config.rank, int(facts["seed"]), progress)
+        return add_ranker(draft, target, graph, config.rank, int(facts["seed"]), progress,
+                          config.train.budget_seconds)  # fmt: skip
     ranker = parent.ranker
     assert isinstance(ranker, BoostedRanker)
     money = Money.of(target.shop.events, graph.nodes["user"], graph.nodes["item"])
