@@ -134,7 +134,9 @@ def test_users_are_learned_as_their_windows_find_them() -> None:
     """The network is trained and calibrated with columns of what lay before each window of examples."""
     ranker, history = trained(), graph().history
     some = Examples.of(planted().shop.events, graph().nodes["user"], graph().nodes["item"])
-    want = Standings.of(ranker.sides, history, some.user_idx, some.ts_ms, cuts_of(some.ts_ms, LATER))
+    want = Standings.of(
+        ranker.sides, history, some.user_idx, some.ts_ms, cuts_of(some.ts_ms, some.apart(LATER)["click"])
+    )
     np.testing.assert_array_equal(ranker.net.get_buffer("user_columns").numpy(), want.columns)
     np.testing.assert_array_equal(ranker.net.get_buffer("user_of").numpy(), want.user)
     assert len(want.user) > 3 * history.users

@@ -37,7 +37,7 @@ def sides() -> UserSides:
 
 
 def cuts() -> NDArray[np.int64]:
-    return cuts_of(examples().ts_ms, LATER)
+    return cuts_of(examples().ts_ms, examples().apart(LATER)["click"])
 
 
 def columns(history: History) -> NDArray[np.float32]:
@@ -96,6 +96,6 @@ def test_columns_count_what_was_shown_alone() -> None:
 
 
 def test_few_examples_have_few_windows() -> None:
-    assert len(cuts_of(np.zeros(0, np.int64), LATER)) == 0
-    assert len(cuts_of(np.full(50, 7), LATER)) == 1
-    assert cuts_of(np.arange(3), LATER).tolist() == [1]
+    assert len(cuts_of(np.zeros(0, np.int64), 0)) == 0
+    assert len(cuts_of(np.full(50, 7), 45)) == 1
+    assert cuts_of(np.arange(3), 3).tolist() == [1]

@@ -17,7 +17,8 @@ from paretail.rank.examples import Examples
 
 def revenue_found(examples: Examples, cut_ms: int) -> float | None:
     """Return the share of the revenue from a moment on that it would find, learned before it; None without money."""
-    clicks = examples.where(examples.labels["click"] == 1)
+    known = np.arange(len(examples)) < examples.waits.known("purchase", examples.ts_ms)
+    clicks = examples.where((examples.labels["click"] == 1) & known)
     value = np.nan_to_num(clicks.labels.get("value", np.zeros(len(clicks)))).astype(np.float64)
     ratio = log_value_ratio(clicks.user_idx, clicks.item_idx, value, clicks.ts_ms < cut_ms)
     return ratio if np.isfinite(ratio) else None

@@ -13,7 +13,7 @@ a page open stays for hours.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 import numpy as np
@@ -25,6 +25,7 @@ from paretail.core.ids import Rows, Vocabulary
 from paretail.data.attribution import following, outcomes, tie, window_ms
 from paretail.data.types import Events
 from paretail.rank import RankError
+from paretail.rank.waits import Waits
 
 #: Tasks in the order in which they happen; `value` is money, the others are yes or no.
 TASKS: Final = ("click", "long_view", "favourite", "cart", "purchase", "value")
@@ -34,6 +35,11 @@ UNKNOWN: Final = np.nan
 FEWEST: Final = 20
 WINDOW_HOURS: Final = 168.0
 LONG_VIEW_SECONDS: Final = 30.0
+#: The kinds by which a task is answered, beside favourites and how long somebody stayed.
+ANSWERS: Final = {
+    "click": ("click", "cart", "purchase"), "cart": ("cart", "purchase"), "purchase": ("purchase",),
+    "value": ("purchase",),
+}  # fmt: skip
 #: The kind that a task's examples are; of clicks a `view` where the shop tells no clicks.
 KINDS_OF: Final = {"click": ("click", "view"), "long_view": ("click", "view")}
 
@@ -42,7 +48,7 @@ KINDS_OF: Final = {"click": ("click", "view"), "long_view": ("click", "view")}
 class Examples:
     """One row an impression, oldest first. `labels[task]` are 0 or 1, of `value` minor units, NaN where not known.
 
-    `position` counts from 1, 0 unknown; `propensity` is 1 where nobody told it.
+    `position` counts from 1, 0 unknown; `propensity` is 1 where nobody told it; `waits` are those for answers.
     """
 
     user_idx: Rows
@@ -51,6 +57,7 @@ class Examples:
     position: NDArray[np.int32]
     propensity: NDArray[np.float32]
     labels: dict[str, NDArray[np.float32]]
+    waits: Waits = field(default_factory=Waits)
 
     @classmethod
     def of(cls, events: Events, users: Vocabulary, items: Vocabulary, window_hours: float = WINDOW_HOURS,
@@ -60,16 +67,21 @@ class Examples:
         Cost: a few joins; 1 million impressions take about two seconds.
         """
         shown = shown_of(events.frame, users, items)
-        window = window_ms(window_hours)
-        found = shown.join(
-            outcomes(shown, following([events.frame]), window), on="impression", how="left", maintain_order="left"
+        window, told = window_ms(window_hours), following([events.frame])
+        found = shown.join(outcomes(shown, told, window), on="impression", how="left", maintain_order="left")
+        rarer = tie(shown, _rarer(events.frame), window)
+        more = rarer.group_by("impression").agg(
+            favourite=(pl.col("kind") == "favourite").any(), dwell_ms=pl.col("dwell_ms").max()
         )
-        found = found.join(_rarer(shown, events.frame, window), on="impression", how="left", maintain_order="left")
-        found = found.sort("ts_ms", maintain_order=True)
+        found = found.join(more, on="impression", how="left", maintain_order="left").sort("ts_ms", maintain_order=True)
+        delays = _delays(tie(shown, told.filter(pl.col("kind") != "refund"), window), rarer)
+        span = [
+            int(moment or 0) for moment in events.frame.select(a=pl.col("ts_ms").min(), b=pl.col("ts_ms").max()).row(0)
+        ]
         return cls(
             found["user_idx"].to_numpy(), found["item_idx"].to_numpy(), found["ts_ms"].to_numpy(),
             found["position"].fill_null(0).to_numpy(), found["propensity"].fill_null(1.0).cast(pl.Float32).to_numpy(),
-            _labels(found, long_view_seconds),
+            _labels(found, long_view_seconds), Waits.found(delays, (span[0], span[1]), window),
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -87,6 +99,20 @@ class Examples:
             position=self.position[keep], propensity=self.propensity[keep],
             labels={task: label[keep] for task, label in self.labels.items()},
         )  # fmt: skip
+
+    def settled(self) -> Self:
+        """Return those whose answers are known by the end of the log (`waits.py`), the oldest first as they are.
+
+        Where it is not known whether there will be a click an example is left out, of another task its label.
+        """
+        places = np.arange(len(self))
+        labels = {task: np.where(places < self.waits.known(task, self.ts_ms), label, UNKNOWN).astype(np.float32)
+                  for task, label in self.labels.items()}  # fmt: skip
+        return replace(self, labels=labels).where(places < self.waits.known("click", self.ts_ms))
+
+    def apart(self, later: float) -> dict[str, int]:
+        """Return the place behind which each task has the share `later` of the examples that it knows, the newest."""
+        return {task: round((1 - later) * self.waits.known(task, self.ts_ms)) for task in ("click", *self.tasks)}
 
     def with_tasks(self, tasks: Sequence[str]) -> Self:
         """Return the same with these tasks alone."""
@@ -145,14 +171,21 @@ def shown_of(frame: pl.DataFrame, users: Vocabulary, items: Vocabulary) -> pl.Da
     return rows.filter((pl.col("user_idx") >= 0) & (pl.col("item_idx") >= 0)).select(names).with_row_index("impression")
 
 
-def _rarer(shown: pl.DataFrame, frame: pl.DataFrame, window: int) -> pl.DataFrame:
-    """Return `impression`, whether it became a `favourite`, and the longest stay, `dwell_ms`, that followed from it."""
-    told = frame.filter(
-        (pl.col("kind") == "favourite") | (pl.col("kind").is_in(KINDS_OF["click"]) & pl.col("dwell_ms").is_not_null())
-    ).with_row_index("event")
-    return tie(shown, told, window).group_by("impression").agg(
-        favourite=(pl.col("kind") == "favourite").any(), dwell_ms=pl.col("dwell_ms").max()
-    )  # fmt: skip
+def _rarer(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return favourites, and clicks and views that tell how long somebody stayed, with their number `event`."""
+    stayed = pl.col("kind").is_in(KINDS_OF["click"]) & pl.col("dwell_ms").is_not_null()
+    return frame.filter((pl.col("kind") == "favourite") | stayed).with_row_index("event")
+
+
+def _delays(tied: pl.DataFrame, rarer: pl.DataFrame) -> pl.DataFrame:
+    """Return `task`, `shown_ms` and `delay_ms` of the first answer of each impression, as `Waits` wants them."""
+    of = {task: tied.filter(pl.col("kind").is_in(kinds)) for task, kinds in ANSWERS.items()}
+    of["favourite"] = rarer.filter(pl.col("kind") == "favourite")
+    of["long_view"] = rarer.filter(pl.col("kind") != "favourite")
+    first = (part.group_by("impression").agg(pl.col("ts_ms").min(), pl.col("shown_ms").first())
+             .select(pl.lit(task).alias("task"), "shown_ms", delay_ms=pl.col("ts_ms") - pl.col("shown_ms"))
+             for task, part in of.items())  # fmt: skip
+    return pl.concat(first)
 
 
 def _labels(found: pl.DataFrame, long_view_seconds: float) -> dict[str, NDArray[np.float32]]:

@@ -33,6 +33,7 @@ class Later:
 
     `paid` is in minor units, as `told["value"]`; `segment` is that of the item by which is calibrated. `weight` says
     for how many pairs an impression stands, `even` is that of learning, less uneven; `kept` as in `calibration.Platt`.
+    `known` are those of which it is known by the end of the log whether they are bought; without it all are.
     """
 
     told: Mapping[str, Floats]
@@ -44,6 +45,7 @@ class Later:
     segment: Codes | None
     even: Floats | None = None
     kept: Mapping[str, Floats] = field(default_factory=dict)
+    known: NDArray[np.bool_] | None = None
 
     def of(self, task: str, click_power: float) -> tuple[NDArray[np.bool_], Floats, Floats]:
         """Return the rows that know a task's answer, their weights, and P(seen) of them."""
@@ -137,13 +139,15 @@ def _money(later: Later, p: Mapping[str, Floats], half: NDArray[np.bool_],
     """Return the revenue expected of the impressions and what they brought, in all and by segment."""
     ratio = np.where(half, value_ratio(later, ~half), value_ratio(later, half))
     bought = p.get("purchase", np.zeros(len(half)))
-    expected = later.seen * p[CLICK] * bought * later.told[VALUE] * ratio
+    known = np.ones(len(half), bool) if later.known is None else later.known
+    expected = known * later.seen * p[CLICK] * bought * later.told[VALUE] * ratio
     paid = np.nan_to_num(later.paid)
     rows = [
         {"by": segments.by, "segment": name, "rows": int(inside.sum()), "purchases": int((paid[inside] > 0).sum()),
          "predicted": float(expected[inside].sum()), "paid": float(paid[inside].sum()),
          "se": float(np.sqrt((paid[inside] ** 2).sum()))}
-        for segments in divided for at, name in enumerate(segments.names) if (inside := segments.codes == at).any()
+        for segments in divided for at, name in enumerate(segments.names)
+        if (inside := (segments.codes == at) & known).any()
     ]  # fmt: skip
     se = float(np.sqrt((paid**2).sum()))
     return {"values": {"paid": float(paid.sum()), "predicted": float(expected.sum()), "se": se, "segments": rows}}

@@ -25,9 +25,8 @@ Ints = NDArray[np.int64]
 EDGES: Final = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 
 
-def cuts_of(ts_ms: Ints, later: float) -> Ints:
-    """Return when windows begin, of the times of examples in order, whose newest share `later` is kept apart."""
-    first = round((1 - later) * len(ts_ms))
+def cuts_of(ts_ms: Ints, first: int) -> Ints:
+    """Return when windows begin, of the times of examples in order; those from the place `first` on are kept apart."""
     places = [*(int(edge * first) for edge in EDGES), first]
     return np.unique(ts_ms[[place for place in places if 0 < place < len(ts_ms)]])
 

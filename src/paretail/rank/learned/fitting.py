@@ -1,7 +1,7 @@
 """Fitting a ranker's network: the examples as tensors, and the epochs over them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Self
 
@@ -75,13 +75,13 @@ class Frame:
         return Batch(self.user[rows], self.standing[rows], self.item[rows], self.position[rows], self.weight[rows],
                      self.features[rows], self.price[rows], self.moment[rows], labels)  # fmt: skip
 
-    def first(self, share: float) -> Self:
-        """Return the oldest examples."""
-        return self.where(slice(0, max(1, round(share * len(self.user)))))
-
-    def last(self, share: float) -> Self:
-        """Return the newest examples."""
-        return self.where(slice(round((1 - share) * len(self.user)), None))
+    def taught(self, apart: Mapping[str, int]) -> Self:
+        """Return the examples before the place from which clicks are kept apart, labels before that of their task."""
+        rows = torch.arange(apart["click"])
+        part = self.where(slice(0, apart["click"]))
+        labels = {task: label if apart[task] >= len(rows) else torch.where(rows < apart[task], label, torch.nan)
+                  for task, label in part.labels.items()}  # fmt: skip
+        return replace(part, labels=labels)
 
     def where(self, rows: Any) -> Self:
         """Return some examples as a frame of their own."""

@@ -20,7 +20,7 @@ from paretail.rank.order import in_order
 from paretail.rank.sides import UserSides, named_item_sides
 from paretail.rank.standings import Standings, cuts_of
 
-#: The share of the impressions, the newest, on which the ranker is calibrated and judged.
+#: The share of the impressions that a task knows, the newest, on which the ranker is calibrated and judged.
 LATER: Final = 0.1
 
 
@@ -46,7 +46,8 @@ class Prepared:
         """
         hours, seconds = config.attribution_hours, config.long_view_seconds
         found = Examples.of(events, graph.nodes["user"], graph.nodes["item"], hours, seconds)
-        examples, remarks = learnable(found, events.frame)
+        examples, remarks = learnable(found.settled(), events.frame)
+        remarks += found.waits.remarks(examples.tasks, found.ts_ms)
         if config.leaks == "refuse":
             check_leaks(graph, examples)
         pairs = examples.user_idx, examples.item_idx, examples.ts_ms
@@ -59,8 +60,13 @@ class Prepared:
         sides, (user, _, ts_ms) = UserSides.of(history, features.facts), pairs
         earlier, more = learned_from(history, *pairs, fit if config.retrieved else None)
         moments = Moments.of(history, user, ts_ms) if config.recent else None
-        standings = Standings.of(sides, history, user, ts_ms, cuts_of(ts_ms, LATER))
+        standings = Standings.of(sides, history, user, ts_ms, cuts_of(ts_ms, examples.apart(LATER)["click"]))
         return cls(examples, features, raw, sides, standings, moments, earlier, more, remarks + features.constant)
+
+    @property
+    def apart(self) -> dict[str, int]:
+        """The place up to which each task is learned before it is calibrated on its newer examples."""
+        return self.examples.apart(LATER)
 
     @property
     def asks(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from paretail.rank.calibration import Calibration, calibrations
 from paretail.rank.config import RankConfig
 from paretail.rank.control import revenue_found
 from paretail.rank.earlier import Earlier, Fit, Score
-from paretail.rank.examples import TASKS
+from paretail.rank.examples import TASKS, Examples
 from paretail.rank.judging import Later, judged
 from paretail.rank.learned.explain import Explainer, Halves
 from paretail.rank.learned.fitting import Frame, learn, log_prices, weighed
@@ -94,10 +94,10 @@ class Ranker:
         config = config if fit is not None else config.model_copy(update={"retrieved": False})
         prepared = Prepared.of(graph, events, config, fit, origin)
         net, names, started = prepared.network(graph, config, seed, origin)
-        frame, examples = prepared.frame(config), prepared.examples
-        fresh = cls(config, examples.tasks, net, prepared.features, prepared.sides)
-        curves = learn(net, frame.first(1 - LATER), config, config.epochs, config.lr, seed, progress)
-        calibrated = fresh._judged(frame, examples.propensity, graph.tables["item"])
+        frame = prepared.frame(config)
+        fresh = cls(config, prepared.examples.tasks, net, prepared.features, prepared.sides)
+        curves = learn(net, frame.taught(prepared.apart), config, config.epochs, config.lr, seed, progress)
+        calibrated = fresh._judged(frame, prepared.examples, graph.tables["item"])
         learn(net, frame, config, max(1, round(AGAIN * config.epochs)), AGAIN_LR * config.lr, seed + 1, progress)
         net.settle()
         net.eval()
@@ -280,25 +280,30 @@ class Ranker:
             return p
         return told.rest(p, None if self._segments is None else self._segments[item_idx], kept)
 
-    def _judged(self, frame: Frame, propensity: NDArray[Any], items: pl.DataFrame) -> dict[str, Any]:
+    def _judged(self, frame: Frame, examples: Examples, items: pl.DataFrame) -> dict[str, Any]:
         """Calibrate on the newest impressions; return the numbers, and how reliable the predictions are.
 
-        Clicks count by one over `propensity[examples]`: what is told shall hold of pairs, not of those that were shown.
+        Clicks count by one over the examples' propensity: what is told shall hold of pairs, not of those shown.
         """
         self.net.eval()
-        earlier, later = frame.first(1 - LATER), frame.last(LATER)
+        apart, propensity = examples.apart(LATER), examples.propensity
+        first = min(apart.values())
+        rows, bought = np.arange(first, len(examples)), examples.waits.known("purchase", examples.ts_ms)
+        earlier, later = frame.where(slice(0, first)), frame.where(slice(first, None))
         user, item = later.user.numpy(), later.item.numpy()
         with torch.inference_mode():
             mean, variance = self.net.users(self.net.get_buffer("user_of"), self.net.get_buffer("user_columns"))
             features = self.net.inputs(later.batch(slice(None))).numpy()
             seen = self.net.seen(later.position).exp().double().numpy()
         told = self._told(self._tables, (mean.numpy(), variance.numpy()), later.standing.numpy(), item, features)
-        labels = {task: label.double().numpy() for task, label in later.labels.items()}
+        labels = {task: np.where(rows < apart[task], np.nan, label.double().numpy())
+                  for task, label in later.labels.items()}  # fmt: skip
         paid = np.exp(labels.get("value", np.full(len(user), np.nan))) * self._prices[item]
         segment = None if self._segments is None else self._segments[item]
         fair = weighed(propensity[len(propensity) - len(user) :], 1.0)
         even, kept = later.weight.double().numpy(), {task: self._kept(task, item) for task in self.tasks}
-        asked = Later({**told.of_pairs, **told.of_clicked}, labels, paid, seen, fair, user, segment, even, kept)
+        known = (rows >= apart.get("value", first)) & (rows < bought)
+        asked = Later({**told.of_pairs, **told.of_clicked}, labels, paid, seen, fair, user, segment, even, kept, known)
         before = [np.bincount(rows.numpy(), minlength=int(all_rows.max()) + 1)[those] for rows, all_rows, those in
                   ((earlier.user, frame.user, user), (earlier.item, frame.item, item))]  # fmt: skip
         return judged(asked, self.config, divided(items, self.features.facts, item, *before))
@@ -366,7 +371,8 @@ def _report(prepared: Prepared, net: RankNet, curves: Mapping[str, Any], remarks
     return {
         "remarks": list(remarks), "examples": len(examples),
         "positives": {task: int(np.nansum(label > 0)) for task, label in examples.labels.items()},
-        "control": revenue_found(examples, int(np.quantile(examples.ts_ms, 1 - LATER, method="higher"))),
+        "control": revenue_found(examples, int(examples.ts_ms[min(prepared.apart.values())])),
+        "waits": examples.waits.to_json(),
         "relations": net.relations().tolist(), "covariance": net.covariance().tolist(), "curves": curves,
         "retrieved": list(prepared.asks),
     }  # fmt: skip

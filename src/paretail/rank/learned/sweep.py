@@ -126,9 +126,9 @@ class Bench:
         config = config.model_copy(update={"retrieved": False, "recent": 0})  # of the tasks, not of these features
         seed = seed if config.seed is None else config.seed
         every = Examples.of(events, graph.nodes["user"], graph.nodes["item"], config.attribution_hours,
-                            config.long_view_seconds)  # fmt: skip
+                            config.long_view_seconds).settled()  # fmt: skip
         sample, users = _drawn(every, config.sweep.impressions, rng_for("rank/sweep", seed))
-        cut = int(np.quantile(sample.ts_ms, 1 - config.sweep.later, method="higher")) if len(sample) else 0
+        cut = int(sample.ts_ms[min(sample.apart(config.sweep.later).values())]) if len(sample) else 0
         tasks, remarks = _judged(sample.where(sample.ts_ms < cut), sample.where(sample.ts_ms >= cut), config)
         log = in_order(graph, events)
         history = log.of_users(users)
@@ -137,7 +137,7 @@ class Bench:
         features = replace(PairFeatures.of(graph.tables["item"], before),
                            demand=PairFeatures.of(graph.tables["item"], log).demand)  # fmt: skip
         raw = features.raw(history, sample.user_idx, sample.item_idx, sample.ts_ms)
-        cuts = np.append(cuts_of(sample.ts_ms[is_early], 0.0), cut)
+        cuts = np.append(cuts_of(sample.ts_ms[is_early], int(is_early.sum())), cut)
         standings = Standings.of(UserSides.of(before, features.facts), history, sample.user_idx, sample.ts_ms, cuts)
         frame = Frame.of(sample.with_tasks(tasks), features.standardised_by(raw[is_early]), raw, config,
                          standing=standings.of_example)  # fmt: skip
