@@ -216,8 +216,7 @@ def test_every_way_of_sharing_and_weighing_learns(settings: dict[str, Any]) -> N
         ),
     )
     ranker = Ranker.train(graph(), some, RankConfig(**(QUICK | {"epochs": 4} | settings)))
-    starved = settings.get("balance") == "uncertainty"  # this world's values are learned to perfection and take over
-    assert alike(everyone(ranker).p_click, planted().p_click) > (0.2 if starved else 0.5)
+    assert alike(everyone(ranker).p_click, planted().p_click) > 0.5
     losses = [epoch["loss"] for epoch in ranker.report["curves"]["epochs"]]
     assert losses[-1] < losses[0]
 
