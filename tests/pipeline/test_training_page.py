@@ -52,7 +52,7 @@ def test_curves_are_drawn_for_each_that_was_trained() -> None:
     run = Run((Epoch(1, 10, 2.0, 0.1, 1.0, 0.3), Epoch(2, 10, 1.0, 0.1, 1.0, 0.4)), 2, 0.4, "epochs", 20, 2.0).to_json()
     assert page("v", FACTS | {"run": run}).count("<svg") == 1
     both = page("v", FACTS | {"run": {"lightgcn": run, "sequence": run}})
-    assert (both.count("<svg"), "Training of sequence" in both) == (2, True)
+    assert (both.count("<svg"), "Training on all events (sequence)" in both) == (2, True)
 
 
 def test_training_says_where_it_is(shop: DemoShop, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Choosing settings: a model that knows how is asked, any other takes what is given."""
 
+import math
 from typing import Any
 
 import pytest
 
 from paretail.core.errors import ConfigError
 from paretail.core.progress import silent
+from paretail.retrieve import auto
 from paretail.retrieve.base import Question
 from paretail.retrieve.choose import Choice, Chooses, choose
 from paretail.retrieve.models.blend import Blend
@@ -48,3 +50,23 @@ def test_a_model_that_can_is_asked_with_what_is_given() -> None:
 def test_an_unknown_setting_is_told(model: Any) -> None:
     with pytest.raises(ConfigError, match=r"\[model.settings\].*colour is not a setting"):
         chosen(model, {"colour": "red"})
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [({"purchse": 1.0}, "did you mean 'purchase'.*GRAPH-03"), ({"cart": 1.0}, "no kind of this log a weight above 0"),
+     ({"purchase": -1.0}, "A weight is 0 or more")],
+)  # fmt: skip
+def test_weights_are_of_kinds_to_learn_from(weights: dict[str, float], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        chosen(Popular, {"weights": weights})
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("lightgcn", {"temperature": math.inf}), ("lightgcn", {"weights": {"purchase": math.nan}}),
+     ("node2vec", {"p": 1e12}), ("knn", {"weights": {"purchase": -1.0}}), ("hybrid", {"members": {"lightgcn": {"dimm": 3}}})],
+)  # fmt: skip
+def test_numbers_that_nothing_can_be_learned_with_are_refused(name: str, settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        auto.check_settings(name, settings)

@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -84,12 +86,34 @@ def test_new_items_are_ranked_by_what_their_titles_mean(folder: Path) -> None:
     assert np.mean(alike) > 0.25
 
 
+def test_a_network_reads_meaning_beside_words(folder: Path) -> None:
+    pytest.importorskip("torch")
+    from paretail.retrieve.models import model
+    from paretail.retrieve.net import training
+
+    shop = planted(5, len(TITLES), 3).shop
+    items = shop.catalogue.frame.head(len(TITLES)).with_columns(title=pl.Series(TITLES))
+    graph = ShopGraph.build(replace(shop, catalogue=Catalogue(items)), shop.user_vocabulary(), shop.item_vocabulary())
+    sage = model("sage").config_type
+    for more, columns in (({}, {"title"}), ({"text_encoder": str(folder)}, {"title", "title encoded"})):
+        spec: Any = sage.parse({"dim": 4, "content": True, **more})
+        network = training.network_of(graph, spec, training.pairs_of(graph, spec), 0)
+        assert set(network.wiring.content) == columns
+
+
 def test_no_folder_is_told_before_the_data_are_read(tmp_path: Path) -> None:
     told = r"text_encoder = '.*none' is no folder\. The folder of a sentence.*Correct the path.*CONT-01"
     with pytest.raises(ConfigError, match=told):
         encoder.encoded(pl.Series(["cup"]), str(tmp_path / "none"))
-    with pytest.raises(ConfigError, match="CONT-01"):
-        check_model(ModelConfig(name="content", settings={"text_encoder": str(tmp_path / "none")}))
+    none = {"text_encoder": str(tmp_path / "none")}
+    for name, settings in (
+        ("content", none), ("hybrid", {"members": {"blend": {}, "content": none}}),
+        ("auto", {"candidates": {"content": none}}), ("sage", {"content": True, **none}),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match="CONT-01"):
+            check_model(ModelConfig(name=name, settings=settings))
+    with pytest.raises(ConfigError, match="or content = true"):
+        check_model(ModelConfig(name="sage", settings=none))
 
 
 def test_no_library_is_told_with_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

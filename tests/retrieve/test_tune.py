@@ -61,3 +61,9 @@ def test_a_gain_within_its_standard_error_is_no_gain() -> None:
     assert Trial({}, base + 0.1 + noise).beats(Trial({}, base))
     assert not Trial({}, base + 0.01 + noise).beats(Trial({}, base))
     assert not Trial({}, base).beats(Trial({}, base))
+
+
+def test_what_was_not_tried_for_lack_of_time_is_said(world: ShopGraph) -> None:
+    choice = tune(Als, world, QUESTION, {}, [{"dim": 8}, {"dim": 16}], 0, 0.0, silent)
+    assert choice.remarks[1:] == ("Time was up (0 s): 2 more settings were not tried; more: --budget",)
+    assert len(tune(Als, world, QUESTION, {}, [{"dim": 8}], 0, 60.0, silent).remarks) == 1

@@ -157,7 +157,8 @@ def test_no_graph_is_one_point_and_not_most_draws() -> None:
     ("given_", "code", "told"),
     [({"depht": 2}, "SRCH-10", "did you mean 'depth'"), ({"depth": [2, 9]}, "SRCH-11", "less than or equal to 4"),
      ({"dim": "64"}, "SRCH-11", "valid integer"), ({"loss": ["softmx"]}, "SRCH-11", "'softmax'"),
-     ({"lr": []}, "SRCH-11", "no option")],
+     ({"lr": []}, "SRCH-11", "no option"),
+     ({"weights": {"purchase": float("nan")}}, "SRCH-11", "finite"), ({"lr": float("inf")}, "SRCH-11", "finite")],
 )  # fmt: skip
 def test_options_that_cannot_be_are_refused(given_: dict[str, object], code: str, told: str) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -10,7 +10,7 @@ from paretail.core.errors import ConfigError, Problem, nearest
 class Config(BaseModel):
     """A frozen, typed piece of configuration; an unknown key is an error that names the nearest one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @classmethod
     def parse(cls, values: dict[str, Any], where: str = "shop.toml") -> Self:

@@ -6,7 +6,7 @@ The exponential forgetting factor is that of Y. Ding, X. Li, "Time weight collab
 doi:10.1145/1099554.1099689. Deviations: weights by kind; the maximum over a pair's events as the default.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from paretail.core.clock import DAY_MS
-from paretail.core.errors import DataError, Problem
+from paretail.core.errors import ConfigError, DataError, Problem, nearest
 from paretail.data.types import History
 
 #: How strong a wish a kind shows, where nothing better is known; a declared kind counts 1.
@@ -27,6 +27,27 @@ STRENGTH: Final[Mapping[str, float]] = {
 def kind_weights(kinds: Iterable[str], given: Mapping[str, float] | None = None) -> dict[str, float]:
     """Return `given`, or the STRENGTH of each kind where nothing is given."""
     return dict(given) if given is not None else {kind: STRENGTH.get(kind, 1.0) for kind in kinds}
+
+
+def check_kinds(kinds: Sequence[str], weights: Mapping[str, float], where: str) -> None:
+    """Raise ConfigError (GRAPH-03) for a weight below 0, of a kind that is none, or where no kind weighs something.
+
+    `kinds` are those of the log. One that did not occur yet may have a weight too, if it is a kind that we know.
+    """
+    known = dict.fromkeys([*kinds, *STRENGTH])
+    problems = [
+        Problem("GRAPH-03", f"{where} weighs {kind!r}, no kind of this log", f"Expected {nearest(kind, known)}",
+                "Correct the name, or map the shop's word to a kind in [data.kinds]")
+        for kind in weights if kind not in known
+    ] + [
+        Problem("GRAPH-03", f"{where} weighs {kind!r} {weight:g}", "A weight is 0 or more", "Correct the weight")
+        for kind, weight in weights.items() if not weight >= 0
+    ]  # fmt: skip
+    if not problems and kinds and not any(weights.get(kind, 0.0) for kind in kinds):
+        found = f"{where} gives no kind of this log a weight above 0 (it has {', '.join(kinds)})"
+        problems = [Problem("GRAPH-03", found, "A kind to learn from", "Give one of them a weight")]
+    if problems:
+        raise ConfigError(problems)
 
 
 def interactions(

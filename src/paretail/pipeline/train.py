@@ -22,6 +22,7 @@ from paretail.pipeline.bundle import publish, refuse_foreign
 from paretail.pipeline.config import ModelConfig, ShopConfig
 from paretail.pipeline.drafting import drafted
 from paretail.pipeline.ranking import GROUP, SHOWN, add_ranker, rooted
+from paretail.pipeline.resuming import Unfinished
 from paretail.pipeline.sweeping import swept, write_sweep
 from paretail.pipeline.training_page import write_page
 from paretail.policy import PolicyError
@@ -29,7 +30,6 @@ from paretail.policy.newcomers import unfit
 from paretail.retrieve import auto
 from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.choose import Choice, choose
-from paretail.retrieve.encoder import check_folder
 from paretail.retrieve.fitting import FitContext, fit
 from paretail.retrieve.models import model
 
@@ -106,11 +106,12 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
     graph, question = asked(target, config)
     _check_new_items(graph, config)
     found = swept(target, graph, config.rank, seed, progress) if sweep else None
+    wanted = config.model
+    kept = Unfinished.of(out, graph, question, wanted, seed, seconds)
     with threadpool_limits(1 if len(graph.history.item_idx) < FEW_EVENTS else None, "blas"):
-        wanted = config.model
-        name, choice, fitted = chosen(graph, question, wanted.name, wanted.settings, seed, seconds, progress)
-    trained = published(target, graph, question, config, (name, choice, fitted), out, seed, progress,
-                        seconds=seconds)  # fmt: skip
+        found_model = chosen(graph, question, wanted.name, wanted.settings, seed, seconds, progress, kept)
+    trained = published(target, graph, question, config, found_model, out, seed, progress, seconds=seconds)
+    kept.done()
     told = None if found is None else write_sweep(out, trained.version, found)
     return replace(trained, tradeoff=found, sweep=told)
 
@@ -125,7 +126,10 @@ def published(
     settings, are those that a ranker may take to train the model again for earlier moments.
     """
     name, choice, fitted = model
-    facts = _facts(graph, question, config, name, choice, seed) | {"run": getattr(fitted, "run", None)}
+    facts = _facts(graph, question, config, name, choice, seed) | {
+        "run": getattr(fitted, "run", None),
+        "validation": choice.run,
+    }
     progress("Counting associations")
     draft = drafted(target, graph, config, fitted, choice.metrics, facts)
     seconds = config.train.budget_seconds if seconds is None else seconds
@@ -156,15 +160,30 @@ def asked(target: Target, config: ShopConfig) -> tuple[ShopGraph, Question]:
 
 
 def chosen(graph: ShopGraph, question: Question, name: str, given: dict[str, Any], seed: int, seconds: float,
-           progress: Progress = silent) -> tuple[str, Choice, Retriever]:  # fmt: skip
-    """Choose settings within `seconds` (of `auto`, the model too) and fit; return its name, the choice, the model."""
-    progress("Choosing settings")
-    if name == AUTO:
-        name, choice = auto.choose_model(graph, question, given, seed, seconds, progress)
+           progress: Progress = silent, kept: Unfinished | None = None) -> tuple[str, Choice, Retriever]:  # fmt: skip
+    """Choose settings within `seconds` (of `auto`, the model too) and fit; return its name, the choice, the model.
+
+    With `kept` a training that was stopped goes on: what was chosen stays, the fit goes on from its checkpoint.
+    """
+    found = None if kept is None else kept.choice()
+    if found is None:
+        progress("Choosing settings")
+        found = _choice(graph, question, name, given, seed, seconds, progress)
+        if kept is not None:
+            kept.chose(*found)
     else:
-        choice = choose(model(name), graph, question, given, seed, seconds, progress)
+        progress("Going on with a training that was stopped")
+    name, choice = found
     progress("Fitting")
-    return name, choice, fit(model(name), graph, choice.config, seed, FitContext(progress))
+    context = FitContext(progress, None if kept is None else kept.checkpoint)
+    return name, choice, fit(model(name), graph, choice.config, seed, context)
+
+
+def _choice(graph: ShopGraph, question: Question, name: str, given: dict[str, Any], seed: int, seconds: float,
+            progress: Progress) -> tuple[str, Choice]:  # fmt: skip
+    if name == AUTO:
+        return auto.choose_model(graph, question, given, seed, seconds, progress)
+    return name, choose(model(name), graph, question, given, seed, seconds, progress)
 
 
 def _check_new_items(graph: ShopGraph, config: ShopConfig) -> None:
@@ -179,9 +198,7 @@ def check_model(config: ModelConfig) -> None:
     if config.name == AUTO:
         auto.check(config.settings)
     else:
-        settings = model(config.name).config_type.parse(config.settings, "[model.settings]")
-        if (folder := getattr(settings, "text_encoder", None)) is not None:
-            check_folder(folder)
+        auto.check_settings(config.name, config.settings)
 
 
 def _facts(graph: ShopGraph, question: Question, config: ShopConfig, name: str, choice: Choice,

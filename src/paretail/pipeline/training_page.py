@@ -26,6 +26,8 @@ LEGEND: Final = (
     "content; near, before: close in time; low pass, regress: the graph as a whole; own: what the user had) and, after "
     "the line, by which of the user's events they speak to: all, the newest, one kind, of some age in days."
 )
+#: What the validation of a training measures.
+METRIC: Final = "NDCG@20 in validation"
 Facts = Mapping[str, Any]
 
 
@@ -52,7 +54,9 @@ def page(version: str, facts: Facts, ranker: str | None = None) -> str:
     parts = [
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>',
         f"<h1>{title}</h1>", _table(_shop(facts)), f"<h2>Why</h2><ul>{remarks or '<li>Nothing was searched</li>'}</ul>",
-        _link(ranker), *_weights(settings), *_curves(facts.get("run")),
+        _link(ranker), *_weights(settings),
+        *_curves(facts.get("validation"), "Validation: training on the split by which settings were chosen"),
+        *_curves(facts.get("run"), "Training on all events"),
         f"<h2>Settings</h2><pre>{escape(_lines(settings))}</pre>",
     ]  # fmt: skip
     return f"{''.join(parts)}</html>\n"
@@ -103,7 +107,7 @@ def _bar(weight: float, most: float, columns: int) -> str:
     return f'<td style="width:{16 / columns:.0f}rem">{bar}</td><td>{weight:.2f}</td>'
 
 
-def _curves(run: Facts | None) -> Iterator[str]:
+def _curves(run: Facts | None, title: str) -> Iterator[str]:
     """Draw the curves of a run, or of each member that was trained."""
     if not run:
         return
@@ -111,7 +115,7 @@ def _curves(run: Facts | None) -> Iterator[str]:
 
     runs = {"": run} if "epochs" in run else run
     for name, one in runs.items():
-        yield f"<h2>Training{f' of {escape(name)}' if name else ''}</h2>{svg(Run.of_json(one))}"
+        yield f"<h2>{title}{f' ({escape(name)})' if name else ''}</h2>{svg(Run.of_json(one), METRIC)}"
 
 
 def _lines(settings: Facts) -> str:

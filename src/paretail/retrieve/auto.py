@@ -15,6 +15,7 @@ from paretail.core.progress import Progress
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question
 from paretail.retrieve.choose import Choice, choose
+from paretail.retrieve.encoder import check_folder
 from paretail.retrieve.models import model
 from paretail.retrieve.models.hybrid import Hybrid, HybridConfig
 
@@ -56,7 +57,16 @@ def choose_model(
 def check(given: dict[str, Any]) -> None:
     """Raise ConfigError for settings that do not exist, of `auto` or of a candidate."""
     for name, settings in (AutoConfig.parse(given, "[model.settings]").candidates or {}).items():
-        model(name).config_type.parse(settings, f"[model.settings.candidates.{name}]")
+        check_settings(name, settings, f"[model.settings.candidates.{name}]")
+
+
+def check_settings(name: str, given: dict[str, Any], where: str = "[model.settings]") -> None:
+    """Raise ConfigError for a model or a setting that does not exist, or a folder that it needs, of members too."""
+    settings = model(name).config_type.parse(given, where)
+    if (folder := getattr(settings, "text_encoder", None)) is not None:
+        check_folder(folder)
+    for member, own in getattr(settings, "members", {}).items():
+        check_settings(member, own, f"[model.settings.members.{member}]")
 
 
 def _candidates(graph: ShopGraph, config: AutoConfig) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
@@ -88,4 +98,4 @@ def _gain(choice: Choice) -> tuple[float, float]:
 
 
 def _with(choice: Choice, remarks: tuple[str, ...]) -> Choice:
-    return Choice(choice.config, choice.metrics, (*remarks, *choice.remarks), choice.figure)
+    return Choice(choice.config, choice.metrics, (*remarks, *choice.remarks), choice.figure, choice.run)

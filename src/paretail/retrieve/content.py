@@ -54,11 +54,18 @@ def content_blocks(graph: ShopGraph, text_encoder: str | None = None) -> dict[st
     blocks = dict(content_of(table))
     if labels is not None:
         blocks["labels"] = standardised(reduced(tf_idf(labels), LABELS))
-    if text_encoder is not None:
-        texts = [name for name in table.columns if is_text(name, table[name])]
-        blocks |= {f"{name} encoded": standardised(encoded(table[name], text_encoder)) for name in texts}
+    blocks |= texts_encoded(table, text_encoder)
     blocks["price"] = standardised(price_levels(table))
     return {name: matrix for name, matrix in blocks.items() if matrix.any()}
+
+
+def texts_encoded(table: pl.DataFrame, text_encoder: str | None) -> Content:
+    """Return each text of the catalogue as the encoder's vectors; nothing without an encoder."""
+    if text_encoder is None:
+        return {}
+    texts = [name for name in table.columns if is_text(name, table[name])]
+    found = {f"{name} encoded": standardised(encoded(table[name], text_encoder)) for name in texts}
+    return {name: matrix for name, matrix in found.items() if matrix.any()}
 
 
 def content_in(graph: ShopGraph) -> Content:

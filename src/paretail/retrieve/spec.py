@@ -8,7 +8,7 @@ from the user's events alone. Architecture search samples this class; networks a
 
 from typing import Any, Final, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, NonNegativeFloat, ValidationInfo, field_validator
 
 from paretail.retrieve.objective import LossConfig, NegativesConfig, SamplingConfig
 
@@ -34,7 +34,7 @@ class GraphModelSpec(LossConfig, NegativesConfig, SamplingConfig):
         description="Whether one draw of negatives serves all examples of a batch: thousands of them for the price of "
         "one product of matrices.",
     )  # fmt: skip
-    weights: dict[str, float] | None = Field(
+    weights: dict[str, NonNegativeFloat] | None = Field(
         None, description="Weight of each kind; by default purchase 1, cart and favourite 0.6, click and view 0.3."
     )
     half_life_days: float | None = Field(
@@ -52,6 +52,11 @@ class GraphModelSpec(LossConfig, NegativesConfig, SamplingConfig):
     content: bool = Field(
         False, description="Whether titles, other texts and vectors of the catalogue enter the first vector of an item."
     )
+    text_encoder: str | None = Field(
+        None, min_length=1, validate_default=True,
+        description="The folder of a sentence-transformers model on this machine: with `content`, texts have its "
+        "vectors beside their words.",
+    )  # fmt: skip
     id_dropout: float = Field(
         0.0, ge=0, lt=1,
         description="Share of users and items that a step shows as if they were new, without id and events, so that "
@@ -139,6 +144,13 @@ class GraphModelSpec(LossConfig, NegativesConfig, SamplingConfig):
         if not (content or info.data.get("attributes") or info.data.get("ids", True)):
             raise ValueError("true, or attributes = true, where ids = false: else nothing tells items apart")
         return content
+
+    @field_validator("text_encoder")
+    @classmethod
+    def _reads_content(cls, folder: str | None, info: ValidationInfo) -> str | None:
+        if folder and not info.data.get("content", True):
+            raise ValueError("none, or content = true")
+        return folder
 
     @field_validator("id_dropout")
     @classmethod

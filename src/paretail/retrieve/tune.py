@@ -4,7 +4,7 @@ A step changes some settings of the best found so far; it is kept where its user
 than one standard error of the paired difference, so that what the split cannot tell apart stays at its default.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from paretail.core.config import Config
 from paretail.core.progress import Progress
 from paretail.core.rng import rng_for
 from paretail.data.held import Mode, had
@@ -36,15 +37,33 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """Settings, and the NDCG of each user asked."""
+    """Settings, the NDCG of each user asked, and what the training did, where there was one."""
 
     settings: Settings
     ndcg: NDArray[np.float64]
+    run: Mapping[str, Any] | None = None
 
     def beats(self, other: "Trial") -> bool:
         """Say whether this one is better by more than one standard error."""
         gain = self.ndcg - other.ndcg
         return bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
+
+    @property
+    def figure(self) -> str:
+        """What people are told of it."""
+        return f"NDCG@{JUDGED_AT} {self.ndcg.mean():.4f} ± {self.ndcg.std() / np.sqrt(len(self.ndcg)):.4f}"
+
+    def chosen(self, config: Config, mode: Mode, tried: int, end: str = "", cut: str = "") -> Choice:
+        """Return the choice that it is, the best of those `tried`; `end` closes what is said, `cut` says of time."""
+        mean, error = float(self.ndcg.mean()), float(self.ndcg.std() / np.sqrt(len(self.ndcg)))
+        remark = f"{self.figure} ({len(self.ndcg)} users), the best of {tried} settings{end}"
+        metrics: dict[str, Any] = {mode: {"ndcg": mean, "standard_error": error, "k": JUDGED_AT, "tried": tried}}
+        return Choice(config, metrics, (remark, *([cut] if cut else [])), self.figure, self.run)
+
+
+def out_of_time(left: int, seconds: float) -> str:
+    """Say that so many settings were not tried for lack of time."""
+    return f"Time was up ({seconds:.0f} s): {left} more settings were not tried; more: --budget" if left else ""
 
 
 def tune(
@@ -65,23 +84,21 @@ def tune(
     ways = [{"weights": {question.target: 1.0}}, *steps] if len(question.wishes) > 1 else steps
     began = monotonic()
     best = _trial(model, graph, split, question.target, mode, start, seed)
-    longest, tried = monotonic() - began, 1
+    longest, tried, untried = monotonic() - began, 1, 0
     for number, step in enumerate(ways):
         settings = best.settings | {key: value for key, value in step.items() if key not in given}
         if settings == best.settings:
             continue
         now = monotonic()
         if now - began + 2 * longest > seconds:
+            untried = len(ways) - number
             break
         progress(f"Tuning {model.name}", number / len(ways))
         trial = _trial(model, graph, split, question.target, mode, settings, seed)
         longest, tried = max(longest, monotonic() - now), tried + 1
         best = trial if trial.beats(best) else best
-    error = float(best.ndcg.std() / np.sqrt(len(best.ndcg)))
-    figure = f"NDCG@{JUDGED_AT} {best.ndcg.mean():.4f} ± {error:.4f}"
-    metrics = {"ndcg": float(best.ndcg.mean()), "standard_error": error, "k": JUDGED_AT, "tried": tried}
-    remark = f"{figure} ({len(best.ndcg)} users), the best of {tried} settings"
-    return Choice(model.config_type.parse(best.settings, "[model.settings]"), {mode: metrics}, (remark,), figure)
+    config = model.config_type.parse(best.settings, "[model.settings]")
+    return best.chosen(config, mode, tried, cut=out_of_time(untried, seconds))
 
 
 def _trial(

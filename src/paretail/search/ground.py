@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from paretail.core.errors import DataError, Problem
@@ -24,6 +23,7 @@ from paretail.data.kinds import FRIEND
 from paretail.data.splits import Split
 from paretail.data.types import Catalogue
 from paretail.evaluate.context import Context, labels
+from paretail.graph.fingerprint import fingerprint
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question
 from paretail.retrieve.question import held_out
@@ -100,22 +100,6 @@ class Ground:
 
 
 def _fingerprint(graph: ShopGraph, question: Question, mode: Mode, seed: int) -> str:
-    """Return a SHA-256 of all that a trial learns from and is asked: events, ids, edges, tables, question, split."""
-    digest = sha256(json.dumps([asdict(question), mode, seed, MOST_ASKED, TOLD_SHARE], default=dict).encode())
-    history = graph.history
-    arrays = [history.indptr, history.item_idx, history.kind, history.ts_ms, history.quantity]
-    for relation, edges in sorted(graph.edges.items()):
-        digest.update("/".join(relation).encode())
-        matrix = edges.matrix()
-        arrays += [matrix.indptr, matrix.indices, matrix.data]
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    for name, nodes in sorted(graph.nodes.items()):
-        digest.update(f"{name}\n".encode() + "\n".join(nodes.ids.to_list()).encode())
-    for name, table in sorted(graph.tables.items()):
-        digest.update(name.encode() + _told(table))
-    return digest.hexdigest()
-
-
-def _told(table: pl.DataFrame) -> bytes:
-    return table.write_ndjson().encode()
+    """Return a SHA-256 of all that a trial learns from and is asked: the graph, the question, the split."""
+    asked = [asdict(question), mode, seed, MOST_ASKED, TOLD_SHARE, fingerprint(graph)]
+    return sha256(json.dumps(asked, default=dict).encode()).hexdigest()

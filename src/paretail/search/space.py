@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from paretail.core.errors import ConfigError, Problem, nearest
+from paretail.graph.interactions import check_kinds
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question
 from paretail.retrieve.spec import GraphModelSpec
@@ -49,9 +50,13 @@ class GraphSpace:
         """Return the space of a shop; `given` fixes a field (one option) or widens it (a list of them).
 
         Raises ConfigError with every problem: SRCH-10 for an unknown field, SRCH-11 for an option that it cannot have,
-        SRCH-12 where nothing is left that goes together.
+        SRCH-12 where nothing is left that goes together, GRAPH-03 for weights of kinds that the log does not have.
         """
-        return cls(options_of(graph, question) | checked(given or {}))
+        own = checked(given or {})
+        for weights in own.get("weights", ()):
+            if weights is not None:
+                check_kinds(graph.history.kinds, weights, "[search.space] weights")
+        return cls(options_of(graph, question) | own)
 
     def sample(self, rng: np.random.Generator, count: int) -> list[Architecture]:
         """Return points drawn uniformly over canonical forms."""
@@ -245,7 +250,7 @@ def _wrong(name: str, options: Sequence[Any]) -> Iterator[Problem]:
     if not options:
         yield Problem("SRCH-11", f"{place} has no option", "Expected one or more", "Add one, or remove the line")
     kind: Any = Annotated[field.annotation, field]  # mypy has no word for it
-    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+    adapter: TypeAdapter[Any] = TypeAdapter(kind, config=GraphModelSpec.model_config)
     for option in options:
         try:
             adapter.validate_python(option, strict=True)

@@ -117,3 +117,15 @@ def test_a_member_that_is_not_there_or_has_no_such_setting(graph: ShopGraph) -> 
         Hybrid.fit(graph, HybridConfig(members={"popula": {}}), 0)
     with pytest.raises(ConfigError, match=r"members.als.*dim"):
         Hybrid.fit(graph, HybridConfig(members={"als": {"dimm": 3}}), 0)
+
+
+def test_members_that_ran_out_of_time_are_named(graph: ShopGraph) -> None:
+    config = HybridConfig(members={"popular": {}, "lightgcn": {"dim": 4, "epochs": 500, "batch_size": 64}})
+    choice = Hybrid.choose(graph, QUESTION, config.model_dump(include={"members"}), 0, 0.5, silent)
+    assert any("until the time was up" in remark and "lightgcn" in remark for remark in choice.remarks)
+
+
+def test_members_weigh_kinds_that_there_are(graph: ShopGraph) -> None:
+    given = {"members": {"popular": {}, "lightgcn": {"weights": {"purchse": 1.0}}}}
+    with pytest.raises(ConfigError, match=r"weights of lightgcn.*did you mean 'purchase'.*GRAPH-03"):
+        Hybrid.choose(graph, QUESTION, given, 0, 0.5, silent)

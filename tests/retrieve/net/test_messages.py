@@ -187,3 +187,15 @@ def test_edges_that_a_step_leaves_out_are_as_if_they_were_not_there(message: str
     for left_out, absent in zip(*gradients, strict=True):
         assert torch.isfinite(left_out).all()
         close(left_out, absent)
+
+
+def test_a_maximum_is_not_scaled_where_edges_are_left_out() -> None:
+    """Sums keep their mean over what is left out; what is greatest of the rest is what it is."""
+    ours, found = made("sage", aggregation="max"), matrix(weighted=True)
+    edges = Edges.of(found)
+    torch.manual_seed(5)
+    dropped = edges.dropped(0.5).dropped(0.2).turned.turned
+    kept = found.copy()
+    kept.data = np.where(dropped.csr.by_row.values.numpy() > 0, kept.data, 0)
+    assert 0 < np.count_nonzero(kept.data) < kept.nnz
+    close(ours(*states(), dropped), ours(*states(), Edges.of(kept)))

@@ -3,14 +3,18 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from paretail.core.errors import ConfigError
-from paretail.data.types import Catalogue
+from paretail.data.types import Catalogue, Links
 from paretail.graph.shopgraph import ShopGraph
+from paretail.graph.targets import turned
 from paretail.retrieve.models import model
 from paretail.sim.planted import planted
+
+LINKS = Links(pl.DataFrame({"user_id": [f"u{n}" for n in range(29)], "friend_id": [f"u{n + 1}" for n in range(29)]}))
 
 
 def graph(catalogue: pl.DataFrame) -> ShopGraph:
@@ -37,3 +41,17 @@ def test_a_catalogue_of_ids_alone(settings: dict[str, Any], told: str) -> None:
 
 def test_categories_are_enough() -> None:
     fit(graph(planted(20, 20, 5, held=1).shop.catalogue.frame), ids=False)
+
+
+def test_people_who_had_things_are_folded_in_as_in_training() -> None:
+    """Where lists hold people, what they had is one more relation, which has another verb than their traits."""
+    shop = replace(planted(30, 20, 5, held=1).shop, links=LINKS)
+    people = turned(shop, "user").graph()
+    hetero: Any = model("hetero")
+    config = hetero.config_type.parse({"dim": 8, "epochs": 1, "negatives": 8, "weights": {"friend": 1.0}})
+    fitted = hetero.fit(people, config, 0)
+    scores = fitted.score(people.history)
+    assert scores.shape == (people.users, people.items)
+    nothing = {name: edges * 0 for name, edges in people.history.about.items()}
+    assert "product" in nothing, "what people had is told of them"
+    assert not np.allclose(fitted.score(replace(people.history, about=nothing)), scores), "and is heard"

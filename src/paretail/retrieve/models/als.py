@@ -16,7 +16,7 @@ import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
 from numba import njit, prange
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -43,7 +43,7 @@ STEPS: Final[tuple[dict[str, Any], ...]] = (
 class AlsConfig(Config):
     """Settings of `als`."""
 
-    weights: dict[str, float] | None = Field(
+    weights: dict[str, NonNegativeFloat] | None = Field(
         None, description="Weight of each kind; by default purchase 1, cart and favourite 0.6, click and view 0.3.",
     )  # fmt: skip
     dim: int = Field(128, ge=1, description="Length of the vectors.")

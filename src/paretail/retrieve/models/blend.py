@@ -94,7 +94,7 @@ class BlendConfig(Config):
     """Settings of the blend; `choose` finds those that are not given."""
 
     target: str = Field("purchase", description="The kind to predict.")
-    kind_weights: dict[str, float] = Field(
+    kind_weights: dict[str, NonNegativeFloat] = Field(
         default_factory=lambda: dict(KIND_WEIGHTS), description="How strong a wish each kind shows.",
     )  # fmt: skip
     modes: dict[Mode, Mix] = Field(

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 
 from paretail.core.config import Config
 from paretail.core.ids import Rows
@@ -46,7 +46,7 @@ CHUNKS_A_PASS: Final = 16
 class DeepWalkConfig(Config):
     """Settings of `deepwalk`."""
 
-    weights: dict[str, float] | None = Field(
+    weights: dict[str, NonNegativeFloat] | None = Field(
         None, description="Weight of each kind; by default purchase 1, cart and favourite 0.6, click and view 0.3.",
     )  # fmt: skip
     edges: Literal["events", "all"] = Field(

@@ -31,7 +31,7 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve import listwise, mixing
 from paretail.retrieve.ahead import add_ahead, ahead, best_of, shaped
 from paretail.retrieve.base import Arrays, Question, Retriever, Scores
-from paretail.retrieve.choose import Choice, choose
+from paretail.retrieve.choose import Choice, check_given, choose
 from paretail.retrieve.falls import falls
 from paretail.retrieve.fitting import FitContext, WarmStart, fit, shortened
 from paretail.retrieve.listwise import Lists, ndcg
@@ -80,7 +80,7 @@ class HybridConfig(Config):
     """Settings of the hybrid; `choose` finds the weights, and the settings of members that are not given."""
 
     target: str = Field("purchase", description="The kind to predict.")
-    kind_weights: dict[str, float] | None = Field(
+    kind_weights: dict[str, NonNegativeFloat] | None = Field(
         None, description="Weight of each kind; those above 0 are events that count for a user's segment.",
     )  # fmt: skip
     members: dict[str, dict[str, Any]] = Field(
@@ -97,6 +97,8 @@ class HybridConfig(Config):
     def _of_the_table(cls, members: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         if "hybrid" in members:
             raise ValueError("members other than hybrid")
+        for name, given in members.items():
+            _parsed(name, given)
         return members
 
     def blending(self, mode: Mode) -> Blending:
@@ -215,6 +217,7 @@ class Learned:
     blending: Blending
     mixed: NDArray[np.float64]
     alone: Mapping[str, NDArray[np.float64]]
+    cut: Sequence[str] = ()  # members whose training ended for lack of time
 
     @property
     def mean(self) -> float:
@@ -260,7 +263,10 @@ def learn(
     lists = mixing.together(parts)
     alone = {name: ndcg(lists, np.eye(len(names))[at], JUDGED_AT) for at, name in enumerate(names)}
     common = mixing.learn(lists, names, JUDGED_AT, seed)
-    return None if common is None else _segmented(lists, np.concatenate(segments), names, common, alone, seed)
+    if common is None:
+        return None
+    cut = [name for name, member in members.items() if (getattr(member, "run", None) or {}).get("stopped") == "minutes"]
+    return replace(_segmented(lists, np.concatenate(segments), names, common, alone, seed), cut=cut)
 
 
 def _segmented(
@@ -331,7 +337,11 @@ def _start_of(start: WarmStart | None, name: str) -> WarmStart | None:
 
 
 def _settings(name: str, config: HybridConfig) -> Config:
-    return model(name).config_type.parse(config.members[name], f"[model.settings.members.{name}]")
+    return _parsed(name, config.members[name])
+
+
+def _parsed(name: str, given: dict[str, Any]) -> Config:
+    return model(name).config_type.parse(given, f"[model.settings.members.{name}]")
 
 
 def _with_settings(
@@ -340,6 +350,7 @@ def _with_settings(
     """Let the members that are fitted in closed form choose their settings; those that are trained keep theirs."""
     members, remarks = {}, []
     for name, given in config.members.items():
+        check_given(graph, model(name), given)
         if hasattr(model(name), "train"):
             members[name] = given
             continue
@@ -393,7 +404,8 @@ def _told(mode: Mode, learned: Learned | None) -> tuple[str, ...]:
 def _figures(mode: Mode, learned: Learned, by: str) -> tuple[str, ...]:
     figure = f"NDCG@{JUDGED_AT} {learned.mean:.4f} ± {learned.error:.4f} in validation on {len(learned.mixed):,} users"
     alone = ", ".join(f"{name} {values.mean():.4f}" for name, values in learned.alone.items())
-    return (f"{ASKS[mode]}: {figure}, by {by}", f"Each alone: {alone}")
+    cut = f"Weighed as trained until the time was up; more: --budget ({', '.join(learned.cut)})"
+    return (f"{ASKS[mode]}: {figure}, by {by}", f"Each alone: {alone}", *([cut] if learned.cut else []))
 
 
 def _rebuilt(name: str, arrays: Arrays, config: HybridConfig) -> Retriever:

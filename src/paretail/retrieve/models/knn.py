@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 from scipy import sparse
 
 from paretail.core.config import Config
@@ -39,7 +39,7 @@ STEPS: Final[tuple[dict[str, Any], ...]] = (
 class KnnConfig(Config):
     """Settings of `knn`."""
 
-    weights: dict[str, float] | None = Field(
+    weights: dict[str, NonNegativeFloat] | None = Field(
         None, description="Weight of each kind; by default purchase 1, cart and favourite 0.6, click and view 0.3.",
     )  # fmt: skip
     measure: Measure = Field("cosine", description="How two items are compared: cosine, jaccard or surprise.")

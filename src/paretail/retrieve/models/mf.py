@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 from scipy import sparse
 
 from paretail.core.config import Config
@@ -55,7 +55,7 @@ STEPS: Final[tuple[dict[str, Any], ...]] = (
 class MfConfig(Config):
     """Settings of `mf`."""
 
-    weights: dict[str, float] | None = Field(
+    weights: dict[str, NonNegativeFloat] | None = Field(
         None, description="Weight of each kind; by default purchase 1, cart and favourite 0.6, click and view 0.3.",
     )  # fmt: skip
     dim: int = Field(128, ge=1, description="Length of the vectors.")

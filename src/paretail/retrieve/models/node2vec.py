@@ -18,8 +18,10 @@ from paretail.retrieve.models.deepwalk import DeepWalk, DeepWalkConfig
 class Node2VecConfig(DeepWalkConfig):
     """Settings of `node2vec`."""
 
-    p: float = Field(4.0, gt=0, description="Above 1 walks seldom turn back, below 1 often.")
-    q: float = Field(1.0, gt=0, description="Above 1 walks stay near where they came from, below 1 they go far.")
+    p: float = Field(4.0, ge=0.01, le=100, description="Above 1 walks seldom turn back, below 1 often.")
+    q: float = Field(
+        1.0, ge=0.01, le=100, description="Above 1 walks stay near where they came from, below 1 they go far."
+    )
 
     @property
     def bias(self) -> tuple[float, float]:

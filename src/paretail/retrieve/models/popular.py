@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 
 from paretail.core.clock import DAY_MS
 from paretail.core.config import Config
@@ -25,7 +25,7 @@ from paretail.retrieve.base import Arrays, Scores
 class PopularConfig(Config):
     """Settings of `popular`."""
 
-    weights: dict[str, float] | None = Field(
+    weights: dict[str, NonNegativeFloat] | None = Field(
         None, description="Weight of each kind; by default purchase 1, cart and favourite 0.6, click and view 0.3.",
     )  # fmt: skip
     half_life_days: float | None = Field(None, gt=0, description="Age at which an event counts half; needs time.")

@@ -22,7 +22,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from paretail.core.config import Config
 from paretail.core.ids import Rows
@@ -44,7 +44,7 @@ class SequenceConfig(Config):
     """Settings of `sequence`."""
 
     target: str = Field("purchase", description="The kind to predict.")
-    weights: dict[str, float] | None = Field(
+    weights: dict[str, NonNegativeFloat] | None = Field(
         None,
         description="How much an event of a kind counts as what comes next; by default purchase 1, cart and favourite "
         "0.6, click and view 0.3. Kinds of weight 0, and unknown ones, are not read either.",

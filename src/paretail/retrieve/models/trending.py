@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 
 from paretail.core.clock import DAY_MS
 from paretail.core.config import Config
@@ -39,7 +39,7 @@ UNIFORM: Final = 0.05
 class TrendingConfig(Config):
     """Settings of `trending`."""
 
-    weights: dict[str, float] | None = Field(
+    weights: dict[str, NonNegativeFloat] | None = Field(
         None, description="Weight of each kind; by default purchase 1, cart and favourite 0.6, click and view 0.3.",
     )  # fmt: skip
     half_life_days: float | None = Field(

@@ -5,11 +5,9 @@ of the fit are those after which the validation of the best point was best. Of e
 gains: lists change, and nothing has to be trained.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Final
-
-import numpy as np
 
 from paretail.core.errors import ConfigError
 from paretail.core.progress import Progress
@@ -26,7 +24,7 @@ from paretail.retrieve.net import serving, training
 from paretail.retrieve.net.network import Network
 from paretail.retrieve.question import held_out
 from paretail.retrieve.spec import GraphModelSpec
-from paretail.retrieve.tune import JUDGED_AT, MOST_ASKED, Trial, judged
+from paretail.retrieve.tune import MOST_ASKED, Trial, judged, out_of_time
 
 Settings = dict[str, Any]
 #: What is tried, one after the other; what cannot go together with the point so far is left out.
@@ -38,6 +36,11 @@ STEPS: Final[tuple[Settings, ...]] = (
 LIFTS: Final = (0.2, 0.4, 0.6)
 #: Validations without a gain until a training ends.
 PATIENCE: Final = 3
+#: What is said where a graph is too large for steps that see all of it.
+SAMPLED: Final = (
+    f"A step of the whole graph would take over {training.MOST_BYTES >> 30} GiB: with sampling = 'auto' each sees a "
+    "sample around its batch, without the edges that it predicts"
+)
 
 
 def choose(
@@ -53,17 +56,19 @@ def choose(
     search = _Search(model, graph.with_history(split.train), split, question.target, mode, given, seed)
     until, best = monotonic() + seconds, search.trial(first, seconds)
     steps = [{"weights": {question.target: 1.0}}, *STEPS] if len(question.wishes) > 1 else STEPS
+    untried = 0
     for number, step in enumerate(steps):
         settings = best.settings | {key: value for key, value in step.items() if key not in given}
         if not search.possible(settings) or search.spec(settings) == search.spec(best.settings):
             continue
         left = until - monotonic()
         if 1.5 * search.longest > left:
+            untried = len(steps) - number
             break
         progress(f"Tuning {model.name}", number / len(steps))
         trial = search.trial(settings, left)
         best = trial if trial.beats(best) else best
-    return search.told(best)
+    return search.told(best, out_of_time(untried, seconds))
 
 
 @dataclass
@@ -79,17 +84,23 @@ class _Search:
     seed: int
     tried: int = 0
     longest: float = 0.0
+    sampled: bool = False
 
     def trial(self, settings: Settings, seconds: float) -> Trial:
-        """Train under `settings`, for half of `seconds` at most, and find the epochs that suit."""
+        """Train under `settings`, for half of `seconds` at most, and find the epochs that suit.
+
+        The learning rate falls in the fit as it did here, where training may have ended before it was 0.
+        """
         began, spec = monotonic(), self.spec(settings)
         pairs = training.pairs_of(self.graph, spec)
         network = training.network_of(self.graph, spec, pairs, self.seed)
+        self.sampled |= spec.sampling == "auto" and training.samples(network)
         context = FitContext(minutes=max(seconds, 1.0) / 120)
         run = training.train(network, pairs, self.seed, context, self._judge, PATIENCE)
-        epochs = {} if "epochs" in self.given else {"epochs": max(run.best_epoch or spec.epochs, 1)}
+        schedule = {"lr_epochs": max(spec.epochs, spec.lr_epochs or 0), "epochs": max(run.best_epoch or spec.epochs, 1)}
+        found = {name: value for name, value in schedule.items() if "epochs" not in self.given}
         self.tried, self.longest = self.tried + 1, max(self.longest, monotonic() - began)
-        return self._lifted(network, Trial(settings | epochs, self._ndcg(network)))
+        return self._lifted(network, Trial(settings | found, self._ndcg(network), run.to_json()))
 
     def _lifted(self, network: Network, trial: Trial) -> Trial:
         """Return the trial with its biases lifted as far as that gains; leaves the network's settings changed."""
@@ -99,7 +110,7 @@ class _Search:
         for lift in LIFTS:
             if lift > spec.bias_lift:
                 network.spec = spec.model_copy(update={"bias_lift": lift})
-                lifted = Trial(trial.settings | {"bias_lift": lift}, self._ndcg(network))
+                lifted = replace(trial, settings=trial.settings | {"bias_lift": lift}, ndcg=self._ndcg(network))
                 if not lifted.beats(trial):
                     break
                 trial = lifted
@@ -113,13 +124,12 @@ class _Search:
             return False
         return not spec.attributes or len(self.graph.edges) > 0
 
-    def told(self, best: Trial) -> Choice:
+    def told(self, best: Trial, cut: str) -> Choice:
         """Return the choice."""
-        mean, error = float(best.ndcg.mean()), float(best.ndcg.std() / np.sqrt(len(best.ndcg)))
-        figure, config = f"NDCG@{JUDGED_AT} {mean:.4f} ± {error:.4f}", self.spec(best.settings)
-        remark = f"{figure} ({len(best.ndcg)} users), the best of {self.tried} settings; {config.epochs} epochs"
-        measured = {"ndcg": mean, "standard_error": error, "k": JUDGED_AT, "tried": self.tried}
-        return Choice(config, {self.mode: measured}, (remark,), figure)
+        config = self.spec(best.settings)
+        short = ", cut by the time" if best.run and best.run["stopped"] == "minutes" else ""
+        choice = best.chosen(config, self.mode, self.tried, f"; {config.epochs} epochs{short}", cut)
+        return replace(choice, remarks=(*choice.remarks, SAMPLED)) if self.sampled else choice
 
     def spec(self, settings: Settings) -> GraphModelSpec:
         """Return the point that settings stand for."""

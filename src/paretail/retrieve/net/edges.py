@@ -4,7 +4,7 @@ The same class holds the whole graph, a sampled block, and the events of users w
 the whole graph, whatever part of it the edges are.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -19,20 +19,22 @@ from paretail.learn.products import Csr
 
 @dataclass(frozen=True, eq=False)
 class Edges:
-    """`csr[targets, sources]` has the weight of each edge, above 0; degrees are the weights of a node summed."""
+    """`csr[targets, sources]` has the weight of each edge, above 0; degrees are the weights of a node summed.
+
+    Where edges are left out of a step, the others weigh `grown` times what they did, so that sums keep their mean.
+    """
 
     csr: Csr
     target_degree: Float[Tensor, " targets"]
     source_degree: Float[Tensor, " sources"]
+    grown: float = 1.0
 
     @classmethod
     def of(cls, matrix: sparse.csr_array, source_degree: np.ndarray | None = None) -> Self:
         """Take over weights `[targets, sources]`; `source_degree` is that of the whole graph."""
-        degrees = (
-            np.asarray(matrix.sum(axis=1)),
-            np.asarray(matrix.sum(axis=0)) if source_degree is None else source_degree,
-        )
-        return cls(Csr.of(matrix), *(torch.from_numpy(np.asarray(degree, np.float32)) for degree in degrees))
+        heard = matrix.sum(axis=0) if source_degree is None else source_degree
+        target, source = (torch.from_numpy(np.asarray(degree, np.float32)) for degree in (matrix.sum(axis=1), heard))
+        return cls(Csr.of(matrix), target, source)
 
     @cached_property
     def symmetric(self) -> Csr:
@@ -67,7 +69,9 @@ class Edges:
 
     def dropped(self, share: float) -> "Edges":
         """Return the edges without a random `share`, from torch's own randomness; the others weigh more."""
-        return Edges(self.csr.dropped(share), self.target_degree, self.source_degree) if share else self
+        if not share:
+            return self
+        return replace(self, csr=self.csr.dropped(share), grown=self.grown / (1 - share))
 
     def without(
         self, targets: Bool[Tensor, " targets"] | None = None, sources: Bool[Tensor, " sources"] | None = None
@@ -76,12 +80,12 @@ class Edges:
         values = self.csr.by_row.values
         for gone, at in ((targets, self.targets), (sources, self.sources)):
             values = values if gone is None else torch.where(gone[at], 0.0, values)
-        return Edges(self.csr.with_values(values), self.target_degree, self.source_degree)
+        return replace(self, csr=self.csr.with_values(values))
 
     @cached_property
     def turned(self) -> "Edges":
         """The same edges in the other direction."""
-        return Edges(self.csr.transposed(), self.source_degree, self.target_degree)
+        return Edges(self.csr.transposed(), self.source_degree, self.target_degree, self.grown)
 
     def _at(self, own: Tensor, others: Tensor) -> Tensor:
         return own[self.targets] * others[self.sources]

@@ -177,8 +177,11 @@ MESSAGES: Final[dict[MessageName, Callable[[GraphModelSpec], Message]]] = {
 
 
 def greatest(source: Float[Tensor, "sources dim"], edges: Edges) -> Float[Tensor, "targets dim"]:
-    """Return the greatest of each number of the neighbours, each times its edge's weight; 0 where there are none."""
-    said = source.index_select(0, edges.sources) * edges.csr.by_row.values[:, None]
+    """Return the greatest of each number of the neighbours, each times its edge's weight; 0 where there are none.
+
+    A maximum has no mean to keep: where edges are left out, the others count as they are.
+    """
+    said = source.index_select(0, edges.sources) * (edges.csr.by_row.values / edges.grown)[:, None]
     heard = torch.zeros(edges.csr.shape[0], source.shape[1], dtype=source.dtype, device=source.device)
     return heard.scatter_reduce(0, edges.targets[:, None].expand_as(said), said, "amax", include_self=True)
 

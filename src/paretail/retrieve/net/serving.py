@@ -5,6 +5,8 @@ Where a user's vector is a sum over the events (`GraphModelSpec.linear`), the ar
 are computed from them as in training.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ from paretail.retrieve.net.edges import Edges
 from paretail.retrieve.net.layers import Combination, Layer
 from paretail.retrieve.net.network import Network
 from paretail.retrieve.net.scorers import SCORERS
-from paretail.retrieve.net.wiring import EVENTS, Heard, Wiring, heard_of
+from paretail.retrieve.net.wiring import Heard, Wiring, said_by
 from paretail.retrieve.spec import GraphModelSpec
 
 #: Under this name a bundle has all that was trained, from which training may start again.
@@ -48,7 +50,7 @@ def arrays_of(network: Network) -> Arrays:
         kept["profile"] = said
         kept |= {f"told/{name}": table for name, table in traits.items()}
         for heard in wiring.hop().get("user", ()):
-            kept[f"degree/{heard.source}"] = heard.edges.source_degree
+            kept[f"degree/{heard.name}"] = heard.edges.source_degree
             kept |= {f"states/{layer}/{heard.source}": state[heard.source] for layer, state in enumerate(states[:-1])}
     return {name: np.ascontiguousarray(tensor.detach().cpu().numpy()) for name, tensor in kept.items()}
 
@@ -77,8 +79,8 @@ class Folding(nn.Module):
             if not name.startswith(TRAINED)
         }
         self.spec, self.kept = spec, tensors
-        self.sources = [name.split("/", 1)[1] for name in arrays if name.startswith("degree/")]
-        names = {"user": [_name(source) for source in self.sources]}
+        self.sources = {name: said_by(name) for name in _under("degree/", arrays)}
+        names = {"user": list(self.sources)}
         self.layers = nn.ModuleList(Layer(spec, names) for _ in range(spec.depth))
         self.combination = Combination(spec)
         width = spec.dim * (spec.depth + 1 if spec.combination == "concat" else 1)
@@ -99,8 +101,8 @@ class Folding(nn.Module):
             first = first + propagate(Edges.of(self._about(history, name, len(table))).means, table)
         layers = [first]
         for number, layer in enumerate(self.layers):
-            states = {source: kept[f"states/{number}/{source}"] for source in self.sources}
-            heard = [self._heard(source, history, events, len(states[source])) for source in self.sources]
+            states = {source: kept[f"states/{number}/{source}"] for source in self.sources.values()}
+            heard = [self._heard(name, history, events, len(states[source])) for name, source in self.sources.items()]
             layers.append(layer("user", layers[-1], heard, states))
         vectors: Tensor = self.scorer.user(self.combination("user", layers))
         return vectors
@@ -118,13 +120,14 @@ class Folding(nn.Module):
         return np.asarray((scores if bias is None else scores + bias).numpy(), np.float32)
 
     def _told(self) -> dict[str, Tensor]:
-        return {name.removeprefix("told/"): table for name, table in self.kept.items() if name.startswith("told/")}
+        return {name: self.kept[f"told/{name}"] for name in _under("told/", self.kept)}
 
-    def _heard(self, source: str, history: History, events: Edges, count: int) -> Heard:
+    def _heard(self, name: str, history: History, events: Edges, count: int) -> Heard:
+        source = self.sources[name]
         if source == "item":
-            return Heard(_name(source), source, events)
-        degree = self.kept[f"degree/{source}"].numpy()
-        return Heard(_name(source), source, Edges.of(self._about(history, source, count), degree))
+            return Heard(name, source, events)
+        degree = self.kept[f"degree/{name}"].numpy()
+        return Heard(name, source, Edges.of(self._about(history, source, count), degree))
 
     @staticmethod
     def _about(history: History, name: str, count: int) -> sparse.csr_array:
@@ -133,8 +136,5 @@ class Folding(nn.Module):
         return sparse.csr_array(nothing, shape=(history.users, count)) if known is None else known
 
 
-def _name(source: str) -> str:
-    """Return the name of the relation along which users hear a type of node."""
-    if source == "item":
-        return heard_of(*EVENTS)
-    return heard_of("user", "friend" if source == "user" else "has", source)
+def _under(prefix: str, names: Iterable[str]) -> list[str]:
+    return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]

@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim import AdamW, Optimizer
 
 from paretail.core.errors import ConfigError, Problem
+from paretail.data.features.content import Content
 from paretail.graph.interactions import kind_weights
 from paretail.graph.shopgraph import ShopGraph
 from paretail.learn import device
@@ -17,6 +18,7 @@ from paretail.learn.loop import LoopConfig, Run, run
 from paretail.learn.settings import MANY
 from paretail.learn.training import Batches as MakesBatches
 from paretail.retrieve.batches import Batches
+from paretail.retrieve.content import content_in, texts_encoded
 from paretail.retrieve.fitting import FitContext
 from paretail.retrieve.net.around import Sampling
 from paretail.retrieve.net.network import Network, Shape
@@ -41,7 +43,7 @@ def pairs_of(graph: ShopGraph, spec: GraphModelSpec) -> sparse.csr_array:
 def network_of(graph: ShopGraph, spec: GraphModelSpec, pairs: sparse.csr_array, seed: int) -> Network:
     """Return the network where it starts; raises ConfigError (RETR-07) where nothing would tell its items apart."""
     everything = spec.edges == "all"
-    wiring = Wiring.of(graph, pairs, everything, spec.content)
+    wiring = Wiring.of(graph, pairs, everything, _content(graph, spec))
     told = {side: list(known) for side, known in wiring.told.items()}
     content = {name: matrix.shape[1] for name, matrix in wiring.content.items()}
     _check_told(spec, told["item"] if spec.attributes else [], list(content))
@@ -49,6 +51,13 @@ def network_of(graph: ShopGraph, spec: GraphModelSpec, pairs: sparse.csr_array, 
         network = Network(spec, Shape(wiring.sizes, relations_of(graph, everything), told, content), wiring)
     start(network, pairs, seed)
     return network
+
+
+def _content(graph: ShopGraph, spec: GraphModelSpec) -> Content:
+    """Return what texts and vectors say of the items, as far as the specification reads them."""
+    if not spec.content or "item" not in graph.tables:
+        return {}
+    return content_in(graph) | texts_encoded(graph.tables["item"], spec.text_encoder)
 
 
 def _check_told(spec: GraphModelSpec, attributes: list[str], content: list[str]) -> None:

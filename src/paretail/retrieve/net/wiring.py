@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import sparse
 from torch import Tensor
 
-from paretail.data.features.content import content_of
+from paretail.data.features.content import Content
 from paretail.graph.adjacency import REVERSED
 from paretail.graph.edges import Relation
 from paretail.graph.shopgraph import ShopGraph
@@ -59,16 +59,15 @@ class Wiring:
     rows: Mapping[str, Int[Tensor, " nodes"]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, graph: ShopGraph, pairs: sparse.csr_array, everything: bool, content: bool = False) -> Self:
-        """Wire the events `pairs[users, items]`, with `everything` all other edges; `content` reads texts, vectors."""
+    def of(cls, graph: ShopGraph, pairs: sparse.csr_array, everything: bool, content: Content | None = None) -> Self:
+        """Wire the events `pairs[users, items]`, with `everything` all other edges; `content` is that of the items."""
         sizes = {name: len(nodes) for name, nodes in graph.nodes.items()}
         others = {relation: Edges.of(edges.matrix()) for relation, edges in graph.edges.items()}
         told = {
             side: {target: edges for (source, _, target), edges in others.items() if source == side != target}
             for side in ("item", "user")
         }
-        found = content_of(graph.tables["item"]) if content and "item" in graph.tables else {}
-        said = {name: torch.from_numpy(matrix) for name, matrix in found.items()}
+        said = {name: torch.from_numpy(matrix) for name, matrix in (content or {}).items()}
         events = Edges.of(pairs)
         return cls(sizes, events, {EVENTS: events, **(others if everything else {})}, told, said)
 
@@ -104,6 +103,11 @@ def relations_of(graph: ShopGraph, everything: bool) -> dict[str, list[str]]:
 def heard_of(hearing: str, verb: str, said: str) -> str:
     """Return the name under which one type of node hears another."""
     return f"{hearing} {verb} {said}"
+
+
+def said_by(name: str) -> str:
+    """Return whom `heard_of` named as heard."""
+    return name.split(" ", 2)[2]
 
 
 def directions(relation: Relation) -> tuple[Relation, ...]:

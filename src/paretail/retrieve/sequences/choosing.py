@@ -1,6 +1,6 @@
 """Choosing settings of the sequence model: epochs by early stopping on a split of the events, then a step at a time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,7 @@ from paretail.retrieve.choose import Choice
 from paretail.retrieve.fitting import FitContext
 from paretail.retrieve.question import held_out
 from paretail.retrieve.sequences.sizes import SIZES
-from paretail.retrieve.tune import JUDGED_AT, Trial, judged
+from paretail.retrieve.tune import Trial, judged, out_of_time
 
 if TYPE_CHECKING:
     from paretail.retrieve.models.sequence import Sequence
@@ -55,7 +55,7 @@ def choose(
     split = held_out(graph.history, question.target, mode, MOST_ASKED, rng_for(f"retrieve/sequences/{mode}", seed))
     if not split.held.counts.any():
         return Choice(model.config_type.parse(start, "[model.settings]"), remarks=("too few events to choose by",))
-    search = _Search(model, graph.with_history(split.train), split, mode, seed, progress, monotonic() + seconds)
+    search = _Search(model, graph.with_history(split.train), split, mode, seed, seconds, progress)
     if given.get("teacher"):  # who learns from a teacher learns as long
         search.gains({key: value for key, value in start.items() if key not in OF_PUPIL} | {"size": given["teacher"]})
         return search.choice(start | {"epochs": search.best.settings["epochs"]}, " of the teacher")
@@ -69,16 +69,18 @@ def choose(
 
 @dataclass
 class _Search:
-    """The best trial so far, and what is left of the time."""
+    """The best trial so far, and what was left untried when the time was up."""
 
     model: type["Sequence"]
     graph: ShopGraph
     split: Split
     mode: Mode
     seed: int
+    seconds: float
     progress: Progress
-    ends: float
+    began: float = field(default_factory=monotonic)
     tried: int = 0
+    untried: int = 0
     longest: float = 0.0
     found: Trial | None = None
 
@@ -90,12 +92,13 @@ class _Search:
 
     def gains(self, settings: Settings) -> bool:
         """Try settings where there is time and they are new; keep them where they are better, and say so."""
-        began = monotonic()
-        if self.found is not None and (
-            settings.items() <= self.best.settings.items() or began + 2 * self.longest > self.ends
-        ):
+        began, ends = monotonic(), self.began + self.seconds
+        if self.found is not None and settings.items() <= self.best.settings.items():
             return False
-        trial = self._trial(settings, max(self.ends - began, 1.0) / 60)
+        if self.found is not None and began + 2 * self.longest > ends:
+            self.untried += 1
+            return False
+        trial = self._trial(settings, max(ends - began, 1.0) / 60)
         self.tried, self.longest = self.tried + 1, max(self.longest, monotonic() - began)
         better = self.found is None or trial.beats(self.found)
         self.found = trial if better else self.found
@@ -104,12 +107,10 @@ class _Search:
     def choice(self, settings: Settings | None = None, whose: str = "") -> Choice:
         """Return the best settings, or those given, and tell what the best were measured at."""
         best = self.best
-        mean, error = float(best.ndcg.mean()), float(best.ndcg.std() / np.sqrt(len(best.ndcg)))
-        figure = f"NDCG@{JUDGED_AT} {mean:.4f} ± {error:.4f}"
-        metrics = {"ndcg": mean, "standard_error": error, "k": JUDGED_AT, "tried": self.tried}
-        remark = f"{figure}{whose} ({len(best.ndcg)} users), the best of {self.tried} settings"
+        short = ", cut by the time" if best.run and best.run["stopped"] == "minutes" else ""
         config = self.model.config_type.parse(settings or best.settings, "[model.settings]")
-        return Choice(config, {self.mode: metrics}, (remark,), figure)
+        cut = out_of_time(self.untried, self.seconds)
+        return best.chosen(config, self.mode, self.tried, f"{whose}; {best.settings['epochs']} epochs{short}", cut)
 
     def _trial(self, settings: Settings, minutes: float) -> Trial:
         """Train on the split and stop early; the settings of the trial name the best epoch."""
@@ -119,7 +120,7 @@ class _Search:
             self.graph, config, self.seed, context, lambda m: float(self._ndcg(m).mean()), PATIENCE
         )
         best = (fitted.run or {}).get("best_epoch") or 1
-        return Trial(settings | {"epochs": best}, self._ndcg(fitted))
+        return Trial(settings | {"epochs": best}, self._ndcg(fitted), fitted.run or None)
 
     def _ndcg(self, model: "Sequence") -> NDArray[np.float64]:
         return judged(model, self.split, self.split.target, self.mode, self.graph.items)
