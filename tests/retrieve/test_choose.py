@@ -65,7 +65,8 @@ def test_weights_are_of_kinds_to_learn_from(weights: dict[str, float], told: str
 @pytest.mark.parametrize(
     ("name", "settings"),
     [("lightgcn", {"temperature": math.inf}), ("lightgcn", {"weights": {"purchase": math.nan}}),
-     ("node2vec", {"p": 1e12}), ("knn", {"weights": {"purchase": -1.0}}), ("hybrid", {"members": {"lightgcn": {"dimm": 3}}})],
+     ("node2vec", {"p": 1e12}), ("knn", {"weights": {"purchase": -1.0}}),
+     ("hybrid", {"members": {"lightgcn": {"dimm": 3}}})],
 )  # fmt: skip
 def test_numbers_that_nothing_can_be_learned_with_are_refused(name: str, settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):

@@ -77,7 +77,7 @@ def train(
 ) -> Run:  # fmt: skip
     """Train; with a judge the best epoch's weights are left, and training ends where it no longer gains."""
     spec = network.spec
-    batch_size = spec.batch_size or int(np.clip(pairs.nnz // 40, 256, 16384))
+    batch_size = batch_size_of(pairs, spec)
     config = LoopConfig(
         epochs=spec.epochs, batch_size=batch_size, lr=spec.lr, weight_decay=spec.weight_decay, schedule="linear",
         schedule_epochs=spec.lr_epochs, patience=patience, minutes=context.minutes,
@@ -93,6 +93,11 @@ def train(
         network, steps, judge, config, context.checkpoint, context.progress, optimise=_optimiser,
         fingerprint=fingerprint(pairs, spec),
     )  # fmt: skip
+
+
+def batch_size_of(pairs: sparse.csr_array, spec: GraphModelSpec) -> int:
+    """Return the examples of a step."""
+    return spec.batch_size or int(np.clip(pairs.nnz // 40, 256, 16384))
 
 
 def samples(network: Network) -> bool:
