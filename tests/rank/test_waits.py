@@ -145,4 +145,5 @@ def test_purchases_that_come_late_are_told_as_often_as_they_come() -> None:
     told = ranker.predict(graph.history, np.arange(users, dtype=np.int32), *pairs, now)
     assert told.p_purchase.mean() / planted().p_purchase.mean() == pytest.approx(1, abs=0.3)
     assert ranker.report["waits"]["purchase"] == pytest.approx(94, abs=3)
+    assert list(ranker.report["waits"]) == ["cart", "click", "purchase", "value"]  # in order: the same bytes each time
     assert any("are no examples of `purchase`" in line for line in ranker.report["remarks"])

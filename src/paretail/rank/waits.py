@@ -44,7 +44,7 @@ class Waits:
         start, end = span
         longest = min(window_ms, (end - start) // 2)
         seen = delays.filter((pl.col("shown_ms") <= end - longest) & (pl.col("delay_ms") <= longest))
-        waits = seen.group_by("task").agg(pl.len(), wait=pl.col("delay_ms").quantile(SHARE, "higher"))
+        waits = seen.group_by("task").agg(pl.len(), wait=pl.col("delay_ms").quantile(SHARE, "higher")).sort("task")
         of = {task: int(max(wait, 0)) for task, count, wait in waits.iter_rows() if count >= FEWEST}
         return cls(of, end, longest, window_ms)
 
