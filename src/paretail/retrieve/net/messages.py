@@ -16,7 +16,8 @@ M. Welling, ICLR 2017, arXiv:1609.02907. sage: W. Hamilton et al., NeurIPS 2017,
 al., ICLR 2018, arXiv:1710.10903. gatv2: S. Brody et al., ICLR 2022, arXiv:2105.14491. gin: K. Xu et al., ICLR 2019,
 arXiv:1810.00826.
 Deviations: 1. edges have weights everywhere; 2. ngcf: W₂ meets the sum, not each summand, which is the same; 3. gat and
-gatv2: no edge of a node to itself, as targets and sources are of different types; `residual` keeps a node's own state.
+gatv2: no edge of a node to itself, as targets and sources are of different types; `residual` keeps a node's own state;
+4. sage: states are not scaled to length 1 after each layer; 5. gin: no batch normalisation within the MLP.
 With weights of 1 gcn, sage, gat, gatv2 and gin are torch_geometric's layers to rounding; a test compares them.
 """
 
