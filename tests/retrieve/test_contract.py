@@ -17,12 +17,15 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.choose import choose
 from paretail.retrieve.falls import differences, falls, tells_falls
-from paretail.retrieve.models import MODELS, model
+from paretail.retrieve.models import MODELS
+from paretail.retrieve.models import model as of_table
 from paretail.retrieve.spec import PRESETS
 from paretail.sim.planted import Planted, planted
 
-#: The graph networks of the table.
-NETWORKS = ["graph", *(name for name in PRESETS if name != "mf")]
+#: The preset `mf` of the space of graph networks; the table's `mf` is another program.
+GRAPH_MF = "graph as mf"
+#: The graph networks: those of the table, and the preset that is none of its names.
+NETWORKS = ["graph", *(name for name in PRESETS if name != "mf"), GRAPH_MF]
 QUESTION = Question("purchase", False, ("purchase",))
 #: Settings that suit 200 items; a model without an entry chooses for itself.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -35,23 +38,26 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "hybrid": {"members": {"knn": {}, "als": {"dim": 8, "alpha": 1.0}}},
     "deepwalk": {"dim": 16, "window": 2, "walks": 20},
     "node2vec": {"dim": 16, "window": 2, "walks": 20},
-    **{name: {"batch_size": 1024, "lr": 0.01, "epochs": 8} for name in NETWORKS},
+    **{name: {"batch_size": 1024, "lr": 0.01, "epochs": 8} for name in NETWORKS if name != GRAPH_MF},
+    GRAPH_MF: {**PRESETS["mf"], "batch_size": 1024, "lr": 0.01, "epochs": 12},
     "sequence": {"dim": 16, "layers": 1, "dropout": 0.2, "lr": 0.003, "epochs": 12, "repeat": False},
 }
-#: The share of the oracle's NDCG@10 that each model reaches on the planted world: at least and at most.
+#: The share of the oracle's NDCG@10 that each model reaches on the planted world, with what was had left out: at least
+#: and at most. Bands are .03 wide at most, about what was measured (docs/choosing.md has it on several worlds), so that
+#: a loss of two hundredths is seen; each preset of the space of graph networks reaches .90 at least.
 BANDS = {
-    "popular": (0.15, 0.35),
-    "trending": (0.15, 0.35),
-    "knn": (0.85, 0.95),
-    "als": (0.90, 1.0),
-    "content": (0.90, 1.0),
-    "mf": (0.90, 1.0),
-    "deepwalk": (0.90, 1.0),
-    "node2vec": (0.90, 1.0),
-    "sequence": (0.90, 1.0),  # of a world without order; its own is tests/retrieve/models/test_sequence.py
-    "blend": (0.88, 1.0),
-    "hybrid": (0.90, 1.0),
-    **dict.fromkeys(NETWORKS, (0.90, 1.0)),
+    "popular": (0.20, 0.22),
+    "trending": (0.20, 0.22),
+    "knn": (0.85, 0.875),
+    "als": (0.925, 0.95),
+    "content": (0.92, 0.95),
+    "mf": (0.895, 0.92),
+    "deepwalk": (0.905, 0.93),
+    "node2vec": (0.91, 0.935),
+    "sequence": (0.90, 0.925),  # of a world without order; its own is tests/retrieve/models/test_sequence.py
+    "blend": (0.895, 0.92),
+    "hybrid": (0.905, 0.93),
+    **dict.fromkeys(NETWORKS, (0.90, 0.92)),
 }
 #: For how many items of a list `falls` names the cause that whole scores name, at least: those hold nothing fixed.
 SAME_CAUSE = {
@@ -77,6 +83,10 @@ ALIKE = {
     "sequence": 0.99,
     **dict.fromkeys(NETWORKS, 0.97),
 }
+
+
+def model(name: str) -> type[Retriever]:
+    return of_table("graph" if name == GRAPH_MF else name)
 
 
 @cache
@@ -121,7 +131,7 @@ def told(*items: int, time: Time = "clock") -> History:
     )  # fmt: skip
 
 
-pytestmark = pytest.mark.parametrize("name", MODELS)
+pytestmark = pytest.mark.parametrize("name", [*MODELS, GRAPH_MF])
 
 
 def test_share_of_the_oracle(name: str) -> None:
@@ -262,6 +272,8 @@ def test_any_number_of_threads_may_ask_for_falls(name: str) -> None:
 
 
 def test_the_table_the_class_and_the_page_agree(name: str) -> None:
+    if name == GRAPH_MF:
+        return
     assert model(name).name == name
     page = Path(__file__).parents[2] / "docs" / "models" / f"{name}.md"
     assert page.exists(), "one page of docs for each model"
