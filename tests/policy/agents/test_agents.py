@@ -12,8 +12,9 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 torch = pytest.importorskip("torch")
 
 from paretail.policy.agents import AGENTS, AgentError, SlateDQN, SlatePPO  # noqa: E402
+from paretail.policy.agents.feedback import Reading  # noqa: E402
 from paretail.policy.agents.lanes import Lanes  # noqa: E402
-from paretail.policy.agents.sessions import Player  # noqa: E402
+from paretail.policy.agents.sessions import Player, Sessions, tensors  # noqa: E402
 
 from .worlds import Bored, TwoStates, mean_return  # noqa: E402
 
@@ -124,6 +125,29 @@ def test_slates_by_the_choice_of_one_item() -> None:
     agent = made("dqn", env, choice="one")
     agent.learn(env, 200, seed=0)
     assert agent.act(env.reset(seed=0)[0]).shape == (3,)
+
+
+def test_values_of_slates_count_chances_of_clicks_as_they_were_fitted() -> None:
+    """The bias of each slot is part of the odds by which one item, or none, is chosen, and of the chance of a click."""
+    env, usual = Bored(), torch.tensor([0.1, 0.05, 0.02])
+    states = Sessions(agent := made("dqn", env, choice="one"), 1).state(np.zeros((1, agent.reader.raw_width), "f4"))
+    with torch.no_grad():
+        agent.response.bias.copy_(usual.logit())
+        agent.networks["q"].beta.fill_(3.0)
+        agent.reading = Reading("columns")
+        q, rows, seen = agent.networks["q"], torch.tensor([[4, 0, 7]]), agent.eyes(tensors(states))
+        scorer = agent.response.scorer
+        p = (scorer.at(scorer.prepared(seen), rows) + agent.response.bias).sigmoid()
+        odds, value = p / (1 - p), q.value(seen)
+        own = value[:, None] + q.scorer.first(q.scorer.prepared(seen)).gather(1, rows)
+        assert agent._slate_value(q, seen, rows) == pytest.approx(
+            (((odds * own).sum(1) + value) / (1 + odds.sum(1))).item(), rel=1e-4)  # fmt: skip
+        v, _, _ = agent._choices(agent._bound(q), seen)
+        assert v.mean().item() == pytest.approx(usual.logit().mean().exp().item(), rel=0.3)
+        bound = agent._bound(q)
+        known = bound.q.scorer.prepared(seen)
+        mine = bound.q.scorer.at(known, rows).mean(1) - bound.q.scorer.first(known).mean(1)
+        assert bound.value(seen, rows).item() == pytest.approx((value + mine + 3 * p.mean(1)).item(), rel=1e-4)
 
 
 def test_weights_of_goals_are_part_of_the_state_and_of_the_reward() -> None:

@@ -5,15 +5,17 @@ Hasselt et al., 2016, arXiv:1509.06461 (double); Z. Wang et al., 2016, arXiv:151
 "SlateQ", 2019, arXiv:1905.12767 (slates). A slate is worth, by `choice`,
 
     sum   Q(s, A) = V(s) + 1/slots Σ_j a(s, i_j | slots above),   a = β σ(logit P(click)) + a score of its own
-    one   Q(s, A) = Σ_i P(i | s, A) q(s, i),   P(i | s, A) = v_i / (1 + Σ v),   v = exp logit P(click)
+    one   Q(s, A) = Σ_i P(i | s, A) q(s, i),   P(i | s, A) = v_i / (1 + Σ v),   v = P(click) / (1 - P(click))
 
-`sum` is composed greedily from the top, `one` by SlateQ's exact optimum. Targets are n-step, with the slate of the
+P(click) is that of the model of clicks as it was fitted, with the bias of the slot and what stands above it. `sum` is
+composed greedily from the top, `one` by SlateQ's exact optimum. Targets are n-step, with the slate of the
 current network valued by the target network. Deviations:
 1. Dueling subtracts the mean of all items' own scores in the first slot.
 2. `sum` takes the place of SlateQ's choice of one item where many may be clicked, and what is shown, not only what is
    clicked, moves the state.
 3. Exploring replaces single slots by random items, not whole slates.
 4. Rewards are divided by the spread of the probe's; the best weights by the mean return of recent sessions are kept.
+5. Where a slate is still to be found, all slots have the mean bias, and in `one` nothing stands above them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,13 +68,15 @@ class Bound:
 
     def __init__(self, q: Q, response: Response, clicks: Scorer | None) -> None:
         self.q, self.response = q, response
+        self.bias, self.usual = response.bias.detach(), response.bias.mean().item()
         self.scorers: Sequence[Scorer] = [q.scorer, *([] if clicks is None else [clicks])]
 
     def mix(self, parts: Sequence[Any]) -> Any:
         """Return the advantages from the scores of Q's own scorer and of the model of clicks."""
         if len(parts) == 1:
             return parts[0]
-        p_click = parts[1].sigmoid() if isinstance(parts[1], Tensor) else expit(parts[1])
+        logit = parts[1] + self.usual
+        p_click = logit.sigmoid() if isinstance(logit, Tensor) else expit(logit)
         return parts[0] + self.q.beta.item() * p_click
 
     def value(self, seen: Seen, rows: Tensor) -> Tensor:
@@ -82,7 +86,7 @@ class Bound:
         mine = scorer.at(known, rows)
         for clicks in self.scorers[1:]:
             with torch.no_grad():
-                p_click = clicks.at(clicks.prepared(seen), rows).sigmoid()
+                p_click = (clicks.at(clicks.prepared(seen), rows) + self.bias).sigmoid()
             mine = mine + self.q.beta * p_click
         value: Tensor = self.q.worth * self.q.value(seen) + mine.mean(1)
         return value - scorer.first(known).mean(1) if self.q.dueling else value
@@ -159,13 +163,13 @@ class SlateDQN(Agent):
         return exact_slate(v, items, self.slots, torch.ones(len(v)), none)
 
     def _choices(self, bound: Bound, seen: Seen) -> tuple[Tensor, Tensor, Tensor]:
-        """Return, of SlateQ, `v[batch, items]`, `q[batch, items]` and the value of choosing nothing."""
+        """Return, of SlateQ, `v[batch, items]` by the mean bias, `q[batch, items]` and the value of choosing nothing."""
         q = bound.q.scorer
         none = bound.q.value(seen)
         items = none[:, None] + q.first(q.prepared(seen))
         with torch.no_grad():
             clicks = bound.response.scorer
-            v = clicks.first(clicks.prepared(seen)).clamp(-10, 10).exp()
+            v = _odds(clicks.first(clicks.prepared(seen)) + bound.usual)
         return v, items, none
 
     def _begin(self, start: Start, played: Sequence[Round]) -> None:
@@ -257,8 +261,10 @@ class SlateDQN(Agent):
         bound = self._bound(q)
         if self.config.choice == "sum":
             return bound.value(seen, rows)
-        v, items, none = self._choices(bound, seen)
-        return slate_q(v.gather(1, rows), items.gather(1, rows), torch.ones(len(v)), none)
+        _, items, none = self._choices(bound, seen)
+        clicks = bound.response.scorer
+        v = _odds(clicks.at(clicks.prepared(seen), rows) + bound.bias)
+        return slate_q(v, items.gather(1, rows), torch.ones(len(v)), none)
 
     def _keep_best(self, played: Round) -> None:
         """Keep the weights whose recent sessions went best, once exploring is low."""
@@ -291,6 +297,10 @@ class SlateDQN(Agent):
         self.target.load_state_dict({name: torch.from_numpy(value) for name, value in parts["target"].items()})
         self._best = {name: torch.from_numpy(value) for name, value in parts["best"].items()}
         self.reward_scale, self.best = values["scale"], -np.inf if values["best"] is None else values["best"]
+
+
+def _odds(logits: Tensor) -> Tensor:
+    return logits.clamp(-10, 10).exp()
 
 
 def _mixed(rows: Rows, at_random: NDArray[np.bool_], items: int, rng: np.random.Generator) -> Rows:
