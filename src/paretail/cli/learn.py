@@ -14,12 +14,14 @@ def learn(
     steps: int | None = None,
     minutes: float = 0.0,
     seed: int = 0,
+    seeds: int = 3,
     stretch: int | None = None,
     patience: int = 5,
     visits: int = 250,
     bundle: Path | None = None,
     log: Path | None = None,
     k: Annotated[int, Parameter(name=["-k", "--k"])] = 10,
+    dials: bool = False,
     publish: bool = False,
     json: bool = False,
 ) -> None:
@@ -28,19 +30,23 @@ def learn(
     Parameters
     ----------
     out
-        A folder: the best agent goes to OUT/agent, the report to OUT/report.html. A run that stands there goes on.
+        A folder: the best agent goes to OUT/agent, each seed to a folder, the report to OUT/report.html. A run that
+        stands there goes on.
     agent
-        `ppo`, `dqn` or `reinforce`, which learn by trying; `cql`, `bcq` or `iql`, which learn from logs.
+        `ppo`, `dqn` or `reinforce`, which learn by trying; `cql`, `bcq` or `iql`, which learn from logs. With `--env
+        logs` the former try what they do in a model of users that is fitted to the log.
     env
         `sim`: the shop with boredom, slates of 10 of 1,000 items, in its frozen settings, or for agents that learn from
         logs, a log of 2,000 visits to it. `logs`: the shop's own log.
     steps
         At most so many slates shown while learning (by default 100,000), or steps of the optimiser for agents that
-        learn from logs (300).
+        learn from logs (300), by each seed.
     minutes
-        Minutes that learning may take; 0: no bound.
+        Minutes that learning may take, all seeds together; 0: no bound.
     seed
-        Seed of the shop and of learning.
+        Seed of the shop, and the first of learning.
+    seeds
+        How many seeds learn, one after the other; the best is kept, all are reported.
     stretch
         Steps between two looks at held-out visits; by default 10,000, or 100 for agents that learn from logs.
     patience
@@ -54,6 +60,9 @@ def learn(
         position, and what followed.
     k
         With `--env logs`: the length of the slates; lists of fewer items are left out.
+    dials
+        With `--env logs` and an agent that learns by trying: one agent for all weightings of clicks, purchases and
+        revenue, which the goals of a question set.
     publish
         With `--env logs`: put the best agent into the bundle, as a new version of it; `[[serve.policies]]` lets it
         serve.
@@ -70,7 +79,7 @@ def learn(
     logs = agent in FROM_LOGS
     steps, stretch = (STEPS[logs] if steps is None else steps), (STRETCH[logs] if stretch is None else stretch)
     served, shown = (None if path is None else str(path) for path in (bundle, log))
-    asked = Asked(agent, env, steps, minutes, seed, stretch, patience, visits, served, shown, k, publish)
+    asked = Asked(agent, env, steps, minutes, seed, stretch, patience, visits, served, shown, k, publish, seeds, dials)
     asked.check()
     check_writable(out)
     with progress() as tell:

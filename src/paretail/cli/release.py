@@ -46,8 +46,9 @@ def release(
         The goals, such as `revenue=0.5,diversity=0.2`, or `today` for `[policy] base`. Where none are given a candidate
         is judged with the `[serve] goals` of `--start`, else with `today`.
     policy
-        In place of a setting: an agent of the bundle, or of the candidate. It is judged by clicks and purchases of a
-        visit.
+        An agent of the bundle, or of the candidate, in place of composed slates. It is judged by clicks and purchases
+        of a visit that it did not learn on; beside `--setting revenue=0.5`, by what goals bring under these dials, of
+        an agent that learned for several goals.
     placement
         The lists that the agent would fill, `for-you` unless told. Of a setting: judge it by lists of this placement
         alone, which an export of the store tells.
@@ -97,13 +98,9 @@ def _check(margin: float, of: int, candidate: Path | None, setting: str | None, 
         told = f"--margin {margin:g} --of {of}"
         expected = "Expected a margin from 0 to 100 percent, and --of 1 or more"
         raise UsageError(Problem("CLI-29", told, expected, "Correct it"))
-    if (setting is None and candidate is None and policy is None) or (setting is not None and policy is not None):
-        given = {"--candidate": candidate, "--setting": setting, "--policy": policy}
-        found = (
-            " ".join(f"{name} {value}" for name, value in given.items() if value is not None) or "nothing to release"
-        )
-        expected = "Expected a candidate, and a setting or a policy, or one of them"
-        raise UsageError(Problem("CLI-29", found, expected, "Say what would go live"))
+    if setting is None and candidate is None and policy is None:
+        expected = "Expected a candidate, a setting, a policy, or some of them"
+        raise UsageError(Problem("CLI-29", "nothing to release", expected, "Say what would go live"))
 
 
 def _judged(
@@ -123,10 +120,14 @@ def _judged(
     if what.policy is not None:
         from paretail.pipeline.agent_release import release_policy
 
-        found = release_policy(recommender, events, what.policy, 0.0, margin / 100, of)
+        aim = None if what.setting is None or what.goals is None else goals.parse(what.goals)
+        judged = release_policy(recommender, events, what.policy, 0.0, margin / 100, of, aim)
         if not json:
-            goal_tables.agent_release(console, found, what.policy)
-        return found, goal_tables.agent_release_json(found, what.policy)
+            goal_tables.agent_release(console, judged.release, what.policy)
+            for remark in judged.remarks:
+                console.print(f"Mind: {remark}", markup=False, soft_wrap=True)
+        told = goal_tables.agent_release_json(judged.release, what.policy)
+        return judged.release, told | {"remarks": judged.remarks}
     with progress() as tell:
         ready = Forecasts.of(recommender, events, k, tell, placement)
         asked = None if what.goals is None else goals.parse(what.goals)

@@ -114,14 +114,17 @@ def comparison(console: Console, found: Comparison, out: Path | None) -> None:
 def learned(console: Console, done: Learned, out: Path) -> None:
     """Print what an agent is worth on held-out visits, and others on the same ones."""
     table = Table("policy", "reward of a visit", box=SIMPLE, collapse_padding=True, pad_edge=False)
-    best = done.looks[done.best]
-    table.add_row(done.asked.agent, f"{best.reward:.2f} ± {1.96 * best.se:.2f}")
+    best, run = done.run.top, done.run
+    table.add_row(f"{done.asked.agent}, best look", f"{best.reward:.2f} ± {1.96 * best.se:.2f}")
+    if done.tested is not None:
+        table.add_row(f"{done.asked.agent}, last look", f"{done.tested[0]:.2f} ± {1.96 * done.tested[1]:.2f}")
     for name, reward in done.rivals.items():
         table.add_row(name, f"{reward:.2f}")
     console.print(table)
-    console.print(
-        f"{done.looks[-1].steps:,} steps, ended by {done.stopped}; the best after {best.steps:,}: {out}/agent"
-    )
+    console.print(f"Best looks by seed: {' '.join(f'{reward:.2f}' for reward in done.bests)}")
+    console.print(f"Seed {run.seed}: {run.looks[-1].steps:,} steps, ended by {run.stopped}; the best after "
+                  f"{best.steps:,}: {out}/agent", soft_wrap=True)  # fmt: skip
+    console.print(done.judged, markup=False, soft_wrap=True)
     if done.published is not None:
         console.print(f"Published as version {done.published} of {done.asked.bundle}", markup=False, soft_wrap=True)
     console.print(f"Curves: {out}/report.html", soft_wrap=True)

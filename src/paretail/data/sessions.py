@@ -4,7 +4,7 @@ The contract between whoever logs (a simulator, a shop's store) and whoever lear
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +15,10 @@ from paretail.core.errors import DataError, Problem
 Columns = Mapping[str, NDArray[Any]]
 
 
+def _no_goals() -> NDArray[np.float64]:
+    return np.zeros((0, 0, 0))
+
+
 @dataclass(frozen=True, eq=False)
 class SessionLog:
     """Decisions, session by session and each in its order; every array has one row a decision.
@@ -22,7 +26,8 @@ class SessionLog:
     `seen` and `after` are the parts of the observation before and after; `rows[decisions, slots]` what was shown, best
     position first; `clicks` which of it was clicked; `propensity` the probability of each slot's item given those above
     it, NaN where unknown. `ended` is true where the session ended with the decision, false on a last decision after
-    which nobody looked on. Raises DataError (SESS-01).
+    which nobody looked on. `brought[decisions, slots, goals]`, where the log tells it, is what each slot brought of
+    several goals. Raises DataError (SESS-01).
     """
 
     session: NDArray[np.int64]
@@ -34,8 +39,11 @@ class SessionLog:
     propensity: NDArray[np.float64]
     reward: NDArray[np.float64]
     ended: NDArray[np.bool_]
+    brought: NDArray[np.float64] = field(default_factory=_no_goals)
 
     def __post_init__(self) -> None:
+        if not self.brought.size:
+            object.__setattr__(self, "brought", np.zeros((*self.rows.shape[:2], 0)))
         columns = {name: value for name, value in vars(self).items() if name not in ("seen", "after")}
         columns |= {
             f"{side}/{name}": value for side in ("seen", "after") for name, value in getattr(self, side).items()
@@ -99,9 +107,28 @@ class SessionLog:
 
     def halves(self) -> tuple[Self, Self]:
         """Return two parts of about as many users each, none of whom is in both."""
-        users = np.unique(self.user)
-        first = np.isin(self.user[self.starts], users[: len(users) // 2])
-        return self.pick(first), self.pick(~first)
+        first, second = self.parts(0.5, 0.5)
+        return first, second
+
+    def parts(self, *shares: float) -> tuple[Self, ...]:
+        """Return parts with about these shares of the users, none of whom is in two; see `drawn_users`."""
+        ends = np.cumsum(shares)
+        part = np.searchsorted(ends[:-1] / ends[-1], drawn_users(self.user[self.starts]), side="right")
+        return tuple(self.pick(part == number) for number in range(len(shares)))
+
+
+def drawn_users(user: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return a number from 0 to 1 for each user, which follows from the user alone (splitmix64, as even as chance).
+
+    So whoever was in a part of one log is in the same part of the next, and order of ids, which often is that of first
+    visits, divides nobody.
+    """
+    with np.errstate(over="ignore"):
+        z = user.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z = z ^ (z >> np.uint64(31))
+    return np.asarray((z >> np.uint64(11)).astype(np.float64) / 2.0**53)
 
 
 def _wrong(found: str, expected: str) -> Problem:

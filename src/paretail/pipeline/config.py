@@ -75,6 +75,10 @@ class PlacementConfig(Config):
         "greedy", description="`greedy`: the best first, as questions without a policy are answered; else an agent "
         "of the bundle, such as `iql` or `ppo`.",
     )  # fmt: skip
+    goals: str | None = Field(
+        None, description="Dials as a line, `revenue=0.5`, of an agent that learned for several goals; those of a "
+        "question go before them.",
+    )  # fmt: skip
     explore: float = Field(
         0.0, ge=0, le=0.5, description="The share of slots that an agent leaves to random candidates; the odds of "
         "every slot are logged, so that the log can tell of other policies.",
@@ -83,6 +87,11 @@ class PlacementConfig(Config):
         50.0, gt=0, le=10_000, description="How long an agent may take; then the greedy list is served, which is "
         "counted and told (`degraded`).",
     )  # fmt: skip
+
+    @field_validator("goals")
+    @classmethod
+    def _can_be_read(cls, goals: str | None) -> str | None:
+        return readable(goals)
 
 
 class ServeConfig(Config):

@@ -1,16 +1,16 @@
-"""Learning an agent: rounds, a look at held-out visits now and then, and the best agent kept.
+"""Learning an agent: several seeds, a look at held-out visits now and then, and the best agent kept.
 
-The agent learns in the simulated shop or from a log (`grounds.py`), on one half of the users; after each stretch of
-`stretch` steps the other half judges it, in the simulated shop by the same visits with the same luck each time. The
-best agent so far is written whole, with all that learning on needs; the newest one beside it, so that a run that was
-stopped goes on where it was. Learning ends after its steps or minutes, or where `patience` stretches brought nothing
-better.
+Agents learn in the simulated shop or from a log (`grounds.py`), on some of the users, one after the other by seeds of
+their own; after each stretch of `stretch` steps other users judge, in the simulated shop by the same visits with the
+same luck each time, which is none of learning's. Of each seed the best agent so far is written whole, with all that
+learning on needs; the newest one beside it, so that a run that was stopped goes on where it was. A seed ends after its
+steps, or where `patience` stretches brought nothing better; the run after its minutes, of which each seed has its part.
+The best of all seeds is kept, and looked at once more where no choice was made, if there is such a place.
 """
 
 import json
 import math
 from dataclasses import asdict, dataclass, replace
-from html import escape
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -20,7 +20,6 @@ from paretail.core.files import atomic_file
 from paretail.core.plain import plain
 from paretail.core.progress import Progress, silent
 from paretail.pipeline.grounds import Ground, Logged, Simulated
-from paretail.pipeline.training_page import STYLE
 
 #: Agents that can be learned, and where.
 NAMES: Final = ("bcq", "cql", "dqn", "iql", "ppo", "reinforce")
@@ -55,6 +54,8 @@ class Asked:
     log: str | None = None
     k: int = 10
     publish: bool = False
+    seeds: int = 3
+    dials: bool = False
 
     def check(self) -> None:
         """Raise UsageError for what cannot be asked (AGENT-11)."""
@@ -62,7 +63,7 @@ class Asked:
             Problem("AGENT-11", f"--{name} {value!r}", f"Expected {nearest(value, there)}", "Correct the name")
             for name, value, there in (("agent", self.agent, NAMES), ("env", self.env, PLACES)) if value not in there
         ]  # fmt: skip
-        numbers = {name: getattr(self, name) for name in ("steps", "stretch", "patience", "visits", "k")}
+        numbers = {name: getattr(self, name) for name in ("steps", "stretch", "patience", "visits", "k", "seeds")}
         problems += [
             Problem("AGENT-11", f"--{name} {value}", "Expected 1 or more", "Correct the number")
             for name, value in numbers.items() if value < 1
@@ -71,11 +72,11 @@ class Asked:
             problems.append(
                 Problem("AGENT-11", f"--minutes {self.minutes}", "Expected 0 or more", "Correct the number")
             )
-        if self.env == "logs" and self.agent in NAMES and self.agent not in FROM_LOGS:
-            found = f"--agent {self.agent} --env logs"
+        if self.dials and (self.agent in FROM_LOGS or self.env != "logs"):
+            found = f"--dials with --agent {self.agent} --env {self.env}"
             problems.append(
-                Problem("AGENT-11", found, f"Expected one of {', '.join(FROM_LOGS)}: others learn by trying",
-                        "Learn it with --env sim, or take another agent")
+                Problem("AGENT-15", found, "Expected --env logs and ppo, dqn or reinforce: others learn one reward",
+                        "Leave --dials out, or take one of these agents")
             )  # fmt: skip
         if (self.env == "logs") != (self.bundle is not None and self.log is not None):
             found = f"--env {self.env} with --bundle {self.bundle} and --log {self.log}"
@@ -94,7 +95,7 @@ class Asked:
     @property
     def run(self) -> dict[str, Any]:
         """What two calls must agree in to be one run."""
-        mine = {"agent": self.agent, "env": self.env, "seed": self.seed, "stretch": self.stretch}
+        mine = {"agent": self.agent, "env": self.env, "seed": self.seed, "stretch": self.stretch, "dials": self.dials}
         return mine if self.env == "sim" else mine | {"bundle": self.bundle, "log": self.log, "k": self.k}
 
 
@@ -111,43 +112,100 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Learned:
-    """A finished run; `rivals` are the mean rewards of others on the same visits."""
+class Run:
+    """What one seed came to: its looks, which was the best, and why it ended."""
 
-    asked: Asked
+    seed: int
     looks: tuple[Look, ...]
     best: int
     stopped: str
+
+    @property
+    def top(self) -> Look:
+        """The best look."""
+        return self.looks[self.best]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A finished run of all seeds, of which `runs[chosen]` has the agent that is kept.
+
+    `tested` is what that one is worth, and the standard error, where nothing was chosen; `rivals` are the mean rewards
+    of others on the same visits.
+    """
+
+    asked: Asked
+    runs: tuple[Run, ...]
+    chosen: int
     rivals: dict[str, float]
+    tested: tuple[float, float] | None = None
     judged: str = ""
     users: dict[str, Any] | None = None
     published: str | None = None
 
+    @property
+    def run(self) -> Run:
+        """The seed that is kept."""
+        return self.runs[self.chosen]
+
+    @property
+    def bests(self) -> list[float]:
+        """The best look of each seed."""
+        return [run.top.reward for run in self.runs]
+
     def to_json(self) -> dict[str, Any]:
         """Return the run as plain values."""
-        return plain(asdict(self))  # type: ignore[no-any-return]  # of a dict, a dict
+        looks = [asdict(look) for look in self.run.looks]
+        mine: dict[str, Any] = {"looks": looks, "best": self.run.best, "stopped": self.run.stopped}
+        return plain(asdict(self) | mine)  # type: ignore[no-any-return]  # of a dict, a dict
 
 
 def learn(asked: Asked, out: Path, progress: Progress = silent) -> Learned:
-    """Learn, write `out`/agent, `out`/newest and the report, and tell how it went; goes on where `out` has a run.
+    """Learn, write `out`/agent, a folder a seed and the report, and tell how it went; goes on where `out` has a run.
 
-    Raises UsageError (AGENT-11) for what cannot be asked or where `out` holds a run of another kind.
+    Raises UsageError: AGENT-11 for what cannot be asked or where `out` holds a run of another kind, AGENT-15 for dials
+    of an agent that has none.
     """
+    from paretail.pipeline.learning_page import page
+
     asked.check()
+    seeds = [asked.seed + number for number in range(asked.seeds)]
+    folders = [out / f"seed-{seed}" for seed in seeds]
+    for folder in folders:
+        _before(asked, folder)
+    began, runs, ground = monotonic(), list[Run](), _ground(asked, progress)
+    for seed, folder in zip(seeds, folders, strict=True):
+        left = 60 * asked.minutes - (monotonic() - began)
+        minutes = max(left, 1e-3) / 60 / (len(seeds) - len(runs)) if asked.minutes else 0.0
+        runs.append(_seed(asked, seed, folder, ground, minutes, progress))
+    chosen = max(range(len(runs)), key=lambda number: _rank(runs[number].top, number))
+    agent = ground.load(folders[chosen] / "agent")
+    agent.save(out / "agent")
+    learned = Learned(asked, tuple(runs), chosen, ground.rivals(), ground.tested(agent), ground.judged, ground.users())
+    if asked.publish and isinstance(ground, Logged):
+        learned = replace(learned, published=_published(learned, ground, out))
+    for name, text in (("report.html", page(learned)), ("report.json", json.dumps(learned.to_json(), indent=1))):
+        with atomic_file(out / name) as aside:
+            aside.write_text(text, encoding="utf-8")
+    return learned
+
+
+def _seed(asked: Asked, seed: int, out: Path, ground: Ground, minutes: float, progress: Progress) -> Run:
+    """Learn by one seed until it is due."""
     looks, began = _before(asked, out), monotonic()
-    ground = _ground(asked, progress)
     agent = ground.load(out / "newest") if looks else ground.new()
-    stopped = _due(asked, looks, began)
+    stopped = _due(asked, looks, began, minutes)
     while stopped is None:
         first = agent.steps
 
         def tell(told: Any, before: str = curve(looks)) -> None:
             at = min(1.0, told.steps / asked.steps)
-            progress(f"{told.steps:,} steps, visits of learning {told.mean_return or 0:.2f}  {before}", at)
+            progress(f"seed {seed}: {told.steps:,} steps, visits {told.mean_return or 0:.2f}  {before}", at)
 
-        steps, seed = min(asked.stretch, asked.steps - first), asked.seed * 10_000 + len(looks)
+        steps, luck = max(1, min(asked.stretch, asked.steps - first)), seed * 10_000 + len(looks)
         looked = first <= (looks[-1].steps if looks else 0)  # else the run was stopped before it was judged
-        told = agent.learn(ground.source, steps, seed=seed, progress=tell) if looked else []
+        left = max(minutes - (monotonic() - began) / 60, 1e-6) if minutes else 0.0
+        told = agent.learn(ground.source, steps, luck, tell, asked.steps, left) if looked else []
         reward, se = ground.value(agent)
         figures = dict(told[-1].figures) if told else {}
         looks = [*looks, Look(agent.steps, round(agent.seconds, 1), reward, se, agent.mean_return, figures)]
@@ -155,15 +213,8 @@ def learn(asked: Asked, out: Path, progress: Progress = silent) -> Learned:
             agent.save(out / "agent")
         agent.save(out / "newest")
         _note(out, asked, looks)
-        stopped = _due(asked, looks, began)
-    learned = Learned(asked, tuple(looks), _best(looks), stopped, ground.rivals(), ground.judged, _users(ground))
-    if asked.publish and isinstance(ground, Logged):
-        learned = replace(learned, published=_published(learned, ground, out))
-    with atomic_file(out / "report.html") as aside:
-        aside.write_text(page(learned), encoding="utf-8")
-    with atomic_file(out / "report.json") as aside:
-        aside.write_text(json.dumps(learned.to_json(), indent=1), encoding="utf-8")
-    return learned
+        stopped = _due(asked, looks, began, minutes)
+    return Run(seed, tuple(looks), _best(looks), stopped)
 
 
 def _ground(asked: Asked, progress: Progress) -> Ground:
@@ -171,23 +222,15 @@ def _ground(asked: Asked, progress: Progress) -> Ground:
         return Simulated(asked.agent, asked.seed, asked.visits, progress)
     assert asked.bundle is not None
     assert asked.log is not None
-    return Logged(asked.agent, asked.seed, Path(asked.bundle), Path(asked.log), asked.k, progress)
+    return Logged(asked.agent, asked.seed, Path(asked.bundle), Path(asked.log), asked.k, asked.dials, progress)
 
 
 def _published(learned: Learned, ground: Logged, out: Path) -> str:
     """Put the best agent into the bundle that the log is of, and return the new version."""
     from paretail.pipeline.agents import add_agent
 
-    best = learned.looks[learned.best]
-    told = {"value": best.reward, "log": learned.rivals["log"]}
+    told = {"value": learned.run.top.reward, "log": learned.rivals["log"], **ground.facts()}
     return add_agent(Path(str(learned.asked.bundle)), learned.asked.agent, out / "agent", ground.wares, plain(told))
-
-
-def _users(ground: Ground) -> dict[str, Any] | None:
-    """Return how the model of users that judges on a log is calibrated, on visits that it was not fitted to."""
-    if not isinstance(ground, Logged):
-        return None
-    return {name: [asdict(one) for one in bins] for name, bins in ground.judge.calibration.items()}
 
 
 def curve(looks: list[Look]) -> str:
@@ -211,11 +254,11 @@ def _rank(look: Look, number: int) -> tuple[float, int]:
     return (-math.inf, number) if math.isnan(look.reward) else (look.reward, -number)
 
 
-def _due(asked: Asked, looks: list[Look], began: float) -> str | None:
-    """Return why learning ends, if it does."""
+def _due(asked: Asked, looks: list[Look], began: float, minutes: float) -> str | None:
+    """Return why a seed ends, if it does."""
     if looks and looks[-1].steps >= asked.steps:
         return "steps"
-    if asked.minutes and looks and monotonic() - began > 60 * asked.minutes:
+    if minutes and looks and monotonic() - began >= 60 * minutes:
         return "minutes"
     if looks and len(looks) - 1 - _best(looks) >= asked.patience:
         return "patience"
@@ -236,51 +279,3 @@ def _before(asked: Asked, out: Path) -> list[Look]:
 def _note(out: Path, asked: Asked, looks: list[Look]) -> None:
     with atomic_file(out / "run.json") as aside:
         aside.write_text(json.dumps({"asked": asked.run, "looks": [asdict(look) for look in looks]}), encoding="utf-8")
-
-
-def page(learned: Learned) -> str:
-    """Return the report as one HTML page that loads nothing."""
-    from paretail.learn.curves import Epoch, Run, svg
-
-    asked, best = learned.asked, learned.looks[learned.best]
-    title = f"{asked.agent} learned in {asked.env}, seed {asked.seed}"
-    epochs = tuple(
-        Epoch(n + 1, look.steps, look.learning, 0.0, look.seconds, look.reward) for n, look in enumerate(learned.looks)
-    )
-    seconds = learned.looks[-1].seconds
-    run = Run(epochs, learned.best + 1, best.reward, "epochs", best.steps, seconds)
-    drawn = svg(run, "reward of held-out visits", "return of visits of learning")
-    rows = [
-        ("Agent", asked.agent), ("Steps", f"{learned.looks[-1].steps:,} in {seconds:.0f} s"),
-        ("Ended by", learned.stopped), ("Best", f"{best.reward:.2f} ± {1.96 * best.se:.2f} after {best.steps:,} steps"),
-        *((f"For comparison: {name} ({RIVALS[name]})", f"{value:.2f}") for name, value in learned.rivals.items()),
-    ]  # fmt: skip
-    table = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows)
-    scales = "".join(
-        f"<tr><td>{look.steps:,}</td><td>{look.reward:.2f} ± {1.96 * look.se:.2f}</td>"
-        f"<td>{escape(', '.join(f'{name} {value:.3g}' for name, value in look.figures.items()))}</td></tr>"
-        for look in learned.looks
-    )
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-        f"<h1>{escape(title)}</h1><p>{escape(learned.judged)} The best look was chosen on them too: new visits bring a "
-        f"little less. A value is nan where a guard refuses it.</p><table>{table}</table>"
-        f"<h2>Curves, by stretch of {asked.stretch:,} steps</h2>{drawn}"
-        f"<h2>Losses and scales</h2><table><tr><th>steps</th><th>held out</th><th>figures</th></tr>{scales}</table>"
-        f"{_calibration(learned.users)}</html>\n"
-    )
-
-
-def _calibration(users: dict[str, Any] | None) -> str:
-    """Return how far the model of users is to be believed, as a table."""
-    if users is None:
-        return ""
-    rows = "".join(
-        f"<tr><td>{escape(what)}</td><td>{one['count']:,}</td><td>{one['predicted']:.3f}</td>"
-        f"<td>{one['happened']:.3f}</td></tr>"
-        for what, bins in users.items() for one in bins
-    )  # fmt: skip
-    return (
-        "<h2>The model of users, on visits that it was not fitted to</h2><table><tr><th>what</th><th>cases</th>"
-        f"<th>predicted</th><th>happened</th></tr>{rows}</table>"
-    )

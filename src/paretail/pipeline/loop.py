@@ -4,9 +4,9 @@ Each day: 1. serve visits by the policy in place, so many slots in a hundred at 
 agent has been learned, in both arms of its trial and ever after. While a candidate is on trial half of the visits are
 its own. 2. Feedback: the day's visits join the log. 3. The trial is looked at by the rules of experiments
 (`evaluate/experiments/stopping.py`): ship, stop, keep, futile or go on. 4. Where none runs and the log has grown by
-half since the last, an agent is learned from the newest visits. 5. Forecast: fitted-Q evaluation on visits that its
-model of users was not fitted to. 6. Release: what the forecast says is worse is given up, else a trial begins, and
-what wins it is released.
+half since the last, an agent is learned from the newest visits of four users in five. 5. Forecast: fitted-Q evaluation
+on every tenth user, by a model of users that is fitted to another tenth. 6. Release: what the forecast says is worse is
+given up, else a trial begins, and what wins it is released.
 
 Beside it, the same visitors with the same luck meet the first day's policy, frozen, with its random slots and without
 any, and an oracle. After each release the truth is asked, which the shop never sees: how much better or worse than
@@ -33,13 +33,14 @@ from paretail.sim.preset import REWARD, frozen_shop
 from paretail.sim.rivals import Relevant, Rested
 
 #: Visits from which a candidate learns, at least and at most; by which share the log has grown since the last; those
-#: of a trial in both arms, and those after which it may be futile; those on which forecasts are made.
+#: of a trial in both arms, and those after which it may be futile.
 LEAST: Final = 1000
 NEWEST: Final = 2500
 GROWN: Final = 0.5
 TRIAL: Final = 1200
 EARLY: Final = 400
-JUDGED: Final = 1000
+#: Users from whose visits agents learn, to whom the forecast's model of users is fitted, and on whom it is made.
+SHARES: Final = (0.8, 0.1, 0.1)
 STEPS: Final = 100
 #: Visits by which the truth of a release is known.
 ASKED: Final = 500
@@ -216,7 +217,10 @@ class Loop:
         return f"trial of {candidate.name}", forecast, None
 
     def _learn(self, day: int) -> tuple[Any, Any]:
-        """Return a new agent, learned from one half of users' newest visits, and its forecast from the other's."""
+        """Return a new agent, learned from some users' newest visits, and its forecast from others'.
+
+        The forecast's model of users is fitted to yet others: no user is in two of the three.
+        """
         from paretail.policy.agents import FROM_LOGS
         from paretail.policy.agents.judging import Judge
         from paretail.policy.agents.users import UserModel
@@ -225,10 +229,9 @@ class Loop:
 
         observer = Observer(self.shop)
         kind, space = FROM_LOGS[self.asked.agent], observation_space(observer)
-        log = newest(self.logs, NEWEST)
+        log, fitted, other = newest(self.logs, NEWEST).parts(*SHARES)
         agent = kind(space, observer.items, self.shop.config.slots)
         agent.learn(log, STEPS, seed=1000 * self.asked.seed + day)
-        fitted, other = newest(self.logs, JUDGED).halves()
         users = UserModel.fit(kind(space, observer.items, self.shop.config.slots), fitted, day)
         return agent, Judge(users, other).estimate(agent)
 

@@ -24,7 +24,8 @@ from paretail.policy.goals import TODAY
 class Proposal:
     """What would go live: a bundle (None: the live one stays), a setting of goals (None: it stays), an agent.
 
-    `served` are the goals that lists have now, `[serve] goals`; an agent fills the lists of `placement`, with `explore`
+    Beside an agent, the setting is what it is aimed at. `served` are the goals that lists have now, `[serve] goals`; an
+    agent fills the lists of `placement`, with `explore`
     as its share of random slots (None: it stays).
     """
 
@@ -50,7 +51,7 @@ class Proposal:
     @property
     def name(self) -> str:
         """What its experiment is called where nobody names it."""
-        told = self.setting or self.policy or self.served or TODAY
+        told = " ".join(one for one in (self.policy, self.setting) if one) or self.served or TODAY
         return told if self.bundle is None else f"{self.bundle.name}: {told}"
 
     def arm(self, shop: Path) -> dict[str, str]:
@@ -58,7 +59,7 @@ class Proposal:
 
         Raises UsageError (EXPT-11) for `today` where lists have other goals: an arm without goals gets those.
         """
-        if self.setting == TODAY and self.served not in (None, TODAY):
+        if self.policy is None and self.setting == TODAY and self.served not in (None, TODAY):
             found = f"[serve] goals of {shop.name} is {self.served!r}, which an arm without goals of its own has too"
             do = "Leave --setting out, name goals, or take [serve] goals out and serve without it"
             raise UsageError(Problem("EXPT-11", found, "Expected goals of the arm's own, not 'today'", do))
@@ -95,9 +96,11 @@ def ship(proposal: Proposal, shop: Path | None, ends: str | None = None) -> list
     UsageError (EXPT-09), ConfigError.
     """
     text = "" if shop is None else shop.read_text(encoding="utf-8")
-    new = text if proposal.setting is None else serving(text, proposal.setting)
     if proposal.policy is not None:
-        new = filled_by(new, proposal.placement, proposal.policy, proposal.explore)
+        aim = None if proposal.setting is None else proposal.goals
+        new = filled_by(text, proposal.placement, proposal.policy, proposal.explore, aim)
+    else:
+        new = text if proposal.setting is None else serving(text, proposal.setting)
     new = new if ends is None else ended(new, ends)
     if shop is not None and (proposal.bundle is not None or proposal.policy is not None):
         _check_agents(proposal.judged, new, shop.name)
@@ -124,12 +127,15 @@ def _told(proposal: Proposal, shop: Path | None, ends: str | None) -> list[str]:
     """Return what is new in shop.toml, or why nothing is."""
     done = []
     if proposal.policy is not None:
-        fills = f"lists of {proposal.placement!r} are filled by {proposal.policy!r}"
+        aimed = "" if proposal.setting is None else f" at {proposal.setting!r}"
+        fills = f"lists of {proposal.placement!r} are filled by {proposal.policy!r}{aimed}"
         done = [
             f"[[serve.policies]] was not changed: name the shop.toml with --start, and {fills}"
             if shop is None
             else f"[[serve.policies]] in {shop}: {fills}, from the next start of the service. Back: policy = {GREEDY!r}"
         ]
+    if proposal.policy is not None:
+        return done if ends is None else [*done, f"{ends} is inactive in {shop}, from the next start of the service"]
     if proposal.setting is not None and shop is None:
         done.append("[serve] goals was not changed: name the shop.toml with --start, and they are written into it")
     elif proposal.setting is not None:

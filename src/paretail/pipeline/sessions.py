@@ -6,10 +6,12 @@ last list, unless the log ends before that could be known. Items are vectors of 
     [16 components of who had what | log of how many had it | log price | a column for each category]
 
 and a user is the mean of the first 18 over the newest `NEWEST` items turned to before the visit, with the log of how
-many. The reward of a list is clicks + purchases.
+many. A list brings clicks, purchases and revenue (`GOALS`, in the currency's minor units); its reward is clicks +
+purchases. What of a log makes no visit is counted (`Visited.account`).
 """
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, Final
 
 import numpy as np
@@ -35,6 +37,8 @@ NEWEST: Final = 50
 #: More categories than this are left out: the items' groups are then found by their components.
 MOST_CATEGORIES: Final = 128
 FEWEST_SESSIONS: Final = 20
+#: What each slot of a list brings.
+GOALS: Final = ("clicks", "purchases", "revenue")
 _LARGEST: Final = 10.0
 Values = NDArray[np.float32]
 
@@ -76,55 +80,103 @@ class Wares:
         return np.append(mean, np.log1p(len(rows)) / 3).astype(np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class Visited:
+    """The visits of a log, when each of their lists was shown, and what became of the log's lists, all counted."""
+
+    log: SessionLog
+    ts_ms: NDArray[np.int64]
+    account: dict[str, int]
+
+    def pick(self, sessions: NDArray[np.bool_]) -> "Visited":
+        """Return some visits; the account is that of the log."""
+        which = np.repeat(sessions, self.log.lengths)
+        return Visited(self.log.pick(sessions), self.ts_ms[which], self.account)
+
+    def told(self) -> str:
+        """Return the account in words."""
+        return ", ".join(f"{count:,} {what}" for what, count in self.account.items() if count)
+
+
 def sessions_of(recommender: Recommender, events: Events, slots: int, wares: Wares) -> SessionLog:
+    """Return the visits of a log that the bundle was not trained on, as `visits_of` does."""
+    return visits_of(recommender, events, slots, wares).log
+
+
+def visits_of(recommender: Recommender, events: Events, slots: int, wares: Wares) -> Visited:
     """Return the visits of a log that the bundle was not trained on; lists of fewer than `slots` items are left out.
 
     Raises DataError (SESS-02) where there are too few.
     """
-    lists = _lists(recommender, events, slots)
+    lists, account = _lists(recommender, events, slots)
     if lists.height == 0 or lists["session"].n_unique() < FEWEST_SESSIONS:
-        found = f"the log has {lists['session'].n_unique() if lists.height else 0} visits with lists of {slots} items"
-        raise DataError(
-            Problem("SESS-02", found, f"Expected {FEWEST_SESSIONS} at least: impressions with request_id and position",
-                    "Log what is shown, for longer, or ask for shorter slates (-k)")
-        )  # fmt: skip
+        raise too_few(f"the log has {lists['session'].n_unique() if lists.height else 0} visits with lists of {slots} "
+                      f"items ({', '.join(f'{count:,} {what}' for what, count in account.items())})")  # fmt: skip
     rows, clicks = (np.stack(lists[name].to_list()) for name in ("rows", "clicks"))
+    brought = np.stack([clicks, *(np.stack(lists[name].to_list()) for name in ("bought", "revenue"))], 2)
     session = lists["session"].to_numpy().astype(np.int64)
     began = np.r_[True, np.diff(session) != 0]
     last = np.r_[began[1:], True]
     before = np.where(began[:, None], -1, np.roll(rows, 1, axis=0))
     clicked = np.where(began[:, None], 0, np.roll(clicks, 1, axis=0)).astype(np.int8)
     user = _users(recommender, events, lists, began, wares)
-    open_still = lists["ts_ms"].to_numpy() + GAP_MS > int(events.frame["ts_ms"].max() or 0)  # type: ignore[arg-type]  # milliseconds
+    ts_ms = lists["ts_ms"].to_numpy().astype(np.int64)
+    open_still = ts_ms + GAP_MS > int(events.frame["ts_ms"].max() or 0)  # type: ignore[arg-type]  # milliseconds
     seen: dict[str, NDArray[Any]] = {"user": user, "slate": before.astype(np.int64), "clicked": clicked}
     after: dict[str, NDArray[Any]] = {"user": user, "slate": rows.astype(np.int64), "clicked": clicks.astype(np.int8)}
     propensity = np.array(lists["propensity"].to_list(), np.float64)
-    return SessionLog(
-        session, lists["user"].to_numpy().astype(np.int64), seen, after, rows.astype(np.int64),
-        clicks.astype(np.float32), propensity, lists["reward"].to_numpy().astype(np.float64), last & ~open_still,
+    log = SessionLog(
+        session, _hashed(lists["user_id"]), seen, after, rows.astype(np.int64), clicks.astype(np.float32), propensity,
+        lists["reward"].to_numpy().astype(np.float64), last & ~open_still, brought.astype(np.float64),
     )  # fmt: skip
+    return Visited(log, ts_ms, {**account, "visits": len(log.starts)})
 
 
-def _lists(recommender: Recommender, events: Events, slots: int) -> pl.DataFrame:
-    """Return one row a whole list, visit by visit: session, user, ts_ms, rows, clicks, propensity, reward."""
-    shown = events.frame.filter((pl.col("kind") == "impression") & pl.col("position").is_between(1, slots))
-    shown = shown.filter(pl.col("request_id").is_not_null()).with_row_index("impression")
+def too_few(found: str) -> DataError:
+    """Return the error of a log with too few visits (SESS-02)."""
+    expected = f"Expected {FEWEST_SESSIONS} at least: impressions with request_id and position"
+    return DataError(
+        Problem("SESS-02", found, expected, "Log what is shown, for longer, or ask for shorter slates (-k)")
+    )
+
+
+def _hashed(user_id: pl.Series) -> NDArray[np.int64]:
+    """Return a number a user that follows from the id alone, so that it is the same in every log."""
+    ids = user_id.unique().to_list()
+    number = {one: int.from_bytes(blake2b(str(one).encode(), digest_size=8).digest(), "big") >> 1 for one in ids}
+    return np.array([number[one] for one in user_id.to_list()], np.int64)
+
+
+def _lists(recommender: Recommender, events: Events, slots: int) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Return one row a whole list, visit by visit, and how many lists there were, whole or not.
+
+    Columns: session, user_id, ts_ms, rows, clicks, bought, revenue, propensity, reward.
+    """
+    every = events.frame.filter(pl.col("kind") == "impression")
+    named = every.filter(pl.col("request_id").is_not_null() & pl.col("position").is_not_null())
+    shown = named.filter(pl.col("position").is_between(1, slots)).with_row_index("impression")
     hours = RankConfig.parse(recommender.manifest.config.get("rank", {}), "the bundle").attribution_hours
     followed = outcomes(shown, following([events.frame]), window_ms(hours))
     joined = shown.join(followed, on="impression", how="left", maintain_order="left").with_columns(
         row=pl.Series(recommender.items.rows(shown["item_id"])),
         click=(pl.col("clicked") | pl.col("carted") | pl.col("purchased")).fill_null(False).cast(pl.Float32),
         bought=pl.col("purchased").fill_null(False).cast(pl.Float64), odds=pl.col("propensity").fill_null(np.nan),
+        revenue=pl.col("revenue_minor").fill_null(0).cast(pl.Float64),
     )  # fmt: skip
     lists = joined.sort("position").group_by("request_id", "user_id", maintain_order=True).agg(
-        pl.col("ts_ms").min(), rows="row", clicks="click", propensity="odds",
+        pl.col("ts_ms").min(), "bought", "revenue", rows="row", clicks="click", propensity="odds",
         reward=pl.col("click").sum().cast(pl.Float64) + pl.col("bought").sum(),
     )  # fmt: skip
-    whole = lists.filter((pl.col("rows").list.len() == slots) & (pl.col("rows").list.min() >= 0))
+    short, strange = pl.col("rows").list.len() != slots, pl.col("rows").list.min() < 0
+    whole = lists.filter(~short & ~strange)
+    account = {
+        "lists": lists.height, f"of other lengths than {slots}": lists.filter(short).height,
+        "with items that the bundle does not know": lists.filter(~short & strange).height,
+        "impressions without request_id or position": every.height - named.height,
+    }  # fmt: skip
     gap = (pl.col("ts_ms").diff().over("user_id") > GAP_MS).fill_null(True)
     whole = whole.sort("user_id", "ts_ms", "request_id").with_columns(fresh=gap)
-    user = pl.col("user_id").rank("dense").cast(pl.Int64)
-    return whole.with_columns(session=pl.col("fresh").cum_sum(), user=user)
+    return whole.with_columns(session=pl.col("fresh").cum_sum()), account
 
 
 def _users(recommender: Recommender, events: Events, lists: pl.DataFrame, began: NDArray[np.bool_],

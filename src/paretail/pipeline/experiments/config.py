@@ -50,10 +50,9 @@ class ArmConfig(Config):
 
     @model_validator(mode="after")
     def _is_one(self) -> "ArmConfig":
-        composed = self.goals is not None or self.composition is not None
-        if self.policy is not None and (composed or self.order != "model"):
-            raise ValueError("either a policy or an order, goals and composition")
-        composed = composed or self.explore is not None
+        if self.policy is not None and (self.composition is not None or self.order != "model"):
+            raise ValueError("either a policy or an order and composition")
+        composed = self.goals is not None or self.composition is not None or self.explore is not None
         if composed and self.order != "model":
             raise ValueError("either an order or goals, explore and composition")
         return self

@@ -29,8 +29,8 @@ _ACTIVE: Final = re.compile(r"^[ \t]*active[ \t]*=.*\n?", re.MULTILINE)
 _NEXT: Final = re.compile(r"^\[", re.MULTILINE)
 _GOALS: Final = re.compile(r"^[ \t]*goals[ \t]*=.*\n?", re.MULTILINE)
 _POLICY: Final = re.compile(r"^\[\[serve\.policies\]\][ \t]*(#.*)?$", re.MULTILINE)
-_POLICY_LINE: Final = re.compile(r"^[ \t]*policy[ \t]*=.*\n?", re.MULTILINE)
-_FILLS: Final = re.compile(r"^[ \t]*(policy|explore)[ \t]*=.*\n?", re.MULTILINE)
+_POLICY_LINE: Final = re.compile(r"^[ \t]*(policy|goals)[ \t]*=.*\n?", re.MULTILINE)
+_FILLS: Final = re.compile(r"^[ \t]*(policy|goals|explore)[ \t]*=.*\n?", re.MULTILINE)
 
 
 def begin(
@@ -89,9 +89,13 @@ def serving(text: str, goals: str | None) -> str:
     return f"{text[: head.end()]}\n{line}{_GOALS.sub('', text[start:end])}{text[end:]}"
 
 
-def filled_by(text: str, placement: str, policy: str, explore: float | None = None) -> str:
-    """Return a shop.toml in which a policy fills the lists of a placement; what else its table says stays."""
-    lines = f"policy = {json.dumps(policy)}\n" + ("" if explore is None else f"explore = {explore:g}\n")
+def filled_by(text: str, placement: str, policy: str, explore: float | None = None, goals: str | None = None) -> str:
+    """Return a shop.toml in which a policy, moved by `goals`, fills the lists of a placement.
+
+    What else its table says stays, but for goals of the policy before.
+    """
+    lines = f"policy = {json.dumps(policy)}\n" + ("" if goals is None else f"goals = {json.dumps(goals)}\n")
+    lines += "" if explore is None else f"explore = {explore:g}\n"
     told = _POLICY_LINE if explore is None else _FILLS
     for head in _POLICY.finditer(text):
         after = _NEXT.search(text, head.end())

@@ -108,7 +108,7 @@ class Page:
         """Return how many of a placement's best are looked at, where something else than their order decides."""
         if ranked.needs_ranker(question):
             return MOST_TRENDING if question.placement == "trending" else CANDIDATES
-        return 0 if self.policies.of(question) is None else CANDIDATES
+        return 0 if self.policies.of(self.asked.engine, question) is None else CANDIDATES
 
     def _composed(
         self, drawn: ranked.Drawn, request: ListRequest, source: str

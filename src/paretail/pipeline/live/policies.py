@@ -3,7 +3,10 @@
 `[[serve.policies]]` says which policy a placement has; a question may say so itself (`policy`). An agent fills the list
 from the retriever's candidates (on a page: from the placement's), knowing the visit so far: the lists that it filled
 for the same session (or user) in the last 30 minutes, and what was clicked of them since. `explore` fills so many of a
-hundred slots at random, and the odds of every slot are logged (`data/odds.py`). Agents answer one after the other in a
+hundred slots at random, and the odds of every slot are logged (`data/odds.py`). Dials of a question, or of the table,
+move an agent that learned for several goals (`pipeline/agents.py`); the composed slate of the same dials is what is
+served where it fails. What was clicked is known by the list's request_id, or by the user; where a question names a
+session alone, by the user of that name, as exports name it. Agents answer one after the other in a
 thread of their own; where one is late (`timeout_ms`), fails or is not in the bundle, the greedy list is served,
 `degraded` says `policy`, and it counts.
 
@@ -12,7 +15,7 @@ the whole slate is. 2. A visit is remembered by this process alone: after a rest
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, field
@@ -28,13 +31,15 @@ from paretail.core.clock import now_ms
 from paretail.core.errors import ParetailError, Problem, UsageError
 from paretail.core.ids import Rows
 from paretail.data.odds import drawn
-from paretail.pipeline.agents import GREEDY, ShopAgent, agent_of, need
+from paretail.pipeline.agents import GREEDY, ShopAgent, agent_of, goals_of, need, presets_of
 from paretail.pipeline.config import PlacementConfig
-from paretail.pipeline.live import bodies, ranked, slates
+from paretail.pipeline.live import bodies, slates
 from paretail.pipeline.live.asked import BY_AGENT, Asked
 from paretail.pipeline.live.engine import Engine
 from paretail.pipeline.ranking import CANDIDATES
 from paretail.pipeline.sessions import GAP_MS
+from paretail.policy import PolicyError
+from paretail.policy.goals import Goals, parse, resolved
 
 #: Visits that are remembered.
 MOST_VISITS: Final = 5000
@@ -52,6 +57,8 @@ class Visit:
     user: NDArray[np.float32]
     shown_ms: int = 0
     items: list[str] = field(default_factory=list)
+    request_id: str | None = None
+    followed: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +86,7 @@ class Policies:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="paretail-policy")
         self._agents: dict[tuple[str, str], ShopAgent | ParetailError] = {}
         self._visits: OrderedDict[tuple[str, ...], Visit] = OrderedDict()
+        self._lists: OrderedDict[str, Visit] = OrderedDict()
         self._rng = np.random.default_rng()
         self.counts: Counter[str] = Counter()
 
@@ -92,24 +100,33 @@ class Policies:
         """Stop the thread; an agent that is late is not waited for."""
         self._worker.shutdown(wait=False, cancel_futures=True)
 
-    def of(self, question: bodies.RecommendRequest) -> PlacementConfig | None:
-        """Return the policy of a question, None for greedy; one that asks for an order, or goals, is greedy."""
-        if ranked.needs_ranker(question):
+    def of(self, engine: Engine, question: bodies.RecommendRequest) -> PlacementConfig | None:
+        """Return the policy of a question, None for greedy, as of one that asks for an order or a slate.
+
+        So is one for goals, but for those by which its agent is moved.
+        """
+        if question.order != "model" or question.slate is not None:
             return None
         known = self._placements.get(question.placement)
         name = question.policy or (known.policy if known else GREEDY)
-        if name == GREEDY:
+        if name == GREEDY or (question.goals is not None and not _follows(engine, name, question)):
             return None
         base = known or PlacementConfig(placement=question.placement)
         share = base.explore if question.explore is None else question.explore
         return base.model_copy(update={"policy": name, "explore": share})
 
-    def settled(self, question: bodies.RecommendRequest) -> bodies.RecommendRequest:
+    def settled(self, engine: Engine, question: bodies.RecommendRequest) -> bodies.RecommendRequest:
         """Return the question with the policy that its placement has."""
-        config = self.of(question)
+        config = self.of(engine, question)
         if config is None:
             return question
         return msgspec.structs.replace(question, policy=config.policy, explore=config.explore)
+
+    def followed(self, events: Iterable[tuple[str | None, str]]) -> None:
+        """Take note of events by the request that they follow from, and their items."""
+        for request_id, item_id in events:
+            if request_id is not None and (visit := self._lists.get(request_id)) is not None:
+                visit.followed.add(item_id)
 
     @staticmethod
     def drawing(question: bodies.RecommendRequest) -> bodies.RecommendRequest:
@@ -121,19 +138,21 @@ class Policies:
     def check(self, engine: Engine, question: bodies.RecommendRequest) -> None:
         """Raise ParetailError where a question itself asks for a policy that cannot be followed.
 
-        UsageError (AGENT-14) beside goals, a slate or an order; BundleError (AGENT-13) for an agent that is not there.
+        UsageError (AGENT-14) beside a slate or an order, or (AGENT-15) goals that the agent has not; BundleError
+        (AGENT-13) for an agent that is not there.
         """
         if question.policy in (None, GREEDY):
             return
-        if ranked.needs_ranker(question):
-            found = f"the policy {question.policy!r} beside goals, a slate or an order"
+        if question.order != "model" or question.slate is not None:
+            found = f"the policy {question.policy!r} beside a slate or an order"
             raise UsageError(Problem("AGENT-14", found, "Expected one of them", "Leave out one: each fills the list"))
         if isinstance(known := self._agent(engine, str(question.policy)), ParetailError):
             raise known
+        known.weights(slates.asked_goals(question))
 
     def filled(self, asked: Asked, rows: Rows, question: bodies.RecommendRequest, degraded: list[str]) -> Filled | None:
         """Return the list that the question's policy fills from candidates `rows`, None where greedy is served."""
-        config = self.of(question)
+        config = self.of(asked.engine, question)
         if config is None or not len(rows):
             return None
         self.counts["asked"] += 1
@@ -180,6 +199,9 @@ class Policies:
         if not k:
             raise LookupError("the agent knows none of the candidates")
         visit = self._visit(asked, known, question)
+        if (weights := known.weights(_setting(question, config))) is not None:
+            known.agent.aim(weights)
+            visit.sessions.aim = known.agent.aims(1, None)
         best, raw = _best(known.agent, visit, _seen(asked, known, visit), candidates, max(k, known.agent.slots))
         mine, odds = drawn(best[:k], candidates, config.explore, self._rng)
         if given_up.is_set():
@@ -187,6 +209,7 @@ class Policies:
         _remember(known.agent, visit, raw, mine, best)
         shown = known.rows[mine]
         visit.shown_ms, visit.items = now_ms(), asked.engine.shelf.ids(shown[: known.agent.slots])
+        self._expect(visit, question.request_id)
         return Filled(known.name, shown.astype(np.int32), odds)
 
     def _visit(self, asked: Asked, known: ShopAgent, question: bodies.RecommendRequest) -> Visit:
@@ -205,6 +228,15 @@ class Policies:
                 self._visits.popitem(last=False)
         return visit
 
+    def _expect(self, visit: Visit, request_id: str | None) -> None:
+        """Let what follows from a list be known to its visit."""
+        self._lists.pop(visit.request_id or "", None)
+        visit.request_id, visit.followed = request_id, set()
+        if request_id is not None:
+            self._lists[request_id] = visit
+            if len(self._lists) > MOST_VISITS:
+                self._lists.popitem(last=False)
+
     def _agent(self, engine: Engine, name: str) -> ShopAgent | ParetailError:
         key = (engine.version, name)
         if key not in self._agents:
@@ -222,18 +254,38 @@ def policy_of(lines: Sequence[bodies.RecommendedItem]) -> tuple[str, list[str], 
     return f"{agents[0]}/1" if agents else policy, items, odds
 
 
+def _follows(engine: Engine, name: str, question: bodies.RecommendRequest) -> bool:
+    """Whether a question's goals are those of an agent."""
+    known = goals_of(engine.recommender, name)
+    asked = slates.asked_goals(question)
+    if known is None or asked is None:
+        return False
+    try:
+        return known.takes(resolved(asked, presets_of(engine.recommender)))
+    except PolicyError:
+        return False
+
+
+def _setting(question: bodies.RecommendRequest, config: PlacementConfig) -> Goals | None:
+    """Return the dials of a question, else those of its placement."""
+    asked = slates.asked_goals(question)
+    return parse(config.goals) if asked is None and config.goals is not None else asked
+
+
 def _seen(asked: Asked, known: ShopAgent, visit: Visit) -> dict[str, NDArray[Any]]:
     """Return what the agent observes: who it is, the list before, and what was clicked of it since."""
     slots = known.agent.slots
     slate, clicked = np.full(slots, -1, np.int64), np.zeros(slots, np.int8)
     rows = [known.of_bundle.get(asked.engine.shelf.row(item), -1) for item in visit.items]
     slate[: len(rows)] = rows
-    user_id = asked.rules.user_id
-    if visit.items and user_id is not None:
-        users = asked.engine.users
-        events = users.of(users.user_of(user_id))
-        events = events[events["ts_ms"] >= visit.shown_ms - _SKEW_MS]
-        done = {users.items.words[item] for item in events["item"].tolist()}
+    user_id = asked.rules.user_id or asked.rules.session_id
+    if visit.items:
+        done = set(visit.followed)
+        if user_id is not None:
+            users = asked.engine.users
+            events = users.of(users.user_of(user_id))
+            events = events[events["ts_ms"] >= visit.shown_ms - _SKEW_MS]
+            done |= {users.items.words[item] for item in events["item"].tolist()}
         clicked[: len(rows)] = [item in done for item in visit.items]
     return {"user": visit.user, "slate": slate, "clicked": clicked}
 

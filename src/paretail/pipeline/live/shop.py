@@ -109,7 +109,8 @@ class LiveShop:
             try:
                 self._policies.check(engine, question)
                 asked[place], arm = self._arms.understood(engine, question)
-                placed[place] = arm._replace(question=self._policies.settled(arm.question))
+                settled = self._policies.settled(asked[place].engine, arm.question)
+                placed[place] = arm._replace(question=settled)
             except ParetailError as error:
                 answers[place] = error
         for bundle in dict.fromkeys(one.engine for one in asked.values()):
@@ -126,7 +127,9 @@ class LiveShop:
         """Return several lists without repeats; raises UsageError."""
         engine, request_id = self._engine, question.request_id or uuid4().hex
         told = [self._arms.understood(engine, as_question(question, one, request_id)) for one in question.lists]
-        told = [(asked, one._replace(question=self._policies.settled(one.question))) for asked, one in told]
+        told = [
+            (asked, one._replace(question=self._policies.settled(asked.engine, one.question))) for asked, one in told
+        ]
         page = Page({}, now_ms(), [], self._policies)
         for asked in {asked.engine: asked for asked, _ in told}.values():
             (page.scored[asked.engine],), failed = self._scores([asked], [len(asked.engine.shelf)])
@@ -352,6 +355,7 @@ class LiveShop:
         wishes = [event for event in events if event.kind != "impression"]
         for one in (engine, *self._rivals.engines):
             one.count(wishes)
+        self._policies.followed((event.request_id, event.item_id) for event in wishes)
         self._shown.followed((self._users.user_of(event.user_id), event.item_id) for event in wishes)
 
     def _set_items(self, rows: Sequence[Any], as_item: Callable[[Any], bodies.Item | Problem]) -> bodies.BatchAnswer:

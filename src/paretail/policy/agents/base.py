@@ -82,7 +82,7 @@ class Agent(ABC):
         )
         self.observation_space, self.slots, self.config = observation_space, int(slate_size), given
         self.rounds, self.steps, self.seconds, self.usual = 0, 0, 0.0, 0.5
-        self._began = 0.0
+        self._until: float | None = None
         self.reading: Reading | None = None
         self.single = self.slots == 1
         self.recent: list[float] = []
@@ -134,20 +134,26 @@ class Agent(ABC):
 
     # ---- learning
 
-    def learn(self, env: Environment, steps: int, seed: int = 0, progress: Progress | None = None) -> list[Told]:
+    def learn(
+        self, env: Environment, steps: int, seed: int = 0, progress: Progress | None = None, of: int = 0,
+        minutes: float = 0.0,
+    ) -> list[Told]:  # fmt: skip
         """Learn for `steps` steps of all lanes together, and tell what each round brought.
 
+        `of`: all steps that will be asked for, where this is a stretch of a longer run: trials and exploring take their
+        shares of those. `minutes`: this call ends after so many, if not 0.
         Raises AgentError (AGENT-03 to -07); the agent is then as it was after its last whole round.
         """
         began, done, told = monotonic(), 0, []
         lanes = self._fitted(env, seed)  # what does not fit is refused before anything changes
-        self._began, self._acting, self.way = began, None, 0
+        self._acting, self.way = None, 0
+        self._limit(minutes)
         self._rng = rng_for(f"agents/ways/{self.rounds}", seed)
-        self._horizon = (self.steps, steps)
+        self._horizon = (0, of) if of else (self.steps, steps)
         player = Player(self, lanes, seed, rng_for(f"agents/aims/{self.rounds}", seed))
         if not self.probed:
-            done += stages.probe(self, player, steps, rng_for("agents/probe", seed))
-            done += stages.tried(self, player, steps, rng_for("agents/trials", seed))
+            done += stages.probe(self, player, of or steps, rng_for("agents/probe", seed))
+            done += stages.tried(self, player, of or steps, rng_for("agents/trials", seed))
         before, spare = self.seconds, stages.spare(self, steps, lanes.count)
         while done < steps - spare and not self.late:
             rng = rng_for(f"agents/round/{self.rounds}", seed)
@@ -198,6 +204,11 @@ class Agent(ABC):
     def crowd(self) -> "Crowd":
         """Return a policy for batches of observations, of many sessions side by side."""
         return Crowd(self)
+
+    def served(self, state: State) -> Rows:
+        """Return the slates that a service shows in these states: filled greedily, whatever the way to act that was
+        best in trials (as `restricted.best_of` does among candidates)."""
+        return self.hands.composed(state, self.slots, None)[0]
 
     def aim(self, weights: NDArray[np.floating]) -> None:
         """Tell an agent that was made for several goals what each counts from now on."""
@@ -311,7 +322,12 @@ class Agent(ABC):
     @property
     def late(self) -> bool:
         """Whether the minutes of this call are over."""
-        return bool(self.config.minutes) and monotonic() - self._began > 60 * self.config.minutes
+        return self._until is not None and monotonic() > self._until
+
+    def _limit(self, minutes: float) -> None:
+        """Begin a call of `learn` that ends after so many minutes, or those of the configuration; 0: no bound."""
+        bounds = [bound for bound in (minutes, self.config.minutes) if bound]
+        self._until = monotonic() + 60 * min(bounds) if bounds else None
 
     def _begin(self, start: Start, played: Sequence[Round]) -> None:
         """Take up the policy to begin with, and scales from what was played."""

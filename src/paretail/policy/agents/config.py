@@ -41,6 +41,9 @@ class AgentConfig(Config):
     trial_share: float = Field(0.3, ge=0, lt=1, description="The trials take at most this share of the first steps.")
     settle: int = Field(5000, ge=0, description="Steps by which ways to act are compared in the end, at most.")
     settle_share: float = Field(0.1, ge=0, lt=1, description="The comparison takes at most this share of the steps.")
+    greedy: bool = Field(
+        False, description="In the end only ways to act without chance are compared: those that a service can follow."
+    )
     minutes: float = Field(0.0, ge=0, description="Learning ends after this time, too; 0: it does not.")
 
 

@@ -163,7 +163,7 @@ class SlateDQN(Agent):
         return exact_slate(v, items, self.slots, torch.ones(len(v)), none)
 
     def _choices(self, bound: Bound, seen: Seen) -> tuple[Tensor, Tensor, Tensor]:
-        """Return, of SlateQ, `v[batch, items]` by the mean bias, `q[batch, items]` and the value of choosing nothing."""
+        """Return, of SlateQ, `v` by the mean bias and `q`, both `[batch, items]`, and the value of choosing nothing."""
         q = bound.q.scorer
         none = bound.q.value(seen)
         items = none[:, None] + q.first(q.prepared(seen))

@@ -1,6 +1,6 @@
 """What agents would have earned on logged sessions: fitted-Q evaluation on the features of a model of users.
 
-The model of users is fitted on one half of the log's users; on the other half each target's slates, in the states that
+The model of users is fitted to users from whom no agent learned; on yet others each target's slates, in the states that
 the log went through, are turned into features (`users.py`), and `evaluate/offpolicy/fitted.py` sums up. An estimate is
 refused by the guards there, and where the same with fewer features says something else (OFFP-10).
 """
@@ -40,7 +40,7 @@ class Judge:
         self.phi = users.features(picked(self.played.states, np.arange(len(log))), log.rows)
 
     def estimate(self, agent: Agent, level: float = 0.95) -> Estimate:
-        """Return what a session under the agent would have brought, its best slates always, or why none can tell."""
+        """Return what a session under the agent would have brought, its slates as served, or why none can tell."""
         mine = replayed(agent, self.log)
         return self.of(lambda rows: slates(agent, picked(mine.states, rows)), level)
 
@@ -59,13 +59,9 @@ class Judge:
 
 
 def slates(agent: Agent, states: State) -> Rows:
-    """Return the slates that the agent shows in these states, without exploring."""
-    rng = np.random.default_rng(0)
+    """Return the slates that the agent serves in these states."""
     count = len(states["obs"])
-    parts = [
-        agent._choose(picked(states, np.arange(at, min(at + _BLOCK, count))), rng, False)[0]
-        for at in range(0, count, _BLOCK)
-    ]
+    parts = [agent.served(picked(states, np.arange(at, min(at + _BLOCK, count)))) for at in range(0, count, _BLOCK)]
     return np.concatenate(parts)
 
 

@@ -16,14 +16,17 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from paretail.core.errors import Problem
 from paretail.core.rng import rng_for
 from paretail.data.sessions import SessionLog
 from paretail.learn.step import Losses
 from paretail.learn.step import step as descend
+from paretail.policy.agents import AgentError
 from paretail.policy.agents.base import FEW_LR, RECENT, Agent, Progress, Told
 from paretail.policy.agents.config import AgentConfig
 from paretail.policy.agents.feedback import Probe, find
@@ -77,6 +80,24 @@ class OfflineAgent(Agent):
     Config: ClassVar[type[AgentConfig]] = OfflineConfig
     config: OfflineConfig
 
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        item_vectors: NDArray[np.floating] | spaces.Discrete | None = None,
+        slate_size: int = 1,
+        config: AgentConfig | Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make an agent that has learned nothing.
+
+        Raises AgentError as other agents do, and AGENT-15 for `goals`: a log has one reward.
+        """
+        super().__init__(observation_space, item_vectors, slate_size, config)
+        if self.config.goals:
+            raise AgentError(
+                Problem("AGENT-15", f"{self.name} with goals = {self.config.goals}", "Expected 0: it learns one reward",
+                        "Learn ppo or dqn for goals: paretail learn --agent ppo --env logs --dials")
+            )  # fmt: skip
+
     # ---- what subclasses are
 
     @abstractmethod
@@ -90,14 +111,15 @@ class OfflineAgent(Agent):
     # ---- learning
 
     def learn(  # type: ignore[override]  # a log takes the place of the environment
-        self, log: SessionLog, steps: int, seed: int = 0, progress: Progress | None = None
-    ) -> list[Told]:
+        self, log: SessionLog, steps: int, seed: int = 0, progress: Progress | None = None, of: int = 0,
+        minutes: float = 0.0,
+    ) -> list[Told]:  # fmt: skip
         """Learn for `steps` optimiser steps, and tell what each round of them brought; goes on from where it was.
 
         Raises AgentError (AGENT-03, AGENT-12) for a log that does not fit; the agent is then as it was.
         """
         began, before, told, done = monotonic(), self.seconds, [], 0
-        self._began = began
+        self._limit(minutes)
         taken = self._prepared(log, seed)
         while done < steps and not self.late:
             count = min(self.config.round_steps, steps - done)
@@ -248,6 +270,10 @@ class OfflineAgent(Agent):
             with torch.no_grad():
                 rows = self.best(self.eyes(tensors(state))).numpy()
         return rows, np.zeros(rows.shape)
+
+    def served(self, state: State) -> Rows:
+        """Return the slates that a service shows in these states."""
+        return self._choose(state, np.random.default_rng(0), False)[0]
 
     def best(self, seen: Seen) -> Tensor:
         """Return the slates that the agent would show."""

@@ -60,6 +60,11 @@ class PolicyAgent(Agent):
         return int(self.config.round_steps)
 
     @property
+    def tempers(self) -> tuple[float, ...]:
+        """Temperatures at which the agent may act when learning has ended."""
+        return TEMPERS[:1] if self.config.greedy else TEMPERS
+
+    @property
     def bound(self) -> Bound:
         """The policy with its model of clicks."""
         policy = self.networks["policy"]
@@ -68,9 +73,9 @@ class PolicyAgent(Agent):
         return policy.bind(self.response)
 
     def _choose(self, state: State, rng: np.random.Generator, explore: bool) -> tuple[Rows, NDArray[np.float64]]:
-        if self.way == len(TEMPERS) and not explore:
+        if self.way == len(self.tempers) and not explore:
             return self.hands.composed(state, self.slots, None)
-        return self._drawn(state, rng, 1.0 if explore else TEMPERS[self.way])
+        return self._drawn(state, rng, 1.0 if explore else self.tempers[self.way])
 
     def _drawn(self, state: State, rng: np.random.Generator, temper: float) -> tuple[Rows, NDArray[np.float64]]:
         """Return draws from the policy at a temperature; at 0 the best."""
@@ -81,14 +86,14 @@ class PolicyAgent(Agent):
         def at(temper: float) -> Way:
             return lambda state: self._drawn(state, self._rng, temper)[0]
 
-        return [*(at(temper) for temper in TEMPERS), greedy(self, self.start)]
+        return [*(at(temper) for temper in self.tempers), greedy(self, self.start)]
 
     def _known(self) -> dict[int, list[float]]:
-        return {TEMPERS.index(1.0): self.recent[-_KNOWN:]}
+        return {self.tempers.index(1.0): self.recent[-_KNOWN:]} if 1.0 in self.tempers else {}
 
     def _hands(self) -> Hands:
         bound = self.bound
-        if self.way == len(TEMPERS):
+        if self.way == len(self.tempers):
             begun = merged(self.response.scorer, self.start)
             return Hands(self.items, self.eyes, [begun], lambda parts: parts[0])
         return Hands(self.items, self.eyes, bound.scorers, bound.mix)
