@@ -4,8 +4,9 @@
 
 The log: visits of one half of the users of the frozen shops 21 to 25 (one a seed) under greed that knows the true
 relevance (`relevant`), each slot a random item with probability .2. True values: visits of the other half with the same
-luck for all, for estimates those of the half that the log is of. `mixed`: the first agent's slate in 15 of 100 steps,
-else the log's policy.
+luck for all. Estimates: as many visits of that other half are logged too; to half of its users the judge's model of
+users is fitted, on the rest agents are judged. `mixed`: the first agent's slate in 15 of 100 steps, else the log's
+policy.
 """
 
 import argparse
@@ -32,6 +33,8 @@ from paretail.sim.rivals import Informed, Relevant
 from paretail.sim.rollout import rollout
 
 EPSILON, MIXED, JUDGED = 0.2, 0.15, 250
+#: Luck of the log on which is judged.
+OTHERS = 1_000_000
 #: Optimiser steps.
 STEPS = {"cql": 100, "bcq": 100, "iql": 200}
 
@@ -75,13 +78,13 @@ def _measured(seed: int, visits: int) -> dict[str, Any]:
         agents[name].learn(log, STEPS[name], seed)
         cpu[name] = time.process_time() - began
         true[name] = _true(shop, agents[name].crowd(), seed)
-    fitted, other = log.halves()
+    others = logged(shop, Relevant(shop), visits, EPSILON, OTHERS + seed, preset.REWARD, preset.judges(shop))
+    fitted, other = others.halves()
     judge = Judge(UserModel.fit(FROM_LOGS["iql"](space, vectors, slots), fitted, seed), other)
     users = {name: [[b.predicted, b.happened] for b in bins] for name, bins in judge.users.calibration(other).items()}
     told = {}
     for name, agent in agents.items():
-        truth = rollout(shop, agent.crowd(), JUDGED, seed, preset.REWARD, preset.learners(shop)).reward.mean()
-        told[name] = _told(judge.estimate(agent), truth)
+        told[name] = _told(judge.estimate(agent), true[name])
     told["mixed"] = _mixed(shop, judge, next(iter(agents.values())), seed)
     return {"true": true, "cpu": cpu, "estimates": told, "users": users}
 
@@ -101,7 +104,7 @@ def _mixed(shop: Any, judge: Judge, agent: Any, seed: int) -> dict[str, object]:
             return np.where(rng.random(len(new))[:, None] < MIXED, new, old)
 
     Observer_ = Observer(shop)
-    truth = rollout(shop, _Reset(Both(shop), crowd), JUDGED * 2, seed, preset.REWARD, preset.learners(shop))
+    truth = rollout(shop, _Reset(Both(shop), crowd), JUDGED * 2, seed, preset.REWARD, preset.judges(shop))
     return _told(judge.of(acts), truth.reward.mean())
 
 

@@ -220,6 +220,13 @@ def test_an_agent_goes_live_on_its_placement_with_its_bundle_or_in_that_of_now(l
     found = {one.placement: (one.policy, one.explore, one.timeout_ms) for one in load_config(toml).serve.policies}
     assert found == {"for-you": ("ppo", 0.1, 70.0), "home": ("iql", 0.2, 50.0)}
     assert "# slow" in toml.read_text(encoding="utf-8")
+    before = load_config(toml).serve.goals
+    carry_out(Proposal(live, setting="revenue=0.5", policy="ppo"), "ship", "clicks", 0.0, toml)
+    config = load_config(toml).serve
+    assert [one.goals for one in config.policies if one.policy == "ppo"] == ["revenue=0.5"]
+    assert config.goals == before  # the setting is what the agent is aimed at
+    carry_out(Proposal(live, policy="ppo"), "ship", "clicks", 0.0, toml)
+    assert {one.goals for one in load_config(toml).serve.policies} == {None}
     publish(Draft({}, "after"), toml.with_name("after"))
     with pytest.raises(BundleError, match="AGENT-13"):  # it lacks the agents that fill lists
         carry_out(Proposal(live, toml.with_name("after")), "ship", "clicks", 0.0, toml)

@@ -23,7 +23,7 @@ from paretail.pipeline.live.arms import as_arm
 from paretail.pipeline.live.shop import LiveShop
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.sessions import Wares, sessions_of
-from paretail.policy.agents import FROM_LOGS
+from paretail.policy.agents import FROM_LOGS, SlatePPO
 from paretail.policy.agents.shop import shop_space
 
 from ...trained import DemoShop, paretail
@@ -139,6 +139,64 @@ def test_the_visit_so_far_is_known_to_the_agent(bundle: Path, shop: DemoShop, op
     assert not again.degraded
 
 
+def test_clicks_of_sessions_without_a_user_are_known_by_the_list_or_by_the_session(
+    bundle: Path, shop: DemoShop, open_shop: Open
+) -> None:
+    live = open_shop(bundle, policies=[PLACED["policies"][0] | {"explore": 0.0}])
+    question = bodies.RecommendRequest(k=SLOTS, session_id="s")
+    for number, (who, by_list) in enumerate([("visitor", True), ("s", False)], 1):
+        answer = live.recommend(question)
+        request_id = answer.request_id if by_list else None
+        event = bodies.NewEvent(user_id=who, item_id=answer.items[1].item_id, kind="click", request_id=request_id)
+        live.add_events([event])
+        live.recommend(question)
+        visit = live._policies._visits[(live.version, "iql", "for-you", "s")]
+        assert visit.sessions.memory.clock[0].tolist() == [2 * number - 1, number]
+
+
+@pytest.fixture(scope="module")
+def moved(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a bundle whose agent learned for clicks and revenue; its scores are what goals count."""
+    import torch
+
+    root = tmp_path_factory.mktemp("moved") / "bundle"
+    shutil.copytree(bundle, root)
+    wares = Wares.of(Recommender.load(root))
+    space = shop_space(wares.width, len(wares.vectors), SLOTS)
+    agent: Any = SlatePPO(space, wares.vectors, SLOTS, {"dim": 8, "goals": 2})
+    with torch.no_grad():
+        straight = agent.networks["policy"].scorer.straight
+        aims = slice(agent.reader.width, agent.reader.width + 2)
+        straight.weight[:, aims] = 50 * torch.randn(straight.weight[:, aims].shape, generator=torch.manual_seed(0))
+    agent.save(root.parent / "agent")
+    goals = {"names": ["clicks", "revenue"], "units": [1.0, 900.0], "usual": [1.0, 0.0]}
+    add_agent(root, "ppo", root.parent / "agent", wares, {"goals": goals})
+    return root
+
+
+def test_dials_of_a_question_or_a_placement_move_one_agent(moved: Path, shop: DemoShop, open_shop: Open) -> None:
+    table = {"placement": "for-you", "policy": "ppo", "timeout_ms": 10_000}
+    live = open_shop(moved, policies=[table])
+
+    def shown(goals: bodies.Goals | None, of: LiveShop = live, **more: Any) -> list[str]:
+        answer = of.recommend(asked(shop.users[0], goals=goals, **more))
+        assert (answer.policy, answer.degraded) == ("ppo", [])
+        return [line.item_id for line in answer.items]
+
+    usual, half, all_of_it = (shown(None if dial is None else bodies.Goals(dial={"revenue": dial}))
+                              for dial in (None, 0.5, 1.0))  # fmt: skip
+    assert usual != half != all_of_it != usual
+    assert shown(bodies.Goals(dial={"clicks": 1.0})) == usual == shown(None)
+    assert shown(bodies.Goals(maximise="revenue"), policy="ppo") == all_of_it
+    assert shown(None, open_shop(moved, policies=[table | {"goals": "revenue=1"}])) == all_of_it
+    other = live.recommend(asked(shop.users[0], goals=bodies.Goals(dial={"diversity": 0.5})))
+    assert other.policy is None  # the composed slate: the agent has no such goal
+    with pytest.raises(UsageError, match="AGENT-15"):
+        live.recommend(asked(shop.users[0], policy="ppo", goals=bodies.Goals(dial={"diversity": 0.5})))
+    with pytest.raises(UsageError, match="AGENT-15"):
+        live.recommend(asked(shop.users[0], policy="iql", goals=bodies.Goals(dial={"clicks": 0.5})))
+
+
 def test_an_agent_that_is_late_fails_or_is_not_there_leaves_the_greedy_list_and_is_counted(
     bundle: Path, shop: DemoShop, open_shop: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,12 +229,16 @@ def test_an_arm_of_an_experiment_may_be_an_agent(bundle: Path, shop: DemoShop, o
     assert (question.policy, question.explore, question.slate) == ("iql", 0.1, None)
     with pytest.raises(ParetailError, match="policy"):
         ExperimentConfig.parse({"name": "x", "arms": [arms[0], arms[1] | {"order": "value"}]}, "here")
+    aimed = ExperimentConfig.parse({"name": "x", "arms": [arms[0], arms[1] | {"goals": "revenue=1"}]}, "here")
+    assert as_arm(asked("u"), aimed.arms[1]).goals == bodies.Goals(dial={"revenue": 1.0})
 
 
 def test_the_gate_lets_an_agent_go_live_only_if_the_log_says_so(bundle: Path, shop: DemoShop) -> None:
     recommender = Recommender.load(bundle)
     events = read_events(shop.holdout, recommender.manifest.config)
-    found = release_policy(recommender, events, "iql", 0.0, 0.02)
+    judged = release_policy(recommender, events, "iql", 0.0, 0.02)
+    found = judged.release
+    assert "not known on which visits" in judged.remarks[0]
     assert found.verdict == "experiment"  # far from what was shown: the log cannot tell
     assert {problem.code for problem in found.refused} & {"OFFP-05", "OFFP-06", "OFFP-08"}
     done = paretail("release", "--bundle", bundle, "--log", shop.holdout, "--policy", "iql")

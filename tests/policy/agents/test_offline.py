@@ -125,6 +125,11 @@ def test_odds_of_epsilon_greedy_slates_are_those_of_their_draws() -> None:
     assert np.mean([one == (3, 4, 1) for one in every]) == pytest.approx(expected, abs=0.01)
 
 
+def test_goals_of_an_agent_that_learns_one_reward_are_refused() -> None:
+    with pytest.raises(AgentError, match="AGENT-15"):
+        made("cql", goals=2)
+
+
 def test_logs_that_do_not_fit_are_refused() -> None:
     agent = made("iql")
     with pytest.raises(AgentError, match="AGENT-12"):

@@ -6,7 +6,8 @@ arXiv:1910.01708 (discrete BCQ):
     slots take   argmax_i a_j(i)   over items with   G_j(i) / max G_j > τ,   G a clone of the logging policy
 
 Deviations: 1. G is a Plackett-Luce policy over item vectors: what is like the shown may be shown. 2. Where slots above
-took all such items, the next likeliest follow: an item under the threshold pays for each nat that it lacks.
+took all such items, the next likeliest follow: an item under the threshold pays for each nat that it lacks. 3. Rewards
+of three steps are summed before a value is believed (`n_step`), uncorrected for the log's policy: the paper has one.
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,9 @@ arXiv:2006.04779, CQL(H) for discrete actions:
     min  TD(q(s, A), r + γ q⁻(s', argmax q))  +  α mean_j [log Σ_i exp a_j(i) - a_j(i_j)]
 
 Deviations: 1. The conservative term is one of each slot given those above, since a slate's value is the sum of its
-slots' advantages. 2. Double Q-learning and Huber's loss, as in `dqn.py`.
+slots' advantages. 2. Double Q-learning and Huber's loss, as in `dqn.py`. 3. Rewards of three steps are summed before a
+value is believed (`n_step`), uncorrected for the log's policy: the paper has one step. What is learned leans to what
+the log did after the slate, which CQL keeps close to anyway.
 """
 
 from typing import ClassVar

@@ -1,7 +1,9 @@
 """Agents among candidates: the slate that an agent composes of some of its items alone.
 
 Slates are filled greedily from the top, by the agent's scores. Deviations: 1. An agent that found drawing from its
-policy better than its best slate (`ppo.py`) is greedy here. 2. So is `SlateDQN` with `choice = "one"`.
+policy better than its best slate (`ppo.py`) is greedy here; so whoever judges what will be served asks for that too
+(`Agent.served`), and agents that learn for a service compare no other ways (`greedy`). 2. So is `SlateDQN` with
+`choice = "one"`.
 """
 
 from collections.abc import Sequence
