@@ -164,7 +164,7 @@ def test_what_was_tried_on_one_placement_goes_live_by_hand(tmp_path: Path) -> No
 
 
 def test_an_agent_that_ships_fills_the_lists_that_it_was_tried_on(tmp_path: Path) -> None:
-    file, arm = tmp_path / "shop.toml", 'policy = "iql", explore = 0.1'
+    file, arm = tmp_path / "shop.toml", 'policy = "iql", explore = 0.1, goals = "clicks=1"'
     file.write_text(SHOP.replace('order = "purchase"', arm), encoding="utf-8")
     publish(Draft({}, "live", facts={"agents": {"iql": {}}}), tmp_path / "live")
     better = Effect("revenue", "money", "more", 1.0, 2.0, 1.0, 0.5, 1.5)
@@ -176,7 +176,7 @@ def test_an_agent_that_ships_fills_the_lists_that_it_was_tried_on(tmp_path: Path
     assert "lists of 'home' are filled by 'iql'" in told
     assert "spring is inactive" in over
     (fills,) = load_config(file).serve.policies
-    assert (fills.placement, fills.policy, fills.explore) == ("home", "iql", 0.1)
+    assert (fills.placement, fills.policy, fills.explore, fills.goals) == ("home", "iql", 0.1, "clicks=1")
 
 
 def test_what_is_worse_ends_and_what_is_unsure_goes_on(guarded: Path) -> None:

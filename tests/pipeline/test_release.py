@@ -114,9 +114,8 @@ def test_a_setting_that_is_not_worse_is_what_lists_serve(shop: DemoShop, log: Pa
     assert "[serve] goals" in done.out
 
 
-@pytest.mark.parametrize("more", [(), ("--setting", "today", "--policy", "iql")])
-def test_one_thing_is_released_at_a_time(shop: DemoShop, log: Path, more: tuple[str, ...]) -> None:
-    assert "CLI-29" in paretail("release", "--bundle", shop.bundle, "--log", log, *more).err
+def test_what_would_go_live_must_be_said(shop: DemoShop, log: Path) -> None:
+    assert "CLI-29" in paretail("release", "--bundle", shop.bundle, "--log", log).err
 
 
 def test_what_is_served_is_changed_and_comments_stay(toml: Path) -> None:

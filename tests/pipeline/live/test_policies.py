@@ -188,13 +188,13 @@ def test_dials_of_a_question_or_a_placement_move_one_agent(moved: Path, shop: De
     assert usual != half != all_of_it != usual
     assert shown(bodies.Goals(dial={"clicks": 1.0})) == usual == shown(None)
     assert shown(bodies.Goals(maximise="revenue"), policy="ppo") == all_of_it
-    assert shown(None, open_shop(moved, policies=[table | {"goals": "revenue=1"}])) == all_of_it
     other = live.recommend(asked(shop.users[0], goals=bodies.Goals(dial={"diversity": 0.5})))
     assert other.policy is None  # the composed slate: the agent has no such goal
     with pytest.raises(UsageError, match="AGENT-15"):
         live.recommend(asked(shop.users[0], policy="ppo", goals=bodies.Goals(dial={"diversity": 0.5})))
     with pytest.raises(UsageError, match="AGENT-15"):
         live.recommend(asked(shop.users[0], policy="iql", goals=bodies.Goals(dial={"clicks": 0.5})))
+    assert shown(None, open_shop(moved, policies=[table | {"goals": "revenue=1"}])) == all_of_it
 
 
 def test_an_agent_that_is_late_fails_or_is_not_there_leaves_the_greedy_list_and_is_counted(

@@ -32,7 +32,7 @@ def finish(config: Path, experiment: ExperimentConfig, told: Sequence[Status], l
         bundle = None if arm.bundle is None else config.parent / arm.bundle
         going = Proposal(going.live, bundle, arm.goals)
         if arm.policy is not None:
-            going = Proposal(going.live, bundle, None, arm.policy, None, str(experiment.placement), arm.explore)
+            going = Proposal(going.live, bundle, arm.goals, arm.policy, None, str(experiment.placement), arm.explore)
     return ship(going, config, experiment.name)
 
 
