@@ -167,6 +167,7 @@ SHAPES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "summary": ("real_sets", _summary),
     "live": ("live", _live),
     "agents": ("agents", _apart),
+    "cold": ("cold", _apart),
     "goals": ("goals", _apart),
     "rank": ("rank", _apart),
     "search": ("search", _apart),

@@ -25,7 +25,7 @@ from scipy.stats import rankdata
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import rivals
-from harness import PARETAIL, circumstances, record
+from harness import PARETAIL, circumstances, kept, record
 
 from paretail.core.ids import Vocabulary
 from paretail.data.config import DataConfig
@@ -51,6 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13, 14, 15])
     parser.add_argument("--parts", nargs="+", choices=["items", "buyers"], default=["items", "buyers"])
+    parser.add_argument("--keep", type=Path, help="a folder for what each world gave, so that a later run goes on")
     asked = parser.parse_args()
     seeds = asked.seeds
     judge, data = (Path(os.environ.get(name, "")) for name in ("PARETAIL_JUDGE", "PARETAIL_DATA"))
@@ -59,7 +60,7 @@ def main() -> None:
     if "items" not in asked.parts:
         print("new items: not asked for")
     elif (judge / "world.py").is_file():
-        record(HERE, "new items", {**about, "seeds": seeds}, new_items(judge / "world.py", seeds))
+        record(HERE, "new items", {**about, "seeds": seeds}, new_items(judge / "world.py", seeds, asked.keep))
     else:
         print("new items: skipped, PARETAIL_JUDGE has no world.py")
     if "buyers" not in asked.parts:
@@ -70,33 +71,39 @@ def main() -> None:
         print("new buyers: skipped, PARETAIL_JUDGE or PARETAIL_DATA lacks score_lists.py or online_retail")
 
 
-def new_items(world: Path, seeds: list[int]) -> list[dict[str, Any]]:
+def new_items(world: Path, seeds: list[int], keep: Path | None) -> list[dict[str, Any]]:
     """Return a row a variant: correlation with the true chance of a click and HR@10 among new items, and among old."""
-    found: dict[str, list[dict[str, Dense]]] = {name: [] for name in VARIANTS}
-    for seed in seeds:
-        with tempfile.TemporaryDirectory() as folder:
-            size = ["--users", "2000", "--items", "600", "--impressions", "300000", "--seed", str(seed)]
-            subprocess.run([sys.executable, world, folder, *size], check=True, stdout=subprocess.DEVNULL)
-            sources = {"events": "events.parquet", "items": "items.parquet", "users": "users.parquet"}
-            shop = ingest(DataConfig.parse({**sources, "time": "seconds"}), Path(folder)).shop
-            for name, without in VARIANTS.items():
-                found[name].append(_measured(_scored(shop, without), Path(folder)))
-            for name, scores in _by_category(Path(folder)).items():
-                found.setdefault(name, []).append(_measured(scores, Path(folder)))
+    runs = [kept(keep, f"new items {seed}", lambda seed=seed: _of_world(world, seed)) for seed in seeds]
     together = {
-        name: {key: np.concatenate([run[key] for run in runs]) for key in runs[0]} for name, runs in found.items()
+        name: {key: np.concatenate([run[name][key] for run in runs]) for key in values}
+        for name, values in runs[0].items()
     }
-    best = together["title and image"]
     rows = []
     for name, values in together.items():
         row: dict[str, Any] = {"content": name}
+        of_label = name not in VARIANTS
+        best, ours = ("attributes only", "attributes") if of_label else ("title and image", "both")
         for key in ("correlation, new items", "HR@10, new items", "correlation, old items"):
             row[key] = f"{np.nanmean(values[key]):.4f}"
-            if name != "title and image":
-                gain = (best[key] - values[key])[~np.isnan(best[key])]
-                row[f"both less this ({key})"] = f"{gain.mean():+.4f} ± {gain.std() / np.sqrt(len(gain)):.4f}"
+            if name != best:
+                gain = together[best][key] - values[key]
+                gain = gain[~np.isnan(gain)]
+                row[f"{ours} less this ({key})"] = f"{gain.mean():+.4f} ± {gain.std() / np.sqrt(len(gain)):.4f}"
         rows.append(row)
     return rows
+
+
+def _of_world(world: Path, seed: int) -> dict[str, dict[str, list[float]]]:
+    """Return for each variant, and for popularity by category, a number a user of each figure."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        size = ["--users", "2000", "--items", "600", "--impressions", "300000", "--seed", str(seed)]
+        subprocess.run([sys.executable, world, folder, *size], check=True, stdout=subprocess.DEVNULL)
+        sources = {"events": "events.parquet", "items": "items.parquet", "users": "users.parquet"}
+        shop = ingest(DataConfig.parse({**sources, "time": "seconds"}), folder).shop
+        found = {name: _measured(_scored(shop, without), folder) for name, without in VARIANTS.items()}
+        found |= {name: _measured(scored, folder) for name, scored in _by_category(folder).items()}
+    return {name: {key: column.tolist() for key, column in values.items()} for name, values in found.items()}
 
 
 def _scored(shop: Shop, without: list[str]) -> Scored:
