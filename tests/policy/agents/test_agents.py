@@ -172,6 +172,25 @@ def test_weights_of_goals_are_part_of_the_state_and_of_the_reward() -> None:
         agent.aim(np.array([1.0]))
 
 
+@pytest.mark.parametrize("name", ["ppo", "dqn"])
+def test_one_agent_brings_more_of_what_it_is_aimed_at(name: str) -> None:
+    env, found = Bored(), []
+    agent = made(name, env, goals=2)
+    agent.learn(env, 800, seed=0)
+    for weights in ([1.0, 0.0], [0.0, 1.0]):
+        agent.aim(np.array(weights))
+        goals = np.zeros(2)
+        for episode in range(6):
+            seen, over = env.reset(seed=episode)[0], False
+            agent.reset()
+            while not over:
+                seen, _, left, cut, info = env.step(agent.act(seen))
+                goals, over = goals + info["goals"] / 6, left or cut
+        found.append(goals)
+    assert found[0][0] > found[1][0] + 0.5
+    assert found[1][1] > found[0][1] + 1
+
+
 def test_goals_that_the_environment_does_not_have_are_refused() -> None:
     with pytest.raises(AgentError, match="AGENT-09"):
         made("ppo", Bored(), goals=3).learn(Bored(), 50)

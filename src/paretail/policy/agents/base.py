@@ -26,6 +26,7 @@ from paretail.learn import device
 from paretail.learn.step import step as descend
 from paretail.policy.agents import AgentError, stages, storage
 from paretail.policy.agents.config import AgentConfig
+from paretail.policy.agents.crowd import Crowd, acting_rng
 from paretail.policy.agents.dealt import Way
 from paretail.policy.agents.feedback import Reading
 from paretail.policy.agents.hands import Hands
@@ -91,7 +92,7 @@ class Agent(ABC):
         self.aim_weights = np.full(given.goals, 1.0 / max(1, given.goals), np.float32)
         self._sessions: Sessions | None = None
         self._acting: Hands | None = None
-        self._rng = _acting_rng()
+        self._rng = acting_rng()
         self.probed = False
         self._made = False
         if isinstance(item_vectors, spaces.Discrete):
@@ -172,7 +173,7 @@ class Agent(ABC):
         if spare and not self.late:
             self.way = stages.way(self, player, spare, rng_for(f"agents/ways/{self.rounds}", seed))
             self._acting = None
-        self._rng, self.seconds = _acting_rng(), before + monotonic() - began
+        self._rng, self.seconds = acting_rng(), before + monotonic() - began
         return told
 
     @property
@@ -201,7 +202,7 @@ class Agent(ABC):
         rows = self._next(self._sessions, observation, explore, self._rng)[0]
         return int(rows[0]) if self.single else rows
 
-    def crowd(self) -> "Crowd":
+    def crowd(self) -> Crowd:
         """Return a policy for batches of observations, of many sessions side by side."""
         return Crowd(self)
 
@@ -380,31 +381,6 @@ class Agent(ABC):
 
     def _settle(self) -> None:  # noqa: B027  # most agents have nothing due
         """Do what is due when learning ends."""
-
-
-class Crowd:
-    """An agent in many sessions side by side: a policy for rollouts; `reset` begins all of them, with the same luck."""
-
-    def __init__(self, agent: Agent) -> None:
-        self.agent = agent
-        self.reset()
-
-    def reset(self) -> None:
-        """Begin all sessions."""
-        self._sessions: Sessions | None = None
-        self._rng = _acting_rng()
-
-    def __call__(self, observation: Any) -> NDArray[np.int32]:
-        """Return slates `[lanes, slots]`; the number of lanes may change where sessions begin."""
-        if self._sessions is None:
-            first = next(iter(observation.values())) if isinstance(observation, Mapping) else observation
-            self._sessions = Sessions(self.agent, len(first), self._rng)
-        return self.agent._next(self._sessions, observation, False, self._rng).astype(np.int32)
-
-
-def _acting_rng() -> np.random.Generator:
-    """Return the luck of an agent at work: the same after learning as after loading."""
-    return rng_for("agents/act", 0)
 
 
 def _float(values: NDArray[np.generic]) -> torch.Tensor:

@@ -41,8 +41,10 @@ SLOPE: Final = 8.0
 _TASTE: Final = 4.0
 #: Draws of tastes in some starts: about the spread of a click that is seldom.
 DOUBT: Final = 0.25
-#: Clicks that the belief in clicks of like worth is worth, along each feature.
+#: Clicks that the belief in clicks of like worth is worth, along each feature, where they all bring the same; by how
+#: much clicks on items are thought to differ, as a share of what they bring.
 _WORTH_PRIOR: Final = 20.0
+_APART: Final = 0.3
 #: Sizes of the plain starts among the first.
 _PLAIN: Final = (0.0, 0.1, 0.25, 0.5, 1.0)
 
@@ -101,7 +103,8 @@ def worth_of(played: Sequence[Round], phi: NDArray[np.float32]) -> NDArray[np.fl
     """Return `[features, goals]`: by how much more than on average a click on an item brings, as a share of it.
 
     Ridge regression of the goals of steps on the features φ of the items clicked, given what clicks bring on average:
-    goal_t = Σ_j c_j w (1 + φ_j·m).
+    goal_t = Σ_j c_j w (1 + φ_j·m), with a prior of _APART for m and the noise that a click has: money that few clicks bring
+    says little of single items.
     """
     parts = [(one.rows[one.valid], one.clicks[one.valid], one.goals[one.valid])
              for one in played if one.clicks is not None and one.goals is not None]  # fmt: skip
@@ -109,8 +112,11 @@ def worth_of(played: Sequence[Round], phi: NDArray[np.float32]) -> NDArray[np.fl
     usual = goals.sum(0) / max(float(clicks.sum()), 1.0)
     brought = np.divide(goals, usual, out=np.zeros_like(goals), where=usual > 0) - clicks.sum(1, keepdims=True)
     x = np.einsum("tj,tjm->tm", clicks, phi[rows]).astype(np.float64)
-    found = np.linalg.solve(x.T @ x + _WORTH_PRIOR * np.eye(x.shape[1]), x.T @ (brought * (usual > 0)))
-    return np.asarray(found, np.float32)
+    brought = brought * (usual > 0)
+    noise = (brought**2).sum(0) / max(float(clicks.sum()), 1.0)
+    found = [np.linalg.solve(x.T @ x + (_WORTH_PRIOR + s / _APART**2) * np.eye(x.shape[1]), x.T @ y)
+             for y, s in zip(brought.T, noise, strict=True)]  # fmt: skip
+    return np.asarray(np.stack(found, 1), np.float32)
 
 
 def weighed(scorer: Scorer, worth: NDArray[np.float32], first: int, unit: float = 1.0) -> Scorer:
