@@ -103,8 +103,8 @@ def worth_of(played: Sequence[Round], phi: NDArray[np.float32]) -> NDArray[np.fl
     """Return `[features, goals]`: by how much more than on average a click on an item brings, as a share of it.
 
     Ridge regression of the goals of steps on the features φ of the items clicked, given what clicks bring on average:
-    goal_t = Σ_j c_j w (1 + φ_j·m), with a prior of _APART for m and the noise that a click has: money that few clicks bring
-    says little of single items.
+    goal_t = Σ_j c_j w (1 + φ_j·m), with a prior of _APART for m and the noise that a click has: money that few clicks
+    bring says little of single items.
     """
     parts = [(one.rows[one.valid], one.clicks[one.valid], one.goals[one.valid])
              for one in played if one.clicks is not None and one.goals is not None]  # fmt: skip
