@@ -1,15 +1,17 @@
 """A training that was stopped goes on from what is kept of it, ends with the same bytes, and leaves nothing behind."""
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from paretail.data.types import Shop
-from paretail.pipeline import resuming, train
+from paretail.pipeline import train
 from paretail.pipeline.bundle import Bundle
-from paretail.pipeline.config import ShopConfig
+from paretail.pipeline.config import ModelConfig, ShopConfig
+from paretail.pipeline.resuming import Unfinished, unfinished
 from paretail.pipeline.train import train_shop
 from paretail.sim.planted import planted
 
@@ -95,14 +97,55 @@ def test_other_settings_or_data_begin_anew_and_leave_what_was_kept(
     assert sorted((tmp_path / "unfinished").iterdir()) == kept[1:], "what nobody came back to in a week is gone"
 
 
-def test_the_folder_is_named_after_the_bundle(world: Shop, tmp_path: Path) -> None:
+def held(out: Path, world: Shop, model: ModelConfig | None = None) -> AbstractContextManager[Unfinished | None]:
     graph, question = train.asked(train.turned(world, "item"), config())
-    one = resuming.Unfinished.of(tmp_path / "shop", graph, question, config().model, 0, 1.0)
-    assert one.folder.parent == tmp_path / "unfinished"
-    assert one.folder.name.startswith("shop-")
-    assert one.choice() is None
-    one.done()  # nothing was kept, nothing is wrong
-    assert not one.folder.parent.exists()
+    return unfinished(out, graph, question, model or config().model, 0, 1.0)
+
+
+def test_the_same_training_at_once_goes_without(world: Shop, tmp_path: Path) -> None:
+    with held(tmp_path / "shop", world) as first, held(tmp_path / "shop", world) as second:
+        assert first is not None
+        assert first.folder.parent == tmp_path / "unfinished"
+        assert first.folder.name.startswith("shop-")
+        assert second is None
+        done = train_shop(world, config(), tmp_path / "shop", seed=0, budget_seconds=1.0)
+        assert "the same training was running already" in done.account[-1]
+        assert first.folder.exists(), "the second leaves what the first keeps"
+    assert not (tmp_path / "unfinished").exists()
+
+
+def test_where_nothing_can_be_written_nothing_is_kept(world: Shop, tmp_path: Path) -> None:
+    (tmp_path / "unfinished").write_text("a file where the folder would be")
+    with held(tmp_path / "shop", world) as kept:
+        assert kept is None
+
+
+WRONG = '{"model": "lightgcn", "remarks": [], "config": {"dim": -1}}'
+
+
+@pytest.mark.parametrize("text", ['{"model": "lightg', "[]", "{}", WRONG])
+def test_a_damaged_choice_is_made_again(text: str, world: Shop, tmp_path: Path) -> None:
+    with held(tmp_path / "shop", world) as kept:
+        assert kept is not None
+        assert kept.choice() is None
+        (kept.folder / "choice.json").write_text(text)
+        assert kept.choice() is None
+
+
+def test_a_model_of_ones_own_begins_anew_once_it_is_edited(
+    world: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "my_shop_model.py"
+    own.write_text("from paretail.retrieve.models.popular import Popular\nclass Mine(Popular):\n    name = 'mine'\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    wanted = ModelConfig(name="my_shop_model:Mine")
+    folders = []
+    for _ in range(2):
+        with held(tmp_path / "shop", world, wanted) as kept:
+            assert kept is not None
+            folders.append(kept.folder)
+        own.write_text(own.read_text() + "# edited\n")
+    assert folders[0] != folders[1]
 
 
 def test_curves_of_validation_are_in_the_report(world: Shop, tmp_path: Path) -> None:

@@ -70,3 +70,8 @@ def test_few_events_or_no_torch_leave_the_blend_and_say_so(graph: ShopGraph, mon
 def test_wrong_candidates_are_refused_before_anything_is_read(given: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         auto.check(given)
+
+
+def test_a_hybrid_is_no_candidate() -> None:
+    with pytest.raises(ConfigError, match=r"candidates\] has hybrid.*mixes them itself"):
+        auto.check({"candidates": {"hybrid": {"members": {"knn": {}}}}})

@@ -101,6 +101,13 @@ def test_values_can_stay_as_they_are() -> None:
     assert known[at.numpy(), rows.numpy()] == pytest.approx(csr.by_row.values.numpy())
 
 
+def test_users_start_from_a_sum_whatever_layers_hear() -> None:
+    batch, blocks = BATCHES.batch(0, 0), Blocks(EDGES, HAD, 1, 3, 0, scaled=False, hide=False)
+    drawn = [blocks.of(batch, step) for step in range(100)]
+    sums = [float(one.start.by_row.values.sum()) / float(PAIRS[one.rows["user"].numpy()].sum()) for one in drawn]
+    assert np.mean(sums) == pytest.approx(1.0, rel=0.05)
+
+
 def test_a_sample_is_small_and_follows_from_its_number() -> None:
     rng = np.random.default_rng(1)
     pairs = matrix(rng, 3000, 2000, 0.02)

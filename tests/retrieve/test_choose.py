@@ -54,8 +54,9 @@ def test_an_unknown_setting_is_told(model: Any) -> None:
 
 @pytest.mark.parametrize(
     ("weights", "told"),
-    [({"purchse": 1.0}, "did you mean 'purchase'.*GRAPH-03"), ({"cart": 1.0}, "no kind of this log a weight above 0"),
-     ({"purchase": -1.0}, "A weight is 0 or more")],
+    [({"purchse": 1.0}, "did you mean 'purchase'.*GRAPH-03"),
+     ({"cart": 1.0}, "none of the kinds of this log above 0: purchase"),
+     ({"purchase": -1.0}, "0 to 1,000,000")],
 )  # fmt: skip
 def test_weights_are_of_kinds_to_learn_from(weights: dict[str, float], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
@@ -71,3 +72,16 @@ def test_weights_are_of_kinds_to_learn_from(weights: dict[str, float], told: str
 def test_numbers_that_nothing_can_be_learned_with_are_refused(name: str, settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         auto.check_settings(name, settings)
+
+
+def test_a_kind_that_the_shop_declared_may_have_a_weight_before_it_occurs() -> None:
+    declared = Question("purchase", False, ("purchase",), {"subscribe": 2.0})
+    given = {"weights": {"purchase": 1.0, "subscribe": 2.0}}
+    assert choose(Popular, GRAPH, declared, given, 0, 1.0, silent).config.weights == given["weights"]  # type: ignore[attr-defined]
+
+
+def test_lists_of_people_learn_from_friends() -> None:
+    people = graph(shop([("u", "u", "self", 0), ("u", "v", "friend", 1)]))
+    with pytest.raises(ConfigError, match=r"none of the kinds of this log above 0: friend\. .*lists of people") as told:
+        choose(Popular, people, QUESTION, {"weights": {"purchase": 1.0}}, 0, 1.0, silent)
+    assert "self" not in str(told.value)

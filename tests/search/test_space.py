@@ -176,3 +176,10 @@ def test_all_problems_are_told_at_once() -> None:
 def test_options_that_never_go_together_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"loss = 'margin', scorer = 'dot'.*SRCH-12"):
         GraphSpace({"loss": ("margin",), "scorer": ("dot",), "dim": (32, 64)})
+
+
+def test_an_encoder_goes_with_content_alone() -> None:
+    space = GraphSpace({**SMALL, "content": (False, True), "text_encoder": ("models/any",)})
+    drawn = space.sample(np.random.default_rng(0), 20)
+    told = {(spec.content, spec.text_encoder) for spec in map(space.spec, drawn)}
+    assert told == {(False, None), (True, "models/any")}

@@ -15,12 +15,13 @@ from scipy import sparse
 
 from paretail.core.clock import DAY_MS
 from paretail.core.errors import ConfigError, DataError, Problem, nearest
+from paretail.data.kinds import FRIEND, NOT_TARGETS, SELF
 from paretail.data.types import History
 
 #: How strong a wish a kind shows, where nothing better is known; a declared kind counts 1.
 STRENGTH: Final[Mapping[str, float]] = {
     "purchase": 1.0, "cart": 0.6, "favourite": 0.6, "click": 0.3, "view": 0.3, "impression": 0.0, "refund": 0.0,
-    "self": 0.0,
+    SELF: 0.0,
 }  # fmt: skip
 
 
@@ -29,23 +30,31 @@ def kind_weights(kinds: Iterable[str], given: Mapping[str, float] | None = None)
     return dict(given) if given is not None else {kind: STRENGTH.get(kind, 1.0) for kind in kinds}
 
 
-def check_kinds(kinds: Sequence[str], weights: Mapping[str, float], where: str) -> None:
-    """Raise ConfigError (GRAPH-03) for a weight below 0, of a kind that is none, or where no kind weighs something.
+#: A greater weight is a slip, and would leave nothing of the others in single precision.
+MOST_WEIGHT: Final = 1e6
 
-    `kinds` are those of the log. One that did not occur yet may have a weight too, if it is a kind that we know.
+
+def check_kinds(kinds: Sequence[str], weights: Mapping[str, float], where: str, declared: Iterable[str] = ()) -> None:
+    """Raise ConfigError (GRAPH-03) for a weight out of bounds or of a kind that is none, or if no weight is above 0.
+
+    `kinds` are those of the log. One that did not occur yet may have a weight too, if it is a kind that we know or that
+    the shop `declared`.
     """
-    known = dict.fromkeys([*kinds, *STRENGTH])
+    known = dict.fromkeys([*kinds, *declared, *STRENGTH])
+    offered = [kind for kind in known if kind != SELF]
+    do = "Correct the name, or tell the shop's word in [data.kinds]"
     problems = [
-        Problem("GRAPH-03", f"{where} weighs {kind!r}, no kind of this log", f"Expected {nearest(kind, known)}",
-                "Correct the name, or map the shop's word to a kind in [data.kinds]")
+        Problem("GRAPH-03", f"{where} weighs {kind!r}, no kind of this log", f"Expected {nearest(kind, offered)}", do)
         for kind in weights if kind not in known
     ] + [
-        Problem("GRAPH-03", f"{where} weighs {kind!r} {weight:g}", "A weight is 0 or more", "Correct the weight")
-        for kind, weight in weights.items() if not weight >= 0
+        Problem("GRAPH-03", f"{where} weighs {kind!r} {weight:g}", f"0 to {MOST_WEIGHT:,.0f}", "Correct the weight")
+        for kind, weight in weights.items() if not 0 <= weight <= MOST_WEIGHT
     ]  # fmt: skip
-    if not problems and kinds and not any(weights.get(kind, 0.0) for kind in kinds):
-        found = f"{where} gives no kind of this log a weight above 0 (it has {', '.join(kinds)})"
-        problems = [Problem("GRAPH-03", found, "A kind to learn from", "Give one of them a weight")]
+    wishes = [kind for kind in kinds if kind not in NOT_TARGETS]
+    if not problems and wishes and not any(weights.get(kind, 0.0) for kind in kinds):
+        found = f"{where} weighs none of the kinds of this log above 0: {', '.join(wishes)}"
+        do = f"Give one a weight (lists of people learn from {FRIEND!r}), or leave the setting out"
+        problems = [Problem("GRAPH-03", found, "A kind to learn from", do)]
     if problems:
         raise ConfigError(problems)
 

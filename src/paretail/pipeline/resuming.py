@@ -5,15 +5,20 @@ made, and the checkpoint of the fit. The digest is of the data, of what was aske
 command goes on from there, and any other begins anew.
 """
 
+import fcntl
+import inspect
 import json
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from paretail import __version__
+from paretail.core.errors import ConfigError
 from paretail.core.files import atomic_file
 from paretail.graph.fingerprint import fingerprint
 from paretail.graph.shopgraph import ShopGraph
@@ -28,36 +33,24 @@ STALE_SECONDS: Final = 7 * 86_400.0
 
 @dataclass(frozen=True)
 class Unfinished:
-    """The folder of one training."""
+    """The folder of one training, which nobody else writes to meanwhile."""
 
     folder: Path
 
-    @classmethod
-    def of(
-        cls, out: Path, graph: ShopGraph, question: Question, wanted: ModelConfig, seed: int, seconds: float
-    ) -> Self:
-        """Return that of a training that publishes to `out`, made now or found; stale ones beside it are removed."""
-        asked = [__version__, asdict(question), wanted.model_dump(mode="json"), seed, seconds, fingerprint(graph)]
-        digest = sha256(json.dumps(asked, default=dict, sort_keys=True).encode()).hexdigest()[:16]
-        place = out.absolute().parent / "unfinished"
-        for other in place.glob(f"{out.name}-*"):
-            if time.time() - max(path.stat().st_mtime for path in (other, *other.iterdir())) > STALE_SECONDS:
-                shutil.rmtree(other, ignore_errors=True)
-        return cls(place / f"{out.name}-{digest}")
-
     @property
     def checkpoint(self) -> Path:
-        """The file that the fit keeps itself in; a hybrid's members add their names to it."""
+        """The file that the fit keeps itself in; a hybrid's members and a teacher add their names to it."""
         return self.folder / "checkpoint.safetensors"
 
     def choice(self) -> tuple[str, Choice] | None:
-        """Return the model's name and the choice made before the training was stopped, None where none was."""
+        """Return the model's name and the choice made before the training was stopped, None where none can be read."""
         try:
             kept: dict[str, Any] = json.loads((self.folder / "choice.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            name, told = kept.pop("model"), kept | {"remarks": tuple(kept["remarks"])}
+            config = model(name).config_type.parse(told.pop("config"), "[model.settings]")
+            return name, Choice(config, **told)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, ConfigError):
             return None
-        name, told = kept.pop("model"), kept | {"remarks": tuple(kept["remarks"])}
-        return name, Choice(**told | {"config": model(name).config_type.parse(told["config"], "[model.settings]")})
 
     def chose(self, name: str, choice: Choice) -> None:
         """Keep the choice."""
@@ -65,8 +58,44 @@ class Unfinished:
         with atomic_file(self.folder / "choice.json") as aside:
             aside.write_text(json.dumps(told), encoding="utf-8")
 
-    def done(self) -> None:
-        """Remove what was kept: the bundle is there."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        if (place := self.folder.parent).is_dir() and not any(place.iterdir()):
-            place.rmdir()
+
+@contextmanager
+def unfinished(
+    out: Path, graph: ShopGraph, question: Question, wanted: ModelConfig, seed: int, seconds: float
+) -> Iterator[Unfinished | None]:
+    """Hold what is kept of a training that publishes to `out`, made now or found, and remove it in the end.
+
+    It stays where the training fails or is stopped. None where nothing can be written beside `out`, or where the same
+    training runs already: it goes without. What nobody came back to in a week is removed.
+    """
+    place = out.absolute().parent / "unfinished"
+    folder = place / f"{out.name}-{_digest(graph, question, wanted, seed, seconds)}"
+    with ExitStack() as stack:
+        held = False
+        with suppress(OSError):  # BlockingIOError is one too
+            _sweep(place, out.name)
+            folder.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(stack.enter_context((folder / "lock").open("w")), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = True
+        yield Unfinished(folder) if held else None
+        if held:
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                place.rmdir()
+
+
+def _digest(graph: ShopGraph, question: Question, wanted: ModelConfig, seed: int, seconds: float) -> str:
+    """Return what the data, the wish and the code amount to."""
+    names = [wanted.name, *wanted.settings.get("members", {}), *(wanted.settings.get("candidates") or {})]
+    own = [Path(inspect.getfile(model(name))).read_text(encoding="utf-8") for name in names if ":" in name]
+    asked = [__version__, own, asdict(question), wanted.model_dump(mode="json"), seed, seconds, fingerprint(graph)]
+    return sha256(json.dumps(asked, default=dict, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _sweep(place: Path, name: str) -> None:
+    """Remove what nobody came back to."""
+    for other in place.glob(f"{name}-*"):
+        with suppress(OSError):  # its own run may be writing, or removing it, right now
+            newest = max(path.stat().st_mtime for path in (other, *other.iterdir()))
+            if time.time() - newest > STALE_SECONDS:
+                shutil.rmtree(other, ignore_errors=True)

@@ -34,6 +34,7 @@ from paretail.pipeline.search_rivals import baselines, current_job, options_said
 from paretail.pipeline.train import FEW_EVENTS, Trained, asked, check_model, published, target_of
 from paretail.retrieve.base import Question
 from paretail.retrieve.choose import Choice
+from paretail.retrieve.encoder import check_folder
 from paretail.retrieve.fitting import FitContext, fit
 from paretail.retrieve.models import model as model_of
 from paretail.retrieve.spec import GraphModelSpec
@@ -94,7 +95,9 @@ def _check(config: ShopConfig, out: Path, bundle: Path, wish: Asked) -> None:
     import_module("paretail.learn")  # raises LEARN-01 without torch
     if wish.ray is not None:
         import_module("paretail.search.cluster")  # raises SRCH-20 without ray
-    checked(options_said(config.search.space))
+    for folder in checked(options_said(config.search.space)).get("text_encoder", ()):
+        if folder is not None:
+            check_folder(folder)
     for name in config.search.baselines:
         check_model(ModelConfig(name=name))
     check_writable(out)

@@ -22,7 +22,7 @@ from paretail.pipeline.bundle import publish, refuse_foreign
 from paretail.pipeline.config import ModelConfig, ShopConfig
 from paretail.pipeline.drafting import drafted
 from paretail.pipeline.ranking import GROUP, SHOWN, add_ranker, rooted
-from paretail.pipeline.resuming import Unfinished
+from paretail.pipeline.resuming import Unfinished, unfinished
 from paretail.pipeline.sweeping import swept, write_sweep
 from paretail.pipeline.training_page import write_page
 from paretail.policy import PolicyError
@@ -42,6 +42,10 @@ REPEAT_SHARE = 0.15
 AUTO: Final = "auto"
 #: With fewer events BLAS threads wait for each other longer than they work (15,000 events: 17 s of CPU, alone 8 s).
 FEW_EVENTS = 200_000
+NOTHING_KEPT: Final = (
+    "Nothing was kept to go on from, had it been stopped: the folder of the bundle cannot be written, or the same "
+    "training was running already"
+)
 #: What is asked where lists hold people.
 TO_BE_FRIENDS = Question(FRIEND, repeat=False, wishes=(FRIEND,), weights={FRIEND: 1.0})
 
@@ -107,13 +111,13 @@ def train_shop(shop: Shop, config: ShopConfig, out: Path, *, seed: int | None = 
     _check_new_items(graph, config)
     found = swept(target, graph, config.rank, seed, progress) if sweep else None
     wanted = config.model
-    kept = Unfinished.of(out, graph, question, wanted, seed, seconds)
-    with threadpool_limits(1 if len(graph.history.item_idx) < FEW_EVENTS else None, "blas"):
-        found_model = chosen(graph, question, wanted.name, wanted.settings, seed, seconds, progress, kept)
-    trained = published(target, graph, question, config, found_model, out, seed, progress, seconds=seconds)
-    kept.done()
+    with unfinished(out, graph, question, wanted, seed, seconds) as kept:
+        with threadpool_limits(1 if len(graph.history.item_idx) < FEW_EVENTS else None, "blas"):
+            made = chosen(graph, question, wanted.name, wanted.settings, seed, seconds, progress, kept)
+        trained = published(target, graph, question, config, made, out, seed, progress, seconds=seconds)
     told = None if found is None else write_sweep(out, trained.version, found)
-    return replace(trained, tradeoff=found, sweep=told)
+    account = trained.account if kept else (*trained.account, NOTHING_KEPT)
+    return replace(trained, tradeoff=found, sweep=told, account=account)
 
 
 def published(

@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import Field
 
 from paretail.core.config import Config
+from paretail.core.errors import ConfigError, Problem
 from paretail.core.progress import Progress
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question
@@ -56,7 +57,11 @@ def choose_model(
 
 def check(given: dict[str, Any]) -> None:
     """Raise ConfigError for settings that do not exist, of `auto` or of a candidate."""
-    for name, settings in (AutoConfig.parse(given, "[model.settings]").candidates or {}).items():
+    candidates = AutoConfig.parse(given, "[model.settings]").candidates or {}
+    if "hybrid" in candidates:
+        found, do = "[model.settings.candidates] has hybrid", "Name its members there: `auto` mixes them itself"
+        raise ConfigError(Problem("CONF-03", found, "Expected: members other than hybrid", do))
+    for name, settings in candidates.items():
         check_settings(name, settings, f"[model.settings.candidates.{name}]")
 
 

@@ -42,14 +42,15 @@ def choose(model: type[Retriever], graph: ShopGraph, question: Question, given: 
 
     Raises ConfigError (GRAPH-03) where `given` weighs kinds that the log does not have.
     """
-    check_given(graph, model, given)
+    check_given(graph, question, model, given)
     if isinstance(model, Chooses):
         return model.choose(graph, question, given, seed, seconds, progress)
     return Choice(model.config_type.parse(given, "[model.settings]"))
 
 
-def check_given(graph: ShopGraph, model: type[Retriever], given: dict[str, Any]) -> None:
-    """Raise ConfigError (GRAPH-03) where settings weigh kinds that the log does not have."""
+def check_given(graph: ShopGraph, question: Question, model: type[Retriever], given: dict[str, Any]) -> None:
+    """Raise ConfigError (GRAPH-03) where settings weigh kinds that neither the log nor the shop knows."""
     for name in ("weights", "kind_weights"):
         if given.get(name) is not None:
-            check_kinds(graph.history.kinds, given[name], f"[model.settings] {name} of {model.name}")
+            where = f"[model.settings] {name} of {model.name}"
+            check_kinds(graph.history.kinds, given[name], where, question.weights)

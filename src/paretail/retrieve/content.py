@@ -68,6 +68,12 @@ def texts_encoded(table: pl.DataFrame, text_encoder: str | None) -> Content:
     return {name: matrix for name, matrix in found.items() if matrix.any()}
 
 
+def texts_of(graph: ShopGraph) -> list[str]:
+    """Return the columns of the catalogue that are read word by word."""
+    table = graph.tables.get("item")
+    return [] if table is None else [name for name in table.columns if is_text(name, table[name])]
+
+
 def content_in(graph: ShopGraph) -> Content:
     """Return the texts and vectors of the items, read once a graph."""
     if "content" not in graph.__dict__:

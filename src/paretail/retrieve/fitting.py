@@ -28,12 +28,20 @@ class WarmStart:
 
 @dataclass(frozen=True)
 class FitContext:
-    """What a training may use: it goes on from `checkpoint` where that file is there, and ends after `minutes`."""
+    """What a training may use: it goes on from `checkpoint` where that file is there, and ends after `minutes`.
+
+    With a `judge` (greater is better) the epoch that it likes best is kept, and training ends where it gains no more.
+    """
 
     progress: Progress = silent
     checkpoint: Path | None = None
     minutes: float | None = None
     start: WarmStart | None = field(default=None, repr=False)
+    judge: Callable[[Retriever], float] | None = field(default=None, repr=False)
+
+
+#: Validations without a gain until a training ends.
+PATIENCE: Final = 3
 
 
 #: The share of its epochs for which a model is trained that goes on from an earlier one.
@@ -51,6 +59,14 @@ class Trains(Protocol):
     def train(cls, graph: ShopGraph, config: Any, seed: int, context: FitContext) -> Self:
         """Learn as `fit` does, under `context`; without a time limit the same seed gives the same bytes."""
         ...
+
+
+def as_validated(config: Any, run: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what a validated training says of settings: its best epoch, and a learning rate that falls as it did."""
+    if not run or run.get("best_epoch") is None:
+        return {}
+    schedule = {"lr_epochs": max(config.epochs, config.lr_epochs or 0)} if hasattr(config, "lr_epochs") else {}
+    return {"epochs": max(int(run["best_epoch"]), 1), **schedule}
 
 
 def shortened(model_type: type[Retriever], config: Any) -> Any:

@@ -118,6 +118,7 @@ RULES: Final[dict[str, Rule]] = {
     "ids": Rule((), lambda point: ANY),
     "attributes": Rule((), lambda point: ANY),
     "content": Rule(("ids", "attributes"), _content),
+    "text_encoder": _where("content", lambda point: bool(point["content"]), "text_encoder"),
     "id_dropout": Rule(
         ("attributes", "content"),
         lambda point: ANY if point["attributes"] or point["content"] else Stands(0.0),

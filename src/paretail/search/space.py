@@ -55,7 +55,7 @@ class GraphSpace:
         own = checked(given or {})
         for weights in own.get("weights", ()):
             if weights is not None:
-                check_kinds(graph.history.kinds, weights, "[search.space] weights")
+                check_kinds(graph.history.kinds, weights, "[search.space] weights", question.weights)
         return cls(options_of(graph, question) | own)
 
     def sample(self, rng: np.random.Generator, count: int) -> list[Architecture]:

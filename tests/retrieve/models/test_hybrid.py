@@ -12,8 +12,9 @@ from paretail.core.progress import silent
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.ahead import ahead
 from paretail.retrieve.base import Question
-from paretail.retrieve.models.hybrid import SEGMENTS, Blending, Hybrid, HybridConfig, segments_of
+from paretail.retrieve.models.hybrid import Hybrid, HybridConfig
 from paretail.retrieve.models.popular import Popular
+from paretail.retrieve.segments import SEGMENTS, Blending, segments_of
 from paretail.sim.planted import Planted, planted
 
 QUESTION = Question("purchase", False, ("purchase",))
@@ -129,3 +130,17 @@ def test_members_weigh_kinds_that_there_are(graph: ShopGraph) -> None:
     given = {"members": {"popular": {}, "lightgcn": {"weights": {"purchse": 1.0}}}}
     with pytest.raises(ConfigError, match=r"weights of lightgcn.*did you mean 'purchase'.*GRAPH-03"):
         Hybrid.choose(graph, QUESTION, given, 0, 0.5, silent)
+
+
+def test_members_that_are_trained_end_where_validation_gains_no_more(graph: ShopGraph) -> None:
+    small = {"dim": 4, "lr": 0.05, "batch_size": 512, "negatives": 32}
+    given = {"members": {"popular": {}, "lightgcn": small, "sage": {**small, "epochs": 1}}}
+    choice = Hybrid.choose(graph, QUESTION, given, 0, 600.0, silent)
+    assert choice.run is not None
+    assert set(choice.run) == {"lightgcn", "sage"}
+    told = choice.run["lightgcn"]
+    best = max(epoch["metric"] for epoch in told["epochs"])
+    assert told["best_metric"] == pytest.approx(best)
+    members = choice.config.members  # type: ignore[attr-defined]
+    assert (members["lightgcn"]["epochs"], members["lightgcn"]["lr_epochs"]) == (told["best_epoch"], 8)
+    assert members["sage"] == {**small, "epochs": 1}, "what is told stays"

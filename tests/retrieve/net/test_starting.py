@@ -1,9 +1,19 @@
 """Where training starts: the leading singular vectors, nearer with each round."""
 
+from dataclasses import replace
+
 import numpy as np
+import polars as pl
+import torch
 from scipy import sparse
 
-from paretail.retrieve.net.starting import spectral
+from paretail.data.types import Catalogue
+from paretail.graph.shopgraph import ShopGraph
+from paretail.retrieve.content import texts_of
+from paretail.retrieve.net import training
+from paretail.retrieve.net.starting import go_on, spectral
+from paretail.retrieve.spec import GraphModelSpec
+from paretail.sim.planted import planted
 
 
 def test_rounds_bring_the_start_to_the_leading_singular_vectors() -> None:
@@ -21,3 +31,19 @@ def test_rounds_bring_the_start_to_the_leading_singular_vectors() -> None:
     assert shares == sorted(shares)
     assert shares[0] < 0.9
     assert shares[-1] > 0.999
+
+
+def test_what_is_made_of_texts_starts_anew_and_what_is_made_of_vectors_goes_on() -> None:
+    """The vectors of texts are directions of the texts that there are; those of a grown catalogue are others."""
+    shop = planted(20, 20, 5, held=1).shop
+    titles = pl.Series([f"word{n} other{n % 3}" for n in range(20)])
+    items = shop.catalogue.frame.with_columns(title=titles, image=pl.Series(np.eye(20, 6, dtype=np.float32)))
+    graph = ShopGraph.build(replace(shop, catalogue=Catalogue(items)), shop.user_vocabulary(), shop.item_vocabulary())
+    spec = GraphModelSpec.parse({"content": True, "dim": 4, "start": "random"})
+    one, other = (training.network_of(graph, spec, training.pairs_of(graph, spec), seed) for seed in (0, 1))
+    start = {name: tensor.clone() for name, tensor in other.state_dict().items()}
+    rows = {name: np.arange(len(ids), dtype=np.int32) for name, ids in graph.nodes.items()}
+    go_on(other, one.state_dict(), rows, texts_of(graph))
+    assert texts_of(graph) == ["title"]
+    for name, now in other.state_dict().items():
+        assert torch.equal(now, start[name] if name.endswith("of title") else one.state_dict()[name]), name

@@ -44,8 +44,8 @@ class Blocks:
     """Samples batches of one graph; holds no state but the graph, so any step can be drawn again by any thread.
 
     `edges` has by relation (source, verb, target) the weights `[targets, sources]`, above 0; users start from what they
-    hear along `start`, one of the relations. Layers hear along all of them. `scaled` is false for whoever does not add
-    up what is heard: weights then stay as they are.
+    hear along `start`, one of the relations, always as a sum. Layers hear along all of them. `scaled` is false where
+    they do not add up what is heard: weights then stay as they are.
     """
 
     def __init__(
@@ -75,15 +75,18 @@ class Blocks:
         at = torch.split(torch.from_numpy(nodes.local[sample.seed_at]), [len(users), len(items), len(negatives)])
         told = replace(batch, users=at[0], items=at[1], negatives=at[2].view(batch.negatives.shape))
         *blocks, last = sample.blocks
-        hops = [{relation: self._csr(block, relation, nodes) for relation in self._place} for block in reversed(blocks)]
-        return Sampled(told, nodes.by_type(self.graph.node_types), self._csr(last, self._start, nodes), hops)
+        hops = [
+            {relation: self._csr(block, relation, nodes, self._scaled) for relation in self._place}
+            for block in reversed(blocks)
+        ]
+        return Sampled(told, nodes.by_type(self.graph.node_types), self._csr(last, self._start, nodes, True), hops)
 
-    def _csr(self, block: Block, relation: Relation, nodes: "_Nodes") -> Csr:
+    def _csr(self, block: Block, relation: Relation, nodes: "_Nodes", scaled: bool) -> Csr:
         """Return a relation's edges of one block, between places among nodes of a type."""
         picked = np.flatnonzero(block.relation == self._place[relation])
         target = nodes.local[np.searchsorted(block.indptr, picked, side="right") - 1]
         source = nodes.local[block.indices[picked]]
-        values = block.weight[picked] if self._scaled else self.graph.weight[block.edge[picked]]
+        values = block.weight[picked] if scaled else self.graph.weight[block.edge[picked]]
         types = self.graph.node_types
         targets, sources = (
             nodes.count(size, types.index(name))

@@ -26,6 +26,7 @@ from paretail.data.types import History
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Arrays, Question, Scores
 from paretail.retrieve.choose import Choice
+from paretail.retrieve.content import texts_of
 from paretail.retrieve.fitting import FitContext
 from paretail.retrieve.served import Sums
 from paretail.retrieve.spec import PRESETS, GraphModelSpec
@@ -59,8 +60,11 @@ class GraphModel:
         pairs = training.pairs_of(graph, config)
         network = training.network_of(graph, config, pairs, seed)
         if context.start is not None:
-            starting.go_on(network, serving.trained(context.start.model.arrays()), context.start.rows)
-        run = training.train(network, pairs, seed, context).to_json() if pairs.nnz else None
+            before, texts = serving.trained(context.start.model.arrays()), texts_of(graph)
+            starting.go_on(network, before, context.start.rows, texts)
+        validate = context.judge
+        judge = None if validate is None else lambda net: validate(cls(serving.arrays_of(net), config))
+        run = training.train(network, pairs, seed, context, judge).to_json() if pairs.nnz else None
         return cls(serving.arrays_of(network), config, run)
 
     @property

@@ -5,14 +5,15 @@
 A member may score by probabilities, cosines or sums: only its own best items count, and how far each is ahead. Weights
 are learned on the split that copies the question, members fitted on its training part; then all are fitted on
 everything. s(u) is how many events u has. A segment's weights lie between its own and everybody's, by how many
-questions it could be asked, and are kept only if lists are better with segments than without.
+questions it could be asked, and are kept only if lists are better with segments than without. A member that is trained
+ends where validation gains no more, on some of those questions; the fit on everything has the epochs found.
 
 Sources: J. Sill et al., "Feature-weighted linear stacking", 2009, arXiv:0911.0460 (weights that depend on the user).
 Deviations: weights are constant within a segment and not negative, and learned by a listwise loss (`mixing.py`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -28,52 +29,33 @@ from paretail.data.splits import Split, random_pairs
 from paretail.data.types import History
 from paretail.graph.interactions import kind_weights
 from paretail.graph.shopgraph import ShopGraph
-from paretail.retrieve import listwise, mixing
+from paretail.retrieve import mixing
 from paretail.retrieve.ahead import add_ahead, ahead, best_of, shaped
 from paretail.retrieve.base import Arrays, Question, Retriever, Scores
 from paretail.retrieve.choose import Choice, check_given, choose
 from paretail.retrieve.falls import falls
-from paretail.retrieve.fitting import FitContext, WarmStart, fit, shortened
-from paretail.retrieve.listwise import Lists, ndcg
+from paretail.retrieve.fitting import FitContext, WarmStart, as_validated, fit, shortened
+from paretail.retrieve.listwise import ndcg
 from paretail.retrieve.models import model
 from paretail.retrieve.models.blend import ASKS, FEWEST_ASKED, JUDGED_AT, items_had, modes_to_learn
 from paretail.retrieve.normalise import FAINT
 from paretail.retrieve.question import held_out
-from paretail.retrieve.signals.profiles import wished
+from paretail.retrieve.segments import SEGMENTS, Blending, Learned, by_segment, segments_of
+from paretail.retrieve.tune import judged
 
-#: Users with so many events or more begin a segment of their own.
-SEGMENTS: Final = (0, 2, 6, 21)
-#: So many questions of a segment count as much as everybody's weights.
-SHRINKAGE: Final = 300.0
 #: Users asked for each second of the budget, and at most: a gain of a few hundredths needs many to be told from chance.
 ASKED_A_SECOND: Final = 30
 MOST_ASKED: Final = 10_000
 
+#: Of whom the epochs of members that are trained are judged by.
+MOST_JUDGED: Final = 2000
+
 #: The part of each user's pairs that is asked for where events have no time.
 FIFTH: Final = 0.2
-
-Weights = dict[str, NonNegativeFloat]
 
 
 def _default_members() -> dict[str, dict[str, Any]]:
     return {"blend": {}, "lightgcn": {}}
-
-
-class Blending(Config):
-    """The weights of one mode."""
-
-    segments: list[Weights] = Field(
-        min_length=1, description="Weight of each member for users with 0 or 1, 2 to 5, 6 to 20, and more events; one "
-        "entry: for everybody.",
-    )  # fmt: skip
-    kappa: float = Field(1.0, ge=0, description="Shape log(1 + kappa x) of each member; 0 leaves it as it is.")
-
-    @field_validator("segments")
-    @classmethod
-    def _one_or_all(cls, segments: list[Weights]) -> list[Weights]:
-        if len(segments) not in (1, len(SEGMENTS)):
-            raise ValueError(f"1 or {len(SEGMENTS)} entries")
-        return segments
 
 
 class HybridConfig(Config):
@@ -195,53 +177,23 @@ class Hybrid:
         wanted = [mode for mode in modes_to_learn(graph.history, question) if mode not in config.modes]
         context = FitContext(progress, minutes=seconds / 60 / max(1, len(wanted)))
         asked = max(FEWEST_ASKED, min(MOST_ASKED, round(seconds * ASKED_A_SECOND)))
+        runs: dict[str, Any] = {}
         for mode in wanted:
             rng = rng_for(f"retrieve/choose/{mode}", seed)
             split = _split(graph.history, question.target, mode, asked, rng)
-            learned = learn(graph, config, split, mode, seed, context)
+            judge = None if runs else _judge(split, mode, graph.items)
+            learned = learn(graph, config, split, mode, seed, replace(context, judge=judge))
+            if learned is not None and not runs:
+                runs, config = dict(learned.runs), _with_epochs(config, learned.runs)
             modes[mode] = _equal(config.members) if learned is None else learned.blending
             remarks = (*remarks, *_told(mode, learned))
             if learned is not None:
                 metrics[str(mode)] = learned.to_json()
                 figure = figure or f"NDCG@{JUDGED_AT} {learned.mean:.4f} ± {learned.error:.4f}"
-        return Choice(config.model_copy(update={"modes": modes}), metrics, remarks, figure)
+        return Choice(config.model_copy(update={"modes": modes}), metrics, remarks, figure, runs or None)
 
     def _kinds(self, history: History) -> dict[str, float]:
         return kind_weights(history.kinds, self.config.kind_weights)
-
-
-@dataclass(frozen=True, eq=False)
-class Learned:
-    """Weights, and NDCG of each question: by the mix that other questions taught, and by each member alone."""
-
-    blending: Blending
-    mixed: NDArray[np.float64]
-    alone: Mapping[str, NDArray[np.float64]]
-    cut: Sequence[str] = ()  # members whose training ended for lack of time
-
-    @property
-    def mean(self) -> float:
-        """NDCG of the mix."""
-        return float(self.mixed.mean())
-
-    @property
-    def error(self) -> float:
-        """Its standard error."""
-        return float(self.mixed.std() / np.sqrt(len(self.mixed)))
-
-    def ahead_of(self, member: str) -> tuple[float, float]:
-        """Return by how much the mix is better than one member, and the standard error of that."""
-        gain = self.mixed - self.alone[member]
-        return float(gain.mean()), float(gain.std() / np.sqrt(len(gain)))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what a bundle keeps of it."""
-        return {
-            "k": JUDGED_AT, "ndcg": self.mean, "standard_error": self.error, "questions": len(self.mixed),
-            "alone": {name: float(values.mean()) for name, values in self.alone.items()},
-            "ahead_of": {name: self.ahead_of(name) for name in self.alone},
-            **self.blending.model_dump(),
-        }  # fmt: skip
 
 
 def learn(
@@ -265,62 +217,31 @@ def learn(
     common = mixing.learn(lists, names, JUDGED_AT, seed)
     if common is None:
         return None
-    cut = [name for name, member in members.items() if (getattr(member, "run", None) or {}).get("stopped") == "minutes"]
-    return replace(_segmented(lists, np.concatenate(segments), names, common, alone, seed), cut=cut)
+    runs = {name: run for name, member in members.items() if (run := getattr(member, "run", None))}
+    return replace(by_segment(lists, np.concatenate(segments), names, common, alone, seed), runs=runs)
 
 
-def _segmented(
-    lists: Lists, segments: NDArray[np.int64], names: list[str], common: mixing.Learned,
-    alone: Mapping[str, NDArray[np.float64]], seed: int,
-) -> Learned:  # fmt: skip
-    """Keep weights by segment where they make better lists than the common ones, on the half that did not teach."""
-    columns = np.array([names.index(name) for name in common.theta])
-    shaped = lists.of_signals(columns).shaped(common.kappa)
-    half = rng_for("retrieve/hybrid", seed).integers(0, 2, len(lists)).astype(bool)
-    before, after = np.zeros(len(lists)), np.zeros(len(lists))
-    for teach, test in ((half, ~half), (~half, half)):
-        base = listwise.fit(shaped.of(teach), mixing.L2)
-        own = _by_segment(shaped.of(teach), segments[teach], base)
-        before[test] = ndcg(shaped.of(test), base, JUDGED_AT)
-        after[test] = _ndcg_by_segment(shaped.of(test), segments[test], own)
-    gain = after - before
-    if gain.mean() <= gain.std() / np.sqrt(len(gain)):
-        return Learned(Blending(segments=[common.theta], kappa=common.kappa), before, alone)
-    theta = _by_segment(shaped, segments, np.array(list(common.theta.values())))
-    told = [{name: round(float(w), 4) for name, w in zip(common.theta, row, strict=True)} for row in theta]
-    return Learned(Blending(segments=told, kappa=common.kappa), after, alone)
+def _judge(split: Split, mode: Mode, items: int) -> Callable[[Retriever], float]:
+    """Return what judges an epoch of a member: NDCG of some of those whom the split asks."""
+    rows = np.flatnonzero(split.held.counts)[:MOST_JUDGED]
+    some = Split(split.train.of_users(rows), split.held.of_users(rows), split.target)
+    return lambda fitted: float(judged(fitted, some, split.target, mode, items).mean()) if len(rows) else 0.0
 
 
-def _by_segment(lists: Lists, segments: NDArray[np.int64], common: listwise.Theta) -> NDArray[np.float64]:
-    """Return theta[segments, members], each row between its own and the common one by its number of questions."""
-    rows = []
-    for segment in range(len(SEGMENTS)):
-        mine = segments == segment
-        share = mine.sum() / (mine.sum() + SHRINKAGE)
-        own = listwise.fit(lists.of(mine), mixing.L2, start=common) if mine.any() else common
-        rows.append(share * own + (1 - share) * common)
-    return np.array(rows)
-
-
-def _ndcg_by_segment(lists: Lists, segments: NDArray[np.int64], theta: NDArray[np.float64]) -> NDArray[np.float64]:
-    values = np.zeros(len(lists))
-    for segment in range(len(SEGMENTS)):
-        mine = segments == segment
-        if mine.any():
-            values[mine] = ndcg(lists.of(mine), theta[segment], JUDGED_AT)
-    return values
-
-
-def segments_of(history: History, weights: Mapping[str, float]) -> NDArray[np.int64]:
-    """Return the segment of each user, by the number of events of kinds that weigh something."""
-    counts = np.diff(wished(history, weights).indptr)
-    return np.searchsorted(SEGMENTS, counts, side="right") - 1
+def _with_epochs(config: HybridConfig, runs: Mapping[str, Mapping[str, Any]]) -> HybridConfig:
+    """Return the settings with the epochs that validation found for members that are told none."""
+    members = {
+        name: given if "epochs" in given else given | as_validated(_settings(name, config), runs.get(name))
+        for name, given in config.members.items()
+    }
+    return config.model_copy(update={"members": members})
 
 
 def _fitted(
     graph: ShopGraph, config: HybridConfig, names: Sequence[str], seed: int, context: FitContext
 ) -> dict[str, Retriever]:
-    minutes = None if context.minutes is None else context.minutes / len(names)
+    trained = sum(hasattr(model(name), "train") for name in names)
+    minutes = None if context.minutes is None else context.minutes / max(1, trained)
     found = {}
     for name in names:
         kept = context.checkpoint and context.checkpoint.with_name(f"{context.checkpoint.name}-{name}")
@@ -350,8 +271,10 @@ def _with_settings(
     """Let the members that are fitted in closed form choose their settings; those that are trained keep theirs."""
     members, remarks = {}, []
     for name, given in config.members.items():
-        check_given(graph, model(name), given)
+        check_given(graph, question, model(name), given)
         if hasattr(model(name), "train"):
+            if given.get("size") == "auto":
+                remarks.append(f"{name}: size = 'auto' grows where it is chosen alone; a member has the default size")
             members[name] = given
             continue
         choice = choose(model(name), graph, question, given, seed, seconds / (2 * len(config.members)), progress)

@@ -32,7 +32,7 @@ from paretail.data.types import History
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Arrays, Question, Scores
 from paretail.retrieve.choose import Choice
-from paretail.retrieve.fitting import FitContext
+from paretail.retrieve.fitting import PATIENCE, FitContext
 from paretail.retrieve.sequences.choosing import choose
 from paretail.retrieve.sequences.forward import Reader, Vectors
 from paretail.retrieve.sequences.int8 import Packed
@@ -144,12 +144,14 @@ class Sequence:
 
     @classmethod
     def train(cls, graph: ShopGraph, config: Any, seed: int, context: FitContext) -> Self:
-        """Learn as `fit` does, under `context`; a teacher comes first, without checkpoints, with half of the time."""
+        """Learn as `fit` does, under `context`; a teacher comes first, with half of the time."""
         teacher = None
         if config.teacher is not None:
             context = replace(context, minutes=None if context.minutes is None else context.minutes / 2)
-            teacher = cls.train(graph, config.of_teacher(), seed, replace(context, checkpoint=None, start=None))
-        return cls.judged(graph, config, seed, context, teacher=teacher)
+            kept = context.checkpoint and context.checkpoint.with_name(f"{context.checkpoint.name}-teacher")
+            own = replace(context, checkpoint=kept, start=None)
+            teacher = cls.train(graph, config.of_teacher(), seed, own)
+        return cls.judged(graph, config, seed, context, context.judge, PATIENCE, teacher)
 
     @classmethod
     def judged(

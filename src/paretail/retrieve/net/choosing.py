@@ -18,7 +18,7 @@ from paretail.graph.interactions import kind_weights
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question
 from paretail.retrieve.choose import Choice
-from paretail.retrieve.fitting import FitContext
+from paretail.retrieve.fitting import PATIENCE, FitContext, as_validated
 from paretail.retrieve.models.graph import GraphModel
 from paretail.retrieve.net import serving, training
 from paretail.retrieve.net.network import Network
@@ -34,8 +34,6 @@ STEPS: Final[tuple[Settings, ...]] = (
 )  # fmt: skip
 #: What biases are lifted to, one after the other.
 LIFTS: Final = (0.2, 0.4, 0.6)
-#: Validations without a gain until a training ends.
-PATIENCE: Final = 3
 #: What is said where a graph is too large for steps that see all of it.
 SAMPLED: Final = (
     f"A step of the whole graph would take over {training.MOST_BYTES >> 30} GiB: with sampling = 'auto' each sees a "
@@ -97,8 +95,7 @@ class _Search:
         self.sampled |= spec.sampling == "auto" and training.samples(network)
         context = FitContext(minutes=max(seconds, 1.0) / 120)
         run = training.train(network, pairs, self.seed, context, self._judge, PATIENCE)
-        schedule = {"lr_epochs": max(spec.epochs, spec.lr_epochs or 0), "epochs": max(run.best_epoch or spec.epochs, 1)}
-        found = {name: value for name, value in schedule.items() if "epochs" not in self.given}
+        found = {} if "epochs" in self.given else as_validated(spec, run.to_json())
         self.tried, self.longest = self.tried + 1, max(self.longest, monotonic() - began)
         return self._lifted(network, Trial(settings | found, self._ndcg(network), run.to_json()))
 

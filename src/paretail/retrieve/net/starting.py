@@ -11,7 +11,7 @@ nodes known to both: P. Schönemann, "A generalized solution of the orthogonal P
 1966, doi:10.1007/BF02289451. Deviations: none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from torch import Tensor
 from paretail.core.eigen import eigenpairs
 from paretail.core.ids import Rows
 from paretail.core.rng import rng_for
-from paretail.retrieve.net.inputs import SPREAD
+from paretail.retrieve.net.inputs import SPREAD, slot
 from paretail.retrieve.net.network import Network
 
 
@@ -42,16 +42,20 @@ def start(network: Network, pairs: sparse.csr_array, seed: int) -> None:
                     table[:, : vectors.shape[1]] = vectors
 
 
-def go_on(network: Network, trained: Mapping[str, Tensor], rows: Mapping[str, Rows]) -> None:
+def go_on(
+    network: Network, trained: Mapping[str, Tensor], rows: Mapping[str, Rows], texts: Collection[str] = ()
+) -> None:
     """Take over weights of an earlier network by name, with `rows` of each type of node: where each stands now, or -1.
 
-    What has another shape now starts anew.
+    What has another shape now starts anew, and so do the maps of `texts`: their vectors are leading directions of the
+    texts that there are, and those of a larger catalogue are others.
     """
+    anew = {f"maps.{slot(name)}" for name in texts}
     kinds = network.kinds()
     with torch.no_grad():
         for name, param in network.state_dict().items():
             before, kind = trained.get(name), kinds.get(name)
-            if before is None or before.shape[1:] != param.shape[1:]:
+            if before is None or name.partition(".")[2] in anew or before.shape[1:] != param.shape[1:]:
                 continue
             if kind is None:
                 if before.shape == param.shape:

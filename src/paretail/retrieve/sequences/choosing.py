@@ -15,7 +15,7 @@ from paretail.graph.interactions import kind_weights
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question
 from paretail.retrieve.choose import Choice
-from paretail.retrieve.fitting import FitContext
+from paretail.retrieve.fitting import PATIENCE, FitContext
 from paretail.retrieve.question import held_out
 from paretail.retrieve.sequences.sizes import SIZES
 from paretail.retrieve.tune import Trial, judged, out_of_time
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 Settings = dict[str, Any]
 #: Users asked in validation: each epoch asks them all.
 MOST_ASKED: Final = 2000
-#: Epochs of a search, at most, and validations without a gain until one ends.
+#: Epochs of a search, at most.
 MOST_EPOCHS: Final = 30
-PATIENCE: Final = 3
 #: Settings that a teacher does not share.
 OF_PUPIL: Final = ("size", "dim", "layers", "heads", "teacher", "precision")
 #: What is tried after the defaults, one after the other.
