@@ -35,7 +35,9 @@ class RecommendRequest(Rules, forbid_unknown_fields=True, kw_only=True):
              "expects: money, a purchase, a click; each line then has its predictions."),
     ] = "model"  # fmt: skip
     goals: Annotated[
-        Goals | None, Meta(description="Compose a slate for goals from the retriever's 500 best; not with `order`.")
+        Goals | None,
+        Meta(description="Compose a slate for goals from the retriever's 500 best, or aim the agent of a list at them; "
+             "not with `order`."),
     ] = None  # fmt: skip
     explore: Annotated[
         Annotated[float, Meta(ge=0, le=0.5)] | None,
@@ -44,9 +46,9 @@ class RecommendRequest(Rules, forbid_unknown_fields=True, kw_only=True):
     ] = None  # fmt: skip
     policy: Annotated[
         Annotated[str, Meta(min_length=1, max_length=100)] | None,
-        Meta(description="Who fills the list: `greedy`, or an agent of the bundle, such as `iql`; not with `order`, "
-             "`goals` or `slate`. With it `explore` is the share of slots left to random candidates. By default as the "
-             "service is configured for the placement."),
+        Meta(description="Who fills the list: `greedy`, or an agent of the bundle, such as `iql`; not with `order` or "
+             "`slate`, with `goals` if it learned for them: they move it. With it `explore` is the share of slots "
+             "left to random candidates. By default as the service is configured for the placement."),
     ] = None  # fmt: skip
     slate: Annotated[
         SlateRules | None, Meta(description="Rules of the slate; without `goals` it serves those of `[policy] base`.")
