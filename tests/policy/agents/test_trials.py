@@ -11,8 +11,8 @@ from paretail.policy.agents import SlatePPO  # noqa: E402
 from paretail.policy.agents.base import Player, rng_for  # noqa: E402
 from paretail.policy.agents.dealt import Dealt, best_way  # noqa: E402
 from paretail.policy.agents.items import items_of  # noqa: E402
-from paretail.policy.agents.sessions import Round, tensors  # noqa: E402
-from paretail.policy.agents.trials import Start, changed, drawn, found, merged, worth_of  # noqa: E402
+from paretail.policy.agents.sessions import tensors  # noqa: E402
+from paretail.policy.agents.trials import Start, changed, drawn, found, merged  # noqa: E402
 
 from .worlds import Bored  # noqa: E402
 
@@ -99,21 +99,3 @@ def test_shares_of_topics_are_groups() -> None:
     assert items.groups == 6
     assert (items.group == shares.argmax(1)).all()
     assert items_of(shares - 0.5, 24, 4).groups <= 4
-
-
-def test_what_clicks_are_worth_is_told_by_what_they_brought_and_by_little_money_hardly() -> None:
-    rng, phi = np.random.default_rng(0), np.eye(4, dtype=np.float32)
-    rows = rng.integers(4, size=(900, 1, 3))
-    clicks = (rng.random(rows.shape) < 0.5).astype(np.float32)
-    price, bought = np.array([0.5, 1.0, 1.0, 1.5]), rng.random(rows.shape) < 0.02
-
-    def worth(money: np.ndarray) -> np.ndarray:
-        goals = np.stack([clicks.sum(2), money.sum(2)], 2)
-        none, flags = np.zeros((900, 1)), np.ones((900, 1), bool)
-        played = Round({}, none.astype(int), rows, none, clicks, none, flags, flags, flags, flags, goals=goals)
-        return worth_of([played], phi)
-
-    sure, seldom = worth(clicks * price[rows]), worth(clicks * bought * price[rows])
-    assert np.abs(sure[:, 0]).max() < 1e-6
-    assert sure[:, 1] == pytest.approx(price / price[rows][clicks > 0].mean() - 1, abs=0.12)
-    assert np.abs(seldom[:, 1]).max() < 0.4

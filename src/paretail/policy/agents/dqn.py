@@ -138,8 +138,9 @@ class SlateDQN(Agent):
         return rows, np.zeros(rows.shape)
 
     def _ways(self) -> list[Way]:
-        """Return what Q says, and what learning began with."""
-        return [lambda state: self._choose(state, self._rng, False)[0], greedy(self, self.start)]
+        """Return what Q says and, of an agent without goals, what learning began with: that is one for all of them."""
+        ways: list[Way] = [lambda state: self._choose(state, self._rng, False)[0]]
+        return ways if self.config.goals else [*ways, greedy(self, self.start)]
 
     def _noise(self, lanes: int, rng: np.random.Generator) -> NDArray[np.float32] | None:
         """Return noise by which plausible items change places, where a model of clicks says what is plausible."""

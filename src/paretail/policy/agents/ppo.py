@@ -10,8 +10,6 @@ A are generalised advantages, scaled to unit variance over the round. Deviations
    reward of a step is shared by the slots clicked). A round's epochs end where ρ - 1 - log ρ passes `target_kl`.
 3. The entropy bonus counts the mean over slots, so that it means the same for every slate size.
 4. The score holds the model of clicks (`policies.py`), which learns beside the policy, between rounds.
-5. Told several goals, it begins with what clicks on items like these brought of each in the trials (`trials.worth_of`),
-   weighed by the goals' weights of the session; the policy learns on from there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +33,7 @@ from paretail.policy.agents.networks import Valuer
 from paretail.policy.agents.policies import Bound, Policy, Scale, gumbel
 from paretail.policy.agents.sessions import Round, Rows, tensors
 from paretail.policy.agents.slates import entropy, free, log_prob
-from paretail.policy.agents.trials import Start, begin, greedy, merged, weighed, worth_of
+from paretail.policy.agents.trials import Start, begin, greedy, merged
 
 #: Temperatures at which a policy may act when learning has ended: what cannot be seen may ask for chance. The number
 #: after theirs is that of the policy that learning began with, with the model of clicks of now.
@@ -53,7 +51,6 @@ class PolicyAgent(Agent):
 
     def _build(self) -> nn.ModuleDict:
         self.scale = Scale()
-        self.worth: NDArray[np.float32] | None = None
         policy = Policy(self.items, self.eyes, self._kept, self.config.sharpness)
         return nn.ModuleDict({"policy": policy, "value": Valuer(self.items, self.eyes, self._kept, self.slots)})
 
@@ -89,7 +86,8 @@ class PolicyAgent(Agent):
         def at(temper: float) -> Way:
             return lambda state: self._drawn(state, self._rng, temper)[0]
 
-        return [*(at(temper) for temper in self.tempers), greedy(self, self.start, self.worth)]
+        drawn = [at(temper) for temper in self.tempers]  # the start is one for all goals
+        return drawn if self.config.goals else [*drawn, greedy(self, self.start)]
 
     def _known(self) -> dict[int, list[float]]:
         return {self.tempers.index(1.0): self.recent[-_KNOWN:]} if 1.0 in self.tempers else {}
@@ -98,8 +96,6 @@ class PolicyAgent(Agent):
         bound = self.bound
         if self.way == len(self.tempers):
             begun = merged(self.response.scorer, self.start)
-            if self.worth is not None:
-                weighed(begun, self.worth, self.reader.width)
             return Hands(self.items, self.eyes, [begun], lambda parts: parts[0])
         return Hands(self.items, self.eyes, bound.scorers, bound.mix)
 
@@ -108,9 +104,6 @@ class PolicyAgent(Agent):
         policy = self.networks["policy"]
         assert isinstance(policy, Policy)
         begin(policy.scorer, start, self.config.sharpness)
-        if self.config.goals and any(one.clicks is not None for one in played):
-            self.worth = worth_of(played, self.items.phi)
-            weighed(policy.scorer, self.worth, self.reader.width, self.config.sharpness)
 
     def _advantages(self, played: Round, lam: float) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         """Return advantages and returns, in units of the scale, and the scale."""
@@ -134,14 +127,11 @@ class PolicyAgent(Agent):
         return torch.cat(parts).double().numpy()
 
     def extra(self) -> tuple[dict[str, NDArray[np.generic]], dict[str, Any]]:
-        """Return the scale of rewards, and what clicks are worth to goals."""
-        return {} if self.worth is None else {"worth": self.worth}, {
-            "scale": [self.scale.count, self.scale.mean, self.scale.squares]
-        }
+        """Return the scale of rewards."""
+        return {}, {"scale": [self.scale.count, self.scale.mean, self.scale.squares]}
 
     def take(self, arrays: Mapping[str, NDArray[np.generic]], values: Mapping[str, Any]) -> None:
-        """Take up the scale of rewards, and what clicks are worth to goals."""
-        self.worth = np.asarray(arrays["worth"], np.float32) if "worth" in arrays else None
+        """Take up the scale of rewards."""
         self.scale.count, self.scale.mean, self.scale.squares = values["scale"]
 
 

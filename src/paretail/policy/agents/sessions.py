@@ -103,7 +103,6 @@ class Round:
     returns: list[float] = field(default_factory=list)
     raw: Values = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     raw_after: Values = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    goals: NDArray[np.float64] | None = None
 
     @property
     def chain(self) -> Mask:
@@ -158,7 +157,7 @@ class Player:
             self.now = step.now
             states.append(state)
             values = (rows, log_p, clicks, reward, step.terminated, step.truncated, step.valid, step.began, before,
-                      step.after, step.goals)  # fmt: skip
+                      step.after)  # fmt: skip
             for name, value in zip(_TOLD, values, strict=True):
                 told[name].append(value)
         return _round(states, bridges, next_at, told, returns)
@@ -181,8 +180,7 @@ def remembered(agent: Mind, played: Round) -> Round:
     return replace(played, states=stacked(states), clicks=found)
 
 
-_TOLD = ("rows", "log_p", "clicks", "reward", "terminated", "truncated", "valid", "began", "raw", "raw_after",
-         "goals")  # fmt: skip
+_TOLD = ("rows", "log_p", "clicks", "reward", "terminated", "truncated", "valid", "began", "raw", "raw_after")
 
 
 def _round(
@@ -195,8 +193,9 @@ def _round(
     flat = stacked(states + bridges)
     steps = _total(states)
     next_at = np.where(next_at < 0, steps - 1 - next_at, np.minimum(next_at, steps - 1))
-    columns: dict[str, Any] = {name: None if values[0] is None else np.stack(values) for name, values in told.items()}
-    return Round(states=flat, next_at=next_at, returns=returns, **columns)
+    columns = {name: np.stack(values) for name, values in told.items() if name != "clicks"}
+    clicks = None if told["clicks"][0] is None else np.stack(told["clicks"])
+    return Round(states=flat, next_at=next_at, clicks=clicks, returns=returns, **columns)
 
 
 def tensors(state: State, which: NDArray[np.int64] | slice | None = None) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ join: first those with a rule of rests that what was played speaks for (`rests.p
 The model of clicks learns on.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from paretail.policy.agents.dealt import Dealt, Way
 from paretail.policy.agents.hands import Hands
@@ -41,10 +40,6 @@ SLOPE: Final = 8.0
 _TASTE: Final = 4.0
 #: Draws of tastes in some starts: about the spread of a click that is seldom.
 DOUBT: Final = 0.25
-#: Clicks that the belief in clicks of like worth is worth, along each feature, where they all bring the same; by how
-#: much clicks on items are thought to differ, as a share of what they bring.
-_WORTH_PRIOR: Final = 20.0
-_APART: Final = 0.3
 #: Sizes of the plain starts among the first.
 _PLAIN: Final = (0.0, 0.1, 0.25, 0.5, 1.0)
 
@@ -97,36 +92,6 @@ def begin(scorer: Scorer, start: Start, unit: float = 1.0) -> Scorer:
 def merged(scorer: Scorer, start: Start) -> Scorer:
     """Return a copy that scores by both."""
     return begin(deepcopy(scorer), start)
-
-
-def worth_of(played: Sequence[Round], phi: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return `[features, goals]`: by how much more than on average a click on an item brings, as a share of it.
-
-    Ridge regression of the goals of steps on the features φ of the items clicked, given what clicks bring on average:
-    goal_t = Σ_j c_j w (1 + φ_j·m), with a prior of _APART for m and the noise that a click has: money that few clicks
-    bring says little of single items.
-    """
-    parts = [(one.rows[one.valid], one.clicks[one.valid], one.goals[one.valid])
-             for one in played if one.clicks is not None and one.goals is not None]  # fmt: skip
-    rows, clicks, goals = (np.concatenate(part) for part in zip(*parts, strict=True))
-    usual = goals.sum(0) / max(float(clicks.sum()), 1.0)
-    brought = np.divide(goals, usual, out=np.zeros_like(goals), where=usual > 0) - clicks.sum(1, keepdims=True)
-    x = np.einsum("tj,tjm->tm", clicks, phi[rows]).astype(np.float64)
-    brought = brought * (usual > 0)
-    noise = (brought**2).sum(0) / max(float(clicks.sum()), 1.0)
-    found = [np.linalg.solve(x.T @ x + (_WORTH_PRIOR + s / _APART**2) * np.eye(x.shape[1]), x.T @ y)
-             for y, s in zip(brought.T, noise, strict=True)]  # fmt: skip
-    return np.asarray(np.stack(found, 1), np.float32)
-
-
-def weighed(scorer: Scorer, worth: NDArray[np.float32], first: int, unit: float = 1.0) -> Scorer:
-    """Add what clicks are worth to the goals of a session, by its aim, to a scorer's scores, and return it.
-
-    To first order log Σ_g aim_g (1 + φ·m_g) = Σ_g aim_g φ·m_g; aims stand from column `first` of what is seen.
-    """
-    with torch.no_grad():
-        scorer.straight.weight[:, first : first + worth.shape[1]] += unit * torch.from_numpy(worth)
-    return scorer
 
 
 def drawn(rng: np.random.Generator) -> Start:
@@ -194,12 +159,9 @@ def ruled(agent: "Agent", played: list[Round], best: Start) -> list[Start]:
     return plain + [under(start, rule) for rule in rules[:1] for start in (Start(doubt=DOUBT), best)]
 
 
-def greedy(agent: "Agent", start: Start, worth: NDArray[np.float32] | None = None) -> Way:
-    """Return the way to fill slates by the model of clicks, a start and what clicks are worth."""
-    scorer = merged(agent.response.scorer, start)
-    if worth is not None:
-        weighed(scorer, worth, agent.reader.width)
-    hands = Hands(agent.items, agent.eyes, [scorer], lambda parts: parts[0])
+def greedy(agent: "Agent", start: Start) -> Way:
+    """Return the way to fill slates by the model of clicks and a start."""
+    hands = Hands(agent.items, agent.eyes, [merged(agent.response.scorer, start)], lambda parts: parts[0])
     return lambda state: hands.composed(state, agent.slots, None)[0]
 
 
