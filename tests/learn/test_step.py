@@ -112,8 +112,9 @@ def test_losses_that_reach_no_parameter_are_refused() -> None:
 class Fixed:
     """Weighs 3 to 1, and remembers what it was shown."""
 
-    def __init__(self, needs_gram: bool, weights: tuple[float, ...] = (3.0, 1.0), fixed: bool = True) -> None:
-        self.needs_gram, self.weights, self.fixed = needs_gram, weights, fixed
+    def __init__(self, needs_gram: bool, weights: tuple[float, ...] = (3.0, 1.0), fixed: bool = True,
+                 rescales: bool = False) -> None:  # fmt: skip
+        self.needs_gram, self.weights, self.fixed, self.rescales = needs_gram, weights, fixed, rescales
         self.state: dict[str, object] = {}
         self.seen: list[tuple[np.ndarray | None, np.ndarray]] = []
 
@@ -174,6 +175,20 @@ def test_a_penalty_beside_losses_below_zero_counts_as_tasks_do_in_the_mean() -> 
     step(Losses({"a": _loss(w), "b": w.sum() - 100}, penalty=w.square().sum()), [w], torch.optim.SGD([w], lr=0.0),
          Fixed(needs_gram=False, weights=(1.0, 2.0), fixed=False))  # fmt: skip
     np.testing.assert_allclose(w.grad, _gradient(START) + 2 + 2 * 1.5 * START)
+
+
+@pytest.mark.parametrize(("rescales", "scale"), [(True, 1.0), (True, 1000.0), (False, 1000.0), (True, 0.0)])
+def test_what_a_loss_was_multiplied_by_says_nothing_beside_weights_that_make_up_for_it(
+    rescales: bool, scale: float
+) -> None:
+    """Multiplied by 0 a task takes no part in what the penalty is measured by."""
+    w, a, b = _weights(), float(_loss(_weights()).detach()), float(START.sum())
+    weights = (2.0, 0.5 / scale if rescales and scale else 0.5)
+    asked = Losses({"a": _loss(w), "b": scale * w.sum()}, penalty=w.square().sum(), scales={"b": scale})
+    step(asked, [w], torch.optim.SGD([w], lr=0.0), Fixed(False, weights, fixed=False, rescales=rescales))
+    much = (2 * a + 0.5 * b * (scale if not rescales else 1)) / (a + b * (scale if not rescales else 1))
+    much = much if scale else 2.0
+    np.testing.assert_allclose(w.grad, 2 * _gradient(START) + weights[1] * scale + 2 * much * START)
 
 
 @pytest.mark.parametrize("weights", [(1.0,), (1.0, -0.1), (1.0, float("nan"))])

@@ -4,8 +4,9 @@ With a balance, the tasks' gradients are taken where the tasks share something: 
 `Losses.shared` names, else at all parameters. There g_t = dL_t/dz, and the balance turns the Gram matrix
 G_st = <g_s, g_t> into weights w; the step is one backward pass of sum_t w_t L_t, and of a penalty that no task owns,
 (sum_t w_t L_t / sum_t L_t) times: its part of the loss is then what it is beside the plain sum, whatever the weights
-amount to. Beside weights that are set once and for all it counts as often as the task that counts most. At a
-representation this costs the heads' part of a backward pass more.
+amount to. Beside weights that make up for what a loss was multiplied by (`Losses.scales` c_t) the plain sum is that of
+L_t / c_t, so that units do not count. Beside weights that are set once and for all the penalty counts as often as the
+task that counts most. At a representation this costs the heads' part of a backward pass more.
 
 Source: O. Sener, V. Koltun, "Multi-Task Learning as Multi-Objective Optimization", 2018, arXiv:1810.04650, section 3.3
 (gradients at the representation). Deviations: 1. the weights apply to the heads' own parameters too.
@@ -37,6 +38,8 @@ class Balance(Protocol):
     needs_gram: bool
     #: Whether weights are set once and for all: the task that counts most is then held by the penalty as it is.
     fixed: bool
+    #: Whether the weight of a task falls as its loss is multiplied: what it was multiplied by then says nothing.
+    rescales: bool
     #: What it remembers from step to step, as JSON values; a checkpoint keeps it.
     state: Mapping[str, Any]
 
@@ -47,11 +50,15 @@ class Balance(Protocol):
 
 @dataclass(frozen=True)
 class Losses:
-    """The loss of each task, the tensors of the forward pass that the tasks share, and what is no task's (a prior)."""
+    """The loss of each task, the tensors of the forward pass that the tasks share, and what is no task's (a prior).
+
+    `scales` tells what losses were multiplied by, 1 where it tells nothing: without, they are of the penalty's unit.
+    """
 
     tasks: Mapping[str, Loss]
     shared: Sequence[Tensor] = field(default=())
     penalty: Loss | None = None
+    scales: Mapping[str, float] = field(default_factory=dict)
 
 
 def step(
@@ -76,7 +83,7 @@ def step(
     weights = _weights(asked, params, values, balance)
     total = sum((w * loss for w, loss in zip(weights.tolist(), asked.tasks.values(), strict=True)), torch.zeros(()))
     if asked.penalty is not None:
-        total = total + _times(weights, values, balance) * asked.penalty
+        total = total + _times(asked, weights, values, balance) * asked.penalty
     _clear(params, optimiser)
     norm = _descend(total, params, optimiser, clip, scaler)
     figures = {"loss": float(total.detach()), "grad_norm": norm}
@@ -110,11 +117,16 @@ def _weights(asked: Losses, params: Sequence[Tensor], values: Array, balance: Ba
     return weights
 
 
-def _times(weights: Array, values: Array, balance: Balance | None) -> float:
+def _times(asked: Losses, weights: Array, values: Array, balance: Balance | None) -> float:
     """Return how often the penalty counts; where losses are below 0, as often as tasks do in the mean."""
     if balance is None or balance.fixed:
         return float(weights.max())
-    return float(weights @ values / values.sum()) if (values >= 0).all() and values.any() else float(weights.mean())
+    scale = np.array([asked.scales.get(task, 1.0) if balance.rescales else 1.0 for task in asked.tasks])
+    weights, values, scale = weights[scale > 0], values[scale > 0], scale[scale > 0]
+    plain = values / scale
+    if (plain >= 0).all() and plain.any():
+        return float(weights @ values / plain.sum())
+    return float((weights * scale).mean()) if len(scale) else 1.0
 
 
 def _gram(losses: Sequence[Loss], at: Sequence[Tensor]) -> Array:

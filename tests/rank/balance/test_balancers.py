@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,6 +129,23 @@ def test_the_one_step_takes_each_balancer(name: str) -> None:
         a, b = (heads(z) - torch.stack([x[:, 0], 1 - x[:, 1]], 1)).square().mean(0)
         figures.append(step(Losses({"a": a, "b": b}, shared=(z,)), params, optimiser, asked))
     assert all(figures[-1][f"loss/{task}"] < figures[0][f"loss/{task}"] for task in "ab")
+
+
+@pytest.mark.parametrize("name", [name for name, one in BALANCERS.items() if one.claims.scale_invariant])
+def test_a_prior_counts_the_same_in_whatever_unit_a_loss_is(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    from paretail.learn.step import Losses, step
+
+    def direction(scale: float) -> Any:
+        w = torch.tensor([0.3, -0.2, 0.5], dtype=torch.float64, requires_grad=True)
+        asked, moved = balancer(name, ["a", "b"]), []
+        for _ in range(2):
+            losses = {"a": (w - 1).square().sum(), "b": scale * (w + torch.arange(3)).square().sum()}
+            step(Losses(losses, (), w.abs().sum(), {"b": scale}), [w], torch.optim.SGD([w], lr=0.0), asked)
+            moved.append(w.grad / w.grad.norm())
+        return torch.stack(moved)
+
+    torch.testing.assert_close(direction(1000.0), direction(1.0), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["mgda", "upgrad"])

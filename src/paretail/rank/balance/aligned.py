@@ -22,7 +22,7 @@ class AlignedConfig(DirectedConfig):
 class Aligned(Balancer[AlignedConfig]):
     """As short as the weakest component of the gradients: small steps where tasks nearly agree or nearly oppose."""
 
-    config_type, needs_gram, claims = AlignedConfig, True, Claims()
+    config_type, needs_gram, claims, answers = AlignedConfig, True, Claims(), True
 
     def weights(self, gram: Array, losses: Array, state: State) -> tuple[Array, State]:
         """Return the weights of the projected direction."""

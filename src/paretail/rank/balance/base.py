@@ -43,11 +43,18 @@ class Balancer(ABC, Generic[C]):
     needs_gram: ClassVar[bool]
     #: Whether the weights are those of the settings, whatever the losses do.
     fixed: ClassVar[bool] = False
+    #: Whether its weights answer to the units of losses although the direction is not free of them.
+    answers: ClassVar[bool] = False
     claims: ClassVar[Claims]
 
     def __init__(self, config: C, tasks: Sequence[str]) -> None:
         self.config, self.tasks = config, tuple(tasks)
         self.state: State = {}
+
+    @property
+    def rescales(self) -> bool:
+        """Whether the weight of a task falls as its loss is multiplied."""
+        return self.answers or self.claims.scale_invariant or getattr(self.config, "unit_gradients", False)
 
     @abstractmethod
     def weights(self, gram: Array, losses: Array, state: State) -> tuple[Array, State]:

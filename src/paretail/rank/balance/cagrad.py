@@ -21,7 +21,7 @@ class CAGradConfig(DirectedConfig):
 class CAGrad(Balancer[CAGradConfig]):
     """Between the mean (c = 0) and the shortest vector of the hull (c near 1)."""
 
-    config_type, needs_gram, claims = CAGradConfig, True, Claims()
+    config_type, needs_gram, claims, answers = CAGradConfig, True, Claims(), True
 
     def weights(self, gram: Array, losses: Array, state: State) -> tuple[Array, State]:
         """Return the weights of d."""

@@ -19,7 +19,7 @@ class Mgda(Balancer[MgdaConfig]):
     """Stops at Pareto-stationary points and only there; slow on the way, as its direction is the shortest."""
 
     config_type, needs_gram = MgdaConfig, True
-    claims = Claims(simplex=True, harms_none=True, stationary=True)
+    claims, answers = Claims(simplex=True, harms_none=True, stationary=True), True
 
     def weights(self, gram: Array, losses: Array, state: State) -> tuple[Array, State]:
         """Return the weights of the shortest vector."""

@@ -208,7 +208,8 @@ class RankNet(nn.Module):
         told = self.beliefs(user, item, batch.features, batch.price)
         losses = {task: self._task_loss(task, told, batch) for task in self.tasks}
         penalty = told.penalty + self.net.disorder(self._funnel(told))
-        return Losses(losses, told.shared, self._held() / self.examples + penalty)
+        scales = {task: self.config.weight_of(task) for task in self.tasks if task != "click"}
+        return Losses(losses, told.shared, self._held() / self.examples + penalty, scales)
 
     def _funnel(self, told: Beliefs) -> dict[str, Vector]:
         """Return the probability of each step of the funnel over all that is shown at the first position."""
