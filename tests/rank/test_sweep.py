@@ -178,3 +178,8 @@ def test_relations_of_tasks_are_held_where_that_is_asked_for() -> None:
     assert np.trace(omega) == pytest.approx(1)
     assert made.tried("x", "weighted", None, made.config.model_copy(update={"lr": 1e30})).covariance is None
     assert held[1] - held[0] == pytest.approx(0.5 * 10 * singular**2 / 50, rel=0.02)
+
+
+def test_too_little_that_is_later_is_told() -> None:
+    with pytest.raises(RankError, match=r"RANK-04"):
+        bench(sweep={"points": 3, "epochs": 1, "impressions": 1_000, "later": 0.0001})

@@ -98,7 +98,7 @@ def test_a_log_shorter_than_the_window_waits_for_what_it_can_see() -> None:
 def test_where_clicks_come_late_the_newest_lists_are_left_out() -> None:
     ts = np.arange(1000, dtype=np.int64) * HOUR_MS
     nothing, plain = np.zeros(1000, np.float32), np.zeros(1000, np.int32)
-    waits = Waits({"click": 100 * HOUR_MS}, int(ts[-1]), 168 * HOUR_MS, 168 * HOUR_MS)
+    waits = Waits({"click": 100 * HOUR_MS}, {}, int(ts[-1]), 168 * HOUR_MS, 168 * HOUR_MS)
     some = Examples(plain, plain, ts, plain, np.ones(1000, np.float32), {"click": nothing}, waits).settled()
     assert len(some) == 900
     assert some.apart(0.1) == {"click": 810}
@@ -106,7 +106,7 @@ def test_where_clicks_come_late_the_newest_lists_are_left_out() -> None:
 
 def test_waits_of_few_answers_and_of_no_time() -> None:
     delays = pl.DataFrame({"task": ["cart"] * 19, "shown_ms": [0] * 19, "delay_ms": [5] * 19})
-    assert Waits.found(delays, (0, 100), 10).of == {}
+    assert Waits.found(delays, (0, 100), 10).of == {"cart": 0}
     assert Waits.found(delays.clear(), (0, 0), 10).remarks(("cart",), np.zeros(3, np.int64)) == ()
     many = pl.concat([delays, delays])
     assert Waits.found(many, (0, 100), 10).of == {"cart": 5}
@@ -147,3 +147,36 @@ def test_purchases_that_come_late_are_told_as_often_as_they_come() -> None:
     assert ranker.report["waits"]["purchase"] == pytest.approx(94, abs=3)
     assert list(ranker.report["waits"]) == ["cart", "click", "purchase", "value"]  # in order: the same bytes each time
     assert any("are no examples of `purchase`" in line for line in ranker.report["remarks"])
+
+
+def told(shop: Shop) -> Examples:
+    return Examples.of(shop.events, shop.user_vocabulary(), shop.item_vocabulary())
+
+
+def test_what_was_bought_before_anything_was_shown_says_nothing_of_waits() -> None:
+    shop = late_shop(2.0, 6.0)
+    frame = shop.events.frame
+    old = frame.filter(pl.col("kind") == "purchase").head(1)
+    old = old.with_columns(ts_ms=pl.lit(START - 400 * DAY_MS), request_id=pl.lit(None, pl.String))
+    older = replace(shop, events=replace(shop.events, frame=pl.concat([old, frame])))
+    assert told(older).waits == told(shop).waits
+    assert told(shop).waits.of["purchase"] == pytest.approx(2 * DAY_MS, rel=0.1)
+
+
+def test_orders_that_are_exported_less_far_than_lists_are_not_missing() -> None:
+    shop = planted().shop
+    frame = shop.events.frame
+    short = frame.filter((pl.col("kind") != "purchase") | (pl.col("ts_ms") < START + 18 * DAY_MS))
+    found = told(replace(shop, events=replace(shop.events, frame=short)))
+    some = found.settled()
+    assert rate(some, slice(some.apart(0.1)["purchase"], None)) == pytest.approx(rate(found, slice(5000)), rel=0.25)
+    (line, _) = found.waits.remarks(("click", "purchase", "value"), found.ts_ms)
+    assert "none came in the last 48 hours of the log: are they all there?" in line
+
+
+def test_a_task_with_few_answers_waits_as_long_as_the_slowest() -> None:
+    shop = late_shop(4.0)
+    frame = shop.events.frame
+    carts = frame.filter(pl.col("kind") == "purchase").head(5).with_columns(kind=pl.lit("favourite"))
+    found = told(replace(shop, events=replace(shop.events, frame=pl.concat([frame, carts]).sort("ts_ms"))))
+    assert found.waits.of["favourite"] == found.waits.of["purchase"] > 3 * DAY_MS

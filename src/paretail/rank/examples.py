@@ -75,9 +75,7 @@ class Examples:
         )
         found = found.join(more, on="impression", how="left", maintain_order="left").sort("ts_ms", maintain_order=True)
         delays = _delays(tie(shown, told.filter(pl.col("kind") != "refund"), window), rarer)
-        span = [
-            int(moment or 0) for moment in events.frame.select(a=pl.col("ts_ms").min(), b=pl.col("ts_ms").max()).row(0)
-        ]
+        span = [int(moment or 0) for moment in (shown["ts_ms"].min(), events.frame["ts_ms"].max())]  # type: ignore[arg-type]
         return cls(
             found["user_idx"].to_numpy(), found["item_idx"].to_numpy(), found["ts_ms"].to_numpy(),
             found["position"].fill_null(0).to_numpy(), found["propensity"].fill_null(1.0).cast(pl.Float32).to_numpy(),

@@ -4,8 +4,10 @@ from dataclasses import replace
 from itertools import pairwise
 from math import log
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -18,6 +20,8 @@ from paretail.pipeline.live import ranked as ranked_now
 from paretail.pipeline.live.asked import Asked
 from paretail.pipeline.live.bodies import Event, NewEvent, RankAnswer, RankRequest, RecommendRequest, Rules
 from paretail.pipeline.live.shop import LiveShop
+from paretail.rank.boosted.questions import NEAR
+from paretail.rank.boosted.ranker import KIND
 
 from ...trained import DemoShop, paretail
 from .conftest import Open
@@ -165,3 +169,18 @@ def test_without_a_ranker_it_says_so(open_shop: Open, shop: DemoShop, tmp_path: 
         ranked(open_shop(tmp_path / "plain"))
     with pytest.raises(UsageError, match="RANK-05"):
         open_shop(tmp_path / "plain").recommend(RecommendRequest(order="value"))
+
+
+@pytest.mark.parametrize(("kind", "deep"), [(KIND, NEAR), ("learned", 500)])
+def test_lists_are_ranked_as_deep_as_the_ranker_learned(kind: str, deep: int) -> None:
+    """What a gain was measured on is what is served; slates are composed from all candidates whatever the ranker."""
+    facts = {"ranker": {"kind": kind}}
+    engine: Any = SimpleNamespace(recommender=SimpleNamespace(manifest=SimpleNamespace(facts=facts)))
+    assert ranked_now.drawn(engine, asking(order="value")) == deep
+    assert ranked_now.drawn(engine, asking(order="value", k=700)) == 700
+    assert ranked_now.drawn(engine, asking()) == 10
+    assert ranked_now.drawn(engine, asking(goals={"dial": {"clicks": 0.5}})) == 500
+
+
+def asking(**fields: Any) -> RecommendRequest:
+    return msgspec.convert({"user_id": "u", "k": 10, **fields}, RecommendRequest)

@@ -18,7 +18,7 @@ from paretail.pipeline.live import bodies, rules
 from paretail.pipeline.live.asked import Asked, history_of
 from paretail.pipeline.live.engine import Engine
 from paretail.pipeline.live.shown import ShownLists
-from paretail.pipeline.ranking import CANDIDATES, GROUP, Order, worth
+from paretail.pipeline.ranking import CANDIDATES, GROUP, Order, reach, worth
 
 Line = TypeVar("Line", bodies.RankedItem, bodies.RecommendedItem)
 #: Digits of probabilities and money in answers.
@@ -61,7 +61,7 @@ class Drawn:
 def draw(asked: Sequence[Asked], scores: Sequence[rules.Scores],
          questions: Sequence[bodies.RecommendRequest]) -> list[Drawn]:  # fmt: skip
     """Draw the lists of questions to one engine; the pairs of those that want another order are predicted together."""
-    lists = [_with_pins(one, Drawn(*rules.draw(one.engine, row, one.drawing(drawn(question)))), question)
+    lists = [_with_pins(one, Drawn(*rules.draw(one.engine, row, one.drawing(drawn(one.engine, question)))), question)
              for one, row, question in zip(asked, scores, questions, strict=True)]  # fmt: skip
     return told(asked, lists, questions)
 
@@ -157,9 +157,11 @@ def _spread(asked: Asked, lines: Sequence[bodies.RankedItem], rows: Rows, levels
         line.order_quantiles = [round(value, DIGITS) for value in values if isfinite(value)]
 
 
-def drawn(question: bodies.RecommendRequest) -> int:
-    """Return how many items are drawn by the retriever's score."""
-    return max(question.k, CANDIDATES) if needs_ranker(question) else question.k
+def drawn(engine: Engine, question: bodies.RecommendRequest) -> int:
+    """Return how many items are drawn by the retriever's score: of a list in an order as many as were learned from."""
+    if not needs_ranker(question):
+        return question.k
+    return max(question.k, CANDIDATES if is_slate(question) else reach(engine.recommender.manifest.facts))
 
 
 def check_there(engine: Engine) -> None:

@@ -332,7 +332,8 @@ class LiveShop:
 
     def _answered(self, asked: Sequence[Asked], placed: Sequence[Placed]) -> list[bodies.RecommendAnswer]:
         them = [self._policies.drawing(one.question) for one in placed]
-        scores, degraded = self._scores(asked, [ranked.drawn(question) for question in them])
+        deep = [ranked.drawn(one.engine, question) for one, question in zip(asked, them, strict=True)]
+        scores, degraded = self._scores(asked, deep)
         return [self._listed(one, drawn, place, [*degraded, *place.degraded])
                 for one, drawn, place in zip(asked, ranked.draw(asked, scores, them), placed, strict=True)]  # fmt: skip
 

@@ -128,7 +128,8 @@ class Bench:
         every = Examples.of(events, graph.nodes["user"], graph.nodes["item"], config.attribution_hours,
                             config.long_view_seconds).settled()  # fmt: skip
         sample, users = _drawn(every, config.sweep.impressions, rng_for("rank/sweep", seed))
-        cut = int(sample.ts_ms[min(sample.apart(config.sweep.later).values())]) if len(sample) else 0
+        first = min(sample.apart(config.sweep.later).values())
+        cut = int(sample.ts_ms[min(first, len(sample) - 1)]) if len(sample) else 0
         tasks, remarks = _judged(sample.where(sample.ts_ms < cut), sample.where(sample.ts_ms >= cut), config)
         log = in_order(graph, events)
         history = log.of_users(users)
