@@ -1,6 +1,7 @@
 """What the ranker's network asks of its architecture, and what a click of which nothing more is known does to it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from paretail.rank.config import RankConfig  # noqa: E402  # torch may be missing
+from paretail.rank.learned.fitting import Frame  # noqa: E402  # torch may be missing
 from paretail.rank.learned.gaussian import expected  # noqa: E402  # torch may be missing
-from paretail.rank.learned.network import Batch, RankNet, Sizes  # noqa: E402  # torch may be missing
+from paretail.rank.learned.network import Answered, Batch, RankNet, Sizes  # noqa: E402  # torch may be missing
 
 TASKS = ("click", "long_view", "cart", "purchase", "value")
 ROWS = 12
@@ -29,7 +31,8 @@ def batch(**labels: Any) -> Batch:
     known = {task: torch.where(click > 0, torch.tensor([1.0, 0.0] * 6), torch.nan) for task in TASKS[1:4]}
     every = {"click": click, **known, "value": torch.full((ROWS,), torch.nan), **labels}
     return Batch(user, user, item, torch.ones(ROWS, dtype=torch.int64), torch.ones(ROWS),
-                 torch.randn(ROWS, 6, generator=random), torch.zeros(ROWS), user * 0, every)  # fmt: skip
+                 torch.randn(ROWS, 6, generator=random), torch.zeros(ROWS), user * 0, every,
+                 torch.arange(ROWS))  # fmt: skip
 
 
 def test_steps_of_the_funnel_are_compared_over_the_same_impressions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,3 +75,15 @@ def test_clicks_that_do_not_tell_how_long_pull_the_task_nowhere(space: str) -> N
         grads.append(told.mean["long_view"].grad)
     assert (grads[0][clicked] == 0).all()
     assert (grads[1][clicked] > 0).all()
+
+
+def test_a_frame_tells_until_when_answers_are_known_and_how_many_clicks_tell() -> None:
+    """Of twelve impressions, the last four too new: clicks at 0 2 3 5 6 of which three tell what followed."""
+    asked = batch()
+    click = torch.tensor([1.0, 0, 1, 1, 0, 1, 1, 0, 1, 0, 1, 1])
+    cart = torch.full((ROWS,), torch.nan)
+    cart[torch.tensor([0, 3, 6])] = torch.tensor([1.0, 0.0, 0.0])
+    frame = Frame(**vars(replace(asked, labels={**asked.labels, "click": click, "cart": cart})))
+    assert frame.answered("cart") == Answered(7, pytest.approx(5 / 3))
+    assert frame.where(torch.tensor([6, 3, 11, 2])).answered("cart") == Answered(7, pytest.approx(3 / 2))
+    assert frame.answered("value") == Answered(0, 0.0)

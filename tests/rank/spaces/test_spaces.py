@@ -32,9 +32,20 @@ def batch(rows: int = 8, seed: int = 0, spread: float = 0.0, clicks: float = 0.5
     made = [torch.tensor(part, dtype=torch.float64) for part in (click, np.full(rows, spread), mean)]
     ones = torch.ones(rows, dtype=torch.float64)
     fair, features = ones[torch.tensor(clicked & known)], torch.tensor(rng.normal(size=(rows, FEATURES)))
-    logit = made[2].requires_grad_()
+    logit, every = made[2].requires_grad_(), torch.tensor(clicked)
     return Followed(
-        made[0], made[1], logit, made[1], seen * ones, torch.tensor(label), ones, fair, features, torch.tensor(clicked)
+        made[0],
+        made[1],
+        logit,
+        made[1],
+        seen * ones,
+        torch.tensor(label),
+        ones,
+        fair,
+        features,
+        every,
+        ones > 0,
+        clicked.sum() / max(1, (clicked & known).sum()),
     )
 
 
@@ -95,6 +106,36 @@ def test_clicks_of_which_nothing_is_known_pull_nowhere(told: float) -> None:
     assert unknown.any()
     assert shift.grad is not None
     assert abs(float(shift.grad)) < 0.02 * float(of.clicked.sum())  # read as no purchases: -(1 - told) of the clicks'
+
+
+def test_small_batches_of_few_known_answers_lose_none_in_the_mean() -> None:
+    """A batch in which no click tells stands for fewer, and others make up for it, as the whole says how many tell."""
+    batches = [batch(32, seed=seed, told=0.1) for seed in range(2000)]
+    clicks, told = (sum(int(part(of).sum()) for of in batches) for part in (_clicked, _told))
+    stood = sum(float(replace(of, times=clicks / told).stands_for()[_clicked(of)].sum()) for of in batches)
+    assert stood == pytest.approx(clicks, rel=1e-6)
+    own = sum(float(of.stands_for()[_clicked(of)].sum()) for of in batches)
+    assert own < 0.8 * clicks  # which each batch of its own would lose
+
+
+def _clicked(of: Followed) -> Any:
+    return of.clicked
+
+
+def _told(of: Followed) -> Any:
+    return of.label.isfinite()
+
+
+@pytest.mark.parametrize("name", ["esmm", "escm2_ips", "escm2_dr"])
+def test_what_is_too_new_to_be_known_is_no_example_clicked_or_not(name: str) -> None:
+    of = batch(400, spread=0.1)
+    old = torch.arange(400) < 300
+    of = replace(of, asked=old, label=torch.where(old, of.label, torch.nan))
+    fair = of.fair[: int(of.label.isfinite().sum())]
+    space(name, **({} if name == "esmm" else {"counterfactual": 1.0})).double()(replace(of, fair=fair)).backward()
+    assert of.mean.grad is not None
+    assert (of.mean.grad[~old] == 0).all()
+    assert (of.mean.grad[old] != 0).any()
 
 
 @pytest.mark.parametrize("seen", [1.0, 0.5])

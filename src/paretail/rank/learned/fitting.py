@@ -19,7 +19,7 @@ from paretail.rank.balance import balancer
 from paretail.rank.config import RankConfig
 from paretail.rank.examples import Examples
 from paretail.rank.learned.inputs import width
-from paretail.rank.learned.network import Batch, RankNet, Sizes
+from paretail.rank.learned.network import Answered, Batch, RankNet, Sizes
 
 #: Weights by propensity end at so many times their mean.
 HEAVIEST: Final = 10.0
@@ -45,6 +45,7 @@ class Frame:
     price: Tensor
     moment: Tensor
     labels: Mapping[str, Tensor]
+    place: Tensor
 
     @classmethod
     def of(cls, examples: Examples, features: PairFeatures, raw: NDArray[np.float32], config: RankConfig,
@@ -66,14 +67,21 @@ class Frame:
             torch.from_numpy(np.concatenate([features.standard(raw), *more], 1)),
             torch.from_numpy(features.facts.price_ratio[examples.item_idx]),
             torch.from_numpy(np.zeros(len(examples), np.int64) if moment is None else moment),
-            {task: torch.from_numpy(label) for task, label in labels.items()},
+            {task: torch.from_numpy(label) for task, label in labels.items()}, torch.arange(len(examples)),
         )  # fmt: skip
 
     def batch(self, rows: Any) -> Batch:
         """Return some examples."""
         labels = {task: label[rows] for task, label in self.labels.items()}
         return Batch(self.user[rows], self.standing[rows], self.item[rows], self.position[rows], self.weight[rows],
-                     self.features[rows], self.price[rows], self.moment[rows], labels)  # fmt: skip
+                     self.features[rows], self.price[rows], self.moment[rows], labels, self.place[rows])  # fmt: skip
+
+    def answered(self, task: str) -> Answered:
+        """Return what is known of a task that may follow a click: the newest label is where its answers end."""
+        there = self.labels[task].isfinite()
+        until = int(self.place[there].max()) + 1 if there.any() else 0
+        clicks = (self.labels["click"] > 0) & (self.place < until)
+        return Answered(until, float(clicks.sum() / there.sum().clamp(min=1)))
 
     def taught(self, apart: Mapping[str, int]) -> Self:
         """Return the examples before the place from which clicks are kept apart, labels before that of their task."""
@@ -104,6 +112,7 @@ def learn(net: RankNet, frame: Frame, config: RankConfig, epochs: int, lr: float
           progress: Progress) -> dict[str, Any]:  # fmt: skip
     """Go over the examples `epochs` times, and return the curves."""
     net.examples = len(frame.user)
+    net.answered = {task: frame.answered(task) for task in net.spaces}
     for rows, name in ((frame.user, "user_counts"), (frame.item, "item_counts")):
         counts = net.get_buffer(name)
         counts.copy_(torch.bincount(rows, minlength=len(counts)))

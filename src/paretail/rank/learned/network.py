@@ -63,7 +63,8 @@ Vector = Float[Tensor, " batch"]
 class Batch:
     """Some examples; labels are NaN where nothing is known, `log_value` is the paid value over the item's price.
 
-    `standing` is the row of each in the columns of users; `moment` in `RankNet.told`, without recent events nothing.
+    `standing` is the row of each in the columns of users; `moment` in `RankNet.told`, without recent events nothing;
+    `place` is that among all examples, the oldest at 0.
     """
 
     user: Int[Tensor, " batch"]
@@ -75,6 +76,15 @@ class Batch:
     price: Vector
     moment: Int[Tensor, " batch"]
     labels: Mapping[str, Vector]
+    place: Int[Tensor, " batch"]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Of a task that may follow a click: from which place on nothing is known of it, and clicks for one that tells."""
+
+    until: int
+    times: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +145,7 @@ class RankNet(nn.Module):
         self.retrieved: tuple[str, ...] = earlier.NAMES  # the retriever's columns, where the settings ask for them
         self.told: Sequences | None = None  # the recent events of the moments that are learned from
         self.examples = 1
+        self.answered: dict[str, Answered] = {}  # without: all answers are known
         self.anchors: dict[str, Tensor] = {}  # where the prior of the network's weights lies; 0 without
         learned, fixed = _masks(config, self.tasks)
         facts = {
@@ -251,9 +262,10 @@ class RankNet(nn.Module):
         else:
             click = told.mean["click"], told.variance["click"]
             seen = self.seen(batch.position).exp()
+            known = self.answered.get(task, Answered(int(batch.place.max()) + 1))
             total = self.spaces[task](
                 Followed(*click, mean, variance, seen, label, batch.weight, fair, batch.features,
-                         batch.labels["click"] > 0)
+                         batch.labels["click"] > 0, batch.place < known.until, known.times)
             )  # fmt: skip
         return total * self.config.weight_of(task) / rows
 

@@ -24,6 +24,8 @@ class Followed:
 
     `p_seen` is P(seen at its position), `label` is NaN where there was no click or nobody knows what followed it,
     `weight` that of the impression, and `fair[known]` that of each with a label by `[rank] click_power`, of mean 1.
+    `asked` are impressions of which it can be known what followed, those newer are no examples here; of these `times`
+    is how many clicks there are for one with a label: in all that is learned from, as a batch has too few to tell.
     """
 
     click_mean: Vector
@@ -36,6 +38,8 @@ class Followed:
     fair: Float[Tensor, " known"]
     features: Float[Tensor, "batch features"]
     clicked: Bool[Tensor, " batch"]
+    asked: Bool[Tensor, " batch"]
+    times: float = 1.0
 
     def propensity(self) -> Vector:
         """Return P(click) at the position where it was shown, P(seen) P(click if seen), without a gradient."""
@@ -46,9 +50,12 @@ class Followed:
 
         Dropped alone, clicks of which nothing is known would make clicks look rarer than they are.
         """
-        known = self.label.isfinite()
-        times = self.clicked.sum() / known.sum().clamp(min=1)
-        return torch.where(self.clicked, torch.where(known, times, 0.0), 1.0) * self.weight
+        clicks = torch.where(self.label.isfinite(), self.times, 0.0)
+        return torch.where(self.clicked, clicks, 1.0) * self.counts()
+
+    def counts(self) -> Vector:
+        """Return the weight of each impression of which it can be known what followed, 0 of the others."""
+        return self.weight * self.asked
 
 
 class Space(nn.Module, ABC, Generic[C]):

@@ -55,7 +55,7 @@ class Escm2Dr(Space[Escm2Config]):
         there, every = of.label.isfinite(), _against(of, self.imputes(of).detach())
         weight = of.stands_for()[there] / of.propensity()[there].clamp(min=self.config.least_click)
         off = clicked_loss(of, of.label[there]) - every[there]
-        total: Tensor = (every * of.weight).sum() + (off * weight).sum()
+        total: Tensor = (every * of.counts()).sum() + (off * weight).sum()
         return total
 
 
