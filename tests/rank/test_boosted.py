@@ -16,6 +16,7 @@ from paretail.rank.boosted.columns import NEVER_DAYS, OF_BOTH, Columns, Retrieve
 from paretail.rank.boosted.levels import Funnel, Gain, Level, line, ndcg
 from paretail.rank.boosted.money import Money
 from paretail.rank.boosted.questions import Asked, Moment, blocks, drawn, kinds_of
+from paretail.rank.boosted.ranker import lines_of, told
 from paretail.rank.boosted.trees import CUTS, Boosting, Trees, binned
 
 KINDS = ("cart", "purchase", "view")
@@ -188,9 +189,24 @@ def test_halves_of_one_moment_promise_nothing_for_later_days() -> None:
         Funnel.learn(one, "purchase", Boosting(trees=30), np.random.default_rng(0), timed) for timed in (False, True)
     ]
     assert [funnel.gain.sure for funnel in found if funnel is not None] == [True, False]
-    more = Funnel.learn([toy(150, 40, 2), *one], "purchase", Boosting(trees=30), np.random.default_rng(0), timed=True)
-    assert more is not None
-    assert more.gain.sure
+    moments = [toy(150, 40, 3), toy(150, 40, 2), *one]
+    for those, sure in ((moments[1:], False), (moments, True)):
+        more = Funnel.learn(those, "purchase", Boosting(trees=30), np.random.default_rng(0), timed=True)
+        assert more is not None
+        assert more.gain.sure is sure
+
+
+def test_a_gain_of_the_newest_moment_alone_is_not_acted_on() -> None:
+    """The middle moment's answers follow the retriever's score alone: what the oldest taught harms its lists."""
+    moments = [toy(150, 40, 3), toy(150, 40, 2, noise=1.0), toy(150, 40, 1)]
+    found = Funnel.learn(moments, "purchase", Boosting(trees=30), np.random.default_rng(0), timed=True)
+    assert found is not None
+    newest, earlier = found.gain.each
+    assert newest > 0.05 > 0 > earlier
+    assert found.gain.gain > 2 * found.gain.error
+    assert not found.gain.sure
+    said = lines_of({"report": {"modes": told({"all": found}, {"all": {}})}}, {"all": "Lists"})[0]
+    assert "better on one window and worse on another" in said
 
 
 def test_too_few_answers_teach_nothing() -> None:

@@ -127,7 +127,7 @@ def test_each_task_is_learned_until_its_own_newest_tenth() -> None:
     frame = torch.arange(10.0)
     labels = {"click": frame * 0, "purchase": frame * 0 + 1}
     plain = [frame.long()] * 4
-    made = Frame(plain[0], plain[1], plain[2], plain[3], frame, frame[:, None], frame, plain[0], labels)
+    made = Frame(plain[0], plain[1], plain[2], plain[3], frame, frame[:, None], frame, plain[0], labels, plain[0])
     part = made.taught({"click": 9, "purchase": 6})
     assert len(part.user) == 9
     assert part.labels["click"].isfinite().all()

@@ -3,9 +3,10 @@
     logit P_l(u, i) = a_l score(u, i) + b_l + trees_l(x_ui),   then calibrated on questions that taught nothing
 
 Trees begin where the retriever ends: where they find nothing, its order stays. Whether they find something is judged on
-the newest moment with what earlier ones taught (of one moment alone: on each half of its users with what the other
-taught), as NDCG of the retriever's NEAR best in the new order against its own. Halves of one moment share its days, so
-that where there is time a gain on them is no promise for later days (docs/lab/LOG.md).
+the two newest moments, each with what those before it taught (of one moment alone: on each half of its users with what
+the other taught), as NDCG of the retriever's NEAR best in the new order against its own. Halves of one moment share its
+days, and the retriever's settings were chosen on the newest: where there is time, a gain that was not seen in both
+moments is no promise for later days (docs/lab/LOG.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,7 +68,8 @@ class Level:
 class Gain:
     """NDCG at JUDGED_AT of the retriever's lists, what the new order adds, and the standard error of that.
 
-    `ahead` says whether what was judged came after what taught, as far as the log has time.
+    `ahead` says whether two moments were judged that came after what taught, as far as the log has time; `each` is the
+    gain of each part that was judged, the newest first.
     """
 
     ndcg: float
@@ -75,20 +77,23 @@ class Gain:
     error: float
     questions: int
     ahead: bool = True
+    each: Sequence[float] = ()
 
     @property
     def sure(self) -> bool:
-        """Whether the new order was better on later days by more than ERRORS standard errors."""
-        return self.ahead and self.gain > ERRORS * self.error and self.questions > 1
+        """Whether the new order was better on later days by more than ERRORS standard errors, and worse on none."""
+        much = self.gain > ERRORS * self.error and self.questions > 1
+        return self.ahead and much and min(self.each, default=0.0) >= 0
 
     @classmethod
     def of(cls, parts: Sequence[tuple[Asked, Floats]]) -> Self:
         """Compare the order of logits with the retriever's, both of its NEAR best."""
-        before = np.concatenate([ndcg(asked, -asked.place.astype(np.float64)) for asked, _ in parts])
-        after = np.concatenate([ndcg(asked, logits) for asked, logits in parts])
-        gain = after - before
+        before = [ndcg(asked, -asked.place.astype(np.float64)) for asked, _ in parts]
+        gains = [ndcg(asked, logits) - old for (asked, logits), old in zip(parts, before, strict=True)]
+        gain = np.concatenate(gains)
         error = gain.std() / np.sqrt(max(1, len(gain)))
-        return cls(float(before.mean()), float(gain.mean()), float(error), len(gain))
+        each = tuple(float(one.mean()) for one in gains if len(one))
+        return cls(float(np.concatenate(before).mean()), float(gain.mean()), float(error), len(gain), each=each)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,12 +117,14 @@ class Funnel:
             return None
         names = [level for level in names if level == main or not _same(every, level, main)]
         folds = _folds(moments, every, rng)
-        levels, reliability, gain = {}, {}, Gain(0.0, 0.0, 0.0, 0)
+        levels, reliability, judged = {}, {}, list[tuple[Asked, Floats]]()
         for level in names:
             told = [(test, Level.fit(teach, level, how, rng).logits(test.x)) for teach, test in folds]
-            gain = replace(Gain.of(told), ahead=len(moments) > 1 or not timed) if level == main else gain
+            judged = told if level == main else judged
             platt, reliability[level] = _calibrated(told, level)
             levels[level] = replace(Level.fit(every, level, how, rng), platt=platt)
+        judged += [(test, Level.fit(teach, main, how, rng).logits(test.x)) for teach, test in _earlier(moments)]
+        gain = replace(Gain.of(judged), ahead=len(moments) > 2 or not timed)
         positives = {level: int(every.reached[level].sum()) for level in names}
         report = {"questions": every.questions, "pairs": len(every), "positives": positives,
                   "reliability": reliability, "moments": len(moments)}  # fmt: skip
@@ -130,6 +137,11 @@ def _folds(moments: Sequence[Asked], every: Asked, rng: np.random.Generator) -> 
         return [(Asked.together(moments[1:]), moments[0])]
     half = rng.integers(0, 2, every.questions).astype(bool)
     return [(every.of(half), every.of(~half)), (every.of(~half), every.of(half))]
+
+
+def _earlier(moments: Sequence[Asked]) -> list[tuple[Asked, Asked]]:
+    """Return what teaches and what is judged a moment earlier, where there is something before it."""
+    return [(Asked.together(moments[2:]), moments[1])] if len(moments) > 2 else []
 
 
 def _calibrated(told: Sequence[tuple[Asked, Floats]], level: str) -> tuple[Platt, dict[str, Any]]:
