@@ -5,8 +5,8 @@ segment the newest of the last LATELY_DAYS count, older ones where those are few
 drifts with the season, and with how lately users bought, so that people as they are at the log's end, most of whom do
 not come back soon, are no sample of those who ask.
 
-Where it tells, users are drawn by on how many days they were shown something, and asked as they are at the log's end:
-they come often, and a ranker that learned from those very lists knows too well what followed.
+Where it tells, users are asked as they are at the log's end, each as often as the days say on which they were shown
+something: they come often, and a ranker that learned from those very lists knows too well what followed.
 """
 
 from collections.abc import Sequence
@@ -61,15 +61,14 @@ class Requests:
 
     @classmethod
     def of_users(cls, log: History, median: float, most: int, rng: np.random.Generator) -> Self:
-        """Return users as they are at the end, drawn by their days; without clock time by their events."""
+        """Return users as they are at the end, each as often as its days say; without clock time its events."""
         came = _days(log, _asking(log.kinds))
         came = np.unique(came) if log.time == "clock" else came
         segment, weight = segments(known_events(log), median), np.bincount(came >> DAY_BITS, minlength=log.users) + 1e-3
         drawn: list[Rows] = []
         for number in range(len(SEGMENTS)):
             users = np.flatnonzero(segment == number).astype(np.int32)
-            size, odds = min(most, len(users)), weight[users] / max(weight[users].sum(), 1e-9)
-            drawn.append(rng.choice(users, size, replace=False, p=odds) if size else users)
+            drawn.append(users[_evenly(weight[users], min(most, len(users)), rng)])
         user = np.concatenate(drawn)
         return cls(user, np.full(len(user), int(log.ts_ms.max(initial=0)) + 1), segment[user])
 
@@ -77,6 +76,15 @@ class Requests:
         """Return the history of each request, as it was then."""
         taken = log.of_users(self.user)
         return taken.where(taken.ts_ms < np.repeat(self.moment_ms, np.diff(taken.indptr)))
+
+
+def _evenly(weight: NDArray[np.floating], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return `count` rows, each so often as its share of the weights says to less than one: a systematic sample.
+
+    W. Madow, L. Madow, "On the theory of systematic sampling, I", 1944, doi:10.1214/aoms/1177731312.
+    """
+    ends = np.cumsum(weight) * (count / max(float(weight.sum()), 1e-9))
+    return np.minimum(np.searchsorted(ends, rng.random() + np.arange(count), side="right"), max(len(weight) - 1, 0))
 
 
 def segments(known: NDArray[np.integer], median: float) -> NDArray[np.intp]:
