@@ -2,7 +2,9 @@
 
 Each beside popularity within the segment, of all time and of late (`rivals.py`).
 
-    python benchmarks/cold/run.py [--seeds 11 12 13 14 15] [--parts items buyers]
+    python benchmarks/cold/run.py [--seeds 11 12 13 14 15] [--parts items missing buyers]
+
+`missing`: a third of the items lose their image; does that cost anything where it is still there?
 
 `PARETAIL_JUDGE` is the folder with `world.py` and `score_lists.py`, which share no code with the product; what is
 absent is skipped and said so. Truth files are read for scoring alone.
@@ -41,6 +43,9 @@ SETTINGS = ContentConfig(dim=8, alpha=1.0)
 VARIANTS = {
     "title and image": [], "title": ["image_vector"], "image": ["title"], "attributes only": ["title", "image_vector"],
 }  # fmt: skip
+PARTS = ("items", "missing", "buyers")
+#: The share of items that lose their image.
+LOST = 1 / 3
 Dense = NDArray[np.floating[Any]]
 #: `scores[users, items]`, and whose they are.
 Scored = tuple[Dense, Vocabulary, Vocabulary]
@@ -50,19 +55,20 @@ def main() -> None:
     """Run the parts for which everything is there."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13, 14, 15])
-    parser.add_argument("--parts", nargs="+", choices=["items", "buyers"], default=["items", "buyers"])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--keep", type=Path, help="a folder for what each world gave, so that a later run goes on")
     asked = parser.parse_args()
     seeds = asked.seeds
     judge, data = (Path(os.environ.get(name, "")) for name in ("PARETAIL_JUDGE", "PARETAIL_DATA"))
     judge = judge.parent if judge.is_file() else judge
     about = circumstances()
-    if "items" not in asked.parts:
-        print("new items: not asked for")
-    elif (judge / "world.py").is_file():
-        record(HERE, "new items", {**about, "seeds": seeds}, new_items(judge / "world.py", seeds, asked.keep))
-    else:
-        print("new items: skipped, PARETAIL_JUDGE has no world.py")
+    for part, name, measure in (("items", "new items", new_items), ("missing", "a missing modality", missing)):
+        if part not in asked.parts:
+            print(f"{name}: not asked for")
+        elif (judge / "world.py").is_file():
+            record(HERE, name, {**about, "seeds": seeds}, measure(judge / "world.py", seeds, asked.keep))
+        else:
+            print(f"{name}: skipped, PARETAIL_JUDGE has no world.py")
     if "buyers" not in asked.parts:
         print("new buyers: not asked for")
     elif (judge / "score_lists.py").is_file() and (data / "online_retail").is_dir():
@@ -97,13 +103,43 @@ def _of_world(world: Path, seed: int) -> dict[str, dict[str, list[float]]]:
     """Return for each variant, and for popularity by category, a number a user of each figure."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        size = ["--users", "2000", "--items", "600", "--impressions", "300000", "--seed", str(seed)]
-        subprocess.run([sys.executable, world, folder, *size], check=True, stdout=subprocess.DEVNULL)
-        sources = {"events": "events.parquet", "items": "items.parquet", "users": "users.parquet"}
-        shop = ingest(DataConfig.parse({**sources, "time": "seconds"}), folder).shop
+        shop = _shop(world, seed, folder)
         found = {name: _measured(_scored(shop, without), folder) for name, without in VARIANTS.items()}
         found |= {name: _measured(scored, folder) for name, scored in _by_category(folder).items()}
     return {name: {key: column.tolist() for key, column in values.items()} for name, values in found.items()}
+
+
+def missing(world: Path, seeds: list[int], keep: Path | None) -> list[dict[str, Any]]:
+    """Return by how much the correlation changes of items that keep their image where a third lose theirs, by users."""
+    runs = [kept(keep, f"missing {seed}", lambda seed=seed: _without_images(world, seed)) for seed in seeds]
+    rows = []
+    for of in runs[0]:
+        whole, lost = (np.concatenate([run[of][way] for run in runs]) for way in ("whole", "lost"))
+        gain = lost - whole
+        told = f"{gain.mean():+.4f} ± {gain.std() / np.sqrt(len(gain)):.4f}"
+        rows.append({"items": of, "correlation, all images": f"{whole.mean():.4f}", "a third lost": told})
+    return rows
+
+
+def _without_images(world: Path, seed: int) -> dict[str, dict[str, list[float]]]:
+    """Return correlations of items with an image, where all have one and where a third do not, a number a user."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shop = _shop(world, seed, folder)
+        frame = shop.catalogue.frame
+        gone = np.random.default_rng(seed).random(len(frame)) < LOST
+        image = pl.when(pl.Series(~gone)).then(pl.col("image_vector"))
+        some = replace(shop, catalogue=Catalogue(frame.with_columns(image_vector=image)))
+        scored = {"whole": _scored(shop, []), "lost": _scored(some, [])}
+        has = Vocabulary(frame["item_id"]).rows(scored["whole"][2].ids)
+        is_new, kept_image, truth = _new(folder), ~gone[has], _clicks(folder)
+        parts = {"new, with an image": is_new & kept_image, "old, with an image": ~is_new & kept_image}
+        return {
+            of: {
+                way: _rank_correlation(scores[:, mine], truth[:, mine]).tolist() for way, (scores, *_) in scored.items()
+            }
+            for of, mine in parts.items()
+        }
 
 
 def _scored(shop: Shop, without: list[str]) -> Scored:
@@ -111,6 +147,19 @@ def _scored(shop: Shop, without: list[str]) -> Scored:
     told = replace(shop, catalogue=Catalogue(shop.catalogue.frame.drop(without)))
     graph = ShopGraph.build(told, told.user_vocabulary(), told.item_vocabulary())
     return Content.fit(graph, SETTINGS, 0).score(graph.history), graph.nodes["user"], graph.nodes["item"]
+
+
+def _shop(world: Path, seed: int, folder: Path) -> Shop:
+    """Make a world in a folder, and return its shop."""
+    size = ["--users", "2000", "--items", "600", "--impressions", "300000", "--seed", str(seed)]
+    subprocess.run([sys.executable, world, folder, *size], check=True, stdout=subprocess.DEVNULL)
+    sources = {"events": "events.parquet", "items": "items.parquet", "users": "users.parquet"}
+    return ingest(DataConfig.parse({**sources, "time": "seconds"}), folder).shop
+
+
+def _new(folder: Path) -> NDArray[np.bool_]:
+    created = pl.read_parquet(folder / "items.parquet")["created_ts"].to_numpy()
+    return np.asarray(created > created.min(), np.bool_)
 
 
 def _by_category(folder: Path) -> dict[str, Scored]:
@@ -126,8 +175,7 @@ def _measured(scored: Scored, folder: Path) -> dict[str, Dense]:
     """Return a number a user: nan where the user clicked no new item."""
     scores, users, items = scored
     truth = _clicks(folder)
-    created = pl.read_parquet(folder / "items.parquet")["created_ts"].to_numpy()
-    new, old = np.flatnonzero(created > created.min()), np.flatnonzero(created == created.min())
+    new, old = np.flatnonzero(_new(folder)), np.flatnonzero(~_new(folder))
     later = pl.read_parquet(folder / "holdout.parquet").filter(pl.col("event") == "click")
     clicked = np.zeros(truth.shape, bool)
     clicked[users.rows(later["user_id"]), items.rows(later["item_id"])] = True
