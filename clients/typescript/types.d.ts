@@ -544,11 +544,11 @@ export interface RecommendRequest {
   placement?: string;
   /** `model`: as the retriever scores; else the 500 best by it are ranked by what the ranker expects: money, a purchase, a click; each line then has its predictions. By default "model". */
   order?: "click" | "model" | "purchase" | "value";
-  /** Compose a slate for goals from the retriever's 500 best; not with `order`. */
+  /** Compose a slate for goals from the retriever's 500 best, or aim the agent of a list at them; not with `order`. */
   goals?: Goals | null;
   /** With `goals` or `slate`: the share of expected clicks that drawing the slate at random, near the best, may cost; its exact probabilities are logged. By default as `[policy] explore`. 0 to 0. */
   explore?: number | null;
-  /** Who fills the list: `greedy`, or an agent of the bundle, such as `iql`; not with `order`, `goals` or `slate`. With it `explore` is the share of slots left to random candidates. By default as the service is configured for the placement. */
+  /** Who fills the list: `greedy`, or an agent of the bundle, such as `iql`; not with `order` or `slate`, with `goals` if it learned for them: they move it. With it `explore` is the share of slots left to random candidates. By default as the service is configured for the placement. */
   policy?: string | null;
   /** Rules of the slate; without `goals` it serves those of `[policy] base`. */
   slate?: SlateRules | null;

@@ -68,6 +68,7 @@ SAME_CAUSE = {
     "node2vec": 0.95,
     "blend": 0.7,
     "graph": 0.8,
+    "graph as mf": 0.8,
     "lightgcn": 0.8,
 }
 #: Everyone gets the same list from these.
