@@ -189,7 +189,7 @@ class LiveShop:
             ids[0], profile.in_words(events, interests, liked, price, engine.currency), dict(events), interests, liked,
             None if last is None else last / 1000,
             None if last is None else round(max(0, now_ms() - last) / DAY_MS, 3),
-            price, self._user_attributes(engine, ids[0]), ids[1:],
+            price, profile.attributes_of(ids[0], engine, self.store, self._users), ids[1:],
         )  # fmt: skip
 
     def stats(self, since: float | None = None, until: float | None = None) -> bodies.StatsAnswer:
@@ -385,21 +385,10 @@ class LiveShop:
             for row in rows:
                 if not isinstance(row, Problem):
                     old = documents.get(row.user_id)
-                    old = self._user_attributes(engine, row.user_id) if old is None else old
+                    old = profile.attributes_of(row.user_id, engine, self.store, self._users) if old is None else old
                     documents[row.user_id] = attributes(row, old)
             self.store.put("users", {user_id: msgspec.json.encode({"user_id": user_id, "attributes": told})
                                      for user_id, told in documents.items()})  # fmt: skip
             self._people.changed(documents)
         outcome = [row if isinstance(row, Problem) else True for row in rows]
         return feed.answer(uuid4().hex, [feed.id_of(row) for row in rows], outcome)
-
-    def _user_attributes(self, engine: Engine, user_id: str) -> dict[str, Any]:
-        """Return what the shop knows of a user: the store's document, else the bundle's row."""
-        if user_id in self._users.forgotten:
-            kept = self.store.document("users", user_id)
-        elif (kept := self.store.document("users", user_id)) is None and (
-            row := engine.recommender.users.row(user_id)
-        ) >= 0:
-            known = engine.recommender.user_table.row(row, named=True)
-            return {name: value for name, value in known.items() if name != "user_id" and value is not None}
-        return {} if kept is None else dict(msgspec.json.decode(kept)["attributes"])

@@ -81,7 +81,7 @@ class Agent(ABC):
         given = (
             config if isinstance(config, AgentConfig) else self.Config.parse(dict(config or {}), "the agent's config")
         )
-        self.observation_space, self.slots, self.config = observation_space, int(slate_size), given
+        self.observation_space, self.slots, self.config = observation_space, int(slate_size), self._checked(given)
         self.rounds, self.steps, self.seconds, self.usual = 0, 0, 0.0, 0.5
         self._until: float | None = None
         self.reading: Reading | None = None
@@ -101,6 +101,11 @@ class Agent(ABC):
             self._make(np.asarray(item_vectors, np.float32), 0)
 
     # ---- what subclasses are
+
+    @classmethod
+    def _checked(cls, config: AgentConfig) -> AgentConfig:
+        """Return the settings; raises AgentError for those that this kind of agent cannot follow."""
+        return config
 
     @abstractmethod
     def _build(self) -> nn.ModuleDict:

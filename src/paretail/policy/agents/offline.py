@@ -16,7 +16,6 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
@@ -80,23 +79,15 @@ class OfflineAgent(Agent):
     Config: ClassVar[type[AgentConfig]] = OfflineConfig
     config: OfflineConfig
 
-    def __init__(
-        self,
-        observation_space: spaces.Space[Any],
-        item_vectors: NDArray[np.floating] | spaces.Discrete | None = None,
-        slate_size: int = 1,
-        config: AgentConfig | Mapping[str, Any] | None = None,
-    ) -> None:
-        """Make an agent that has learned nothing.
-
-        Raises AgentError as other agents do, and AGENT-15 for `goals`: a log has one reward.
-        """
-        super().__init__(observation_space, item_vectors, slate_size, config)
-        if self.config.goals:
+    @classmethod
+    def _checked(cls, config: AgentConfig) -> AgentConfig:
+        """Return the settings; raises AgentError (AGENT-15) for `goals`: a log has one reward."""
+        if config.goals:
             raise AgentError(
-                Problem("AGENT-15", f"{self.name} with goals = {self.config.goals}", "Expected 0: it learns one reward",
+                Problem("AGENT-15", f"{cls.name} with goals = {config.goals}", "Expected 0: it learns one reward",
                         "Learn ppo or dqn for goals: paretail learn --agent ppo --env logs --dials")
             )  # fmt: skip
+        return config
 
     # ---- what subclasses are
 
