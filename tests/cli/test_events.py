@@ -116,6 +116,22 @@ def test_impressions_are_written_besides_the_kinds_asked_for(tmp_path: Path) -> 
         assert sorted(exported(tmp_path / "store", tmp_path / f"{number}.csv", *asked)["kind"]) == found
 
 
+def test_each_impression_tells_its_placement_and_the_file_can_be_imported(tmp_path: Path) -> None:
+    with closing(EmbeddedStore.open(tmp_path / "store")) as opened:
+        opened.append([StoredEvent("u", "i", "view", 1_700_000_000_000, "r/home/1")])
+        opened.shown([Shown("r", 1_700_000_002_000, "u", None, "ho/me", "v1", "best", ["i", "j"])])
+    whole = exported(tmp_path / "store", tmp_path / "x.csv", "--impressions")
+    assert whole.select("kind", "placement").rows() == [
+        ("view", None),
+        ("impression", "ho/me"),
+        ("impression", "ho/me"),
+    ]
+    done = paretail("events", "import", tmp_path / "x.csv", "--store", tmp_path / "again", "--json")
+    assert json.loads(done.out)["new"] == 3, done.out
+    again = exported(tmp_path / "again", tmp_path / "y.csv", "--impressions")
+    assert sorted(again["placement"].drop_nulls()) == ["ho/me", "ho/me"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "problem"),
     [("x.txt", 2, "CLI-23"), ("x.csv --since yesterday", 2, "CLI-24"), ("x.csv --kind buy", 2, "CLI-25"),

@@ -13,7 +13,7 @@ from paretail.core.errors import DataError
 from paretail.data.stores.lists import impressions
 from paretail.data.types import EVENT_COLUMNS, Events
 from paretail.pipeline.forecast import Forecasts
-from paretail.pipeline.listed import NOTHING, Lists
+from paretail.pipeline.listed import NOTHING, Lists, placements
 from paretail.policy.compositions import GREEDY
 from paretail.policy.explore import draw
 from paretail.policy.objectives import objective
@@ -203,6 +203,13 @@ def test_a_page_has_a_list_a_placement() -> None:
     assert Lists.of(events, known, 24, 10, "new/er").item_idx.shape == (130, 3)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="for-you"):
         Lists.of(events, known, 24, 10, "trending")  # type: ignore[arg-type]
+    named = events.frame.with_columns(pl.col("event_id").str.replace("new/er", "new 2", literal=True))
+    of_pages = Lists.of(Events(named, "clock"), known, 24, 10)  # type: ignore[arg-type]
+    assert of_pages.item_idx.shape == (130, 2)  # "new" chooses among other candidates than those that are judged
+    assert "candidates of their own" in of_pages.remarks[1]
+    assert placements(Events(named, "clock"), own=False) == {"for-you": 130}
+    with pytest.raises(DataError, match="candidates of their own"):
+        Lists.of(Events(named.filter(pl.col("event_id").str.contains("/new ")), "clock"), known, 24, 10)  # type: ignore[arg-type]
 
 
 def test_a_release_is_a_verdict_and_an_exit_code(shop: DemoShop, log: Path) -> None:

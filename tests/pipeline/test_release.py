@@ -161,12 +161,27 @@ def test_it_says_why_nothing_was_changed(tmp_path: Path, toml: Path) -> None:
         (line,) = carry_out(Proposal(tmp_path / "live", **what), verdict, "clicks", 0.0, shop)  # type: ignore[arg-type]
         return line
 
-    assert "nothing to try" in told("experiment", toml, setting="today")
+    assert "nothing to try" in told("experiment", toml, setting="today", served="today")
     assert "--start" in told("experiment", None, setting="clicks=1")
     assert "--start" in told("ship", None, setting="clicks=1")
     assert "--start" in told("ship", None, policy="iql")
     assert "stays" in told("keep", toml, setting="clicks=1")
     assert toml.read_text(encoding="utf-8") == SHOP
+
+
+def test_slates_of_the_base_are_tried_where_lists_are_none_yet(live: Path, toml: Path) -> None:
+    (told,) = carry_out(Proposal(live, setting="today"), "experiment", "clicks", 0.0, toml)
+    assert "Experiment 'today'" in told
+    assert [arm.composition for arm in load_config(toml).experiments[0].arms] == [None, "greedy"]
+
+
+def test_what_was_judged_on_one_placement_goes_live_on_no_other(live: Path, toml: Path) -> None:
+    what = Proposal(live, setting="revenue=0.5", alone="home")
+    (told,) = carry_out(what, "ship", "clicks", 0.0, toml)
+    assert "'home' alone" in told
+    assert toml.read_text(encoding="utf-8") == SHOP
+    carry_out(what, "experiment", "clicks", 0.0, toml)
+    assert load_config(toml).experiments[0].placement == "home"
 
 
 def test_a_bundle_that_cannot_go_live_leaves_shop_toml(live: Path, toml: Path) -> None:

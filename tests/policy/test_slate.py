@@ -1,5 +1,6 @@
 """Composition: exact where it can be, near the best of all slates elsewhere, and within its rules."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -143,6 +144,20 @@ def test_boosted_items_rise_and_buried_ones_fall() -> None:
     places = compose(found, GOALS, {"clicks": 1.0}, 4, Rules(factor=factor))
     assert places[0, 0] == last
     assert first not in places[0]
+
+
+@pytest.mark.parametrize("lonely", [0.0, 0.01, 0.5])
+def test_what_loses_money_is_boosted_and_buried_like_anything_else(lonely: float) -> None:
+    found = pool(users=1)
+    margin = np.full(found.wares.items, -0.5, np.float32)
+    found = replace(found, wares=replace(found.wares, margin=margin))
+    loss = -objective("profit").gains(found, 4).now[0]
+    order = np.argsort(loss)
+    factor = np.ones(found.shape, np.float32)
+    factor[0, order[-1]], factor[0, order[0]] = 1e4, lonely
+    places = compose(found, {"profit": objective("profit")}, {"profit": 1.0}, 4, Rules(factor=factor))
+    assert places[0, 0] == order[-1]  # boosted: the greatest loss comes first all the same
+    assert order[0] not in places[0] or lonely == 0.5
 
 
 def test_pulls_name_the_goal_for_which_an_item_is_there() -> None:

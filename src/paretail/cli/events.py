@@ -61,7 +61,8 @@ def export(
     kind
         Only events of these kinds, and what was shown where `--impressions` asks for it.
     impressions
-        Write what was shown too, a row an item of kind `impression`, whichever kinds `--kind` names.
+        Write what was shown too, a row an item of kind `impression`, whichever kinds `--kind` names, and a column
+        `placement` that says in which list.
     json
         Print what was done as JSON.
     """

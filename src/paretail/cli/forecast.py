@@ -31,7 +31,8 @@ def forecast(
     goals
         One setting.
     placement
-        Lists of this placement alone, which an export of the store tells; by default all count alike.
+        Lists of this placement alone, which an export of the store tells; by default all count alike but those of a
+        page that choose among candidates of their own (because-you-bought, trending, new, your-categories).
     k
         Length of the slates; further positions of the log are not looked at.
     json

@@ -50,8 +50,10 @@ def release(
         of a visit that it did not learn on; beside `--setting revenue=0.5`, by what goals bring under these dials, of
         an agent that learned for several goals.
     placement
-        The lists that the agent would fill, `for-you` unless told. Of a setting: judge it by lists of this placement
-        alone, which an export of the store tells.
+        The lists that the agent would fill, `for-you` unless told. Of a setting or a candidate: judge it by lists of
+        this placement alone, which an export of the store tells; by default by all but those of a page that have
+        candidates of their own. Where the log has others too, an experiment is of this placement, and nothing that
+        ships is put live, since that would be for the lists of all.
     goal
         What must not suffer.
     margin
@@ -71,6 +73,8 @@ def release(
     json
         Print everything as JSON.
     """
+    from dataclasses import replace
+
     from paretail.cli.goal_tables import EXITS
     from paretail.cli.terminal import out as console
     from paretail.cli.terminal import print_json
@@ -82,8 +86,8 @@ def release(
     _check(margin, of, candidate, setting, policy)
     served = None if start is None else load_config(start).serve.goals
     what = Proposal(bundle, candidate, setting, policy, served, placement or PlacementConfig().placement)
-    found, told = _judged(what, log, goal, margin, of, k, json, placement)
-    done = [] if dry_run else carry_out(what, found.verdict, goal, margin / 100, start, name)
+    found, told, alone = _judged(what, log, goal, margin, of, k, json, placement)
+    done = [] if dry_run else carry_out(replace(what, alone=alone), found.verdict, goal, margin / 100, start, name)
     if json:
         print_json({**told, "done": done})
     for line in () if json else done:
@@ -105,13 +109,14 @@ def _check(margin: float, of: int, candidate: Path | None, setting: str | None, 
 
 def _judged(
     what: "Proposal", log: Path, goal: str, margin: float, of: int, k: int, json: bool, placement: str | None
-) -> "tuple[Release, dict[str, Any]]":
-    """Judge a proposal and print the verdict; returns it, and what JSON tells of it."""
+) -> "tuple[Release, dict[str, Any], str | None]":
+    """Judge a proposal and print the verdict; returns it, what JSON tells of it, and by which placement alone."""
     from paretail.cli import goal_tables
     from paretail.cli.terminal import out as console
     from paretail.cli.terminal import progress
     from paretail.pipeline.forecast import Forecasts
     from paretail.pipeline.holdout import read_events
+    from paretail.pipeline.listed import placements
     from paretail.pipeline.recommender import Recommender
     from paretail.policy import goals
 
@@ -127,7 +132,7 @@ def _judged(
             for remark in judged.remarks:
                 console.print(f"Mind: {remark}", markup=False, soft_wrap=True)
         told = goal_tables.agent_release_json(judged.release, what.policy)
-        return judged.release, told | {"remarks": judged.remarks}
+        return judged.release, told | {"remarks": judged.remarks}, None
     with progress() as tell:
         ready = Forecasts.of(recommender, events, k, tell, placement)
         asked = None if what.goals is None else goals.parse(what.goals)
@@ -137,4 +142,5 @@ def _judged(
         goal_tables.release(console, found, goal, margin, per)
         for remark in ready.remarks:
             console.print(f"Mind: {remark}", markup=False, soft_wrap=True)
-    return found, goal_tables.release_json(found, goal, per) | {"remarks": ready.remarks}
+    alone = placement if set(placements(events, own=False)) - {placement} else None
+    return found, goal_tables.release_json(found, goal, per) | {"remarks": ready.remarks}, alone

@@ -34,7 +34,7 @@ from paretail.evaluate.offpolicy.guards import Weights, looked_at
 from paretail.evaluate.offpolicy.terms import Terms
 from paretail.evaluate.release import Release, gate
 from paretail.pipeline import hard_rules
-from paretail.pipeline.listed import Lists, placements
+from paretail.pipeline.listed import OWN, Lists, placements
 from paretail.pipeline.ranking import CANDIDATES
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.served import Served, Shown, served
@@ -98,7 +98,7 @@ class Forecasts:
         never = np.ones(len(recommender.items), bool)
         never[lists.item_idx[lists.item_idx >= 0]] = False
         pool = steering.pool(history, recommender.users.rows(users), drawn)
-        mixed = () if placement is not None else _mixed(placements(events))
+        mixed = _mixed(placements(events, own=False), placement)
         return cls(steering, lists, pool, user.to_numpy().astype(np.int64), never, _learned(events, recommender), mixed)
 
     @property
@@ -249,9 +249,11 @@ def _known(share: float) -> Problem:
     )
 
 
-def _mixed(there: Mapping[str, int]) -> tuple[str, ...]:
-    """Return what to know of a log whose lists are of several placements."""
-    if len(there) < 2:
+def _mixed(there: Mapping[str, int], placement: str | None) -> tuple[str, ...]:
+    """Return what to know of a log whose lists are of several placements, or of one with candidates of its own."""
+    if placement in OWN:
+        return (f"lists of {placement} choose among candidates of their own, and are judged as if they were all",)
+    if placement is not None or len(there) < 2:
         return ()
     told = ", ".join(f"{name} ({count:,})" for name, count in there.items())
     return (f"lists of all placements count alike: {told}; --placement takes those of one",)

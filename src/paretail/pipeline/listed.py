@@ -1,12 +1,13 @@
 """Lists of a log: what was shown at each place, with which odds, and what it brought.
 
 A list is a request at one placement: the lists of a page share their request. The store's exports keep the placement in
-the names of impressions (`data/stores/lists.py`); of another log a request is one list.
+the names of impressions (`data/stores/lists.py`); of another log a request is one list. Lists of a page that choose
+among something else than the retriever's candidates (what is trending, new, ...) are left out unless they are named.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ from paretail.core.errors import DataError, Problem
 from paretail.data.attribution import following, outcomes, window_ms
 from paretail.data.stores.lists import PLACEMENT
 from paretail.data.types import Events
+from paretail.pipeline.live.bodies.words import Placement
 from paretail.pipeline.recommender import Recommender
 
 FEWEST_LISTS: Final = 100
@@ -24,6 +26,9 @@ NOTHING, UNKNOWN = -1, -2
 #: Places at the end that fewer than this share of the lists have are not looked at.
 RARE: Final = 0.05
 LIST: Final = ("request_id", "placement")
+#: Lists of a page with candidates of their own; a second one of a placement has a number after its name.
+OWN: Final = tuple(name for name in get_args(Placement) if name != "for-you")
+_IS_OWN: Final = pl.col("placement").str.replace(r" \d+$", "").is_in(OWN).fill_null(False)
 Floats = NDArray[np.float64]
 
 
@@ -102,9 +107,10 @@ class Lists:
                        brought=brought)  # fmt: skip
 
 
-def placements(events: Events) -> dict[str, int]:
-    """Return how many lists of each placement a log tells of."""
+def placements(events: Events, own: bool = True) -> dict[str, int]:
+    """Return how many lists of each placement a log tells of; without `own`, of those that are judged unnamed."""
     shown = events.frame.filter(pl.col("kind") == "impression").select("request_id", PLACEMENT).drop_nulls().unique()
+    shown = shown if own else shown.filter(~_IS_OWN)
     return dict(shown["placement"].value_counts(sort=True).iter_rows())
 
 
@@ -119,10 +125,13 @@ def _impressions(
                         window_ms(window_hours))  # fmt: skip
     found = shown.join(followed, on="impression", how="left", maintain_order="left")
     found = found.filter(pl.col("position") <= slots)
-    found = found if placement is None else found.filter(pl.col("placement") == placement)
+    every_place = found.height
+    found = found.filter(~_IS_OWN if placement is None else pl.col("placement") == placement)
+    own = every_place - found.height if placement is None else 0
     once = found.unique([*LIST, "position"], keep="first", maintain_order=True)
     counts = {
         "impressions are left out: they tell no request_id or position": every.height - named.height,
+        f"impressions are left out: lists of {', '.join(OWN)} choose among candidates of their own": own,
         "impressions are left out: their place in their list is told twice": found.height - once.height,
     }
     return once, [f"{count:,} {why}" for why, count in counts.items() if count]
@@ -139,6 +148,8 @@ def _happened(found: pl.DataFrame, margin: NDArray[Any], item: NDArray[np.int32]
 def _few(lists: int, events: Events, placement: str | None) -> Problem:
     told = f"the log has {lists:,} lists with request ids and positions"
     do = "Log what is shown (a store's: paretail events export --impressions), with request_id and position"
+    if placement is None and (own := set(placements(events)) - set(placements(events, own=False))):
+        do = f"Those of {', '.join(sorted(own))} choose among candidates of their own; log other lists too"
     if placement is not None:
         there = ", ".join(f"{name} ({count:,})" for name, count in placements(events).items())
         told += f" of the placement {placement!r}"

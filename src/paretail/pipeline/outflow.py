@@ -10,6 +10,7 @@ import polars as pl
 from paretail.core.errors import Problem, UsageError, nearest
 from paretail.core.files import atomic_file, check_writable
 from paretail.data.stores.embedded import EmbeddedStore
+from paretail.data.stores.lists import PLACEMENT
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
 
@@ -18,7 +19,8 @@ def export_events(store: Path, file: Path, *, since: str | None = None, until: s
                   kinds: Sequence[str] | None = None, impressions: bool = False) -> int:  # fmt: skip
     """Write the events with since <= time < until, in the columns of `data/types.py`; return how many.
 
-    `impressions`: those too, whichever `kinds` are asked for. Raises UsageError for an ending or a moment that says
+    `impressions`: those too, whichever `kinds` are asked for, and a column `placement`: of the list that held each.
+    Raises UsageError for an ending or a moment that says
     nothing, or for a kind that does not occur.
     """
     if file.suffix not in ENDINGS or file.is_dir():
@@ -28,6 +30,9 @@ def export_events(store: Path, file: Path, *, since: str | None = None, until: s
     start, end = moment(since) if since is not None else 0, None if until is None else moment(until)
     with closing(EmbeddedStore.open(store, create=False)) as opened:
         events = opened.events(start, end, impressions)
+    if impressions:
+        shown = pl.when(pl.col("kind") == "impression").then(PLACEMENT)
+        events = events.with_columns(shown.alias("placement"))
     if kinds:
         events = _of_kinds(events, kinds, impressions)
     with atomic_file(file) as aside:

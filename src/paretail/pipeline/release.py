@@ -26,7 +26,8 @@ class Proposal:
 
     Beside an agent, the setting is what it is aimed at. `served` are the goals that lists have now, `[serve] goals`; an
     agent fills the lists of `placement`, with `explore`
-    as its share of random slots (None: it stays).
+    as its share of random slots (None: it stays). `alone`: a setting or bundle was judged by the lists of this
+    placement alone, though there are others.
     """
 
     live: Path
@@ -36,6 +37,7 @@ class Proposal:
     served: str | None = None
     placement: str = PlacementConfig().placement
     explore: float | None = None
+    alone: str | None = None
 
     @property
     def judged(self) -> Path:
@@ -65,6 +67,10 @@ class Proposal:
             raise UsageError(Problem("EXPT-11", found, "Expected goals of the arm's own, not 'today'", do))
         bundle = None if self.bundle is None else os.path.relpath(self.bundle, shop.parent)
         told = {"goals": None if self.setting is None else self.goals, "policy": self.policy, "bundle": bundle}
+        if self.policy is None and self.setting == TODAY and self.served is None:
+            told["composition"] = (
+                "greedy"  # lists without goals are no slates; an arm that composes has those of the base
+            )
         return {name: value for name, value in told.items() if value is not None}
 
 
@@ -76,6 +82,8 @@ def carry_out(
     Raises BundleError for a damaged bundle, UsageError for an experiment that cannot be (EXPT-06, EXPT-10, EXPT-11),
     ConfigError.
     """
+    if verdict == "ship" and proposal.alone is not None:
+        return [_judged_alone(proposal.alone)]
     if verdict == "ship":
         return ship(proposal, shop)
     if verdict == "keep":
@@ -84,9 +92,16 @@ def carry_out(
         return ["Nothing was changed: name the shop.toml with --start, and an experiment is written into it"]
     if not (arm := proposal.arm(shop)):
         return ["Nothing was changed: lists have the goals of [policy] base already, and there is nothing to try"]
-    where = None if proposal.policy is None else proposal.placement
+    where = proposal.alone if proposal.policy is None else proposal.placement
     begun = begin(shop, name or proposal.name, arm, goal, margin, where)
     return [f"Experiment {begun!r} is in {shop}: serve with it, and ask paretail experiment --config {shop}"]
+
+
+def _judged_alone(placement: str) -> str:
+    return (
+        f"Nothing was changed: it was judged by lists of {placement!r} alone, and would be what lists of every "
+        "placement are made with. Ask without --placement, or put it live by hand"
+    )
 
 
 def ship(proposal: Proposal, shop: Path | None, ends: str | None = None) -> list[str]:

@@ -38,6 +38,8 @@ PASSES: Final = 1
 RULED_PASSES: Final = 4
 #: Sums of gains are exact up to this part of them.
 ROUNDING: Final = 1e-5
+#: What a factor of 0 makes of a loss: so many times the loss.
+BURIED: Final = np.float32(1e-3)
 NO_RULES: Final = Rules()
 
 
@@ -153,6 +155,14 @@ def _beside(total: "Total", one: int, new: Rows, two: int, also: Rows) -> Values
     return np.asarray(found)
 
 
+def boosted(worth: Floats, factor: Floats) -> Floats:
+    """Return what candidates are worth once they are boosted or buried, also where it is a loss.
+
+    What loses money is worth less than nothing: times 2 it would sink and times 0 rise, so that it is divided instead.
+    """
+    return np.where(worth < 0, worth / np.maximum(factor, BURIED), worth * factor)
+
+
 def valued(pool: Pool, goals: Goals, places: Rows) -> Slates:
     """Return slates with what they are worth in each goal's own unit."""
     return Slates(places, {name: goal.value(pool, places) for name, goal in goals.items()})
@@ -209,7 +219,7 @@ class Total:
             else:
                 self.rest = each * gains.now if self.rest is None else self.rest + each * gains.now
         if rules.factor is not None:
-            self.attended *= rules.factor
+            self.attended = boosted(self.attended, rules.factor)
         self.alone = self.alone + self.attended
         self.is_sorted &= not self.moving and self.rest is None
 
