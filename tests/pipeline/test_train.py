@@ -14,6 +14,9 @@ from paretail.pipeline.bundle import Bundle, current, versions
 from paretail.pipeline.config import ShopConfig, load_config
 from paretail.pipeline.drafting import fingerprint
 from paretail.pipeline.train import question_of, repeats, train_shop, words
+from paretail.policy import PolicyError
+from paretail.policy.config import PolicyConfig
+from paretail.policy.goals import Goals
 
 from ..trained import DemoShop, parts
 
@@ -146,6 +149,13 @@ def test_what_can_be_refused_is_refused_before_the_data_are_read(tmp_path: Path)
         train.train(config("poplar"), tmp_path, tmp_path / "b")
     with pytest.raises(ConfigError, match=r"neigbours is not a setting.*'neighbours'.*CONF-01"):
         train.train(config("knn", settings={"neigbours": 3}), tmp_path, tmp_path / "b")
+    policy = PolicyConfig(base={"clicsk": 1.0}, settings={"diversity": {"bye": "brand"}},
+                          presets={"spring": Goals(dial={"reveneu": 0.5}), "fall": Goals(preset="autumn")})  # fmt: skip
+    with pytest.raises(PolicyError) as told:
+        train.train(config().model_copy(update={"policy": policy}), tmp_path, tmp_path / "b")
+    assert [problem.code for problem in told.value.problems] == ["POL-04", "CONF-01", "POL-01", "POL-01"]
+    assert "[policy] presets.spring: the goal 'reveneu' is unknown" in str(told.value)
+    assert "'clicks'" in str(told.value)
     (tmp_path / "letter.txt").touch()
     with pytest.raises(BundleError, match="BNDL-06"):
         train.train(config(), tmp_path, tmp_path)

@@ -200,3 +200,23 @@ def test_unknown_goals_and_settings_name_the_nearest() -> None:
         objective("revenues")
     with pytest.raises(ConfigError, match="half_life_days"):
         objective("freshness", {"half_life": 3.0})
+
+
+class _Counted(np.ndarray):
+    """An array that counts how often all of it is looked at."""
+
+    looked = 0
+
+    def any(self, *args: object, **named: object) -> object:
+        _Counted.looked += self.ndim > 0
+        return super().any(*args, **named)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(("name", "fact"), [("distance", "vectors"), ("freshness", "created_ts_ms")])
+def test_an_answer_does_not_look_at_the_whole_catalogue(name: str, fact: str) -> None:
+    found = pool()
+    counted = replace(found.wares, **{fact: getattr(found.wares, fact).view(_Counted)})
+    found, _Counted.looked = replace(found, wares=counted), 0
+    for _ in range(3):
+        objective(name).value(found.rows(np.arange(2)), np.array([[0, 1, 2], [3, 4, 5]], np.int32))
+    assert _Counted.looked == 1

@@ -26,6 +26,7 @@ from paretail.pipeline.resuming import Unfinished, unfinished
 from paretail.pipeline.sweeping import swept, write_sweep
 from paretail.pipeline.training_page import write_page
 from paretail.policy import PolicyError
+from paretail.policy.checking import check_goals
 from paretail.policy.newcomers import unfit
 from paretail.retrieve import auto
 from paretail.retrieve.base import Question, Retriever
@@ -68,11 +69,12 @@ def train(config: ShopConfig, base: Path, out: Path, *, seed: int | None = None,
     """Import the shop's files (relative to `base`), choose settings on a split of the events, fit, publish to `out`.
 
     `seed` and `budget_seconds` override `[train]`; with `sweep` the trade-off of the ranker's tasks is reported. Raises
-    ConfigError, DataError, BundleError, RankError; what can be refused without the data is refused before they are
-    read, and nothing is published then.
+    ConfigError, PolicyError, DataError, BundleError, RankError; what can be refused without the data is refused before
+    they are read (goals of `[policy]` that do not exist, too), and nothing is published then.
     """
     refuse_foreign(out)
     check_model(config.model)
+    check_goals(config.policy)
     config = config.model_copy(update={"rank": rooted(config.rank, base)})
     progress("Importing")
     quarantine = out.parent / "quarantine" / f"{out.name}-{now_ms()}-{os.getpid()}"  # a run's own: two may run at once

@@ -48,7 +48,7 @@ MOST_SLATES, MOST_SETTINGS = 256, 2000
 STEPS: Final = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Setting:
     """Weights in one over each goal's own unit, and what the sample says of them.
 

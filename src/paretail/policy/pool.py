@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from typing import Any, Final, Self
 
 import numpy as np
@@ -40,6 +41,23 @@ class Wares:
         """How many items there are."""
         return len(self.margin)
 
+    # What follows is read in every answer: looked up in the whole catalogue once
+
+    @cached_property
+    def has_vectors(self) -> bool:
+        """Whether anything is known of how alike items are."""
+        return bool(self.vectors.any())
+
+    @cached_property
+    def has_created(self) -> bool:
+        """Whether any item tells since when it is sold."""
+        return bool(self.created_ts_ms.any())
+
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        """How many values each attribute has; 0 where no item has one."""
+        return {name: int(codes.max(initial=-1)) + 1 for name, codes in self.labels.items()}
+
 
 @dataclass(frozen=True, eq=False)
 class Pool:
@@ -64,7 +82,7 @@ class Pool:
         """Users, candidates."""
         return self.item_idx.shape[0], self.item_idx.shape[1]
 
-    @property
+    @cached_property
     def valid(self) -> NDArray[np.bool_]:
         """Which places hold a candidate, `[users, cands]`."""
         return self.item_idx >= 0
@@ -75,10 +93,14 @@ class Pool:
 
     def at(self, values: NDArray[Any], places: Rows) -> NDArray[Any]:
         """Return `values[users, cands]` at `places[users, slots]`, 0 where a place is -1."""
+        if _is_full(places):
+            return np.asarray(values[_users(places), places])
         return np.where(places >= 0, values[_users(places), np.maximum(places, 0)], 0)
 
     def items(self, places: Rows) -> Rows:
         """Return the items at `places[users, slots]`, -1 for none."""
+        if _is_full(places):
+            return self.item_idx[_users(places), places]
         return np.where(places >= 0, self.item_idx[_users(places), np.maximum(places, 0)], np.int32(-1))
 
     def narrowed(self, places: Rows) -> Self:
@@ -95,10 +117,10 @@ class Pool:
 
         What slates are worth and what pulled their items in are told from these few, at a fifth of the time.
         """
-        others = np.unique(np.linspace(0, self.shape[1] - 1, usual).astype(np.int32))
-        near = np.concatenate([places, np.tile(others, (len(places), 1))], axis=1)
+        others = np.broadcast_to(_evenly(self.shape[1], usual), (len(places), min(usual, self.shape[1])))
+        near = np.concatenate([places, others], axis=1)
         slots = np.arange(places.shape[1], dtype=np.int32)
-        return self.narrowed(near), np.where(places >= 0, slots, -1).astype(np.int32)
+        return self.narrowed(near), np.where(places >= 0, slots, np.int32(-1))
 
     def rows(self, users: NDArray[np.integer]) -> Self:
         """Return the pools of some of the users, in that order."""
@@ -127,6 +149,19 @@ class Pool:
     def with_exposures(self, exposures: Exposures) -> Self:
         """Return the same with other exposures."""
         return replace(self, exposures=exposures)
+
+
+def _is_full(places: Rows) -> bool:
+    """Whether there is a candidate at all places, as in most slates."""
+    return places.size > 0 and int(places.min()) >= 0
+
+
+@lru_cache(maxsize=64)
+def _evenly(cands: int, count: int) -> Rows:
+    """Return `count` candidates of many, evenly spread; all, where there are fewer."""
+    found = np.unique(np.linspace(0, cands - 1, min(count, cands)).astype(np.int32))
+    found.flags.writeable = False
+    return found
 
 
 def _users(places: Rows) -> NDArray[np.intp]:

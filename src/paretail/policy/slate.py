@@ -187,11 +187,12 @@ def _over_usual(pool: Pool, goal: Objective[Any], places: Rows) -> Values:
     there = np.maximum(valid.sum(1), 1)
     if goal.additive:
         return np.asarray(pool.at(gains.now, places) - (np.where(valid, gains.now, 0).sum(1) / there)[:, None])
-    over = np.zeros(places.shape)
+    beside = np.empty((*places.shape, pool.shape[1]), np.float32)
     for slot, now in enumerate(gains.without_each(places)):
-        usual = np.where(valid, now, 0).sum(1) / there
-        over[:, slot] = pool.at(now, places[:, slot : slot + 1])[:, 0] - usual
-    return over
+        beside[:, slot] = now
+    own = np.take_along_axis(beside, np.maximum(places, 0)[:, :, None], 2)[:, :, 0]
+    usual = np.where(valid[:, None], beside, 0).sum(2) / there[:, None]
+    return np.asarray(np.where(places >= 0, own, 0) - usual)
 
 
 class Total:

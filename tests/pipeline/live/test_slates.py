@@ -208,6 +208,12 @@ def test_goals_that_cannot_be_followed_are_refused(live: LiveShop, goals: Goals,
         asked(live, goals)
 
 
+def test_a_dial_beyond_its_end_is_named(live: LiveShop) -> None:
+    told = msgspec.json.decode(b'{"k": 3, "goals": {"dial": {"revenue": 1.7}}}', type=RecommendRequest)
+    with pytest.raises(PolicyError, match=r"dials from 0 to 1, not revenue = 1\.7.*POL-03"):
+        live.recommend(told)
+
+
 def test_a_question_imports_no_module(live: LiveShop) -> None:
     with pytest.raises(PolicyError, match="POL-01"):
         asked(live, Goals(dial={"this:Goal": 0.5}))

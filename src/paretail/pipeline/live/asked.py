@@ -21,6 +21,7 @@ from paretail.pipeline.live.bodies import RecommendedItem, Rules
 from paretail.pipeline.live.engine import NO_KIND, Engine, Past
 from paretail.pipeline.live.rules import Drawing, Mask, Scores
 from paretail.pipeline.live.shown import ShownLists
+from paretail.pipeline.requests import SEGMENTS
 from paretail.retrieve.base import reads_traits
 
 #: Lists up to this length are drawn from the exact scores of so many items for each of its places, beside those of the
@@ -82,6 +83,11 @@ class Asked:
     def history(self) -> History:
         """The past as a history of one user."""
         return self.engine.histories([self.past], [self.about])
+
+    @cached_property
+    def segment(self) -> str:
+        """The segment, of SEGMENTS, whose dials they have; raises BundleError (RANK-05) without a ranker."""
+        return SEGMENTS[int(self.engine.recommender.steering.segments(self.history)[0])]
 
     def drawing(self, k: int, more: str | None = None, taken: Rows | None = None) -> Drawing:
         """Return how a list is drawn, under a filter of its own and without what other lists have taken."""

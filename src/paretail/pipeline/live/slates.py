@@ -4,9 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from math import isnan
 from typing import Final
+from weakref import WeakKeyDictionary
 
+import msgspec
 import numpy as np
 import structlog
 from msgspec import to_builtins
@@ -42,15 +45,20 @@ DIGITS: Final = 6
 PULL_DIGITS: Final = 3
 #: The policy that chooses where no goals are asked: always the best first, so that every propensity is 1.
 BEST_FIRST: Final = "best-first/1"
-#: Askings of which is known that they were solved.
-MOST_ASKED: Final = 10_000
+#: Askings of which is known that they were solved, and goals as they were read.
+MOST_ASKED, MOST_READ = 10_000, 2000
 
 log = structlog.get_logger()
 
 
 def asked_goals(question: bodies.RecommendRequest) -> Goals | None:
     """Return the goals of a question, None for the base; raises PolicyError (POL-03)."""
-    return None if question.goals is None else spoken.read(to_builtins(question.goals))
+    return None if question.goals is None else _read(msgspec.json.encode(question.goals))
+
+
+@lru_cache(MOST_READ)
+def _read(told: bytes) -> Goals:
+    return spoken.read(msgspec.json.decode(told))
 
 
 def check(asked: Asked, question: bodies.RecommendRequest) -> None:
@@ -64,7 +72,7 @@ def check(asked: Asked, question: bodies.RecommendRequest) -> None:
         found = f"`goals` or `slate` beside the order {question.order!r}"
         raise UsageError(Problem("POL-08", found, "Expected one of them", "Leave out `order`: goals say what is best"))
     steering = asked.engine.recommender.steering
-    steering.setting(asked_goals(question), _segment(steering, asked), question.k, _how(steering, question))
+    steering.setting(asked_goals(question), asked.segment, question.k, _how(steering, question))
     hard_rules.check(question.slate or bodies.SlateRules(), asked.engine.shelf, next(iter(steering.samples.values())))
 
 
@@ -123,7 +131,7 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
           usual: bool = True) -> tuple[Rows, list[bodies.RecommendedItem], bodies.GoalsAnswer]:  # fmt: skip
     """Return the rows, lines and forecast of a slate from candidates `rows` and what the ranker tells of them."""
     engine, rules = asked.engine, question.slate or bodies.SlateRules()
-    steering, segment = engine.recommender.steering, _segment(engine.recommender.steering, asked)
+    steering, segment = engine.recommender.steering, asked.segment
     setting = steering.setting(asked_goals(question), segment, question.k, _how(steering, question))
     if not len(rows):
         return (
@@ -169,10 +177,6 @@ def _how(steering: Steering, question: bodies.RecommendRequest) -> How:
     return steering.composed(None if question.slate is None else question.slate.composition)
 
 
-def _segment(steering: Steering, asked: Asked) -> str:
-    return SEGMENTS[int(steering.segments(asked.history)[0])]
-
-
 def _rng(purpose: str, question: bodies.RecommendRequest) -> np.random.Generator:
     """Return the stream of one request's draws: the same when it is asked again under its name, no other's."""
     who = [question.request_id, question.placement, question.user_id, question.session_id]
@@ -197,9 +201,12 @@ def _lines(asked: Asked, rows: Rows, places: Rows, told: Predictions, pulled: Ma
     scores = (1.0 / np.arange(1, len(slots) + 1)).astype(np.float32)  # a slate is worth something as a whole alone
     lines = asked.lines(rows[places[slots]], scores, "goals")
     ranked.tell(lines, told, places[slots], asked.engine.minor)
-    for line, slot in zip(lines, slots.tolist(), strict=True):
-        line.pulled_by = max(pulled, key=lambda name: float(pulled[name][0, slot]), default=None)
-        line.propensity = None if propensity is None else float(propensity[slot])
+    names = list(pulled)
+    most = np.stack([each[0] for each in pulled.values()]).argmax(0)[slots].tolist() if names else []
+    for line, name in zip(lines, most, strict=False):
+        line.pulled_by = names[name]
+    for line, odds in zip(lines, [] if propensity is None else propensity[slots].tolist(), strict=False):
+        line.propensity = odds
     return lines
 
 
@@ -233,13 +240,23 @@ def policy_of(lines: Sequence[bodies.RecommendedItem]) -> tuple[str, list[str], 
 
 def _answer(steering: Steering, predicted: Mapping[str, float], setting: Setting, segment: str,
             broken: list[str]) -> bodies.GoalsAnswer:  # fmt: skip
-    def amounts(values: Mapping[str, float]) -> dict[str, float]:
-        return {name: round(value / steering.per(name), DIGITS) for name, value in values.items()}
-
-    shares = {name: round(share, 4) for name, share in setting.shares.items()}
+    told = _TOLD.get(setting)
+    if told is None:
+        expected, today = (_amounts(steering, values) for values in (setting.expected, setting.today))
+        shares = {name: round(share, 4) for name, share in setting.shares.items()}
+        told = _TOLD[setting] = bodies.GoalsAnswer({}, expected, today, shares, segment, {}, _position(setting))
     units = {name: goal.unit for name, goal in steering.available.items()}
-    return bodies.GoalsAnswer(amounts(predicted), amounts(setting.expected), amounts(setting.today), shares, segment,
-                              units, _position(setting), broken)  # fmt: skip
+    return msgspec.structs.replace(
+        told, predicted=_amounts(steering, predicted), segment=segment, units=units, broken=broken
+    )
+
+
+#: What answers say of a setting, whoever asks.
+_TOLD: Final[WeakKeyDictionary[Setting, bodies.GoalsAnswer]] = WeakKeyDictionary()
+
+
+def _amounts(steering: Steering, values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value / steering.per(name), DIGITS) for name, value in values.items()}
 
 
 def _position(setting: Setting) -> bodies.FrontPosition:

@@ -33,7 +33,7 @@ class Arranging(ABC):
     """A composition slot by slot; raises PolicyError (POL-02) where no item has a vector."""
 
     def __init__(self, worth: Worth, pool: Pool, k: int, balance: float) -> None:
-        if not pool.wares.vectors.any():
+        if not pool.wares.has_vectors:
             expected = "Expected vectors of items, by which they are alike"
             raise PolicyError(Problem("POL-02", "the bundle knows no vectors of items", expected,
                                       'Compose as "greedy", with the goal `diversity`'))  # fmt: skip

@@ -67,6 +67,6 @@ def _imported(name: str) -> type[Objective[Any]]:
     if isinstance(found, type) and issubclass(found, Objective):
         return found
     expected = (
-        f"Expected {nearest(name, OBJECTIVES)}, column.NAME, or a subclass of Objective as their_module:TheirGoal"
+        f"Expected column.NAME, a subclass of Objective as their_module:TheirGoal, or {nearest(name, OBJECTIVES)}"
     )
     raise PolicyError(Problem("POL-01", f"the goal {name!r} is unknown{why}", expected, "Correct its name"))

@@ -8,7 +8,7 @@ at; of the others a slate has the mean over its length.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,11 +122,13 @@ def told(values: Floats, pool: Pool, found: str, do: str) -> Floats:
 
 def codes_of(pool: Pool, name: str) -> Rows:
     """Return the number of each candidate's label `name`, -1 for none; raises PolicyError (POL-02) without any."""
-    codes: Any = pool.wares.labels.get(name)
-    if codes is not None:
-        of_pool = np.where(pool.valid, pool.of(codes), -1)
-        if (of_pool >= 0).any() or (codes >= 0).any():  # the catalogue is read only where the pool tells nothing
-            return of_pool
+    return np.where(pool.valid, pool.of(labels_of(pool, name)), np.int32(-1))
+
+
+def labels_of(pool: Pool, name: str) -> Rows:
+    """Return the number of each item's label `name`, -1 for none; raises PolicyError (POL-02) without any."""
+    if pool.wares.sizes.get(name, 0) > 0:
+        return pool.wares.labels[name]
     found = f"no item has a {name}"
     do = f"Map a column of the items to `{name}`, or name another goal"
     raise PolicyError(Problem("POL-02", found, f"Expected items with a {name}", do))

@@ -10,6 +10,7 @@ doi:10.1145/3240323.3240372. Deviations: events count alike.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from paretail.core.config import Config
@@ -42,9 +43,7 @@ class Calibration(Objective[CalibrationConfig]):
         """Return -KL of slates, `[users]`."""
         wanted, alpha = self._wanted(pool), self.config.alpha
         label = np.where(places >= 0, pool.at(codes_of(pool, self.config.by), places), -1)
-        user, slot = np.nonzero(label >= 0)
-        held = np.zeros(wanted.shape)
-        np.add.at(held, (user, label[user, slot]), 1.0 / places.shape[1])
+        held = _counted(np.arange(len(places))[:, None], label, wanted.shape) / places.shape[1]
         some = wanted > 0
         p, q = wanted[some], ((1 - alpha) * held + alpha * wanted)[some]
         return np.asarray(-np.bincount(np.nonzero(some)[0], p * np.log(p / q), len(places)), np.float64)
@@ -54,10 +53,17 @@ class Calibration(Objective[CalibrationConfig]):
         codes, past = pool.wares.labels[self.config.by], pool.past
         shows = np.array([kind not in NOT_TARGETS for kind in past.kinds] or [False])
         label = codes[past.item_idx]
-        use = shows[past.kind] & (label >= 0)
-        counts = np.zeros((past.users, int(codes.max()) + 1))
-        np.add.at(counts, (past.user_idx[use], label[use]), 1.0)
+        label = label if shows.all() else np.where(shows[past.kind], label, np.int32(-1))
+        counts = _counted(past.user_idx, label, (past.users, pool.wares.sizes[self.config.by]))
         return np.asarray(counts / np.maximum(counts.sum(1, keepdims=True), 1.0))
+
+
+def _counted(user: Rows | NDArray[np.int64], label: Rows, shape: tuple[int, ...]) -> Values:
+    """Return how often each user has each label, `[users, labels]`; -1 is none."""
+    there = label >= 0
+    users = np.broadcast_to(user, label.shape)[there].astype(np.int64)
+    flat = users * shape[1] + label[there]
+    return np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
 
 
 class _Matching(Gains):

@@ -31,18 +31,21 @@ class Distance(Objective[Plain]):
 
     def gains(self, pool: Pool, k: int) -> Gains:
         """Return gains that add up distances to what slates hold."""
-        vectors = pool.wares.vectors
-        if not vectors.any():
-            found = "the bundle knows no vectors of items"
-            raise PolicyError(Problem("POL-02", found, "Expected vectors of items", "Name the goal `diversity`"))
+        _check(pool)
         return _Apart(pool, k)
 
     def value(self, pool: Pool, places: Rows) -> Values:
         """Return the mean distance of pairs, `[users]`."""
-        self.gains(pool, 2)  # the pool can tell
+        _check(pool)
         vectors = pool.wares.vectors[np.maximum(pool.items(places), 0)]
         cosine = np.matmul(vectors, vectors.transpose(0, 2, 1))
         return mean_of_pairs((0.5 - 0.5 * cosine) * both(places >= 0), places.shape[1])
+
+
+def _check(pool: Pool) -> None:
+    if not pool.wares.has_vectors:
+        found = "the bundle knows no vectors of items"
+        raise PolicyError(Problem("POL-02", found, "Expected vectors of items", "Name the goal `diversity`"))
 
 
 class _Apart(Pairs):
@@ -60,7 +63,8 @@ class _Apart(Pairs):
         return Apart(self.pool.wares.vectors, float(self.per_pair))
 
     def _to(self, places: Rows) -> Floats:
-        far: Floats = np.matmul(self.vectors, self.vectors[self.users, places][:, :, None])[:, :, 0]
+        mine = self.vectors[self.users[:, None], places]
+        far: Floats = np.matmul(mine, self.vectors.transpose(0, 2, 1))
         far *= -0.5
         far += 0.5
         return far

@@ -53,5 +53,5 @@ class _Differing(Pairs):
         return Differing(self.codes, float(self.per_pair))
 
     def _to(self, places: Rows) -> Floats:
-        mine = self.codes[self.users, places][:, None]
-        return np.asarray((self.codes != mine) | (mine < 0), np.float32)
+        mine = self.codes[self.users[:, None], places][:, :, None]
+        return np.asarray((self.codes[:, None] != mine) | (mine < 0), np.float32)

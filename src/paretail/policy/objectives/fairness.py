@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from paretail.core.config import Config
-from paretail.policy.objectives.base import Gains, Objective, codes_of
+from paretail.policy.objectives.base import Gains, Objective, labels_of
 from paretail.policy.pool import Pool
 
 
@@ -34,6 +34,5 @@ class Fairness(Objective[FairnessConfig]):
 
     def gains(self, pool: Pool, k: int) -> Gains:
         """Return the price of each candidate's group."""
-        codes_of(pool, self.config.by)
-        prices = pool.exposures.prices_of_groups(pool.wares.labels[self.config.by], pool.item_idx)
+        prices = pool.exposures.prices_of_groups(labels_of(pool, self.config.by), pool.item_idx)
         return Gains((prices / k).astype(np.float32))

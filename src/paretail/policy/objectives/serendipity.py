@@ -32,9 +32,11 @@ def _familiar(pool: Pool) -> Floats:
     """Return the greatest cosine of each candidate to what the user had, 0 to 1."""
     past, vectors = pool.past, pool.wares.vectors
     shows = np.array([kind not in NOT_TARGETS for kind in past.kinds] or [False])
-    had = past.where(shows[past.kind])
+    item_idx = past.item_idx if shows.all() else np.where(shows[past.kind], past.item_idx, np.int32(-1))
     familiar = np.zeros(pool.shape, np.float32)
-    for user in np.flatnonzero(np.diff(had.indptr)).tolist():
-        mine = np.unique(had.item_idx[had.indptr[user] : had.indptr[user + 1]])
-        familiar[user] = (vectors[pool.item_idx[user]] @ vectors[mine].T).max(1)
+    for user in np.flatnonzero(np.diff(past.indptr)).tolist():
+        mine = np.unique(item_idx[past.indptr[user] : past.indptr[user + 1]])
+        mine = mine[mine >= 0]
+        if len(mine):
+            familiar[user] = (vectors[pool.item_idx[user]] @ vectors[mine].T).max(1)
     return np.clip(familiar, 0.0, 1.0)

@@ -6,12 +6,15 @@ from msgspec import Meta, Struct
 
 from paretail.pipeline.live.bodies.words import Filter, Id
 
+#: Told in the schema and checked where goals are read, by a message that names the goal.
+FRACTION = Meta(extra_json_schema={"minimum": 0, "maximum": 1})
+
 
 class Goals(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
     """What a slate is for: exactly one of `dial`, `maximise` (with `keep`) and `preset`."""
 
     dial: Annotated[
-        dict[str, Annotated[float, Meta(ge=0, le=1)]] | None,
+        dict[str, Annotated[float, FRACTION]] | None,
         Meta(description="Goals and how far each is turned up: the share of its reachable range."),
     ] = None
     maximise: Annotated[str | None, Meta(description="The goal of which as much as possible is wanted.")] = None
