@@ -10,7 +10,7 @@ from paretail.policy.objectives import objective
 def check_goals(policy: PolicyConfig) -> None:
     """Raise PolicyError (POL-01, POL-04, or what a goal says of its settings) for goals that do not exist.
 
-    Whether a goal can be had, the trained bundle alone can say.
+    Whether a goal can be had, the trained bundle alone can say; whether a class of one's own is there, who serves it.
     """
     problems: list[Problem] = []
     named = [("settings", tuple(policy.settings)), ("base", tuple(policy.base))]
@@ -21,8 +21,8 @@ def check_goals(policy: PolicyConfig) -> None:
             problems += _where(f"presets.{preset}", error)
     for where, names in named:
         for name in names:
-            if name in policy.settings and where != "settings":
-                continue  # looked at there
+            if ":" in name or (name in policy.settings and where != "settings"):
+                continue  # a class is needed where lists are made; the others are looked at there
             try:
                 objective(name, policy.settings.get(name))
             except ParetailError as error:
