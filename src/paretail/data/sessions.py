@@ -54,9 +54,11 @@ class SessionLog:
             problems.append(_wrong(f"columns of {lengths} decisions", "as many in each, and one at least"))
         elif (np.diff(self.session) < 0).any():
             problems.append(_wrong("decisions of one session do not stand together", "session by session, in order"))
-        bad = ~np.isfinite(self.reward)
-        if bad.any():
-            problems.append(_wrong(f"{bad.sum():,} rewards that are no numbers (first: {bad.argmax():,})", "numbers"))
+        for name in ("reward", "clicks", "brought"):
+            numbers = np.isfinite(columns[name])
+            if (bad := ~numbers.all(axis=tuple(range(1, numbers.ndim)))).any():
+                found = f"{bad.sum():,} decisions whose {name} is no number (first: {bad.argmax():,})"
+                problems.append(_wrong(found, "numbers"))
         if self.rows.ndim != 2 or self.rows.shape != self.clicks.shape or self.rows.shape != self.propensity.shape:
             shapes = f"rows {self.rows.shape}, clicks {self.clicks.shape}, propensity {self.propensity.shape}"
             problems.append(_wrong(shapes, "[decisions, slots] in each"))

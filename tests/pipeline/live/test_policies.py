@@ -24,6 +24,7 @@ from paretail.pipeline.live.shop import LiveShop
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.sessions import Wares, sessions_of
 from paretail.policy.agents import FROM_LOGS, SlatePPO
+from paretail.policy.agents.sessions import Sessions
 from paretail.policy.agents.shop import shop_space
 
 from ...trained import DemoShop, paretail
@@ -137,6 +138,19 @@ def test_the_visit_so_far_is_known_to_the_agent(bundle: Path, shop: DemoShop, op
     again = live.recommend(asked(shop.users[0], session_id="other"))
     assert again.items
     assert not again.degraded
+
+
+def test_a_list_is_noted_once_whatever_becomes_of_the_next() -> None:
+    agent = SlatePPO(shop_space(3, 40, SLOTS), np.eye(40, 6), SLOTS, {"dim": 8})
+    visit = policies.Visit(Sessions(agent, 1, np.random.default_rng(0)), np.zeros(3, np.float32))
+    seen = {"user": visit.user, "slate": np.full(SLOTS, -1), "clicked": np.zeros(SLOTS, np.int8)}
+    best, raw = policies._best(agent, visit, seen, np.arange(40), SLOTS)
+    policies._remember(agent, visit, raw, best, best)
+    for _ in range(2):  # answers that are late, or of fewer items than the agent's slates, are not remembered
+        seen = seen | {"slate": best.astype(np.int64)}
+        policies._best(agent, visit, seen, np.arange(40), SLOTS)
+    assert visit.sessions.memory.clock[0, 0] == 1
+    assert (visit.sessions.memory.rows[0] >= 0).sum() == SLOTS
 
 
 def test_clicks_of_sessions_without_a_user_are_known_by_the_list_or_by_the_session(

@@ -11,7 +11,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 torch = pytest.importorskip("torch")
 
-from paretail.policy.agents import AGENTS, AgentError, SlateDQN, SlatePPO  # noqa: E402
+from paretail.core.errors import ConfigError  # noqa: E402
+from paretail.policy.agents import AGENTS, AgentError, DQNConfig, SlateDQN, SlatePPO  # noqa: E402
 from paretail.policy.agents.feedback import Reading  # noqa: E402
 from paretail.policy.agents.lanes import Lanes  # noqa: E402
 from paretail.policy.agents.sessions import Player, Sessions, tensors  # noqa: E402
@@ -150,6 +151,27 @@ def test_values_of_slates_count_chances_of_clicks_as_they_were_fitted() -> None:
         assert bound.value(seen, rows).item() == pytest.approx((value + mine + 3 * p.mean(1)).item(), rel=1e-4)
 
 
+def test_what_q_says_beside_the_model_of_clicks_is_doubted_while_steps_are_few() -> None:
+    apart = []
+    for hold in (0.0, 3000.0):
+        env = Bored()
+        agent = made("dqn", env, hold=hold)
+        agent.learn(env, 400, seed=2)
+        q, batch = agent.networks["q"], agent.replay.draw(64, np.random.default_rng(0))
+        seen = agent.eyes(tensors(batch.states))
+        bound = agent._bound(q)
+        with torch.no_grad():
+            own = q.scorer.first(q.scorer.prepared(seen)).var(1).mean()
+            doubt = agent._doubt(bound, seen)
+        own = float(own * q.unit**2)
+        assert float(doubt) == pytest.approx(hold / agent.steps * own / float(agent.target.worth**2), rel=1e-4)
+        assert 0 < float(q.unit) == float(agent.target.unit) < q.beta.item()
+        apart.append(own)
+        agent.reading, agent._clicks = None, None  # without a model of clicks Q is all that there is
+        assert float(agent._doubt(agent._bound(q), seen)) == 0.0
+    assert apart[1] < 0.2 * apart[0]
+
+
 def test_weights_of_goals_are_part_of_the_state_and_of_the_reward() -> None:
     env = Bored()
     agent = made("ppo", env, goals=2)
@@ -264,6 +286,62 @@ def test_a_broken_environment_leaves_the_agent_as_it_was() -> None:
     assert agent.way == 3
 
 
+@pytest.mark.parametrize("name", ["ppo", "dqn"])
+def test_an_environment_that_breaks_before_the_first_round_leaves_an_agent_that_has_learned_nothing(name: str) -> None:
+    env = Bored()
+    agent = made(name, env, trial=400, trial_share=0.6)
+    step, steps = env.step, iter(range(10_000))
+    env.step = lambda action: 1 / 0 if next(steps) == 200 else step(action)  # type: ignore[method-assign,return-value]  # in the midst of trials
+    with pytest.raises(AgentError, match="AGENT-06"):
+        agent.learn(env, 600, seed=0)
+    assert (agent.steps, agent.probed, agent.reading, agent.recent) == (0, False, None, [])
+    agent.learn(Bored(), 600, seed=0)
+    other = made(name, Bored(), trial=400, trial_share=0.6)
+    other.learn(Bored(), 600, seed=0)
+    assert agent.start == other.start
+    mine = agent.networks.state_dict()
+    assert all(torch.equal(value, mine[key]) for key, value in other.networks.state_dict().items())
+
+
+@pytest.mark.parametrize("found", [(0, 1.0, False, {}), 3, (0, 1.0, False, False, None)])
+def test_a_step_of_another_interface_is_an_error_of_the_environment(found: Any) -> None:
+    env = TwoStates()
+    env.step = lambda _: found  # type: ignore[method-assign]
+    with pytest.raises(AgentError, match="AGENT-06"):
+        SlatePPO(env.observation_space).learn(env, 50)
+    env.step = lambda _: (0, "much", False, False, {})  # type: ignore[method-assign,assignment,return-value]
+    with pytest.raises(AgentError, match="AGENT-05"):
+        SlatePPO(env.observation_space).learn(env, 50)
+
+
+def test_actions_whose_bounds_do_not_hold_all_items_are_refused() -> None:
+    env = Bored()
+    for low, high, fits in ((0, 39, True), (0, 19, False), (1, 39, False)):
+        env.action_space = spaces.Box(low, high, (3,), np.int64)
+        agent = made("ppo", env)
+        if fits:
+            agent.learn(env, 60)
+        else:
+            with pytest.raises(AgentError, match="AGENT-04"):
+                agent.learn(env, 60)
+
+
+def test_settings_of_another_kind_of_agent_are_refused() -> None:
+    with pytest.raises(ConfigError, match="replay is not a setting"):
+        SlatePPO(spaces.Box(0, 1, (3,)), np.eye(40), 3, DQNConfig())
+
+
+@pytest.mark.parametrize("space", [
+    spaces.Dict({"deep": spaces.Dict({"a": spaces.Box(0, 1, (2,)), "b": spaces.Discrete(3)})}),
+    spaces.Tuple([spaces.Box(0, 1, (2,)), spaces.Discrete(3)]),
+])  # fmt: skip
+def test_many_sessions_of_nested_observations(space: spaces.Space[Any]) -> None:
+    agent = SlatePPO(space, np.eye(40), 3)
+    seen: Any = (np.zeros((7, 2), np.float32), np.zeros(7, np.int64))
+    seen = {"deep": dict(zip("ab", seen, strict=True))} if isinstance(space, spaces.Dict) else seen
+    assert agent.crowd()(seen).shape == (7, 3)
+
+
 def test_damaged_and_foreign_folders_are_refused_and_a_failed_save_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,6 +349,12 @@ def test_damaged_and_foreign_folders_are_refused_and_a_failed_save_leaves_nothin
     agent.save(tmp_path / "agent")
     with pytest.raises(AgentError, match="AGENT-10"):
         SlateDQN.load(tmp_path / "agent")
+    manifest = tmp_path / "agent" / "manifest.json"
+    whole = manifest.read_text()
+    manifest.write_text(whole.replace('"dim": 16', '"dim": 8'))
+    with pytest.raises(AgentError, match="not those of this version"):
+        SlatePPO.load(tmp_path / "agent")
+    manifest.write_text(whole)
     file = tmp_path / "agent" / "agent.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"!")
     with pytest.raises(AgentError, match="AGENT-10"):

@@ -136,8 +136,9 @@ def test_logs_that_do_not_fit_are_refused() -> None:
         agent.learn(log_of(5, env=Bored(slots=2)), 5)
     with pytest.raises(AgentError, match="AGENT-03"):
         agent.learn(replace(LOG, seen={"slate": LOG.seen["slate"]}), 5)
-    with pytest.raises(DataError, match="SESS-01"):
-        replace(LOG, reward=np.full(len(LOG), np.nan))
+    for name in ("reward", "clicks"):
+        with pytest.raises(DataError, match=f"decisions whose {name} is no number.*first: 0"):
+            replace(LOG, **{name: np.full_like(getattr(LOG, name), np.nan)})
     with pytest.raises(DataError, match="SESS-01"):
         replace(LOG, session=LOG.session[::-1])
     assert agent.steps == 0

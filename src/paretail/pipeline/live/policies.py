@@ -297,6 +297,7 @@ def _best(agent: Any, visit: Visit, seen: dict[str, NDArray[Any]], candidates: N
     raw = agent.reader.raw(seen, 1)
     if visit.sessions.begun.any():
         visit.sessions.note(raw)
+        visit.sessions.begun[:] = False  # noted once, whether or not this list is remembered
     return best_of(agent, visit.sessions.state(raw), candidates, min(count, len(candidates))), raw
 
 

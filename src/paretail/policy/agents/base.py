@@ -64,6 +64,8 @@ class Agent(ABC):
 
     name: ClassVar[str]
     Config: ClassVar[type[AgentConfig]]
+    probed: bool
+    seconds: float
 
     def __init__(
         self,
@@ -78,22 +80,19 @@ class Agent(ABC):
         vector, and networks are made when learning begins. Raises AgentError: AGENT-02 for a space that cannot be read,
         AGENT-07 for vectors that are no matrix of finite numbers or too few for a slate.
         """
-        given = (
-            config if isinstance(config, AgentConfig) else self.Config.parse(dict(config or {}), "the agent's config")
-        )
-        self.observation_space, self.slots, self.config = observation_space, int(slate_size), self._checked(given)
-        self.rounds, self.steps, self.seconds, self.usual = 0, 0, 0.0, 0.5
+        if not isinstance(config, self.Config):  # of another kind of agent: what this one does not have is named
+            plain = config.model_dump() if isinstance(config, AgentConfig) else dict(config or {})
+            config = self.Config.parse(plain, "the agent's config")
+        self.observation_space, self.slots, self.config = observation_space, int(slate_size), self._checked(config)
+        self._forget()
         self._until: float | None = None
-        self.reading: Reading | None = None
         self.single = self.slots == 1
-        self.recent: list[float] = []
         self._horizon = (0, 1)
-        self.start, self.way, self.trying = Start(), 0, False
-        self.aim_weights = np.full(given.goals, 1.0 / max(1, given.goals), np.float32)
+        self.trying = False
+        self.aim_weights = np.full(config.goals, 1.0 / max(1, config.goals), np.float32)
         self._sessions: Sessions | None = None
         self._acting: Hands | None = None
         self._rng = acting_rng()
-        self.probed = False
         self._made = False
         if isinstance(item_vectors, spaces.Discrete):
             item_vectors = np.eye(int(item_vectors.n), dtype=np.float32)
@@ -158,8 +157,7 @@ class Agent(ABC):
         self._horizon = (0, of) if of else (self.steps, steps)
         player = Player(self, lanes, seed, rng_for(f"agents/aims/{self.rounds}", seed))
         if not self.probed:
-            done += stages.probe(self, player, of or steps, rng_for("agents/probe", seed))
-            done += stages.tried(self, player, of or steps, rng_for("agents/trials", seed))
+            done += stages.met(self, player, of or steps, seed)
         before, spare = self.seconds, stages.spare(self, steps, lanes.count)
         while done < steps - spare and not self.late:
             rng = rng_for(f"agents/round/{self.rounds}", seed)
@@ -180,6 +178,13 @@ class Agent(ABC):
             self._acting = None
         self._rng, self.seconds = acting_rng(), before + monotonic() - began
         return told
+
+    def _forget(self) -> None:
+        """Be as before the first step of learning, networks apart."""
+        self.rounds, self.steps, self.seconds, self.usual = 0, 0, 0.0, 0.5
+        self.reading: Reading | None = None
+        self.recent: list[float] = []
+        self.start, self.way, self.probed = Start(), 0, False
 
     @property
     def mean_return(self) -> float | None:

@@ -92,6 +92,11 @@ class DQNConfig(AgentConfig):
     explore_share: float = Field(0.3, gt=0, le=1, description="Share of the steps over which exploring falls to it.")
     warm: int = Field(300, ge=0, description="Optimiser steps of values alone, on what the trials played.")
     noise: float = Field(0.03, ge=0, description="Noise of exploring slates, in chances of a click of what is liked.")
+    hold: float = Field(
+        3000.0,
+        ge=0,
+        description="What the variance over items of what Q says beside the model of clicks costs, by steps.",
+    )
     decay: float = Field(1.0, ge=0, description="Weight decay of the advantages, where there is a model of clicks.")
     dueling: bool = Field(True, description="Value of the state and advantage of items apart.")
     double: bool = Field(True, description="The target's action is the current network's.")

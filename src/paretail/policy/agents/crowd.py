@@ -1,6 +1,5 @@
 """An agent in many sessions side by side."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,8 +27,7 @@ class Crowd:
     def __call__(self, observation: Any) -> NDArray[np.int32]:
         """Return slates `[lanes, slots]`; the number of lanes may change where sessions begin."""
         if self._sessions is None:
-            first = next(iter(observation.values())) if isinstance(observation, Mapping) else observation
-            self._sessions = Sessions(self.agent, len(first), self._rng)
+            self._sessions = Sessions(self.agent, self.agent.reader.lanes(observation), self._rng)
         return self.agent._next(self._sessions, observation, False, self._rng).astype(np.int32)
 
 

@@ -6,6 +6,7 @@ reset here, `NEXT_STEP` vectors spend a step on it (no lane's `valid` then), `SA
 in `info["final_obs"]`, `DISABLED` ones are asked with a mask.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +60,7 @@ class Lanes:
         Raises AgentError: AGENT-05 where a reward is not finite, AGENT-06 where the environment breaks.
         """
         action: Any = rows[:, 0] if self.single else rows
-        found = self._asked("step", lambda: self.env.step(action if self.many else self._plain(action[0])))
+        found = self._asked("step", lambda: _whole(self.env.step(action if self.many else self._plain(action[0]))))
         seen, reward, terminated, truncated, info = found
         self.steps += self.count
         rewards = self._rewards(reward)
@@ -90,7 +91,10 @@ class Lanes:
         return after, np.where(over[:, None], fresh, after)
 
     def _rewards(self, reward: Any) -> NDArray[np.float64]:
-        rewards = np.atleast_1d(np.asarray(reward, np.float64))
+        try:
+            rewards = np.atleast_1d(np.asarray(reward, np.float64))
+        except (TypeError, ValueError):
+            rewards = np.full(self.count, np.nan)
         if rewards.shape != (self.count,) or not np.isfinite(rewards).all():
             found = f"step {self.steps:,} of the environment gave the reward {reward}"
             raise AgentError(
@@ -130,3 +134,12 @@ class Lanes:
                 Problem("AGENT-06", found, "Expected an environment that keeps gymnasium's interface",
                         "Try gymnasium.utils.env_checker.check_env; the agent is as it was after the last round")
             ) from error  # fmt: skip
+
+
+def _whole(found: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+    """Return what a step gave; raises ValueError for another number of parts, as environments older than gymnasium's
+    interface have."""
+    if not isinstance(found, tuple) or len(found) != 5 or not isinstance(found[4], Mapping):
+        told = f"a tuple of {len(found)}" if isinstance(found, tuple) else type(found).__name__
+        raise ValueError(f"expected (observation, reward, terminated, truncated, info), got {told}")
+    return found

@@ -77,6 +77,12 @@ class Reader:
         self.width = sum(self._width(leaf) for leaf in self.leaves)
         self.raw_width = sum(leaf.size for leaf in self.leaves)
 
+    def lanes(self, observation: Any) -> int:
+        """Return of how many sessions a batch of observations is: the length of its first array."""
+        for key in self.leaves[0].keys if self.leaves else ():
+            observation = observation[key]
+        return len(observation)
+
     def raw(self, observation: Any, lanes: int) -> Values:
         """Return `[lanes, raw_width]`; raises AgentError (AGENT-03) where the observation does not fit the space."""
         parts = [self._part(observation, leaf, lanes) for leaf in self.leaves]
@@ -128,7 +134,8 @@ def slots_of(space: spaces.Space[Any], items: int, slots: int) -> bool:
         return True
     if isinstance(space, spaces.MultiDiscrete) and space.shape == (slots,) and (space.nvec == items).all():
         return False
-    if isinstance(space, spaces.Box) and space.shape == (slots,) and np.issubdtype(space.dtype, np.integer):
+    box = isinstance(space, spaces.Box) and space.shape == (slots,) and np.issubdtype(space.dtype, np.integer)
+    if box and _holds(space, items):
         return False
     raise AgentError(
         Problem(
@@ -138,6 +145,11 @@ def slots_of(space: spaces.Space[Any], items: int, slots: int) -> bool:
             "Make the agent with the item vectors and slate_size of this environment",
         )
     )  # fmt: skip
+
+
+def _holds(space: Any, items: int) -> bool:
+    """Return whether the bounds of a Box hold the rows of all items."""
+    return bool((space.low <= 0).all() and (space.high >= items - 1).all())
 
 
 def same(one: spaces.Space[Any], other: spaces.Space[Any]) -> bool:

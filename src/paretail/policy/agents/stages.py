@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from paretail.core.rng import rng_for
 from paretail.policy.agents.dealt import Dealt, best_way
 from paretail.policy.agents.feedback import Probe, find
 from paretail.policy.agents.sessions import Player, Rows, remembered
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 RECENT: Final = 100
 #: Steps of a lane below which starts are not tried, nor ways compared.
 _LEAST: Final = 40
+
+
+def met(agent: "Agent", player: Player, steps: int, seed: int) -> int:
+    """Probe and try, or leave an agent that has learned nothing; return the steps that it took."""
+    try:
+        done = probe(agent, player, steps, rng_for("agents/probe", seed))
+        return done + tried(agent, player, steps, rng_for("agents/trials", seed))
+    except BaseException:
+        agent._forget()
+        agent._make(agent.vectors, seed)
+        raise
 
 
 def probe(agent: "Agent", player: Player, steps: int, rng: np.random.Generator) -> int:

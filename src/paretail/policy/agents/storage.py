@@ -75,7 +75,10 @@ def load(kind: type[AgentType], folder: Path) -> AgentType:
         raise _foreign(folder, str(error), kind.name) from None
     config = kind.Config.parse(_tuples(manifest["config"]), "manifest.json")
     agent = kind(space_of(manifest["space"]), kept.tensors["vectors"].numpy(), manifest["slots"], config)
-    _take(agent, kept, manifest)
+    try:
+        _take(agent, kept, manifest)
+    except (KeyError, RuntimeError) as error:  # weights that are missing, too many or of another shape
+        raise _foreign(folder, f"its weights are not those of this version's networks: {error}", kind.name) from None
     return agent
 
 
