@@ -13,6 +13,7 @@ fifth over the mean and not solved for, so that fewer rows are drawn where some 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from paretail.core.kernels import parallel_kernel
+from paretail.rank.boosted.summing import Coded
 
 Dense = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -88,9 +90,11 @@ class Trees:
 
     def logits(self, x: Dense) -> Floats:
         """Return the sum of the trees for each row."""
-        out = np.zeros(len(x))
-        _sum(np.ascontiguousarray(x, np.float32), self.feature, self.cut, self.leaf, out)
-        return out
+        return self._coded.sums(x)
+
+    @cached_property
+    def _coded(self) -> Coded:
+        return Coded.of(self.feature, self.cut, self.leaf)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a bundle keeps."""
@@ -175,16 +179,3 @@ def _descend(bins, feature, cut, place):  # type: ignore[no-untyped-def]
         node = place[example]
         right = feature[node] >= 0 and bins[feature[node], example] > cut[node]
         place[example] = 2 * node + right
-
-
-@parallel_kernel
-def _sum(x, feature, cut, leaf, out):  # type: ignore[no-untyped-def]
-    for row in prange(len(x)):
-        total = 0.0
-        for tree in range(len(feature)):
-            node = 0
-            while node < feature.shape[1]:
-                column = feature[tree, node]
-                node = 2 * node + 1 + (column >= 0 and x[row, column] > cut[tree, node])
-            total += leaf[tree, node - feature.shape[1]]
-        out[row] = total
