@@ -15,10 +15,11 @@ from paretail.data.attribution import (
     early,
     following,
     impressions,
+    in_order,
     outcomes,
 )  # fmt: skip
 from paretail.data.stores.base import ANSWER_COLUMNS
-from paretail.data.types import EVENT_COLUMNS
+from paretail.data.types import EVENT_COLUMNS, Events
 
 HOUR = 3_600_000
 Row = dict[str, Any]
@@ -51,6 +52,22 @@ def test_answers_that_a_slow_clock_puts_before_their_list_are_told() -> None:
     )  # fmt: skip
     assert early(given, told).select("item_id", "ts_ms", "shown_ms").rows() == [("i", 8 * HOUR, 9 * HOUR)]
     assert early(given, told.clear()).height == 0
+
+
+def test_a_log_in_order_has_each_answer_behind_its_list() -> None:
+    shown_ms = {"request_id": "r", "position": 1}
+    rows = [
+        event("u", "i", "click", 8 * HOUR, request_id="r"), event("u", "i", "cart", 8 * HOUR),
+        event("u", "i", "impression", 9 * HOUR, **shown_ms), event("v", "i", "view", 9 * HOUR),
+        event("u", "i", "purchase", 10 * HOUR, request_id="r"),
+    ]  # fmt: skip
+    moved = in_order(Events(log(*rows), "clock"))
+    assert moved.frame.select("kind", "ts_ms").rows() == [
+        ("cart", 8 * HOUR), ("impression", 9 * HOUR), ("view", 9 * HOUR), ("click", 9 * HOUR), ("purchase", 10 * HOUR),
+    ]  # fmt: skip
+    assert in_order(moved) is moved
+    for plain in (Events(log(*rows[1:]), "clock"), Events(log(*rows), "order"), Events(log(rows[0]), "clock")):
+        assert in_order(plain) is plain
 
 
 def test_one_row_an_impression_with_what_followed() -> None:

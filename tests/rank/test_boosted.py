@@ -1,5 +1,6 @@
 """The boosted ranker's parts: trees, questions drawn with known chances, columns as of a moment, money."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from paretail.core.ids import Vocabulary
 from paretail.data.types import Events, History
 from paretail.rank.boosted import questions
 from paretail.rank.boosted.columns import NEVER_DAYS, OF_BOTH, Columns, Retrieved
-from paretail.rank.boosted.levels import Funnel, Gain, Level, line, ndcg
+from paretail.rank.boosted.levels import SHARES, Funnel, Gain, Level, line, ndcg
 from paretail.rank.boosted.money import Money
 from paretail.rank.boosted.questions import Asked, Moment, blocks, drawn, kinds_of
 from paretail.rank.boosted.ranker import lines_of, told
@@ -62,6 +63,23 @@ def test_trees_grow_the_same_from_the_same_stream_and_not_at_all_from_noise_with
     assert np.array_equal(first.leaf, second.leaf)
     assert (first.feature == -1).all()
     assert (first.logits(x) < 0).all()  # the leaf of all rows still learns their mean
+
+
+def test_several_ensembles_tell_their_mean_and_differ_less_from_stream_to_stream() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3000, 4)).astype(np.float32)
+    label = (rng.random(len(x)) < sigmoid(x[:, 0] - 1)).astype(np.float64)
+    given = x, label, np.ones(len(x)), np.full(len(x), -1.0)
+    alone = Trees.fit(*given, Boosting(trees=20), np.random.default_rng(1))
+    first, second = (Trees.fit(*given, Boosting(trees=20, ensembles=4), np.random.default_rng(k)) for k in (1, 2))
+    assert len(first.leaf) == 80
+    np.testing.assert_allclose(4 * first.leaf[:20], alone.leaf, rtol=1e-6)  # the first of them is that of the stream
+    parts = [Trees(*(4 * part[at : at + 20] if part is first.leaf else part[at : at + 20]
+                     for part in (first.feature, first.cut, first.leaf, first.cover)))
+             for at in range(0, 80, 20)]  # fmt: skip
+    np.testing.assert_allclose(np.mean([part.logits(x) for part in parts], axis=0), first.logits(x), atol=1e-6)
+    spread = np.std([part.logits(x) for part in parts], axis=0).mean()
+    assert np.abs(first.logits(x) - second.logits(x)).mean() < 0.75 * spread
 
 
 def test_bins_are_the_number_of_cuts_below() -> None:
@@ -196,6 +214,19 @@ def test_halves_of_one_moment_promise_nothing_for_later_days() -> None:
         assert more.gain.sure is sure
 
 
+def test_lists_take_the_share_of_the_trees_whose_gain_is_surest_where_it_is_less_sure() -> None:
+    """Trees that are learned too eagerly are right in part: all of them would do harm."""
+    rng = np.random.default_rng(0)
+    asked = toy(300, 40, 4)
+    eager = Level.fit(asked, "purchase", Boosting(trees=30), rng)
+    loud = replace(eager, trees=replace(eager.trees, leaf=eager.trees.leaf * 8))
+    right, much = (Gain.surest([(toy(300, 40, 5), level), (toy(300, 40, 6), level)]) for level in (eager, loud))
+    assert right.share > much.share == SHARES[0]
+    assert right.sureness == min(gain / error for gain, error in zip(right.each, right.errors, strict=True))
+    base = Gain.of([(part, eager.logits(part.x, right.share)) for part in (toy(300, 40, 5), toy(300, 40, 6))])
+    assert right.gain == base.gain
+
+
 def test_a_gain_of_the_newest_moment_alone_is_not_acted_on() -> None:
     """The middle moment's answers follow the retriever's score alone: what the oldest taught harms its lists."""
     moments = [toy(150, 40, 3), toy(150, 40, 2, noise=1.0), toy(150, 40, 1)]
@@ -254,6 +285,14 @@ def test_money_sums_to_what_was_paid_and_follows_item_and_user() -> None:
     low, high = money.quantiles(np.array([-1]), np.array([3]), [0.1, 0.9])[0]
     assert low < money.values(np.array([-1]), np.array([3]))[0] < high
     assert Money.of(Events(frame.head(3)), users, items) is None
+    half = frame.with_columns(kind=pl.lit("refund"), price_minor=pl.col("price_minor") // 2)
+    net = Money.of(Events(pl.concat([frame, half])), users, items)
+    assert net is not None
+    assert net.values(user, item).sum() == pytest.approx(paid.sum() / 2, rel=1e-3)
+    unpriced = frame.head(500).with_columns(kind=pl.lit("refund"), price_minor=pl.lit(None, pl.Int64))
+    less = Money.of(Events(pl.concat([frame, unpriced])), users, items)
+    assert less is not None
+    assert less.values(user, item).sum() == pytest.approx(paid.sum() - money.values(user[:500], item[:500]).sum())
     again = Money.from_arrays(money.arrays())
     assert np.array_equal(again.values(user, item), money.values(user, item))
 

@@ -12,6 +12,7 @@ from paretail.data.features import windows
 from paretail.data.features.pairs import GROUPS, NAMES
 from paretail.data.types import Events
 from paretail.graph.shopgraph import ShopGraph
+from paretail.graph.targets import turned
 from paretail.rank.config import RankConfig
 from paretail.rank.examples import Examples
 from paretail.rank.learned.preparing import Prepared
@@ -77,3 +78,18 @@ def test_only_what_lies_before_its_list_is_moved() -> None:
         its, own = (log.ts_ms[log.indptr[user] : log.indptr[user + 1]] for log in (moved, history))
         assert (np.diff(its) >= 0).all()
         assert len(its) == len(own)
+
+
+def test_the_log_of_a_bundle_has_answers_behind_their_lists() -> None:
+    """What serving reads of the past is what training read: the same times, also after more has come."""
+    graph, events = shop(2 * HOUR)
+    made = replace(world(users=40, items=30, requests=600).shop, events=events)
+    target = turned(made, "item")
+    kept, wanted = target.graph().history, in_order(graph, events)
+    for name in ("user_idx", "item_idx", "kind", "ts_ms", "indptr"):
+        np.testing.assert_array_equal(getattr(kept, name), getattr(wanted, name))
+    assert in_order(target.graph(), target.shop.events).ts_ms.tolist() == kept.ts_ms.tolist()
+    again = turned(replace(made, events=target.shop.events), "item").shop.events
+    assert again is target.shop.events
+    straight = shop(-1)[1]
+    assert turned(replace(made, events=straight), "item").shop.events is straight

@@ -180,3 +180,35 @@ def test_a_task_with_few_answers_waits_as_long_as_the_slowest() -> None:
     carts = frame.filter(pl.col("kind") == "purchase").head(5).with_columns(kind=pl.lit("favourite"))
     found = told(replace(shop, events=replace(shop.events, frame=pl.concat([frame, carts]).sort("ts_ms"))))
     assert found.waits.of["favourite"] == found.waits.of["purchase"] > 3 * DAY_MS
+
+
+def returned(share: float, wait_days: float, days: float = DAYS) -> Shop:
+    """Return the log with refunds of whole orders, a share of all purchases, so many days after them."""
+    shop, rng = planted().shop, np.random.default_rng(5)
+    frame = shop.events.frame
+    bought = frame.filter(pl.col("kind") == "purchase")
+    back = bought.filter(pl.Series(rng.random(bought.height) < share)).with_columns(
+        kind=pl.lit("refund"), ts_ms=pl.col("ts_ms") + round(wait_days * DAY_MS)
+    )
+    frame = pl.concat([frame, back]).filter(pl.col("ts_ms") <= START + round(days * DAY_MS))
+    return replace(shop, events=replace(shop.events, frame=frame.sort("ts_ms")))
+
+
+def test_what_may_still_come_back_is_no_example_of_values_and_what_came_back_is_worth_nothing() -> None:
+    found = told(returned(0.5, 3.0))
+    assert found.waits.of["value"] == pytest.approx(3 * DAY_MS, rel=0.01)
+    assert found.waits.of["purchase"] < HOUR_MS
+    some = found.settled()
+    assert np.isfinite(some.labels["purchase"][-50:]).any()  # bought is bought
+    assert np.isnan(some.paid[some.paid_until :]).all()
+    known = some.paid[np.isfinite(some.paid)]
+    assert (known == 0).mean() == pytest.approx(0.5, abs=0.05)
+    assert [line.split("`")[1] for line in found.waits.remarks(some.tasks, found.ts_ms)] == ["value"]
+
+
+def test_money_is_expected_less_what_comes_back() -> None:
+    shop = returned(0.5, 3.0)
+    graph = ShopGraph.build(shop, shop.user_vocabulary(), shop.item_vocabulary())
+    ranker = Ranker.train(graph, shop.events, RankConfig(epochs=2, dim=3, own_dim=1))
+    assert ranker.value_ratio == pytest.approx(0.5, abs=0.12)
+    assert ranker.report["positives"]["value"] < 0.6 * ranker.report["positives"]["purchase"]

@@ -14,12 +14,13 @@ This is last-touch attribution (B. Dalessandro et al., "Causally motivated attri
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 import polars as pl
 
 from paretail.core.clock import DAY_MS
-from paretail.data.types import EVENT_COLUMNS
+from paretail.data.types import EVENT_COLUMNS, Events
 
 HOUR_MS: Final = 3_600_000
 #: How far an event that names its request may lie before the list: the shop's clock against ours.
@@ -105,7 +106,7 @@ def outcomes(shown: pl.DataFrame, told: pl.DataFrame, window: int) -> pl.DataFra
     `told` is what `following` returns, `window` in milliseconds.
     """
     tied = tie(shown, told.filter(pl.col("kind") != "refund"), window)
-    every = pl.concat([_worth(tied), _refunds(shown, told, tied, window)])
+    every = pl.concat([_worth(tied), _worth(refunds(shown, told, tied, window))])
     kinds = {"clicked": "click", "carted": "cart", "purchased": "purchase"}
     happened = {name: (pl.col("kind") == kind).any() for name, kind in kinds.items()}
     return every.group_by("impression").agg(**happened, revenue_minor=pl.col("amount_minor").sum())
@@ -122,6 +123,25 @@ def early(shown: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of `events` that name what was shown and yet lie before it, with `impression` and `shown_ms`."""
     named = events.filter(pl.col("request_id").is_not_null() & (pl.col("kind") != "impression"))
     return _by_request(shown, named, 0).filter(pl.col("ts_ms") < pl.col("shown_ms"))
+
+
+def in_order(events: Events) -> Events:
+    """Return a log in which what follows from a list lies behind it, the same log where it all does.
+
+    An answer that `early` finds is dated as its list and stands behind what else has that time: a slow clock would put
+    it into the past that the list was made from. Those that name no list stay where they are, since nothing tells.
+    """
+    frame = events.frame
+    if events.time != "clock" or "request_id" not in frame.columns or not (frame["kind"] == "impression").any():
+        return events
+    shown = frame.filter(pl.col("kind") == "impression").select(*BY_REQUEST, "ts_ms").with_row_index("impression")
+    numbered = frame.with_row_index("event")
+    late = early(shown, numbered).select("event", "shown_ms")
+    if not late.height:
+        return events
+    moved = numbered.join(late, on="event", how="left", maintain_order="left")
+    moved = moved.with_columns(is_moved=pl.col("shown_ms").is_not_null(), ts_ms=pl.coalesce("shown_ms", "ts_ms"))
+    return replace(events, frame=moved.sort("ts_ms", "is_moved", maintain_order=True).select(frame.columns))
 
 
 def concerned(shown: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
@@ -147,25 +167,28 @@ def _by_user(shown: pl.DataFrame, events: pl.DataFrame, window: int) -> pl.DataF
     return found.filter(pl.col("impression").is_not_null()).select(*events.columns, "impression", "shown_ms")
 
 
-def _refunds(shown: pl.DataFrame, told: pl.DataFrame, tied: pl.DataFrame, window: int) -> pl.DataFrame:
-    """Return what the refunds take from the impressions; one without a price takes back what was paid."""
-    refunds = told.filter(pl.col("kind") == "refund")
+def refunds(shown: pl.DataFrame, told: pl.DataFrame, tied: pl.DataFrame, window: int) -> pl.DataFrame:
+    """Return the refunds among `told`, with the `impression` and `shown_ms` of their purchases; see `outcomes`.
+
+    `tied` is what `tie` returns of the others; a refund without a price takes back what was paid.
+    """
+    back = told.filter(pl.col("kind") == "refund")
     where = tied.select("event", "impression", "shown_ms")
     bought = told.filter(pl.col("kind") == "purchase").join(where, on="event", how="left", maintain_order="left")
     bought = bought.rename({"price_minor": "paid_minor"})
     facts = ["impression", "shown_ms", "paid_minor"]
     orders = bought.unique(BY_ORDER, keep="last", maintain_order=True).select(*BY_ORDER, *facts)
-    by_order = refunds.join(orders, on=BY_ORDER, maintain_order="left")
-    plain = refunds.filter(pl.col("order_id").is_null())
+    by_order = back.join(orders, on=BY_ORDER, maintain_order="left")
+    plain = back.filter(pl.col("order_id").is_null())
     by_request = _by_request(shown, plain, window).with_columns(paid_minor=pl.lit(None, pl.Int64))
     newest = plain.filter(pl.col("request_id").is_null()).sort("ts_ms", maintain_order=True)
     by_user = newest.join_asof(
         bought.sort("ts_ms", maintain_order=True).select("ts_ms", *BY_USER, *facts),
         on="ts_ms", by=BY_USER, strategy="backward", check_sortedness=False,
     )  # fmt: skip
-    found = pl.concat([part.select(*refunds.columns, *facts) for part in (by_order, by_request, by_user)])
-    in_time = found.filter(pl.col("ts_ms") - pl.col("shown_ms") <= window)
-    return _worth(in_time.with_columns(price_minor=pl.coalesce("price_minor", "paid_minor")))
+    found = pl.concat([part.select(*back.columns, *facts) for part in (by_order, by_request, by_user)])
+    in_time = found.filter((pl.col("ts_ms") - pl.col("shown_ms") <= window) & pl.col("impression").is_not_null())
+    return in_time.with_columns(price_minor=pl.coalesce("price_minor", "paid_minor"))
 
 
 def _worth(tied: pl.DataFrame) -> pl.DataFrame:

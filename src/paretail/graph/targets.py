@@ -20,6 +20,7 @@ import polars as pl
 
 from paretail.core.errors import ConfigError, DataError, Problem, nearest
 from paretail.core.ids import Vocabulary
+from paretail.data.attribution import in_order
 from paretail.data.kinds import FRIEND, NOT_TARGETS, PRODUCT, SELF
 from paretail.data.types import EVENT_COLUMNS, ITEM_COLUMNS, Catalogue, Events, Links, Shop
 from paretail.graph.build import PATH_SEPARATOR, attributes, label_values
@@ -79,11 +80,12 @@ def _in_order(known: Vocabulary | None, there: Vocabulary) -> Vocabulary:
 
 
 def turned(shop: Shop, target: str) -> Target:
-    """Return `shop` for `target`.
+    """Return `shop` for `target`, the answers of each list behind it (`data/attribution.in_order`).
 
     Raises ConfigError (TRGT-01) for a target that the shop does not have, DataError where there is too little to
     choose from: a single label (TRGT-02), no links (TRGT-03).
     """
+    shop = replace(shop, events=in_order(shop.events))
     if target == ITEM:
         return Target(ITEM, shop)
     if target == USER:

@@ -63,10 +63,11 @@ class Source:
 
 
 def learn(graph: ShopGraph, events: Events, source: Source, seed: int, progress: Progress,
-          seconds: float | None = None) -> BoostedRanker:  # fmt: skip
+          seconds: float | None = None, how: Boosting | None = None) -> BoostedRanker:  # fmt: skip
     """Learn the levels of each mode; raises RankError (RANK-04) where no mode has enough answers.
 
-    Fits of a model that is trained end after `seconds` in all.
+    `how` says how trees are grown, by default as its class says. Fits of a model that is trained end after `seconds`
+    in all.
     """
     target, funnels, asks = source.question.target, dict[Mode, Funnel](), dict[Mode, dict[str, Any]]()
     said: dict[str, None] = {}
@@ -82,7 +83,7 @@ def learn(graph: ShopGraph, events: Events, source: Source, seed: int, progress:
                              for moment, one in zip(moments, models, strict=True)), strict=True)  # fmt: skip
         said |= dict.fromkeys(_constant(parts, names[0]))
         timed = graph.history.time == "clock"
-        found = Funnel.learn(parts, target, Boosting(), rng_for(f"rank/boosted/{mode}", seed), timed)
+        found = Funnel.learn(parts, target, how or Boosting(), rng_for(f"rank/boosted/{mode}", seed), timed)
         if found is not None:
             funnels[mode], asks[mode] = found, {"days": days}
     if not funnels:

@@ -23,6 +23,7 @@ from paretail.rank import RankError
 from paretail.rank.boosted.levels import Gain
 from paretail.rank.boosted.questions import NEAR
 from paretail.rank.boosted.ranker import KIND, BoostedRanker, lines_of
+from paretail.rank.boosted.trees import Boosting
 from paretail.rank.config import RankConfig
 from paretail.rank.leaks import Outcomes, check_leaks
 from paretail.retrieve.base import Question, Retriever
@@ -37,6 +38,8 @@ if TYPE_CHECKING:  # torch comes with it
 GROUP: Final = "ranker"
 #: What lists may be ordered by beside the retriever's own score.
 Order = Literal["value", "purchase", "cart", "click"]
+#: The order whose gain training measured, of a ranker that learned without impressions.
+Measured = Literal["measured"]
 #: So many of the retriever's best are ranked.
 CANDIDATES: Final = 500
 SHOWN: Final = "impression"
@@ -87,7 +90,8 @@ def _add_boosted(draft: Draft, target: Target, graph: ShopGraph, config: RankCon
         if config.leaks == "refuse":
             check_leaks(graph, Outcomes.of(graph.history, facts["target"]))
         source = funnel.Source(facts["model"], settings, question)
-        ranker = funnel.learn(graph, target.shop.events, source, seed, progress, seconds)
+        how = Boosting(ensembles=config.ensembles)
+        ranker = funnel.learn(graph, target.shop.events, source, seed, progress, seconds, how)
     except RankError as error:
         return tuple(f"No ranker: {problem}" for problem in error.problems)
     draft.arrays[GROUP] = ranker.arrays()
@@ -136,7 +140,8 @@ def worth(predictions: Predictions, by: Order) -> NDArray[np.float64]:
     return next((way for way in ways if np.isfinite(way).all()), predictions.p_click)
 
 
-def reordered(ranker: "AnyRanker", history: History, known: Rows, lists: Candidates, k: int, by: Order) -> Candidates:
+def reordered(ranker: "AnyRanker", history: History, known: Rows, lists: Candidates, k: int,
+              by: Order | Measured) -> Candidates:  # fmt: skip
     """Return the best `k` of each user's candidates by what the ranker expects of them right after the log.
 
     `known[users]` as in `Ranker.predict`; users are those of `history`.
@@ -145,19 +150,20 @@ def reordered(ranker: "AnyRanker", history: History, known: Rows, lists: Candida
     item = lists.item_idx[user, place]
     moment = max(ranker.end_ms, int(history.ts_ms.max(initial=0))) + 1
     scores = np.full(lists.scores.shape, -np.inf, np.float32)
-    told = ranker.predict(history, known, user.astype(np.int32), item, np.full(len(user), moment, np.int64))
-    scores[user, place] = worth(told, by)
+    pairs = user.astype(np.int32), item, np.full(len(user), moment, np.int64)
+    if by == "measured":
+        assert isinstance(ranker, BoostedRanker)  # `order_of` found its gain
+        scores[user, place] = ranker.places(history, *pairs)
+    else:
+        scores[user, place] = worth(ranker.predict(history, known, *pairs), by)
     best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     return Candidates(np.take_along_axis(lists.item_idx, best, 1), np.take_along_axis(scores, best, 1))
 
 
-def order_of(facts: Mapping[str, Any], mode: Mode) -> Literal["model"] | Order:
-    """Return the order that made better lists of the newest events: the ranker's by the target, else the model's."""
+def order_of(facts: Mapping[str, Any], mode: Mode) -> Literal["model"] | Measured:
+    """Return the order that made better lists of the newest events: the ranker's if that is sure, or the model's."""
     gain = facts.get(GROUP, {}).get("report", {}).get("modes", {}).get(mode, {}).get("gain")
-    if gain is None or not Gain(**gain).sure:
-        return "model"
-    target = facts["target"]
-    return target if target in ("purchase", "cart") else "click"
+    return "measured" if gain is not None and Gain(**gain).sure else "model"
 
 
 def reach(facts: Mapping[str, Any]) -> int:

@@ -97,6 +97,10 @@ class RankConfig(Config):
         0, ge=0, le=200, description="Newest events of a user that the features' network reads through a Transformer; "
         "0 leaves them out.",
     )  # fmt: skip
+    ensembles: int = Field(
+        1, ge=1, le=10, description="Ensembles of trees whose mean ranks lists of logs without impressions. Each draws "
+        "other rows and features, and costs training and answers as much as the first.",
+    )  # fmt: skip
     attribution_hours: float = Field(
         168.0, gt=0, le=8760, description="How long after it was shown an event may follow from an impression.",
     )  # fmt: skip

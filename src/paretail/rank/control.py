@@ -17,9 +17,9 @@ from paretail.rank.examples import Examples
 
 def revenue_found(examples: Examples, cut_ms: int) -> float | None:
     """Return the share of the revenue from a moment on that it would find, learned before it; None without money."""
-    known = np.arange(len(examples)) < examples.waits.known("purchase", examples.ts_ms)
+    known = np.arange(len(examples)) < examples.paid_until
     clicks = examples.where((examples.labels["click"] == 1) & known)
-    value = np.nan_to_num(clicks.labels.get("value", np.zeros(len(clicks)))).astype(np.float64)
+    value = np.nan_to_num(clicks.paid)
     ratio = log_value_ratio(clicks.user_idx, clicks.item_idx, value, clicks.ts_ms < cut_ms)
     return ratio if np.isfinite(ratio) else None
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from paretail.core.errors import Problem
 from paretail.core.ids import Rows, Vocabulary
-from paretail.data.attribution import following, outcomes, tie, window_ms
+from paretail.data.attribution import following, outcomes, refunds, tie, window_ms
 from paretail.data.types import Events
 from paretail.rank import RankError
 from paretail.rank.waits import Waits
@@ -48,6 +48,7 @@ KINDS_OF: Final = {"click": ("click", "view"), "long_view": ("click", "view")}
 class Examples:
     """One row an impression, oldest first. `labels[task]` are 0 or 1, of `value` minor units, NaN where not known.
 
+    A purchase that came back whole is one, of value 0.
     `position` counts from 1, 0 unknown; `propensity` is 1 where nobody told it; `waits` are those for answers.
     """
 
@@ -73,8 +74,13 @@ class Examples:
         more = rarer.group_by("impression").agg(
             favourite=(pl.col("kind") == "favourite").any(), dwell_ms=pl.col("dwell_ms").max()
         )
-        found = found.join(more, on="impression", how="left", maintain_order="left").sort("ts_ms", maintain_order=True)
-        delays = _delays(tie(shown, told.filter(pl.col("kind") != "refund"), window), rarer)
+        tied = tie(shown, told.filter(pl.col("kind") != "refund"), window)
+        back = refunds(shown, told, tied, window)
+        returned = back.select("impression", returned=pl.lit(value=True)).unique("impression")
+        found = found.join(more, on="impression", how="left", maintain_order="left")
+        found = found.join(returned, on="impression", how="left", maintain_order="left")
+        found = found.sort("ts_ms", maintain_order=True)
+        delays = _delays(tied, rarer, back)
         span = [int(moment or 0) for moment in (shown["ts_ms"].min(), events.frame["ts_ms"].max())]  # type: ignore[arg-type]
         return cls(
             found["user_idx"].to_numpy(), found["item_idx"].to_numpy(), found["ts_ms"].to_numpy(),
@@ -89,6 +95,16 @@ class Examples:
     def tasks(self) -> tuple[str, ...]:
         """The tasks of which there are examples."""
         return tuple(self.labels)
+
+    @property
+    def paid(self) -> NDArray[np.float64]:
+        """What was paid for each in minor units, 0 where all of it came back; NaN where nothing is known of it."""
+        return self.labels.get("value", np.full(len(self), UNKNOWN)).astype(np.float64)
+
+    @property
+    def paid_until(self) -> int:
+        """The place up to which it is known whether something was bought, and whether it came back."""
+        return min(self.waits.known(task, self.ts_ms) for task in ("purchase", "value"))
 
     def where(self, keep: NDArray[Any]) -> Self:
         """Return the examples where `keep`, or in that order."""
@@ -127,7 +143,7 @@ def learnable(examples: Examples, events: pl.DataFrame | None = None) -> tuple[E
     told, tasks = [], []
     for task in TASKS:
         label = examples.labels.get(task, np.zeros(0, np.float32))
-        positives = int(np.isfinite(label).sum() if task == "value" else (label == 1).sum())
+        positives = int((label > 0).sum())
         if positives >= FEWEST:
             tasks.append(task)
         else:
@@ -175,12 +191,17 @@ def _rarer(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter((pl.col("kind") == "favourite") | stayed).with_row_index("event")
 
 
-def _delays(tied: pl.DataFrame, rarer: pl.DataFrame) -> pl.DataFrame:
-    """Return `task`, `shown_ms` and `delay_ms` of the first answer of each impression, as `Waits` wants them."""
+def _delays(tied: pl.DataFrame, rarer: pl.DataFrame, back: pl.DataFrame) -> pl.DataFrame:
+    """Return `task`, `shown_ms` and `delay_ms` of the first answer of each impression, as `Waits` wants them.
+
+    Of values the last word: what was paid is known once it has come `back` or no longer will.
+    """
     of = {task: tied.filter(pl.col("kind").is_in(kinds)) for task, kinds in ANSWERS.items()}
     of["favourite"] = rarer.filter(pl.col("kind") == "favourite")
     of["long_view"] = rarer.filter(pl.col("kind") != "favourite")
-    first = (part.group_by("impression").agg(pl.col("ts_ms").min(), pl.col("shown_ms").first())
+    of["value"] = pl.concat([of["value"], back.select(tied.columns)])
+    first = (part.group_by("impression")
+             .agg(pl.col("ts_ms").max() if task == "value" else pl.col("ts_ms").min(), pl.col("shown_ms").first())
              .select(pl.lit(task).alias("task"), "shown_ms", delay_ms=pl.col("ts_ms") - pl.col("shown_ms"))
              for task, part in of.items())  # fmt: skip
     return pl.concat(first)
@@ -193,14 +214,15 @@ def _labels(found: pl.DataFrame, long_view_seconds: float) -> dict[str, NDArray[
     clicked = flags["clicked"] | carted | flags["favourite"]
     seconds = found["dwell_ms"].cast(pl.Float64).fill_null(UNKNOWN).to_numpy() / 1000
     revenue = found["revenue_minor"].fill_null(0).to_numpy()
-    paid = flags["purchased"] & (revenue > 0)
+    returned = found["returned"].fill_null(value=False).to_numpy()
+    paid = flags["purchased"] & ((revenue > 0) | returned)
     labels = {
         "click": clicked.astype(np.float32),
         "long_view": np.where(clicked & np.isfinite(seconds), seconds >= long_view_seconds, UNKNOWN).astype(np.float32),
         "favourite": np.where(clicked, flags["favourite"], UNKNOWN).astype(np.float32),
         "cart": np.where(clicked, carted, UNKNOWN).astype(np.float32),
         "purchase": np.where(clicked, flags["purchased"], UNKNOWN).astype(np.float32),
-        "value": np.where(paid, revenue, UNKNOWN).astype(np.float32),
+        "value": np.where(paid, np.maximum(revenue, 0), UNKNOWN).astype(np.float32),
     }
     never = {"cart": not flags["carted"].any(), "favourite": not flags["favourite"].any(),
              "long_view": not np.isfinite(labels["long_view"]).any()}  # fmt: skip

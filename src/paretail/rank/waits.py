@@ -9,7 +9,8 @@ before: orders may be exported less far than impressions. A task with too few an
 
 Lists of which a task's answer is not known are no examples of that task: not those without an answer, and not those
 with one, or answers would be too many. A window longer than half of that time cannot be waited for: answers that come
-later than that are not expected, which is said. Refunds are not waited for.
+later than that are not expected, which is said. What was paid is known once it has come back or no longer will: of a
+purchase and its refund the later one is the answer of `value`.
 
 The delay of conversions as a model of its own: O. Chapelle, "Modeling delayed feedback in display advertising", KDD
 2014, doi:10.1145/2623330.2623634. Deviations: 1. Lists are left out and nothing is modelled.

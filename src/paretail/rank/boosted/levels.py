@@ -1,12 +1,17 @@
 """Levels: P(a pair gets as far as a click, a cart, a purchase), each by trees on top of the retriever's own score.
 
     logit P_l(u, i) = a_l score(u, i) + b_l + trees_l(x_ui),   then calibrated on questions that taught nothing
+    lists are ordered by a score(u, i) + share trees(x_ui) of the level that they are for
 
 Trees begin where the retriever ends: where they find nothing, its order stays. Whether they find something is judged on
 the two newest moments, each with what those before it taught (of one moment alone: on each half of its users with what
 the other taught), as NDCG of the retriever's NEAR best in the new order against its own. Halves of one moment share its
 days, and the retriever's settings were chosen on the newest: where there is time, a gain that was not seen in both
 moments is no promise for later days (docs/lab/LOG.md).
+
+Of SHARES that one is taken whose gain is surest in the moment where it is less sure. Log-losses are least at 1, but
+there a little more of the trees costs more places at the top of lists than it wins; half of them wins nearly as much
+with half the error, and has room for a month that is unlike those in the log.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +32,8 @@ Floats = NDArray[np.float64]
 FEWEST: Final = 50
 #: Lists are judged at this length.
 JUDGED_AT: Final = 20
+#: Lists may be ordered by such a part of what trees add to the retriever's score.
+SHARES: Final = (0.25, 0.5, 0.75, 1.0)
 #: What a gain must exceed, in standard errors, for lists to be ordered by it unasked.
 ERRORS: Final = 2.0
 NEWTON: Final = 25
@@ -55,9 +62,9 @@ class Level:
         trees = Trees.fit(asked.x, label, weight, a * score + b, how, rng)
         return cls(a, b, trees, usual=float(np.average(score, weights=weight)))
 
-    def logits(self, x: Dense) -> Floats:
-        """Return the logits before calibration."""
-        return np.asarray(self.a * x[:, 0] + self.b + self.trees.logits(x))
+    def logits(self, x: Dense, share: float = 1.0) -> Floats:
+        """Return the logits before calibration, with a share of what the trees add."""
+        return np.asarray(self.a * x[:, 0] + self.b + share * self.trees.logits(x))
 
     def probabilities(self, x: Dense) -> Floats:
         """Return calibrated probabilities."""
@@ -69,7 +76,8 @@ class Gain:
     """NDCG at JUDGED_AT of the retriever's lists, what the new order adds, and the standard error of that.
 
     `ahead` says whether two moments were judged that came after what taught, as far as the log has time; `each` is the
-    gain of each part that was judged, the newest first.
+    gain of each part that was judged, the newest first, `errors` the standard error of each; `share` is that of the
+    trees in the order.
     """
 
     ndcg: float
@@ -78,6 +86,8 @@ class Gain:
     questions: int
     ahead: bool = True
     each: Sequence[float] = ()
+    errors: Sequence[float] = ()
+    share: float = 1.0
 
     @property
     def sure(self) -> bool:
@@ -85,15 +95,31 @@ class Gain:
         much = self.gain > ERRORS * self.error and self.questions > 1
         return self.ahead and much and min(self.each, default=0.0) >= 0
 
+    @property
+    def sureness(self) -> float:
+        """The gain in standard errors, of the part where it is less sure."""
+        each = zip(self.each, self.errors, strict=True)
+        return min((gain / error if error > 0 else 0.0 for gain, error in each), default=0.0)
+
     @classmethod
-    def of(cls, parts: Sequence[tuple[Asked, Floats]]) -> Self:
+    def of(cls, parts: Sequence[tuple[Asked, Floats]], share: float = 1.0) -> Self:
         """Compare the order of logits with the retriever's, both of its NEAR best."""
         before = [ndcg(asked, -asked.place.astype(np.float64)) for asked, _ in parts]
         gains = [ndcg(asked, logits) - old for (asked, logits), old in zip(parts, before, strict=True)]
         gain = np.concatenate(gains)
-        error = gain.std() / np.sqrt(max(1, len(gain)))
-        each = tuple(float(one.mean()) for one in gains if len(one))
-        return cls(float(np.concatenate(before).mean()), float(gain.mean()), float(error), len(gain), each=each)
+        told = [(float(one.mean()), _error(one)) for one in gains if len(one)]
+        each, errors = zip(*told, strict=True) if told else ((), ())
+        mean = float(np.concatenate(before).mean())
+        return cls(mean, float(gain.mean()), _error(gain), len(gain), each=each, errors=errors, share=share)
+
+    @classmethod
+    def surest(cls, parts: Sequence[tuple[Asked, Level]]) -> Self:
+        """Return the gain of that share of each level's trees which is surest, of two alike that of the smaller."""
+        bases = [level.logits(asked.x, 0.0) for asked, level in parts]
+        trees = [level.trees.logits(asked.x) for asked, level in parts]
+        found = [cls.of([(asked, base + share * more) for (asked, _), base, more in
+                         zip(parts, bases, trees, strict=True)], share) for share in SHARES]  # fmt: skip
+        return max(found, key=lambda one: one.sureness)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,14 +143,14 @@ class Funnel:
             return None
         names = [level for level in names if level == main or not _same(every, level, main)]
         folds = _folds(moments, every, rng)
-        levels, reliability, judged = {}, {}, list[tuple[Asked, Floats]]()
+        levels, reliability, judged = {}, {}, list[tuple[Asked, Level]]()
         for level in names:
-            told = [(test, Level.fit(teach, level, how, rng).logits(test.x)) for teach, test in folds]
+            told = [(test, Level.fit(teach, level, how, rng)) for teach, test in folds]
             judged = told if level == main else judged
-            platt, reliability[level] = _calibrated(told, level)
+            platt, reliability[level] = _calibrated([(test, fit.logits(test.x)) for test, fit in told], level)
             levels[level] = replace(Level.fit(every, level, how, rng), platt=platt)
-        judged += [(test, Level.fit(teach, main, how, rng).logits(test.x)) for teach, test in _earlier(moments)]
-        gain = replace(Gain.of(judged), ahead=len(moments) > 2 or not timed)
+        judged += [(test, Level.fit(teach, main, how, rng)) for teach, test in _earlier(moments)]
+        gain = replace(Gain.surest(judged), ahead=len(moments) > 2 or not timed)
         positives = {level: int(every.reached[level].sum()) for level in names}
         report = {"questions": every.questions, "pairs": len(every), "positives": positives,
                   "reliability": reliability, "moments": len(moments)}  # fmt: skip
@@ -182,6 +208,11 @@ def line(score: Floats, label: Floats, weight: Floats) -> tuple[float, float]:
         a, b = a - step[0], b - step[1]
     a = max(0.0, a)
     return float(a / deviation), float(b - a * mean / deviation)
+
+
+def _error(values: Floats) -> float:
+    """Return the standard error of a mean."""
+    return float(values.std() / np.sqrt(max(1, len(values)))) if len(values) else 0.0
 
 
 def _same(asked: Asked, level: str, main: str) -> bool:

@@ -4,7 +4,8 @@
     item_i = Σ (y - m) / (n_i + ITEMS),   user_u = Σ (y - m - item_i) / (n_u + USERS)
 
 y is the logarithm of what a line cost; means shrink towards 0 by so many lines. Values are multiplied by one number, so
-that their sum over all lines is the sum that was paid. Source: none (empirical Bayes of a two-way table, one pass).
+that their sum over all lines is the sum that was paid, less what came back (a refund without a price takes back what
+was usual). Source: none (empirical Bayes of a two-way table, one pass).
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,8 @@ Floats = NDArray[np.float64]
 ITEMS, USERS = 3.0, 5.0
 #: Values are learned from so many lines with a price at least.
 FEWEST: Final = 20
+#: The least share of the money that is taken to stay, whatever came back.
+LEAST_KEPT: Final = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +43,8 @@ class Money:
         if "price_minor" not in events.frame.columns:
             return None
         amount = pl.col("price_minor") * pl.col("quantity").fill_null(1.0)
-        lines = events.frame.filter(pl.col("kind") == "purchase").select("user_id", "item_id", amount=amount)
-        lines = lines.filter(pl.col("amount") > 0)
+        every = events.frame.select("user_id", "item_id", "kind", amount=amount)
+        lines = every.filter((pl.col("kind") == "purchase") & (pl.col("amount") > 0))
         user, item = users.rows(lines["user_id"]), items.rows(lines["item_id"])
         there = (user >= 0) & (item >= 0)
         if there.sum() < FEWEST:
@@ -52,7 +55,18 @@ class Money:
         of_user = _shrunk(user, y - of_item[item], len(users), USERS)
         told = cls(of_item, of_user)
         spread = float((y - of_item[item] - of_user[user]).std())
-        return cls(of_item + np.log(paid.sum() / told.values(user, item).sum()), of_user, spread)
+        gross = cls(of_item + np.log(paid.sum() / told.values(user, item).sum()), of_user, spread)
+        kept = max(
+            LEAST_KEPT, 1 - gross._came_back(every.filter(pl.col("kind") == "refund"), users, items) / paid.sum()
+        )
+        return cls(gross.item + np.log(kept), of_user, spread)
+
+    def _came_back(self, refunds: pl.DataFrame, users: Vocabulary, items: Vocabulary) -> float:
+        """Return the sum of the refunds, of those without a price what such a purchase usually costs."""
+        user, item = users.rows(refunds["user_id"]), items.rows(refunds["item_id"])
+        usual = np.where(item >= 0, self.values(user, item), 0.0)
+        told = refunds["amount"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        return float(np.where(np.isfinite(told), told, usual).sum())
 
     def values(self, user: Rows, item: Rows) -> Floats:
         """Return what purchases are worth in minor units; user -1 is somebody unknown."""

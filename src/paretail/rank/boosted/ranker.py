@@ -23,7 +23,7 @@ from paretail.rank.boosted.columns import Columns, Retrieve
 from paretail.rank.boosted.explain import GROUPS, split, with_money
 from paretail.rank.boosted.levels import Funnel, Gain, Level
 from paretail.rank.boosted.money import Money
-from paretail.rank.boosted.questions import LEVELS, blocks
+from paretail.rank.boosted.questions import LEVELS, blocks, level_of
 from paretail.rank.boosted.trees import Trees
 from paretail.rank.calibration import Platt
 
@@ -52,10 +52,20 @@ class BoostedRanker:
         """Return the ranker of lists made in another mode; where that was not learned, the same."""
         return replace(self, mode=mode) if mode in self.modes else self
 
-    def is_better(self, mode: Mode) -> bool:
-        """Say whether lists of a mode were better in this order than in the retriever's, on the newest events."""
-        told = self.report["modes"].get(mode)
-        return told is not None and Gain(**told["gain"]).sure
+    def places(self, history: History, user_idx: Rows, item_idx: Rows, ts_ms: NDArray[np.int64]) -> Floats:
+        """Return what lists are ordered by where training was sure of a gain, between 0 and 1: no probability.
+
+        Of the level that lists are for, with that share of the trees which was surest (`levels.py`); as in `predict`.
+        """
+        level, share = self.modes[self.mode][level_of(self.target)], self._share
+        found = np.empty(len(user_idx))
+        for pairs, x in self._blocks(history, user_idx, item_idx, ts_ms):
+            found[pairs] = 1 / (1 + np.exp(-level.logits(x, share)))
+        return found
+
+    @property
+    def _share(self) -> float:
+        return Gain(**self.report["modes"][self.mode]["gain"]).share
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -212,7 +222,7 @@ def lines_of(facts: Mapping[str, Any], names: Mapping[Mode, str]) -> Sequence[st
     lines = []
     for mode, line in facts["report"]["modes"].items():
         gain = Gain(**line["gain"])
-        use = "lists are put in its order" if gain.sure else _unsure(gain)
+        use = f"lists are put in its order, by {gain.share:g} of what trees add" if gain.sure else _unsure(gain)
         lines.append(
             f"{names[mode]}: NDCG@20 {gain.ndcg:.4f}, {gain.gain:+.4f} ± {gain.error:.4f} in the ranker's order on "
             f"{gain.questions:,} users; {use}"

@@ -43,7 +43,10 @@ class Coded:
         counts = np.array([len(cuts) for cuts in found], np.int64)
         most = int(counts.max(initial=0))
         code_type = np.uint8 if most < np.iinfo(np.uint8).max else np.uint16
-        cuts, code = np.zeros((len(found), most), np.float32), np.full(feature.shape, np.iinfo(code_type).max, code_type)
+        cuts, code = (
+            np.zeros((len(found), most), np.float32),
+            np.full(feature.shape, np.iinfo(code_type).max, code_type),
+        )
         for column, values in enumerate(found):
             cuts[column, : len(values)] = values
             at = feature == column
@@ -52,12 +55,20 @@ class Coded:
 
     def sums(self, x: Dense) -> Floats:
         """Return the sum of the trees for each row of `x[rows, columns]`; NaN goes left."""
-        blocks = -(-len(x) // ROWS)
-        codes = np.zeros((blocks, max(1, len(self.counts)), ROWS), self.code.dtype)
-        out = np.zeros(blocks * ROWS)
-        _coded(np.ascontiguousarray(x, np.float32), self.cuts, self.counts, codes)
+        codes = coded(x, self.cuts, self.counts, self.code.dtype)
+        out = np.zeros(len(codes) * ROWS)
         _summed(codes, self.feature, self.code, self.leaf, out)
         return out[: len(x)]
+
+
+def coded(x: Dense, cuts: Dense, counts: NDArray[np.int64], code_type: Any = np.uint8) -> NDArray[Any]:
+    """Return how many of the first `counts[column]` of `cuts[columns, cuts]` lie below each value; NaN is below all.
+
+    `[blocks, columns, ROWS]`, rows that are not there at the end; columns behind those of `cuts` are not coded.
+    """
+    codes = np.zeros((-(-len(x) // ROWS), max(1, len(counts)), ROWS), code_type)
+    _coded(np.ascontiguousarray(x, np.float32), cuts, counts, codes)
+    return codes
 
 
 @parallel_kernel

@@ -21,7 +21,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from paretail.core.kernels import parallel_kernel
-from paretail.rank.boosted.summing import Coded
+from paretail.rank.boosted.summing import Coded, coded
 
 Dense = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -34,7 +34,10 @@ SAMPLED: Final = 200_000
 
 @dataclass(frozen=True)
 class Boosting:
-    """How trees are grown: their number and depth, the step, the least H of a leaf, λ; features and rows of a tree."""
+    """How trees are grown: their number and depth, the step, the least H of a leaf, λ; features and rows of a tree.
+
+    So many `ensembles` are grown, each from rows and features drawn anew, and their mean is told.
+    """
 
     trees: int = 100
     depth: int = 5
@@ -43,6 +46,7 @@ class Boosting:
     l2: float = 5.0
     features: float = 0.6
     rows: float = 0.2
+    ensembles: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +67,16 @@ class Trees:
         """Learn what must be added to the logits `base` of rows `x`; labels are 0 to 1."""
         edges = _edges(x)
         bins = binned(x, edges)
-        nodes = 2**how.depth - 1
+        nodes, trees = 2**how.depth - 1, how.ensembles * how.trees
         grown = cls(
-            np.full((how.trees, nodes), -1, np.int32), np.zeros((how.trees, nodes), np.float32),
-            *(np.zeros((how.trees, nodes + 1), np.float32) for _ in range(2)),
+            np.full((trees, nodes), -1, np.int32), np.zeros((trees, nodes), np.float32),
+            *(np.zeros((trees, nodes + 1), np.float32) for _ in range(2)),
         )  # fmt: skip
-        eta, place = base.astype(np.float64), np.zeros(len(x), np.int32)
+        place = np.zeros(len(x), np.int32)
         drawn = max(1, round(how.features * x.shape[1]))
-        for tree in range(how.trees):
+        for tree in range(trees):
+            if tree % how.trees == 0:
+                eta = base.astype(np.float64)
             p = 1 / (1 + np.exp(-eta))
             slopes = np.stack([weight * (p - label), weight * p * (1 - p)], axis=1).astype(np.float32)
             columns = np.sort(rng.choice(x.shape[1], drawn, replace=False)).astype(np.int32)
@@ -83,7 +89,7 @@ class Trees:
             leaf = -how.lr * sums[0] / (sums[1] + how.l2)
             eta += leaf[place]
             there = feature >= 0
-            grown.feature[tree], grown.leaf[tree] = feature, leaf
+            grown.feature[tree], grown.leaf[tree] = feature, leaf / how.ensembles
             grown.cover[tree] = np.bincount(place, weight, nodes + 1)
             grown.cut[tree, there] = edges[feature[there], split[there]]
         return grown
@@ -109,8 +115,8 @@ class Trees:
 
 def binned(x: Dense, edges: Dense) -> NDArray[np.uint8]:
     """Return `[features, rows]`: how many edges of its feature lie below each value; NaN counts as the lowest."""
-    bins = [np.searchsorted(cuts, column, side="left") for cuts, column in zip(edges, x.T, strict=True)]
-    return np.where(np.isnan(x.T), 0, np.stack(bins)).astype(np.uint8)
+    codes = coded(x, edges, np.isfinite(edges).sum(axis=1))
+    return np.ascontiguousarray(codes.transpose(1, 0, 2).reshape(len(edges), -1)[:, : len(x)])
 
 
 def _edges(x: Dense) -> Dense:

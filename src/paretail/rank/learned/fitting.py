@@ -17,7 +17,7 @@ from paretail.learn.loop import LoopConfig, run
 from paretail.rank import earlier
 from paretail.rank.balance import balancer
 from paretail.rank.config import RankConfig
-from paretail.rank.examples import Examples
+from paretail.rank.examples import UNKNOWN, Examples
 from paretail.rank.learned.inputs import width
 from paretail.rank.learned.network import Answered, Batch, RankNet, Sizes
 
@@ -58,7 +58,8 @@ class Frame:
         weight = weighed(examples.propensity, config.propensity_power)
         labels = dict(examples.labels)
         if "value" in labels:
-            labels["value"] = np.log(labels["value"]) - log_prices(features)[examples.item_idx].astype(np.float32)
+            paid = np.where(labels["value"] > 0, labels["value"], UNKNOWN).astype(np.float32)  # 0: all came back
+            labels["value"] = np.log(paid) - log_prices(features)[examples.item_idx].astype(np.float32)
         return cls(
             torch.from_numpy(examples.user_idx.astype(np.int64)),
             torch.from_numpy(examples.user_idx.astype(np.int64) if standing is None else standing),

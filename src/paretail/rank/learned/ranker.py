@@ -288,7 +288,7 @@ class Ranker:
         self.net.eval()
         apart, propensity = examples.apart(LATER), examples.propensity
         first = min(apart.values())
-        rows, bought = np.arange(first, len(examples)), examples.waits.known("purchase", examples.ts_ms)
+        rows, settled = np.arange(first, len(examples)), examples.paid_until
         earlier, later = frame.where(slice(0, first)), frame.where(slice(first, None))
         user, item = later.user.numpy(), later.item.numpy()
         with torch.inference_mode():
@@ -298,11 +298,11 @@ class Ranker:
         told = self._told(self._tables, (mean.numpy(), variance.numpy()), later.standing.numpy(), item, features)
         labels = {task: np.where(rows < apart[task], np.nan, label.double().numpy())
                   for task, label in later.labels.items()}  # fmt: skip
-        paid = np.exp(labels.get("value", np.full(len(user), np.nan))) * self._prices[item]
+        paid = np.where(rows < apart.get("value", first), np.nan, examples.paid[first:])
         segment = None if self._segments is None else self._segments[item]
         fair = weighed(propensity[len(propensity) - len(user) :], 1.0)
         even, kept = later.weight.double().numpy(), {task: self._kept(task, item) for task in self.tasks}
-        known = (rows >= apart.get("value", first)) & (rows < bought)
+        known = (rows >= apart.get("value", first)) & (rows < settled)
         asked = Later({**told.of_pairs, **told.of_clicked}, labels, paid, seen, fair, user, segment, even, kept, known)
         before = [np.bincount(rows.numpy(), minlength=int(all_rows.max()) + 1)[those] for rows, all_rows, those in
                   ((earlier.user, frame.user, user), (earlier.item, frame.item, item))]  # fmt: skip
