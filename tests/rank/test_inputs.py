@@ -28,7 +28,7 @@ from paretail.rank.examples import Examples  # noqa: E402
 from paretail.rank.learned.inputs import groups_of, width  # noqa: E402
 from paretail.rank.learned.ranker import Ranker  # noqa: E402
 from paretail.rank.learned.recent import Moments, Sequences  # noqa: E402
-from paretail.retrieve.fitting import fits  # noqa: E402
+from paretail.retrieve.fitting import FitContext, fits  # noqa: E402
 from paretail.retrieve.models.graph import LightGcn  # noqa: E402
 
 from .world import World, world  # noqa: E402
@@ -383,3 +383,12 @@ def test_a_bundle_of_a_trained_model_asks_it(tmp_path: Path) -> None:
     assert isinstance(ranker, Ranker)
     assert ranker.earlier is not None
     assert np.isfinite(everyone(ranker)).all()
+
+
+def test_fits_to_earlier_logs_end_within_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    contexts: list[FitContext] = []
+    monkeypatch.setattr("paretail.pipeline.scores.fits", lambda *told: contexts.append(told[-1]))
+    facts = {"model": "popular", "settings": {}, "target": "purchase", "repeat": True}
+    for seconds in (None, 240.0):
+        fitting(facts, graph(), 0, silent, True, seconds)
+    assert [context.minutes for context in contexts] == [None, 1.0]  # four fits

@@ -128,10 +128,20 @@ def test_each_task_is_learned_until_its_own_newest_tenth() -> None:
     labels = {"click": frame * 0, "purchase": frame * 0 + 1}
     plain = [frame.long()] * 4
     made = Frame(plain[0], plain[1], plain[2], plain[3], frame, frame[:, None], frame, plain[0], labels, plain[0])
-    part = made.taught({"click": 9, "purchase": 6})
-    assert len(part.user) == 9
+    held = np.isin(np.arange(10), (6, 7, 9))
+    part = made.taught({"click": 9, "purchase": 6}, held)
+    assert part.place.tolist() == [0, 1, 2, 3, 4, 5, 8]  # clicks of 6 and 7 would be known where purchases are judged
     assert part.labels["click"].isfinite().all()
-    assert part.labels["purchase"].isfinite().tolist() == [True] * 6 + [False] * 3
+    assert part.labels["purchase"].isfinite().tolist() == [True] * 6 + [False]
+
+
+def test_what_some_task_is_calibrated_on_is_held() -> None:
+    some, _ = learnable(delayed().settled())
+    held, places = some.held(0.1), some.apart(0.1)
+    known = some.waits.known("purchase", some.ts_ms)
+    assert held[places["purchase"] : known].all()
+    assert held[places["click"] :].all()
+    assert held.sum() == known - places["purchase"] + len(some) - places["click"]
 
 
 def test_purchases_that_come_late_are_told_as_often_as_they_come() -> None:

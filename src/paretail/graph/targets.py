@@ -85,7 +85,8 @@ def turned(shop: Shop, target: str) -> Target:
     Raises ConfigError (TRGT-01) for a target that the shop does not have, DataError where there is too little to
     choose from: a single label (TRGT-02), no links (TRGT-03).
     """
-    shop = replace(shop, events=in_order(shop.events))
+    events = in_order(shop.events)
+    shop = shop if events is shop.events else replace(shop, events=events)
     if target == ITEM:
         return Target(ITEM, shop)
     if target == USER:

@@ -49,8 +49,7 @@ def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfi
                progress: Progress, seconds: float | None = None) -> tuple[str, ...]:  # fmt: skip
     """Learn a ranker and put it into the draft; return what there is to say of it, a line each.
 
-    Fits of the draft's model to earlier logs, of one that is trained, end after `seconds` in all where there are no
-    impressions.
+    Fits of the draft's model to earlier logs, of one that is trained, end after `seconds` in all.
 
     A log without impressions gets trees over lists that the model would have made. Of one with them nothing is learned,
     and that is said, where the extra `learn` is missing or there are too few clicks; nothing is said where lists hold
@@ -66,7 +65,8 @@ def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfi
 
     progress("Learning to rank")
     try:
-        fit = fitting(draft.facts, graph, seed, progress, config.retrieved) if config.retrieved else None
+        asked = config.retrieved
+        fit = fitting(draft.facts, graph, seed, progress, asked, seconds) if asked else None
         ranker = Ranker.train(graph, target.shop.events, config, seed, progress, _origin(config), fit)
     except RankError as error:
         return tuple(f"No ranker: {problem}" for problem in error.problems)

@@ -11,7 +11,7 @@ from paretail.data.held import Mode
 from paretail.data.kinds import NOT_TARGETS
 from paretail.data.types import History
 from paretail.graph.shopgraph import ShopGraph
-from paretail.rank.earlier import Fit, Said, Score
+from paretail.rank.earlier import WINDOWS, Fit, Said, Score
 from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.fitting import FitContext, fits
 from paretail.retrieve.models import model
@@ -32,15 +32,16 @@ def score_of(fitted: Retriever, mode: Mode, asked: bool | str = True) -> Score:
 
 
 def fitting(facts: Mapping[str, Any], graph: ShopGraph, seed: int, progress: Progress,
-            asked: bool | str = True) -> Fit:  # fmt: skip
+            asked: bool | str = True, seconds: float | None = None) -> Fit:  # fmt: skip
     """Return what fits the model that a bundle's `facts` tell of to one earlier log after another (`fits`).
 
-    `asked` is `[rank] retrieved`.
+    `asked` is `[rank] retrieved`. Fits of a model that is trained end after `seconds` in all.
     """
     model_type = model(facts["model"])
     settings = model_type.config_type.parse(facts["settings"], "[model.settings]")
     mode = mode_of(facts, graph.history)
-    fitted_to = fits(model_type, graph, settings, seed, FitContext(progress))
+    minutes = None if seconds is None else seconds / 60 / (WINDOWS - 1)
+    fitted_to = fits(model_type, graph, settings, seed, FitContext(progress, minutes=minutes))
 
     def to(log: History) -> Score:
         progress("Fitting the retriever to an earlier log")

@@ -25,7 +25,10 @@ def swept(target: Target, graph: ShopGraph, config: RankConfig, seed: int, progr
     and where the log has too little for two groups of tasks.
     """
     if missing := _missing(target, graph, config):
-        expected = "The trade-off of tasks needs a ranker, which learns from what was shown"
+        expected = (
+            "The trade-off of tasks needs a ranker that weighs their losses, and so learns from what was shown; "
+            "trees of a log without impressions learn each level by itself, and have nothing to trade"
+        )
         do = "Map the shop's word for what was shown to `impression`, install the extra `learn`, or leave out --sweep"
         raise RankError(Problem("RANK-09", missing, expected, do))
     from paretail.rank.learned.sweep import sweep

@@ -128,6 +128,13 @@ class Examples:
         """Return the place behind which each task has the share `later` of the examples that it knows, the newest."""
         return {task: round((1 - later) * self.waits.known(task, self.ts_ms)) for task in ("click", *self.tasks)}
 
+    def held(self, later: float) -> NDArray[np.bool_]:
+        """Return which examples some task is calibrated on: those behind its place of `apart`, as far as it knows."""
+        held = np.zeros(len(self), bool)
+        for task, place in self.apart(later).items():
+            held[place : self.waits.known(task, self.ts_ms)] = True
+        return held
+
     def with_tasks(self, tasks: Sequence[str]) -> Self:
         """Return the same with these tasks alone."""
         return replace(self, labels={task: self.labels[task] for task in tasks})

@@ -84,11 +84,15 @@ class Frame:
         clicks = (self.labels["click"] > 0) & (self.place < until)
         return Answered(until, float(clicks.sum() / there.sum().clamp(min=1)))
 
-    def taught(self, apart: Mapping[str, int]) -> Self:
-        """Return the examples before the place from which clicks are kept apart, labels before that of their task."""
-        rows = torch.arange(apart["click"])
-        part = self.where(slice(0, apart["click"]))
-        labels = {task: label if apart[task] >= len(rows) else torch.where(rows < apart[task], label, torch.nan)
+    def taught(self, apart: Mapping[str, int], held: NDArray[np.bool_]) -> Self:
+        """Return the examples that no task is calibrated on (`held`), labels before the place of their task.
+
+        A task that waits for its answers is calibrated on older lists than clicks are. What was clicked there teaches
+        nothing either: vectors that have seen the click would know more of it than those of any later one.
+        """
+        rows = torch.from_numpy(np.flatnonzero(~held[: apart["click"]]))
+        part = self.where(rows)
+        labels = {task: label if apart[task] >= apart["click"] else torch.where(rows < apart[task], label, torch.nan)
                   for task, label in part.labels.items()}  # fmt: skip
         return replace(part, labels=labels)
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from paretail.data.features.pairs import PairFeatures
 from paretail.data.types import Events
@@ -67,6 +69,11 @@ class Prepared:
     def apart(self) -> dict[str, int]:
         """The place up to which each task is learned before it is calibrated on its newer examples."""
         return self.examples.apart(LATER)
+
+    @property
+    def held(self) -> NDArray[np.bool_]:
+        """Which examples some task is calibrated on."""
+        return self.examples.held(LATER)
 
     @property
     def asks(self) -> tuple[str, ...]:

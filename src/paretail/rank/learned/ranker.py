@@ -96,7 +96,9 @@ class Ranker:
         net, names, started = prepared.network(graph, config, seed, origin)
         frame = prepared.frame(config)
         fresh = cls(config, prepared.examples.tasks, net, prepared.features, prepared.sides)
-        curves = learn(net, frame.taught(prepared.apart), config, config.epochs, config.lr, seed, progress)
+        curves = learn(
+            net, frame.taught(prepared.apart, prepared.held), config, config.epochs, config.lr, seed, progress
+        )
         calibrated = fresh._judged(frame, prepared.examples, graph.tables["item"])
         learn(net, frame, config, max(1, round(AGAIN * config.epochs)), AGAIN_LR * config.lr, seed + 1, progress)
         net.settle()
