@@ -151,9 +151,18 @@ def _circumstances(results: Results) -> str:
         machine, load = run["machine"], run["load_at_start"][0]
         lines.append(
             f"{part}: {run['date'][:10]}, commit {run['commit']}, {machine['cores']} cores of {machine['cpu']}, "
-            f"{machine['memory_gib']:.0f} GiB, Python {run['python']}, load at the start {load}"
+            f"{machine['memory_gib']:.0f} GiB, Python {run['python']}, load at the start {load}{_earlier(run['rows'])}"
         )
     return "<sub>" + "<br>\n".join(lines) + "</sub>"
+
+
+def _earlier(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return which models' rows are of earlier runs, and of when."""
+    models: dict[str, list[str]] = {}
+    for row in rows:
+        if run := row.get("earlier"):
+            models.setdefault(f"{run['date'][:10]}, commit {run['commit']}", []).append(row["model"])
+    return "".join(f"; {', '.join(dict.fromkeys(names))}: {when}" for when, names in models.items())
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

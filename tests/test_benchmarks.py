@@ -95,6 +95,13 @@ def test_accuracy_shows_each_model_with_its_errors_and_costs() -> None:
     assert "| published | LightGCN | Recall@20 | .1830 |  |  |  |" in table
 
 
+def test_rows_of_earlier_runs_say_of_when_they_are() -> None:
+    run = {"date": "2026-11-01T00:00", "commit": "def"}
+    told = result_tables._circumstances({"gowalla": {**ABOUT, "rows": [OURS, RIVAL | {"earlier": run}]}})
+    assert "2026-11-22, commit abc" in told
+    assert told.endswith("; popular: 2026-11-01, commit def</sub>")
+
+
 def test_the_table_of_architectures_goes_on_where_it_stopped_and_is_searched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,10 +51,11 @@ def main() -> None:
 
 
 def _with_others(name: str, models: list[str], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the new rows and, of earlier runs, those of models that did not run now."""
+    """Return the new rows and, of earlier runs, those of models that did not run now, which say when they ran."""
     file = HERE / "results.json"
-    earlier = json.loads(file.read_text(encoding="utf-8")).get(name, {}).get("rows", []) if file.exists() else []
-    others = [row for row in earlier if row["model"] not in models and row.get("protocol") != "published"]
+    earlier = json.loads(file.read_text(encoding="utf-8")).get(name, {"rows": []}) if file.exists() else {"rows": []}
+    told = {"earlier": {key: earlier[key] for key in ("date", "commit") if key in earlier}}
+    others = [told | row for row in earlier["rows"] if row["model"] not in models and row["protocol"] != "published"]
     return sorted(rows + others, key=lambda row: (row["protocol"], not row["ours"]))
 
 
@@ -122,12 +123,12 @@ def _recommend(bundle: Path, protocol: Protocol, data: Path, lists: Path) -> lis
 
 
 def _of_ranker(bundle: Path, lists: Path, protocol: Protocol, data: Path, work: Path) -> dict[str, dict[str, float]]:
-    """Return what the bundle's ranker adds to the model's lists, 0 where `train` saw no sure gain and keeps them."""
+    """Return what the bundle's ranker adds to the model's lists, nothing where `train` saw no sure gain."""
     plain = lists.with_stem(f"{lists.stem}-model")
     harness.meter([harness.PARETAIL, *_recommend(bundle, protocol, data, plain), "--order", "model"], work)
     told = _json([*_judged(lists, protocol, data), "--against", str(plain)])
     return {f"{name} by the ranker": {"mean": told[f"{name}_gain"], "se": told[f"{name}_gain_se"]}
-            for name in protocol.metrics}  # fmt: skip
+            for name in protocol.metrics if told[f"{name}_gain_se"] > 0}  # fmt: skip
 
 
 def _judged(lists: Path, protocol: Protocol, data: Path) -> list[str]:

@@ -13,7 +13,7 @@ from paretail.core.errors import DataError
 from paretail.data.stores.lists import impressions
 from paretail.data.types import EVENT_COLUMNS, Events
 from paretail.pipeline.forecast import Forecasts
-from paretail.pipeline.listed import NOTHING, Lists, placements
+from paretail.pipeline.listed import NOTHING, Lists, alone, placements
 from paretail.policy.compositions import GREEDY
 from paretail.policy.explore import draw
 from paretail.policy.objectives import objective
@@ -208,6 +208,16 @@ def test_a_page_has_a_list_a_placement() -> None:
     assert of_pages.item_idx.shape == (130, 2)  # "new" chooses among other candidates than those that are judged
     assert "candidates of their own" in of_pages.remarks[1]
     assert placements(Events(named, "clock"), own=False) == {"for-you": 130}
+    asked = named.filter(pl.col("request_id").is_not_null())
+    assert alone(Events(named, "clock"), "for-you") == "for-you"  # five name no request, and so no placement
+    assert alone(Events(asked, "clock"), "for-you") is None  # lists of "new" are made in their own way
+    assert alone(Events(named, "clock"), "new 2") == "new 2"
+    assert alone(Events(named, "clock"), None) is None
+    of_home = events.frame.with_columns(pl.col("event_id").str.replace("for-you", "home", literal=True))
+    assert alone(Events(of_home, "clock"), "home") == "home"
+    unknown = asked.with_columns(event_id=pl.when(pl.col("event_id").str.contains("/new ")).then(pl.lit("e1"))
+                                 .otherwise("event_id"))  # fmt: skip
+    assert alone(Events(unknown, "clock"), "for-you") == "for-you"  # lists of a placement that is not told
     with pytest.raises(DataError, match="candidates of their own"):
         Lists.of(Events(named.filter(pl.col("event_id").str.contains("/new ")), "clock"), known, 24, 10)  # type: ignore[arg-type]
 

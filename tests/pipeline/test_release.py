@@ -12,6 +12,8 @@ from paretail.evaluate.release import Verdict
 from paretail.pipeline.agents import FACT
 from paretail.pipeline.bundle import Draft, adopt, current, publish, versions
 from paretail.pipeline.config import ServeConfig, load_config
+from paretail.pipeline.experiments import ending
+from paretail.pipeline.experiments.looking import Effect, Status
 from paretail.pipeline.experiments.starting import begin, replaced, serving
 from paretail.pipeline.release import Proposal, carry_out
 
@@ -173,6 +175,21 @@ def test_slates_of_the_base_are_tried_where_lists_are_none_yet(live: Path, toml:
     (told,) = carry_out(Proposal(live, setting="today"), "experiment", "clicks", 0.0, toml)
     assert "Experiment 'today'" in told
     assert [arm.composition for arm in load_config(toml).experiments[0].arms] == [None, "greedy"]
+
+
+def test_what_is_tried_is_composed_as_it_was_judged(tmp_path: Path, toml: Path) -> None:
+    publish(Draft({"policy": {"composition": "mmr"}}, "live"), tmp_path / "live")
+    carry_out(Proposal(tmp_path / "live", setting="today"), "experiment", "clicks", 0.0, toml)
+    (experiment,) = load_config(toml).experiments
+    today = experiment.arms[1]
+    assert today.composition == "mmr"
+    better = Effect("clicks", "share", "more", 1.0, 2.0, 1.0, 0.5, 1.5)
+    ships = [Status(today.name, 120, 120, (better,), "ship", ())]
+    (told,) = ending.finish(toml, experiment, ships, None)
+    assert "composition = 'mmr' must be put live by hand" in told
+    assert "[serve] goals" in ending.finish(toml, experiment, ships, tmp_path / "live")[0]
+    assert load_config(toml).serve.goals == "today"
+    assert not load_config(toml).experiments[0].active
 
 
 def test_what_was_judged_on_one_placement_goes_live_on_no_other(live: Path, toml: Path) -> None:

@@ -293,6 +293,15 @@ def test_money_sums_to_what_was_paid_and_follows_item_and_user() -> None:
     less = Money.of(Events(pl.concat([frame, unpriced])), users, items)
     assert less is not None
     assert less.values(user, item).sum() == pytest.approx(paid.sum() - money.values(user[:500], item[:500]).sum())
+    strangers = unpriced.with_columns(user_id=pl.lit("u?")), half.with_columns(item_id=pl.lit("i?"))
+    free = frame.with_columns(user_id=pl.lit("u29"), item_id=pl.lit("i0"), price_minor=pl.lit(None, pl.Int64))
+    never_paid = free.with_columns(kind=pl.lit("refund"))
+    priced = frame.filter((pl.col("user_id") != "u29") | (pl.col("item_id") != "i0"))
+    mine = Money.of(Events(priced), users, items)
+    assert mine is not None
+    same = Money.of(Events(pl.concat([priced, free, never_paid, *strangers])), users, items)
+    assert same is not None
+    np.testing.assert_allclose(same.item, mine.item)  # nothing of what was paid came back
     again = Money.from_arrays(money.arrays())
     assert np.array_equal(again.values(user, item), money.values(user, item))
 

@@ -47,7 +47,7 @@ def recommend(
         Leave out items that have been sold for longer (`created`), counted from now; those that do not tell stay.
     order
         `model`: as the retriever scores; else its best are ranked by what the bundle's ranker expects: money, a
-        purchase, a cart, a click. `auto`: by the target where `train` found that this makes better lists, else `model`.
+        purchase, a cart, a click. `auto`: in the order that `train` measured, where it was surely better, else `model`.
     goals
         Compose slates for goals: dials such as `revenue=0.5,diversity=0.2` (fractions of what is reachable), or
         `maximise=diversity,revenue>=-2%`, or `preset=NAME`.

@@ -86,8 +86,8 @@ def release(
     _check(margin, of, candidate, setting, policy)
     served = None if start is None else load_config(start).serve.goals
     what = Proposal(bundle, candidate, setting, policy, served, placement or PlacementConfig().placement)
-    found, told, alone = _judged(what, log, goal, margin, of, k, json, placement)
-    done = [] if dry_run else carry_out(replace(what, alone=alone), found.verdict, goal, margin / 100, start, name)
+    found, told, by_alone = _judged(what, log, goal, margin, of, k, json, placement)
+    done = [] if dry_run else carry_out(replace(what, alone=by_alone), found.verdict, goal, margin / 100, start, name)
     if json:
         print_json({**told, "done": done})
     for line in () if json else done:
@@ -116,7 +116,7 @@ def _judged(
     from paretail.cli.terminal import progress
     from paretail.pipeline.forecast import Forecasts
     from paretail.pipeline.holdout import read_events
-    from paretail.pipeline.listed import placements
+    from paretail.pipeline.listed import alone
     from paretail.pipeline.recommender import Recommender
     from paretail.policy import goals
 
@@ -142,5 +142,5 @@ def _judged(
         goal_tables.release(console, found, goal, margin, per)
         for remark in ready.remarks:
             console.print(f"Mind: {remark}", markup=False, soft_wrap=True)
-    alone = placement if set(placements(events, own=False)) - {placement} else None
-    return found, goal_tables.release_json(found, goal, per) | {"remarks": ready.remarks}, alone
+    told = goal_tables.release_json(found, goal, per) | {"remarks": ready.remarks}
+    return found, told, alone(events, placement)

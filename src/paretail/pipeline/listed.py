@@ -107,6 +107,19 @@ class Lists:
                        brought=brought)  # fmt: skip
 
 
+def alone(events: Events, placement: str | None) -> str | None:
+    """Return the placement by whose lists alone a log was judged, None where it tells of no others that change alike.
+
+    Lists with candidates of their own never stand for others, and what tells no placement may be another's.
+    """
+    if placement is None:
+        return None
+    shown = events.frame.filter(pl.col("kind") == "impression").select(PLACEMENT)
+    others = shown.filter(pl.col("placement").is_null() | ((pl.col("placement") != placement) & ~_IS_OWN))
+    own = not shown.filter(_IS_OWN & (pl.col("placement") == placement)).is_empty()
+    return placement if own or not others.is_empty() else None
+
+
 def placements(events: Events, own: bool = True) -> dict[str, int]:
     """Return how many lists of each placement a log tells of; without `own`, of those that are judged unnamed."""
     shown = events.frame.filter(pl.col("kind") == "impression").select("request_id", PLACEMENT).drop_nulls().unique()

@@ -17,6 +17,8 @@ from paretail.pipeline.agents import GREEDY, need
 from paretail.pipeline.bundle import Head, adopt, current, point
 from paretail.pipeline.config import PlacementConfig, parse_config
 from paretail.pipeline.experiments.starting import begin, ended, filled_by, replaced, serving
+from paretail.policy.compositions import Composition
+from paretail.policy.config import PolicyConfig
 from paretail.policy.goals import TODAY
 
 
@@ -68,10 +70,13 @@ class Proposal:
         bundle = None if self.bundle is None else os.path.relpath(self.bundle, shop.parent)
         told = {"goals": None if self.setting is None else self.goals, "policy": self.policy, "bundle": bundle}
         if self.policy is None and self.setting == TODAY and self.served is None:
-            told["composition"] = (
-                "greedy"  # lists without goals are no slates; an arm that composes has those of the base
-            )
+            told["composition"] = composition_of(self.judged)  # lists without goals are no slates; those of an arm are
         return {name: value for name, value in told.items() if value is not None}
+
+
+def composition_of(bundle: Path) -> Composition:
+    """Return how slates of a bundle are put together where nobody says: `[policy] composition`."""
+    return PolicyConfig.parse(Head.read(bundle).manifest.config.get("policy", {}), "the bundle").composition
 
 
 def carry_out(

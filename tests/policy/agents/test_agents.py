@@ -376,6 +376,17 @@ def test_damaged_and_foreign_folders_are_refused_and_a_failed_save_leaves_nothin
     assert not list(tmp_path.glob(".*"))
 
 
+def test_agents_of_before_their_scores_had_a_unit_are_read_as_they_were(tmp_path: Path) -> None:
+    agent = made("dqn", Bored())
+    assert isinstance(agent, SlateDQN)
+    before = {name: value for name, value in agent.networks.state_dict().items() if not name.endswith("unit")}
+    assert len(before) < len(agent.networks.state_dict())
+    again = made("dqn", Bored())
+    again.networks.load_state_dict(before)
+    assert all(torch.equal(value, again.networks.state_dict()[name]) for name, value in before.items())
+    assert again.networks["q"].unit == 1
+
+
 def test_spaces_are_kept(tmp_path: Path) -> None:
     space = spaces.Dict(
         {"a": spaces.Tuple([spaces.Discrete(3), spaces.Box(-np.inf, np.inf, (2,))]), "b": spaces.MultiBinary([2, 2]),

@@ -6,7 +6,8 @@ from pathlib import Path
 from paretail.pipeline.experiments.config import ArmConfig, ExperimentConfig
 from paretail.pipeline.experiments.looking import Status
 from paretail.pipeline.experiments.metrics import METRICS
-from paretail.pipeline.release import Proposal, ship
+from paretail.pipeline.release import Proposal, composition_of, ship
+from paretail.policy.goals import TODAY
 
 #: Settings of an arm that no release puts live.
 BY_HAND = ("order", "explore", "composition")
@@ -26,7 +27,7 @@ def finish(config: Path, experiment: ExperimentConfig, told: Sequence[Status], l
     going = Proposal(live or Path())
     if ships:
         best = max(ships, key=lambda status: METRICS[experiment.goal].sign * status.effects[0].difference)
-        arm = next(arm for arm in experiment.arms if arm.name == best.arm)
+        arm = _as_served(next(arm for arm in experiment.arms if arm.name == best.arm), config, live)
         if by_hand := _by_hand(experiment, arm, live):
             return [f"{experiment.name}: {arm.name} ships, and {by_hand} must be put live by hand"]
         bundle = None if arm.bundle is None else config.parent / arm.bundle
@@ -34,6 +35,15 @@ def finish(config: Path, experiment: ExperimentConfig, told: Sequence[Status], l
         if arm.policy is not None:
             going = Proposal(going.live, bundle, arm.goals, arm.policy, None, str(experiment.placement), arm.explore)
     return ship(going, config, experiment.name)
+
+
+def _as_served(arm: ArmConfig, config: Path, live: Path | None) -> ArmConfig:
+    """Return an arm whose slates are those of its bundle's `[policy] base` as goals that can be served: `today`."""
+    bundle = live if arm.bundle is None else config.parent / arm.bundle
+    composes = arm.composition is not None and arm.goals is None and arm.policy is None
+    if composes and bundle is not None and arm.composition == composition_of(bundle):
+        return arm.model_copy(update={"goals": TODAY, "composition": None})
+    return arm
 
 
 def _by_hand(experiment: ExperimentConfig, arm: ArmConfig, live: Path | None) -> str:

@@ -67,6 +67,10 @@ class Q(nn.Module):
         self.register_buffer("unit", torch.tensor(1.0))
         self.dueling = dueling
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *more: Any) -> None:
+        state_dict.setdefault(f"{prefix}unit", torch.tensor(1.0))  # agents of before it have none
+        super()._load_from_state_dict(state_dict, prefix, *more)
+
 
 class Bound:
     """Q with a model of clicks, as one scoring of items."""
@@ -277,8 +281,11 @@ class SlateDQN(Agent):
         return self._error(q_tm1, r_t, discount_t, v_t)
 
     def _doubt(self, bound: Bound, seen: Seen) -> Tensor:
-        """Return what it costs that Q differs from the model of clicks and the start, in the unit of the loss."""
-        if not self._doubts:
+        """Return what it costs that Q differs from the model of clicks and the start, in the unit of the loss.
+
+        Nothing where the unit is one: it was taken from no clicks, by an agent of before or one that began with none.
+        """
+        if not self._doubts or bound.unit == 1:
             return torch.zeros(())
         own = bound.unit * bound.q.scorer.first(bound.q.scorer.prepared(seen)) / self.target.worth
         return self.config.hold / max(1, self.steps) * own.var(1).mean()

@@ -56,16 +56,20 @@ class Money:
         told = cls(of_item, of_user)
         spread = float((y - of_item[item] - of_user[user]).std())
         gross = cls(of_item + np.log(paid.sum() / told.values(user, item).sum()), of_user, spread)
-        kept = max(
-            LEAST_KEPT, 1 - gross._came_back(every.filter(pl.col("kind") == "refund"), users, items) / paid.sum()
-        )
+        bought = pl.DataFrame({"user": user, "item": item}).unique()
+        back = gross._came_back(every.filter(pl.col("kind") == "refund"), bought, users, items)
+        kept = max(LEAST_KEPT, 1 - back / paid.sum())
         return cls(gross.item + np.log(kept), of_user, spread)
 
-    def _came_back(self, refunds: pl.DataFrame, users: Vocabulary, items: Vocabulary) -> float:
-        """Return the sum of the refunds, of those without a price what such a purchase usually costs."""
-        user, item = users.rows(refunds["user_id"]), items.rows(refunds["item_id"])
-        usual = np.where(item >= 0, self.values(user, item), 0.0)
-        told = refunds["amount"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    def _came_back(self, refunds: pl.DataFrame, bought: pl.DataFrame, users: Vocabulary, items: Vocabulary) -> float:
+        """Return the sum of the refunds of pairs `bought`, of those without a price what such a purchase usually costs.
+
+        What was bought without a price, or before the log, is no part of the money that was paid.
+        """
+        rows = refunds.select("amount", user=users.rows(refunds["user_id"]), item=items.rows(refunds["item_id"]))
+        of_paid = rows.join(bought, on=["user", "item"], how="semi")
+        usual = self.values(of_paid["user"].to_numpy(), of_paid["item"].to_numpy())
+        told = of_paid["amount"].cast(pl.Float64).fill_null(np.nan).to_numpy()
         return float(np.where(np.isfinite(told), told, usual).sum())
 
     def values(self, user: Rows, item: Rows) -> Floats:
