@@ -70,9 +70,9 @@ SAME_CAUSE = {
     "deepwalk": 0.95,
     "node2vec": 0.95,
     "blend": 0.7,
-    "graph": 0.8,
-    "graph as mf": 0.8,
-    "lightgcn": 0.8,
+    "graph": 0.7,
+    "graph as mf": 0.7,
+    "lightgcn": 0.7,
 }
 #: Everyone gets the same list from these.
 NOT_PERSONAL = {"popular", "trending"}
