@@ -16,7 +16,6 @@ from paretail.graph.targets import turned
 from paretail.rank.config import RankConfig
 from paretail.rank.examples import Examples
 from paretail.rank.learned.preparing import Prepared
-from paretail.rank.order import in_order
 
 from .world import world
 
@@ -26,7 +25,7 @@ OWN = [NAMES.index(name) for name in (*GROUPS["past with the item"], *windows.AC
 
 
 def shop(slow_ms: int) -> tuple[ShopGraph, Events]:
-    """Return a small shop the clock of whose answers is slow."""
+    """Return a small shop the clock of whose answers is slow, as its log tells it."""
     made = world(users=40, items=30, requests=600).shop
     frame = made.events.frame.with_columns(
         ts_ms=pl.col("ts_ms") - pl.when(pl.col("kind") == "impression").then(0).otherwise(slow_ms)
@@ -36,6 +35,13 @@ def shop(slow_ms: int) -> tuple[ShopGraph, Events]:
     return ShopGraph.build(made, made.user_vocabulary(), made.item_vocabulary()), events
 
 
+def ordered(slow_ms: int, events: Events | None = None) -> tuple[ShopGraph, Events]:
+    """Return that shop as training reads it, with other events where they are given."""
+    made = replace(world(users=40, items=30, requests=600).shop, events=events or shop(slow_ms)[1])
+    target = turned(made, "item")
+    return target.graph(), target.shop.events
+
+
 def examples(graph: ShopGraph, events: Events) -> Examples:
     return Examples.of(events, graph.nodes["user"], graph.nodes["item"])
 
@@ -43,17 +49,18 @@ def examples(graph: ShopGraph, events: Events) -> Examples:
 @pytest.mark.parametrize("slow_ms", [0, 2 * HOUR])
 def test_no_feature_counts_what_followed_from_its_own_list(slow_ms: int) -> None:
     """Without the answers of one list of each user the features of that list are what they were."""
-    graph, events = shop(slow_ms)
+    graph, events = ordered(slow_ms)
     lists = events.frame.filter(pl.col("kind") == "impression").unique("user_id", keep="last", maintain_order=True)
     chosen = lists["request_id"]
     blind = events.frame.filter((pl.col("kind") == "impression") | ~pl.col("request_id").is_in(chosen.implode()))
-    made = replace(world(users=40, items=30, requests=600).shop, events=replace(events, frame=blind))
-    without = ShopGraph.build(made, graph.nodes["user"], graph.nodes["item"])
+    without, left = ordered(slow_ms, replace(events, frame=blind))
+    assert without.nodes["user"].ids.equals(graph.nodes["user"].ids)
+    assert without.nodes["item"].ids.equals(graph.nodes["item"].ids)
     some, frame = examples(graph, events), events.frame.filter(pl.col("kind") == "impression").sort("ts_ms")
     mine = frame["request_id"].is_in(chosen.implode()).to_numpy()
     assert some.labels["click"][mine].any()
     seen, unseen = (Prepared.of(of, log, RankConfig(recent=4), None, None) for of, log in
-                    ((graph, events), (without, made.events)))  # fmt: skip
+                    ((graph, events), (without, left)))  # fmt: skip
     size = min(len(seen.examples), len(unseen.examples))  # the very last may still be answered
     mine = mine[:size]
     np.testing.assert_array_equal(seen.raw[:size][mine][:, OWN], unseen.raw[:size][mine][:, OWN])
@@ -66,9 +73,10 @@ def test_no_feature_counts_what_followed_from_its_own_list(slow_ms: int) -> None
 
 def test_only_what_lies_before_its_list_is_moved() -> None:
     graph, events = shop(2 * HOUR)
-    straight, _ = shop(-1)
-    moved, history = in_order(graph, events), graph.history
-    assert in_order(straight, shop(-1)[1]) is straight.history
+    moved, history = ordered(2 * HOUR)[0].history, graph.history
+    straight = shop(-1)[1]
+    assert ordered(-1)[1] is not straight  # two worlds, one log
+    assert ordered(-1)[1].frame.equals(straight.frame)
     answers = moved.kind != moved.kinds.index("impression")
     assert moved.ts_ms[answers].sum() > history.ts_ms[history.kind != history.kinds.index("impression")].sum()
     shown = dict(events.frame.filter(pl.col("kind") == "impression").select("request_id", "ts_ms").iter_rows())
@@ -82,13 +90,12 @@ def test_only_what_lies_before_its_list_is_moved() -> None:
 
 def test_the_log_of_a_bundle_has_answers_behind_their_lists() -> None:
     """What serving reads of the past is what training read: the same times, also after more has come."""
-    graph, events = shop(2 * HOUR)
+    _, events = shop(2 * HOUR)
     made = replace(world(users=40, items=30, requests=600).shop, events=events)
     target = turned(made, "item")
-    kept, wanted = target.graph().history, in_order(graph, events)
+    kept, wanted = target.graph().history, ordered(2 * HOUR)[0].history
     for name in ("user_idx", "item_idx", "kind", "ts_ms", "indptr"):
         np.testing.assert_array_equal(getattr(kept, name), getattr(wanted, name))
-    assert in_order(target.graph(), target.shop.events).ts_ms.tolist() == kept.ts_ms.tolist()
     again = turned(replace(made, events=target.shop.events), "item").shop.events
     assert again is target.shop.events
     straight = shop(-1)[1]

@@ -129,7 +129,9 @@ def in_order(events: Events) -> Events:
     """Return a log in which what follows from a list lies behind it, the same log where it all does.
 
     An answer that `early` finds is dated as its list and stands behind what else has that time: a slow clock would put
-    it into the past that the list was made from. Those that name no list stay where they are, since nothing tells.
+    it into the past that the list was made from, and features of the list count all that lies before it. Features as of
+    the earlier of the two would not do: the moments of answered lists would lie before those of others, and tell the
+    answer themselves. Those that name no list stay where they are, since nothing tells.
     """
     frame = events.frame
     if events.time != "clock" or "request_id" not in frame.columns or not (frame["kind"] == "impression").any():

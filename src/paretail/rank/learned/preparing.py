@@ -18,7 +18,6 @@ from paretail.rank.learned.fitting import Frame, network_of
 from paretail.rank.learned.network import RankNet
 from paretail.rank.learned.recent import Moments, Sequences
 from paretail.rank.learned.transfer import Origin, started
-from paretail.rank.order import in_order
 from paretail.rank.sides import UserSides, named_item_sides
 from paretail.rank.standings import Standings, cuts_of
 
@@ -42,7 +41,9 @@ class Prepared:
 
     @classmethod
     def of(cls, graph: ShopGraph, events: Events, config: RankConfig, fit: Fit | None, origin: Origin | None) -> Self:
-        """Read a log; features are standardised as those of `origin` are, where there is one.
+        """Read the log of a graph, each answer behind its list (`data/attribution.in_order`).
+
+        Features are standardised as those of `origin` are, where there is one.
 
         Raises RankError: RANK-04 where there are too few clicks, RANK-15 where an attribute tells what happened.
         """
@@ -53,7 +54,7 @@ class Prepared:
         if config.leaks == "refuse":
             check_leaks(graph, examples)
         pairs = examples.user_idx, examples.item_idx, examples.ts_ms
-        history = in_order(graph, events)
+        history = graph.history
         features = PairFeatures.of(graph.tables["item"], history)
         raw = features.raw(history, *pairs)
         features = features.standardised_by(raw)

@@ -36,7 +36,6 @@ from paretail.rank.examples import Examples, learnable
 from paretail.rank.learned.fitting import THREADED, Frame, balance_of, batch_size, learn, network_of, optimiser
 from paretail.rank.learned.gaussian import expected
 from paretail.rank.learned.network import Beliefs, RankNet, gaussian_loss
-from paretail.rank.order import in_order
 from paretail.rank.sides import UserSides, item_sides
 from paretail.rank.spaces import SPACES
 from paretail.rank.standings import Standings, cuts_of
@@ -131,7 +130,7 @@ class Bench:
         first = min(sample.apart(config.sweep.later).values())
         cut = int(sample.ts_ms[min(first, len(sample) - 1)]) if len(sample) else 0
         tasks, remarks = _judged(sample.where(sample.ts_ms < cut), sample.where(sample.ts_ms >= cut), config)
-        log = in_order(graph, events)
+        log = graph.history
         history = log.of_users(users)
         before = history.where(history.ts_ms < cut)
         is_early = sample.ts_ms < cut
