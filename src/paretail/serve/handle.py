@@ -117,7 +117,9 @@ class Path:
             return reply if isinstance(reply, Reply) else await reply
         if endpoint.together:
             if (solve := works.shop.to_solve(question.question)) is not None:
-                await works.threads.ask(solve)
+                mine, all_others = solve
+                await works.threads.ask(mine)
+                works.reports.begin(all_others)
             answer: Any = await works.batcher.ask(question.question)
         else:
             threads = works.reports if endpoint.slow else works.threads

@@ -28,6 +28,11 @@ class Threads:
         done.add_done_callback(self._on_done)
         return asyncio.wrap_future(done, loop=self._loop)
 
+    def begin(self, work: Callable[[], object]) -> None:
+        """Have work done that nobody waits for; none of it where too much waits already."""
+        if self._waiting < self._bound:
+            self.ask(work)
+
     def close(self) -> None:
         """Finish what was begun."""
         self._pool.shutdown(wait=True, cancel_futures=True)

@@ -4,6 +4,7 @@ import sys
 import time
 from math import isnan
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -24,7 +25,10 @@ from paretail.pipeline.live.bodies import (
     SlateRules,
 )
 from paretail.pipeline.live.shop import LiveShop
+from paretail.pipeline.requests import SEGMENTS
+from paretail.pipeline.steering import Steering
 from paretail.policy import PolicyError
+from paretail.policy.dials import Setting
 
 from ...trained import DemoShop, paretail
 
@@ -179,9 +183,35 @@ def test_new_settings_are_solved_beside_what_is_answered(live: LiveShop) -> None
         question = RecommendRequest(user_id="u00000007", k=9, goals=goals)
         solve = live.to_solve(question)
         assert solve is not None
-        solve()
+        for_who_asks, for_all_others = solve
+        for_who_asks()
+        for_all_others()
         assert live.to_solve(question) is None
     assert live.to_solve(RecommendRequest(user_id="u00000007", k=9)) is None
+
+
+def test_who_asks_for_a_new_setting_waits_for_the_own_segment_alone(
+    live: LiveShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solved: list[str] = []
+    setting = Steering.setting
+
+    def noted(steering: Steering, goals: Any, segment: str, *how: Any) -> Setting:
+        solved.append(segment)
+        return setting(steering, goals, segment, *how)
+
+    monkeypatch.setattr(Steering, "setting", noted)
+    question = RecommendRequest(user_id="u00000007", k=8, goals=Goals(dial={"clicks": 0.41}))
+    solve = live.to_solve(question)
+    assert solve is not None
+    solve[0]()
+    mine = set(solved)
+    assert len(mine) == 1
+    answer = live.recommend(question).goals
+    assert answer is not None
+    assert mine == {answer.segment}
+    solve[1]()
+    assert set(solved) == set(SEGMENTS)
 
 
 def test_filters_hold_in_slates_too(live: LiveShop) -> None:

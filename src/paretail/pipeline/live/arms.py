@@ -9,6 +9,7 @@ a bundle of its own (`rivals.py`); all others are served by the live one.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
@@ -85,6 +86,12 @@ class Arms:
                     log.error("arm_failed", experiment=ways[0].experiment, arm=ways[0].arm, problem=failed[0])
                 return asked, placed
         raise AssertionError("there is one way at least")
+
+    def solve(self, engine: Engine, question: bodies.RecommendRequest) -> None:
+        """Solve a question's goals, as its arm asks it, for the segment of who asks; the answer says what cannot be."""
+        with suppress(ParetailError):
+            asked, placed = self.understood(engine, question)
+            slates.solve_ahead(asked.engine, placed.question, [asked.segment])
 
     def placed(self, question: bodies.RecommendRequest) -> Placed:
         """Return the question as the arm of whoever asks has it; a visitor who became a user is that user."""

@@ -119,9 +119,14 @@ class LiveShop:
             answers |= dict(zip(mine, told, strict=True))
         return [answers[place] for place in range(len(questions))]
 
-    def to_solve(self, question: bodies.RecommendRequest) -> Callable[[], None] | None:
-        """Return what solves the goals that are asked for, beside what is answered; None where that was done."""
-        return None if slates.is_solved(self._engine, question) else partial(slates.solve_ahead, self._engine, question)
+    def to_solve(self, question: bodies.RecommendRequest) -> tuple[Callable[[], None], Callable[[], None]] | None:
+        """Return what solves the goals that are asked for, beside what is answered; None where that was done.
+
+        The first is for who asks, whose answer waits for it; the second for everybody else.
+        """
+        if slates.is_solved(engine := self._engine, question):
+            return None
+        return partial(self._arms.solve, engine, question), partial(slates.solve_for_all, engine, question)
 
     def page(self, question: bodies.PageRequest) -> bodies.PageAnswer:
         """Return several lists without repeats; raises UsageError."""

@@ -89,16 +89,23 @@ def is_solved(engine: Engine, question: bodies.RecommendRequest) -> bool:
     return not ranked.is_slate(question) or _asking(question) in engine.solved
 
 
-def solve_ahead(engine: Engine, question: bodies.RecommendRequest) -> None:
-    """Solve what a question asks for every segment, beside the thread that answers; its answer says what cannot be."""
+def solve_ahead(engine: Engine, question: bodies.RecommendRequest, segments: Sequence[str] = SEGMENTS) -> None:
+    """Solve what a question asks for segments, beside the thread that answers; its answer says what cannot be."""
     with suppress(ParetailError):
         ranked.check_there(engine)
         steering, share = engine.recommender.steering, question.explore
-        for segment in SEGMENTS:
+        for segment in segments:
             with suppress(ParetailError):
                 goals, how = asked_goals(question), _how(steering, question)
                 steering.setting(goals, segment, question.k, how)
                 steering.heat(goals, segment, question.k, steering.config.explore if share is None else share, how)
+
+
+def solve_for_all(engine: Engine, question: bodies.RecommendRequest) -> None:
+    """Solve what a question asks for every segment; from then on `is_solved` says so."""
+    if is_solved(engine, question):
+        return
+    solve_ahead(engine, question)
     if len(engine.solved) >= MOST_ASKED:
         engine.solved.clear()
     engine.solved.add(_asking(question))
