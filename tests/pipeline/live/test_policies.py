@@ -1,5 +1,6 @@
 """Agents at work: in a bundle, in lists with their odds, in the memory of a visit, late, missing, in arms, judged."""
 
+import gc
 import shutil
 import time
 from collections.abc import Callable
@@ -234,6 +235,25 @@ def test_an_agent_that_is_late_fails_or_is_not_there_leaves_the_greedy_list_and_
         live.recommend(asked(shop.users[1], policy="ppo"))
     with pytest.raises(UsageError, match="AGENT-14"):
         live.recommend(asked(shop.users[1], policy="iql", order="value"))
+
+
+def test_the_agents_of_a_new_bundle_are_there_before_it_answers_and_those_of_the_old_one_go(
+    bundle: Path, shop: DemoShop, open_shop: Open, tmp_path: Path
+) -> None:
+    own = tmp_path / "bundle"
+    shutil.copytree(bundle, own)
+    live = open_shop(own, **PLACED)
+    assert live.recommend(asked(shop.users[0])).policy == "iql"
+    before = live.version
+    add_agent(own, "another", bundle.parent / "agent", Wares.of(Recommender.load(own)), {"value": 1.0})
+    deadline = time.monotonic() + 30
+    while live.version == before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    agents = live._policies._agents
+    assert set(agents[live._engine]) == {"iql"}  # nobody asked for it yet
+    assert live.recommend(asked(shop.users[0])).degraded == []
+    gc.collect()
+    assert [engine.version for engine in agents] == [live.version]
 
 
 def test_an_arm_of_an_experiment_may_be_an_agent(bundle: Path, shop: DemoShop, open_shop: Open) -> None:

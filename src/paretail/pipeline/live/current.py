@@ -42,19 +42,21 @@ log = structlog.get_logger()
 class Current:
     """The engine of the bundle's current version; a thread replaces it. `writing` guards its shelf's documents.
 
-    One of all `leads`: what others wrote to the store it takes in for its `followers` too.
+    One of all `leads`: what others wrote to the store it takes in for its `followers` too. `warm` is called with each
+    engine before it answers.
     """
 
     engine: Engine
 
     def __init__(
         self, bundle: Path, store: Store, users: LiveUsers, people: People, shown: ShownLists, writing: Lock,
-        holds: Holds = "items", leads: bool = True,
+        holds: Holds = "items", leads: bool = True, warm: Callable[[Engine], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self._bundle, self._store, self._users, self._people = bundle, store, users, people
         self._shown, self._writing = shown, writing
         self._holds, self._leads = holds, leads and holds == "items"
         self.followers: tuple[Current, ...] = ()
+        self._warm = warm
         self.refused: str | None = None
         self._look_again = 0.0
         self._check: Callable[[Engine], None] = lambda _: None
@@ -98,6 +100,7 @@ class Current:
         if GROUP in recommender.manifest.facts and find_spec("torch") is not None:
             ranked.rank(engine, bodies.RankRequest(candidates=recommender.items.ids.head(2).to_list()), self._shown)
             recommender.steering.warm()
+        self._warm(engine)
         with self._writing:
             self._check(engine)
             if self._holds == "items":

@@ -16,11 +16,12 @@ the whole slate is. 2. A visit is remembered by this process alone: after a rest
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import msgspec
 import numpy as np
@@ -81,20 +82,20 @@ class Filled:
 class Policies:
     """The policies of a service; safe to share by threads."""
 
-    def __init__(self, placements: Sequence[PlacementConfig]) -> None:
+    def __init__(self, placements: Sequence[PlacementConfig], arms: Iterable[str | None] = ()) -> None:
+        """Serve the policies of placements, and of experiments' arms."""
         self._placements = {one.placement: one for one in placements}
+        self._names = {*(one.policy for one in placements), *arms} - {GREEDY, None}
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="paretail-policy")
-        self._agents: dict[tuple[str, str], ShopAgent | ParetailError] = {}
+        self._agents: WeakKeyDictionary[Engine, dict[str, ShopAgent | ParetailError]] = WeakKeyDictionary()
         self._visits: OrderedDict[tuple[str, ...], Visit] = OrderedDict()
         self._lists: OrderedDict[str, Visit] = OrderedDict()
         self._rng = np.random.default_rng()
         self.counts: Counter[str] = Counter()
 
     def warm(self, engine: Engine) -> None:
-        """Load the agents of all placements ahead of the first question, in their thread."""
-        for one in self._placements.values():
-            if one.policy != GREEDY:
-                self._worker.submit(self._agent, engine, one.policy)
+        """Load an engine's agents before it answers, in their thread, and wait for them."""
+        wait([self._worker.submit(self._agent, engine, name) for name in self._names if name])
 
     def close(self) -> None:
         """Stop the thread; an agent that is late is not waited for."""
@@ -238,13 +239,16 @@ class Policies:
                 self._lists.popitem(last=False)
 
     def _agent(self, engine: Engine, name: str) -> ShopAgent | ParetailError:
-        key = (engine.version, name)
-        if key not in self._agents:
+        if engine not in self._agents:  # visits to engines that went go with them
+            alive = {engine.version, *(one.version for one in self._agents)}
+            self._visits = OrderedDict((key, visit) for key, visit in self._visits.items() if key[0] in alive)
+        agents = self._agents.setdefault(engine, {})
+        if name not in agents:
             try:
-                self._agents[key] = agent_of(engine.recommender, name)
+                agents[name] = agent_of(engine.recommender, name)
             except ParetailError as error:
-                self._agents[key] = error
-        return self._agents[key]
+                agents[name] = error
+        return agents[name]
 
 
 def policy_of(lines: Sequence[bodies.RecommendedItem]) -> tuple[str, list[str], list[float | None] | None]:

@@ -51,10 +51,9 @@ class LiveShop:
         self._people = People(store, config.users_in_memory)
         self._shown = ShownLists(store, self._users.items)
         self._writing = Lock()  # documents and engines: one writer at a time
+        self._policies = Policies(config.policies, (arm.policy for one in experiments for arm in one.arms))
         self._current = self._follow(bundle, "items")
         self._sides = Sides(config, self._follow, self._shown)
-        self._policies = Policies(config.policies)
-        self._policies.warm(self._engine)
         self._rivals = Rivals()
         self._arms = Arms(experiments, config, self._shown, self._rivals, store)
         try:
@@ -320,7 +319,8 @@ class LiveShop:
     # Below
 
     def _follow(self, bundle: Path, holds: Holds, leads: bool = True) -> Current:
-        return Current(bundle, self.store, self._users, self._people, self._shown, self._writing, holds, leads)
+        warm = self._policies.warm if holds == "items" else lambda _: None
+        return Current(bundle, self.store, self._users, self._people, self._shown, self._writing, holds, leads, warm)
 
     def _aged(self, question: rules.R) -> rules.R:
         return rules.aged(question, self._engine, self.config.max_age_days)
