@@ -4,10 +4,15 @@
     python benchmarks/search/run.py ranks hybrid --seeds 5 --sets cora cs
     python benchmarks/search/run.py ablations
     python benchmarks/search/run.py fronts
+    python benchmarks/search/run.py ranks gan --keep FILE     # goes on where a run of the same code was stopped
 
 A search sees validation scores only, each architecture costs one query. Of the best so far the rank among all 26,206 by
 validation is told at N = 100, 150, 200: the median over seeds, then the geometric mean over data sets. Settings were
-chosen on cora and cs; `six` is the mean over the other six.
+chosen on cora and cs; `six` is the mean over the other six, `six, 95 %` its interval by bootstrap over the seeds of
+each set. Shares of a hypervolume are means over seeds with the half-width of Student's 95 %.
+
+Asked for at once are 10 of `gan` and `gan-mutation`, which train two networks in each round, and 4 of the others; of
+optuna alone, 1.
 """
 
 import argparse
@@ -15,12 +20,13 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import t as student
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -33,6 +39,12 @@ from paretail.moo.hypervolume import hypervolume  # noqa: E402
 from paretail.search.strategies import DEFAULT_STRATEGY, STRATEGIES, build  # noqa: E402
 
 COUNTS = (100, 150, 200)
+#: What is told of a generator's samples: the share that is new of what it proposes, and of what it draws itself.
+SHARES = ("new_share", "own_new_share")
+#: Peers, with their own loop of one question at a time.
+OPTUNA, OPTUNA_TPE = "optuna NSGA-II", "optuna TPE"
+#: Drawn anew for an interval.
+DRAWS = 2000
 #: Asked for at once: what a strategy of many cheap proposals needs, and what one that learns from each can use.
 BATCH = {"gan": 10, "gan-mutation": 10}
 BATCH_USUAL = 4
@@ -82,43 +94,79 @@ def search(
     return rows, searching, figures
 
 
-def ranks(arm: str, strategy: str, settings: Mapping[str, Any], sets: Sequence[str], seeds: int) -> dict[str, Any]:
+def ranked(arm: str, name: str, seed: int) -> dict[str, Any]:
+    """Return what is told of one search: ranks of the incumbent, whether it alarmed, shares by round, CPU seconds."""
+    strategy, settings = ABLATIONS.get(arm, (arm, {}))
+    alarmed, figures = False, list[Mapping[str, float]]()
+    table(name), space("one-hot" in arm)  # read once, in nobody's time
+    began = time.process_time()
+    if arm == OPTUNA_TPE:
+        rows = optuna_tpe(name, seed)
+    else:
+        rows, searching, figures = search(name, strategy, seed, settings, plain="one-hot" in arm)
+        alarmed = bool(searching.alarms)
+    best = np.minimum.accumulate(table(name).ranks[rows])[[min(count, len(rows)) - 1 for count in COUNTS]]
+    shares = {share: [each[share] for each in figures if share in each] for share in SHARES}
+    return {"best": best.tolist(), "alarmed": alarmed, **shares, "cpu_s": time.process_time() - began}
+
+
+def ranks(arm: str, sets: Sequence[str], seeds: int, kept: "Kept") -> dict[str, Any]:
     """Return one row of the table: ranks of the incumbent, alarms, the share of new samples, CPU seconds a search."""
-    began, medians, alarms = time.process_time(), {}, 0
-    shares: dict[str, list[float]] = {"new_share": [], "own_new_share": []}
-    for name in sets:
-        best = []
-        for seed in range(seeds):
-            rows, searching, figures = search(name, strategy, seed, settings, plain="one-hot" in arm)
-            best.append(np.minimum.accumulate(table(name).ranks[rows])[[count - 1 for count in COUNTS]])
-            alarms += bool(searching.alarms)
-            for share, found in shares.items():
-                found += [each[share] for each in figures if share in each]
-        medians[name] = np.median(best, axis=0).tolist()
-    searches = len(sets) * seeds
+    found = {
+        name: [kept("ranks", arm, name, seed, partial(ranked, arm, name, seed)) for seed in range(seeds)]
+        for name in sets
+    }
+    best = {name: np.array([one["best"] for one in searches], float) for name, searches in found.items()}
+    every = [one for searches in found.values() for one in searches]
     told = {"six": [name for name in sets if name not in TUNED], **{name: [name] for name in sets}}
-    row = {key: _geometric([medians[name] for name in names]) for key, names in told.items() if names}
+    row = {key: _told(_geometric([best[name] for name in names])) for key, names in told.items() if names}
+    shares = {share: [value for one in every for value in one[share]] for share in SHARES}
     return {
-        "strategy": arm, "seeds": seeds, **row, "alarmed": f"{alarms} of {searches}",
-        **{f"{word} {share.replace('_', ' ')}": f"{figure(found):.2f}" if found else ""
-           for share, found in shares.items() for word, figure in (("least", min), ("mean", statistics.mean))},
-        "cpu a search_s": round((time.process_time() - began) / searches, 2),
+        "strategy": arm, "seeds": seeds, "six": row.pop("six", ""), "six, 95 %": _interval(best, told["six"]), **row,
+        "alarmed": f"{sum(one['alarmed'] for one in every)} of {len(every)}",
+        **{f"{word} {share.replace('_', ' ')}": f"{figure(values):.2f}" if values else ""
+           for share, values in shares.items() for word, figure in (("least", min), ("mean", statistics.mean))},
+        "cpu a search_s": round(statistics.mean(one["cpu_s"] for one in every), 2),
     }  # fmt: skip
 
 
-def _geometric(medians: Sequence[Sequence[float]]) -> str:
-    return " / ".join(f"{value:.1f}".removesuffix(".0") for value in np.exp(np.log(medians).mean(axis=0)))
+def _geometric(best: Sequence[Any]) -> Any:
+    """Return the geometric mean over sets of the medians of `best[seeds, counts]`."""
+    return np.exp(np.mean([np.log(np.median(ranks, axis=0)) for ranks in best], axis=0))
 
 
-def fronts(arm: str, sets: Sequence[str], seeds: int) -> dict[str, Any]:
+def _told(values: Any) -> str:
+    return " / ".join(f"{value:.1f}".removesuffix(".0") for value in values)
+
+
+def _interval(best: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return 95 % of the geometric mean, by drawing the seeds of each set anew; nothing of a single seed."""
+    if not names or len(best[names[0]]) < 2:
+        return ""
+    rng = np.random.default_rng(0)
+    drawn = [
+        _geometric([best[name][rng.integers(len(best[name]), size=len(best[name]))] for name in names])
+        for _ in range(DRAWS)
+    ]
+    return " / ".join(f"{low:.1f} to {high:.1f}" for low, high in np.quantile(drawn, (0.025, 0.975), axis=0).T)
+
+
+def fronts(arm: str, sets: Sequence[str], seeds: int, kept: "Kept") -> dict[str, Any]:
     """Return one row: the share of the true hypervolume of accuracy and latency, above the medians of both."""
-    shares = {}
+    row = {}
     for name in sets:
-        scores = np.column_stack([table(name).valid, -table(name).latency])
-        found = [rows_of(arm, name, seed) for seed in range(seeds)]
-        whole = volume(scores, scores)
-        shares[name] = statistics.mean(volume(scores[rows], scores) for rows in found) / whole
-    return {"strategy": arm, "seeds": seeds, **{name: f"{share:.3f}" for name, share in shares.items()}}
+        shares = [kept("fronts", arm, name, seed, partial(covered, arm, name, seed)) for seed in range(seeds)]
+        row[name] = f"{statistics.mean(shares):.3f}"
+        if seeds > 1:
+            half = student.ppf(0.975, seeds - 1) * statistics.stdev(shares) / seeds**0.5
+            row[name] += f" ± {half:.3f}"
+    return {"strategy": arm, "seeds": seeds, **row}
+
+
+def covered(arm: str, name: str, seed: int) -> float:
+    """Return the share of the true hypervolume that one search finds."""
+    scores = np.column_stack([table(name).valid, -table(name).latency])
+    return float(volume(scores[rows_of(arm, name, seed)], scores) / volume(scores, scores))
 
 
 def rows_of(arm: str, name: str, seed: int) -> list[int]:
@@ -136,24 +184,36 @@ def volume(scores: Any, everything: Any) -> float:
     return hypervolume(best, np.zeros(2))
 
 
-OPTUNA = "optuna NSGA-II"
-
-
 def optuna_nsga2(name: str, seed: int) -> list[int]:
-    """Return the rows that optuna's NSGA-II asks for with its defaults; what it asks for again costs no query."""
+    """Return the rows that optuna's NSGA-II asks for with its defaults."""
+    import optuna
+
+    found = table(name)
+    goals = np.column_stack([found.valid, -found.latency])
+    return alone(optuna.samplers.NSGAIISampler(seed=seed), goals, [0.0, -1e3])
+
+
+def optuna_tpe(name: str, seed: int) -> list[int]:
+    """Return the rows that optuna's TPE asks for with its defaults, one at a time; a fault scores 0."""
+    import optuna
+
+    return alone(optuna.samplers.TPESampler(seed=seed), table(name).valid[:, None], [0.0])
+
+
+def alone(sampler: Any, goals: Any, worst: Sequence[float]) -> list[int]:
+    """Return the rows that optuna asks for; what is illegal, or asked for again, costs no query."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    known, found = space(), table(name)
+    known = space()
     fields = {str(f): optuna.distributions.CategoricalDistribution(range(n)) for f, n in enumerate(known.choices)}
-    study = optuna.create_study(directions=["maximize"] * 2, sampler=optuna.samplers.NSGAIISampler(seed=seed))
+    study = optuna.create_study(directions=["maximize"] * len(worst), sampler=sampler)
     rows: dict[int, None] = {}
     for _ in range(20 * COUNTS[-1]):
         trial = study.ask(fields)
         key = known.from_tokens([trial.params[field] for field in fields])
         row = None if key is None else known.rows([key])[0]
-        values = [0.0, -1e3] if row is None else [found.valid[row], -found.latency[row]]
-        study.tell(trial, values)
+        study.tell(trial, list(worst) if row is None else goals[row].tolist())
         if row is not None:
             rows[row] = None
         if len(rows) == COUNTS[-1]:
@@ -168,22 +228,36 @@ def main() -> None:
     parser.add_argument("arms", nargs="*")
     parser.add_argument("--seeds", type=int, default=None)
     parser.add_argument("--sets", nargs="*", choices=SETS, default=SETS)
+    parser.add_argument("--keep", type=Path, help="a file of single searches, so that a run that was stopped goes on")
     asked = parser.parse_args()
     for part in [asked.part] if asked.part else ["ranks", "ablations", "fronts"]:
         about, rows = harness.circumstances(), []
+        kept = Kept(asked.keep, about["commit"])
         for arm in asked.arms or ARMS[part]:
-            row = one(part, arm, asked.sets, asked.seeds or SEEDS[part])
+            row = (fronts if part == "fronts" else ranks)(arm, asked.sets, asked.seeds or SEEDS[part], kept)
             print(row, flush=True)
             rows.append({"strategy": arm, "commit": about["commit"], **row})
             if tuple(asked.sets) == SETS:
                 harness.record(HERE, part, about, merged(part, rows))
 
 
-def one(part: str, arm: str, sets: Sequence[str], seeds: int) -> dict[str, Any]:
-    if part == "fronts":
-        return fronts(arm, sets, seeds)
-    strategy, settings = ABLATIONS.get(arm, (arm, {}))
-    return ranks(arm, strategy, settings, sets, seeds)
+class Kept:
+    """Single searches on disk, a line of JSON each, by the commit of the code that made them."""
+
+    def __init__(self, file: Path | None, commit: str) -> None:
+        self.file, self.commit = file, commit
+        lines = file.read_text(encoding="utf-8").splitlines() if file is not None and file.exists() else []
+        self.known = {json.dumps(key): found for key, found in map(json.loads, lines)}
+
+    def __call__(self, part: str, arm: str, name: str, seed: int, make: Callable[[], Any]) -> Any:
+        """Return what `make` found, now or before."""
+        key = [self.commit, part, arm, name, seed]
+        if (told := json.dumps(key)) not in self.known:
+            self.known[told] = make()
+            if self.file is not None:
+                with self.file.open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps([key, self.known[told]]) + "\n")
+        return self.known[told]
 
 
 def merged(part: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -195,7 +269,7 @@ def merged(part: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, An
 
 
 ARMS = {
-    "ranks": [*STRATEGIES, "hybrid, start 20"],
+    "ranks": [*STRATEGIES, "hybrid, start 20", OPTUNA_TPE],
     "ablations": [*ABLATIONS],
     "fronts": ["random", OPTUNA, "nsga2", "tpe", DEFAULT_STRATEGY],
 }

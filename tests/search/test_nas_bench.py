@@ -4,8 +4,9 @@ import io
 import os
 import pickle
 import sys
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,3 +69,37 @@ def test_the_default_is_among_the_best_two_hundred_after_eighty_queries(
         strategy.tell(asked, table.valid[rows])
         best = min(best, table.ranks[rows].min())
     assert best <= 200
+
+
+@pytest.fixture(scope="module")
+def run() -> Any:
+    """The script, under a name of its own: other benchmarks have a `run` too."""
+    spec = spec_from_file_location("search_run", Path(nas_space.__file__).with_name("run.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_benchmark_goes_on_where_it_was_stopped_unless_the_code_is_another(run: Any, tmp_path: Path) -> None:
+    file, made = tmp_path / "kept.jsonl", []
+
+    def make() -> int:
+        made.append(1)
+        return len(made)
+
+    assert run.Kept(file, "one")("ranks", "gan", "cora", 0, make) == 1
+    assert run.Kept(file, "one")("ranks", "gan", "cora", 0, make) == 1
+    assert run.Kept(file, "other")("ranks", "gan", "cora", 0, make) == 2
+
+
+def test_an_interval_is_over_seeds_and_one_seed_has_none(run: Any) -> None:
+    ranks = {"cora": np.array([[1.0], [4.0], [16.0]]), "cs": np.array([[9.0], [9.0], [9.0]])}
+    assert run._told(run._geometric(list(ranks.values()))) == "6"
+    assert run._interval(ranks, ["cora", "cs"]) == "3.0 to 12.0"
+    assert run._interval({"cora": ranks["cora"][:1]}, ["cora"]) == ""
+
+
+def test_optuna_alone_is_asked_for_as_many_architectures_that_differ(run: Any) -> None:
+    assert len(set(run.optuna_tpe("cora", 0))) == 200
