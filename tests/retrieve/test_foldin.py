@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from paretail.data.types import History
-from paretail.retrieve.foldin import FoldIn, learned_map, profiles, summands
+from paretail.retrieve.foldin import FoldedIn, learned_map, profiles, summands
 
 
 def test_the_map_is_the_least_squares_of_vectors_on_profiles() -> None:
@@ -35,7 +35,7 @@ def test_summands_add_up_to_the_vector_but_for_its_constant() -> None:
 def test_what_fell_off_a_score_is_the_summand_of_its_item() -> None:
     rng = np.random.default_rng(3)
     Q, T, A = (rng.standard_normal(shape).astype(np.float32) for shape in ((5, 3), (5, 2), (4, 2)))
-    fold = FoldIn(Q, A, T, np.arange(5, dtype=np.float32), {"view": 0.5})
+    fold = FoldedIn(Q, A, T, np.arange(5, dtype=np.float32), {"view": 0.5})
     told = History(np.array([0, 2, 2]), np.array([1, 4], np.int32), np.array([0, 1], np.uint8), np.zeros(2, np.int64),
                    np.ones(2, np.float32), ("view", "wish"), "none")  # fmt: skip
     one = Q[1] @ A[:3]  # the kind without a weight says nothing

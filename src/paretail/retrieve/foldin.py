@@ -6,47 +6,54 @@ where the sum goes over the users of the fit, whose vectors p_u training found.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from paretail.core.ids import Rows
 from paretail.core.sparse import gather
+from paretail.data.held import Mode
 from paretail.data.types import History
 from paretail.graph.interactions import interactions, kind_weights
+from paretail.retrieve.base import Scores
 
 Vectors = NDArray[np.float32]
 
 
-@dataclass(frozen=True, eq=False)
-class FoldIn:
-    """Scores p_u·t_j + b_j of users folded in from their events: Q as above, T[items, dim] what users are met with.
+class FoldedIn:
+    """What retrievers share whose users are folded in so: scores p_u·t_j + b_j.
 
-    `weights` are those of kinds; None: as `kind_weights` has them.
+    `Q` is as above, `T[items, dim]` what users are met with; `weights` are those of kinds, None: as `kind_weights` has
+    them.
     """
 
-    Q: Vectors
-    A: Vectors
-    T: Vectors
-    b: Vectors
-    weights: Mapping[str, float] | None = None
+    def __init__(self, Q: Vectors, A: Vectors, T: Vectors, b: Vectors, weights: Mapping[str, float] | None) -> None:
+        self.Q, self.A, self.T, self.b = Q, A, T, b
+        self._weights = weights
+
+    @property
+    def item_vectors(self) -> Vectors:
+        """Return q of every item."""
+        return self.Q
 
     def vectors(self, history: History) -> Vectors:
         """Return p[users, dim] from the users' events alone; the map's constant without history."""
         return profiles(self._pairs(history), self.Q) @ self.A
 
-    def score(self, history: History) -> Vectors:
+    def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
         """Return p·t + b; without history, what suits the average user."""
         return self.vectors(history) @ self.T.T + self.b
 
-    def falls(self, history: History, causes: NDArray[np.integer], listed: NDArray[np.integer]) -> Vectors:
+    def falls(
+        self, history: History, causes: Rows, listed: Rows, now_ms: int | None = None, mode: Mode = "target"
+    ) -> Scores:
         """Return the summands r_ui q_i A t_j of the one user's scores, the norm of r_u held fixed."""
         told = summands(self._pairs(history), self.Q, self.A, causes)
         return np.asarray(told @ self.T[listed].T, np.float32)
 
     def _pairs(self, history: History) -> sparse.csr_array:
-        return interactions(history, len(self.Q), kind_weights(history.kinds, self.weights))
+        return interactions(history, len(self.Q), kind_weights(history.kinds, self._weights))
 
 
 def profiles(pairs: sparse.csr_array, Q: Vectors) -> Vectors:

@@ -30,7 +30,7 @@ def test_tastes_are_learned_and_what_nobody_had_counts_as_rare() -> None:
     scores = model.score(one)[0]
     assert scores[:3].min() > scores[3:6].max()
     assert not model.Q[6:].any()
-    assert scores[6] == model.log_q.min()
+    assert scores[6] == model.b.min()
 
 
 def test_other_edges_tell_what_a_new_item_is_like() -> None:
@@ -50,7 +50,7 @@ def test_scores_by_the_formula() -> None:
     w, c = model.Q[:, :4], model.Q[:, 4:]
     pairs = made.interactions({"purchase": 1.0})
     user = profiles(pairs, model.Q) @ model.A
-    expected = user[:, :4] @ c.T + user[:, 4:] @ w.T + model.log_q
+    expected = user[:, :4] @ c.T + user[:, 4:] @ w.T + model.b
     assert model.score(made.history) == pytest.approx(expected, abs=1e-5)
 
 

@@ -23,17 +23,14 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat
 
 from paretail.core.config import Config
-from paretail.core.ids import Rows
 from paretail.core.progress import Progress
-from paretail.data.held import Mode
-from paretail.data.types import History
 from paretail.graph.adjacency import Adjacency, edges_of
 from paretail.graph.interactions import kind_weights
 from paretail.graph.shopgraph import ShopGraph
 from paretail.graph.walks import Walker, starts_of
-from paretail.retrieve.base import Arrays, Question, Scores
+from paretail.retrieve.base import Arrays, Question
 from paretail.retrieve.choose import Choice
-from paretail.retrieve.foldin import FoldIn, learned_map, profiles
+from paretail.retrieve.foldin import FoldedIn, learned_map, profiles
 from paretail.retrieve.skipgram import LAST_STEP, Pairs, SkipGram
 from paretail.retrieve.tune import tune
 
@@ -66,8 +63,8 @@ class DeepWalkConfig(Config):
         return 1.0, 1.0
 
 
-class DeepWalk:
-    """Item vectors Q = [w, c], ln q, and the map A from a history to a user's vector."""
+class DeepWalk(FoldedIn):
+    """Item vectors Q = [w, c], b = ln q, and the map A from a history to a user's vector."""
 
     name: ClassVar[str] = "deepwalk"
     config_type: ClassVar[type[Config]] = DeepWalkConfig
@@ -78,8 +75,8 @@ class DeepWalk:
     )  # fmt: skip
 
     def __init__(self, Q: Vectors, log_q: Vectors, A: Vectors, config: DeepWalkConfig) -> None:
-        self.Q, self.log_q, self.A, self.config = Q, log_q, A, config
-        self._fold = FoldIn(Q, A, _turned(Q), log_q, config.weights)
+        super().__init__(Q, A, _turned(Q), log_q, config.weights)
+        self.config = config
 
     @classmethod
     def fit(cls, graph: ShopGraph, config: Any, seed: int) -> Self:
@@ -95,28 +92,9 @@ class DeepWalk:
         A = learned_map(profiles(pairs, Q), P, np.diff(pairs.indptr) > 0)
         return cls(Q, learned.log_q[items], A, config)
 
-    @property
-    def item_vectors(self) -> Vectors:
-        """Return [w, c] of every item."""
-        return self.Q
-
-    def vectors(self, history: History) -> Vectors:
-        """Return half of [w, c] of each user from the user's events alone; the map's constant without history."""
-        return self._fold.vectors(history)
-
-    def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
-        """Return estimates of ln P(i | u); without history, what suits the average user."""
-        return self._fold.score(history)
-
-    def falls(
-        self, history: History, causes: Rows, listed: Rows, now_ms: int | None = None, mode: Mode = "target"
-    ) -> Scores:
-        """Return the summands of the score, the norm of the profile held fixed."""
-        return self._fold.falls(history, causes, listed)
-
     def arrays(self) -> Arrays:
         """Return Q, log_q and A."""
-        return {"Q": self.Q, "log_q": self.log_q, "A": self.A}
+        return {"Q": self.Q, "log_q": self.b, "A": self.A}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, config: Any) -> Self:

@@ -26,16 +26,13 @@ from scipy import sparse
 
 from paretail.core.config import Config
 from paretail.core.errors import ConfigError, Problem
-from paretail.core.ids import Rows
 from paretail.core.progress import Progress
 from paretail.core.rng import rng_for
-from paretail.data.held import Mode
-from paretail.data.types import History
 from paretail.graph.interactions import kind_weights
 from paretail.graph.shopgraph import ShopGraph
-from paretail.retrieve.base import Arrays, Question, Scores
+from paretail.retrieve.base import Arrays, Question
 from paretail.retrieve.choose import Choice
-from paretail.retrieve.foldin import FoldIn, learned_map, profiles
+from paretail.retrieve.foldin import FoldedIn, learned_map, profiles
 from paretail.retrieve.tune import tune
 
 Vectors = NDArray[np.float32]
@@ -70,16 +67,16 @@ class MfConfig(Config):
     )  # fmt: skip
 
 
-class Mf:
+class Mf(FoldedIn):
     """Item vectors Q, biases b, and the map A from a history to a user's vector."""
 
     name: ClassVar[str] = "mf"
     config_type: ClassVar[type[Config]] = MfConfig
 
     def __init__(self, Q: Vectors, b: Vectors, A: Vectors, config: MfConfig) -> None:
-        self.Q: Vectors = np.require(Q, np.float32, ["C", "W"])  # numba compiles once more for read-only arrays
-        self.b, self.A, self.config = b, A, config
-        self._fold = FoldIn(self.Q, A, self.Q, b, config.weights)
+        Q = np.require(Q, np.float32, ["C", "W"])  # numba compiles once more for read-only arrays
+        super().__init__(Q, A, Q, b, config.weights)
+        self.config = config
 
     @classmethod
     def fit(cls, graph: ShopGraph, config: Any, seed: int) -> Self:
@@ -90,25 +87,6 @@ class Mf:
             found = f"mf grew without bound with lr = {config.lr}"
             raise ConfigError(Problem("RETR-03", found, "Vectors must stay finite", "Lower [model.settings] lr"))
         return cls(Q, b, learned_map(profiles(pairs, Q), P, np.diff(pairs.indptr) > 0), config)
-
-    @property
-    def item_vectors(self) -> Vectors:
-        """Return q of every item."""
-        return self.Q
-
-    def vectors(self, history: History) -> Vectors:
-        """Return p[users, dim] from the users' events alone; the map's constant without history."""
-        return self._fold.vectors(history)
-
-    def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
-        """Return p·q + b; without history, what suits the average user."""
-        return self._fold.score(history)
-
-    def falls(
-        self, history: History, causes: Rows, listed: Rows, now_ms: int | None = None, mode: Mode = "target"
-    ) -> Scores:
-        """Return the summands r_ui q_i A q_j of the score, the norm of r_u held fixed."""
-        return self._fold.falls(history, causes, listed)
 
     def arrays(self) -> Arrays:
         """Return Q, b and A."""
