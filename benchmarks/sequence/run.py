@@ -1,6 +1,6 @@
 """The sequence model by size and by share of the data: accuracy, minutes, memory, latency; and what a teacher brings.
 
-    PARETAIL_DATA=... python benchmarks/sequence/run.py [--sizes 0.3M 1M 3M] [--shares 0.25 0.5 1] [--pupil 1M]
+    PARETAIL_DATA=... python benchmarks/sequence/run.py [--sizes 0.3M 1M 3M] [--whole 10M 30M] [--shares 0.25 0.5 1] [--pupil 1M]
 
 On beauty. The newest event of 5,000 users is held out of the training events (no hold-out of the set is read); 1,000
 of them say which epoch to keep, the others measure. A share of the data is a share of the users who are learned from;
@@ -57,6 +57,7 @@ def main() -> None:
     """Train every size on every share, then the pupils, and record the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", default=["0.3M", "1M", "3M"])
+    parser.add_argument("--whole", nargs="*", default=["10M", "30M"], help="larger sizes, on all data alone")
     parser.add_argument("--shares", nargs="+", type=float, default=[0.25, 0.5, 1.0])
     parser.add_argument("--pupil", default="1M")
     parser.add_argument("--work", type=Path, help="keep the graph and the teacher here")
@@ -74,6 +75,7 @@ def main() -> None:
         if not (work / "graph").exists():
             _graph(data).save(work / "graph")
         lines = [{"size": size, "share": share} for size in asked.sizes for share in asked.shares]
+        lines += [{"size": size, "share": 1.0} for size in asked.whole]
         pupils = [TEACHER, *_pupils(asked.pupil)]
         rows = [_metered(line, work) for line in (*lines, *pupils)]
         waits = _waits([*lines, *pupils], work)
