@@ -1,6 +1,6 @@
 """The sequence model by size and by share of the data: accuracy, minutes, memory, latency; and what a teacher brings.
 
-    PARETAIL_DATA=... python benchmarks/sequence/run.py [--sizes 0.3M 1M 3M] [--whole 10M 30M] [--shares 0.25 0.5 1] [--pupil 1M]
+    PARETAIL_DATA=... python benchmarks/sequence/run.py [--sizes 0.3M 1M 3M] [--whole 10M 30M] [--pupil 1M]
 
 On beauty. The newest event of 5,000 users is held out of the training events (no hold-out of the set is read); 1,000
 of them say which epoch to keep, the others measure. A share of the data is a share of the users who are learned from;
