@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from paretail.core.errors import BundleError, Problem
+from paretail.core.errors import BundleError, ParetailError, Problem
 from paretail.core.ids import Rows
 from paretail.core.progress import Progress
 from paretail.data.held import Mode
@@ -19,11 +19,11 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.graph.targets import ITEM, Target
 from paretail.pipeline.bundle import Bundle, Draft
 from paretail.pipeline.scores import fitting, mode_of, score_of
-from paretail.rank import RankError
 from paretail.rank.boosted.levels import Gain
 from paretail.rank.boosted.questions import NEAR
 from paretail.rank.boosted.ranker import KIND, BoostedRanker, lines_of
 from paretail.rank.boosted.trees import Boosting
+from paretail.rank.checking import check_rank
 from paretail.rank.config import RankConfig
 from paretail.rank.leaks import Outcomes, check_leaks
 from paretail.retrieve.base import Question, Retriever
@@ -68,7 +68,7 @@ def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfi
         asked = config.retrieved
         fit = fitting(draft.facts, graph, seed, progress, asked, seconds) if asked else None
         ranker = Ranker.train(graph, target.shop.events, config, seed, progress, _origin(config), fit)
-    except RankError as error:
+    except ParetailError as error:  # whatever it is, the lists of a model that is fitted need no ranker
         return tuple(f"No ranker: {problem}" for problem in error.problems)
     draft.arrays[GROUP] = ranker.arrays()
     draft.facts[GROUP] = ranker.facts
@@ -92,7 +92,7 @@ def _add_boosted(draft: Draft, target: Target, graph: ShopGraph, config: RankCon
         source = funnel.Source(facts["model"], settings, question)
         how = Boosting(ensembles=config.ensembles)
         ranker = funnel.learn(graph, target.shop.events, source, seed, progress, seconds, how)
-    except RankError as error:
+    except ParetailError as error:
         return tuple(f"No ranker: {problem}" for problem in error.problems)
     draft.arrays[GROUP] = ranker.arrays()
     draft.facts[GROUP] = ranker.facts
@@ -102,8 +102,10 @@ def _add_boosted(draft: Draft, target: Target, graph: ShopGraph, config: RankCon
 def rooted(config: RankConfig, base: Path) -> RankConfig:
     """Return the settings with the bundle to start from, relative to `base`, as an absolute path.
 
-    Raises BundleError where there is none, or where it has no ranker (RANK-05) that learned from impressions (RANK-16).
+    Raises BundleError where there is none, or where it has no ranker (RANK-05) that learned from impressions (RANK-16),
+    ConfigError for what else of the settings leads nowhere (`check_rank`).
     """
+    check_rank(config)
     if config.start_from is None or not config.enabled:
         return config
     path = (base / config.start_from).absolute()

@@ -2,7 +2,7 @@
 
 from typing import Any, Final, Literal
 
-from pydantic import Field, NonNegativeFloat
+from pydantic import Field, NonNegativeFloat, field_validator
 
 from paretail.core.config import Config
 from paretail.rank.calibration import Way
@@ -32,7 +32,9 @@ class RankConfig(Config):
         description="Whether `train` learns a ranker: from impressions (it needs the extra `learn`), or where the "
         "log has none from lists that the model would have made.",
     )
-    sharing: str = Field("bottom", description="A name of the table of sharing architectures.")
+    sharing: str = Field(
+        "bottom", description="A name of the table of sharing architectures, or `their_module:TheirSharing`."
+    )
     sharing_settings: dict[str, Any] = Field(
         default_factory=lambda: {"dim": 32, "layers": 1}, description="Settings of that architecture."
     )
@@ -52,9 +54,9 @@ class RankConfig(Config):
     click_power: float = Field(
         0.5, ge=0, le=1, description="What follows a click is weighed by P(click) to the power of minus this.",
     )  # fmt: skip
-    space: Literal["conditional", "esmm", "escm2_ips", "escm2_dr"] = Field(
+    space: str = Field(
         "conditional", description="Examples that what follows a click is learned from: those clicked (`conditional`), "
-        "or all impressions: `esmm`, `escm2_ips`, `escm2_dr`.",
+        "or all impressions: `esmm`, `escm2_ips`, `escm2_dr`, or `their_module:TheirSpace`.",
     )  # fmt: skip
     space_settings: dict[str, Any] = Field(default_factory=dict, description="Settings of that space.")
     relation: float = Field(
@@ -66,7 +68,8 @@ class RankConfig(Config):
         "It grows with the log: features follow the last policy's liking however long the log is.",
     )  # fmt: skip
     task_weights: dict[Task, NonNegativeFloat] = Field(
-        default_factory=lambda: dict(WEIGHTS), description="Weight of a task's likelihood; 1 where it has none.",
+        default_factory=lambda: dict(WEIGHTS), description="Weight of a task's likelihood; those not named keep "
+        "theirs: 0.5 of carts, favourites and long views, 1 of others.",
     )  # fmt: skip
     calibration: Way = Field(
         "platt", description="`platt`: two numbers a task; `isotonic`: any rising curve, for logs with many purchases."
@@ -106,6 +109,11 @@ class RankConfig(Config):
     )  # fmt: skip
 
     sweep: SweepConfig = SweepConfig()
+
+    @field_validator("task_weights")
+    @classmethod
+    def _keep_others(cls, weights: dict[Task, float]) -> dict[Task, float]:
+        return WEIGHTS | weights
 
     def weight_of(self, task: str) -> float:
         """Return the weight of a task's likelihood."""

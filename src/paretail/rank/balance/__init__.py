@@ -5,10 +5,8 @@ A balancer sees the Gram matrix of the tasks' gradients at what they share, and 
 """
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any, Final
 
-from paretail.core.errors import ConfigError, Problem, nearest
 from paretail.rank.balance.aligned import Aligned
 from paretail.rank.balance.base import Balancer, Claims
 from paretail.rank.balance.cagrad import CAGrad
@@ -21,6 +19,7 @@ from paretail.rank.balance.pcgrad import PCGrad
 from paretail.rank.balance.uncertainty import Uncertainty
 from paretail.rank.balance.upgrad import UPGrad
 from paretail.rank.balance.weighted import Weighted
+from paretail.rank.named import named
 
 __all__ = ["BALANCERS", "Balancer", "Claims", "balancer"]
 
@@ -44,17 +43,5 @@ def balancer(name: str, tasks: Sequence[str], settings: dict[str, Any] | None = 
 
     Raises ConfigError: RANK-01 for a name that leads to none; what its settings say that cannot be followed.
     """
-    found = BALANCERS.get(name) or _imported(name)
+    found: type[Balancer[Any]] = named("balancer", name, BALANCERS, Balancer)
     return found(found.config_type.parse(settings or {}, f"the settings of {name}"), tasks)
-
-
-def _imported(name: str) -> type[Balancer[Any]]:
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(import_module(module), attribute) if attribute else None
-    except (ImportError, AttributeError):
-        found = None
-    if isinstance(found, type) and issubclass(found, Balancer):
-        return found
-    expected = f"Expected {nearest(name, BALANCERS)}, or a subclass of Balancer as their_module:TheirBalancer"
-    raise ConfigError(Problem("RANK-01", f"the balancer {name!r} is not there", expected, "Correct its name"))

@@ -16,6 +16,7 @@ from paretail.learn import device
 from paretail.learn.loop import LoopConfig, run
 from paretail.rank import earlier
 from paretail.rank.balance import balancer
+from paretail.rank.checking import weights_of
 from paretail.rank.config import RankConfig
 from paretail.rank.examples import UNKNOWN, Examples
 from paretail.rank.learned.inputs import width
@@ -110,7 +111,7 @@ def weighed(propensity: NDArray[Any], power: float) -> NDArray[np.float64]:
 def balance_of(config: RankConfig, tasks: tuple[str, ...]) -> Any:
     """Return the balancer that the settings ask for; None where every loss counts as it is."""
     plain = config.balance == "weighted" and not config.balance_settings
-    return None if plain else balancer(config.balance, tasks, config.balance_settings)
+    return None if plain else balancer(config.balance, tasks, weights_of(config, tasks)[0])
 
 
 def learn(net: RankNet, frame: Frame, config: RankConfig, epochs: int, lr: float, seed: int,

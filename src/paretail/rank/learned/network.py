@@ -36,8 +36,8 @@ from paretail.rank.config import RankConfig
 from paretail.rank.learned import relations
 from paretail.rank.learned.gaussian import Gaussian, expected
 from paretail.rank.learned.recent import Recent, Sequences
-from paretail.rank.sharing import SHARING
-from paretail.rank.spaces import SPACES, Followed
+from paretail.rank.sharing import sharing_settings
+from paretail.rank.spaces import Followed, space_settings
 from paretail.rank.tables import Tables, Users
 
 #: Positions beyond this one are seen like it.
@@ -134,11 +134,10 @@ class RankNet(nn.Module):
         self.slope = nn.Parameter(torch.zeros(every))
         self.unseen = nn.Parameter(torch.zeros(POSITIONS))
         self.log_sigma = nn.Parameter(torch.tensor(-0.7))
-        sharing = SHARING[config.sharing]
-        self.net = sharing(sharing.config_type(**config.sharing_settings), self.tasks, sizes.features)
+        sharing, wanted = sharing_settings(config.sharing, config.sharing_settings)
+        self.net = sharing(wanted, self.tasks, sizes.features)
         self.gain = nn.Parameter(torch.full((every,), 0.3))
-        space = SPACES[config.space]
-        asked = space.config_type(**config.space_settings)
+        space, asked = space_settings(config.space, config.space_settings)
         follow = [task for task in self.tasks if task not in FIRST and "click" in self.tasks]
         self.spaces = nn.ModuleDict({task: space(asked, sizes.features) for task in follow})
         self.recent = Recent(config.recent, columns) if config.recent else None
@@ -219,7 +218,7 @@ class RankNet(nn.Module):
         told = self.beliefs(user, item, batch.features, batch.price)
         losses = {task: self._task_loss(task, told, batch) for task in self.tasks}
         penalty = told.penalty + self.net.disorder(self._funnel(told))
-        scales = {task: self.config.weight_of(task) for task in self.tasks if task != "click"}
+        scales = {task: self.config.weight_of(task) for task in self.tasks}
         return Losses(losses, told.shared, self._held() / self.examples + penalty, scales)
 
     def _funnel(self, told: Beliefs) -> dict[str, Vector]:
@@ -253,7 +252,8 @@ class RankNet(nn.Module):
         mean, variance, label = told.mean[task], told.variance[task], batch.labels[task]
         rows = len(label)
         if task == "click":
-            return (self._clicks(mean, variance, batch) * batch.weight).sum() / rows
+            total = (self._clicks(mean, variance, batch) * batch.weight).sum()
+            return total * self.config.weight_of(task) / rows
         there = label.isfinite()
         fair = self._fair(told, batch, there)
         if task == "value":

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from paretail.data.features.pairs import PairFeatures
 from paretail.data.types import Events
 from paretail.graph.shopgraph import ShopGraph
+from paretail.rank.checking import weights_of
 from paretail.rank.config import RankConfig
 from paretail.rank.earlier import NAMES, Dense, Earlier, Fit, learned_from
 from paretail.rank.examples import Examples, learnable
@@ -50,7 +51,7 @@ class Prepared:
         hours, seconds = config.attribution_hours, config.long_view_seconds
         found = Examples.of(events, graph.nodes["user"], graph.nodes["item"], hours, seconds)
         examples, remarks = learnable(found.settled(), events.frame)
-        remarks += found.waits.remarks(examples.tasks, found.ts_ms)
+        remarks += found.waits.remarks(examples.tasks, found.ts_ms) + weights_of(config, examples.tasks)[1]
         if config.leaks == "refuse":
             check_leaks(graph, examples)
         pairs = examples.user_idx, examples.item_idx, examples.ts_ms

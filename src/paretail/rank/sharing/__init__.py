@@ -6,8 +6,9 @@ Needs the extra `learn`; each is a module, `forward(x) -> Shared`, that knows ne
 from typing import Any, Final
 
 import paretail.learn  # noqa: F401  # says which extra to install where torch is not there
+from paretail.rank.named import named
 from paretail.rank.sharing.aitm import Aitm
-from paretail.rank.sharing.base import Shared, Sharing
+from paretail.rank.sharing.base import Shared, Sharing, SharingConfig
 from paretail.rank.sharing.bottom import Bottom
 from paretail.rank.sharing.cross_stitch import CrossStitch
 from paretail.rank.sharing.dselect_k import DSelectK
@@ -15,7 +16,7 @@ from paretail.rank.sharing.mmoe import Mmoe
 from paretail.rank.sharing.ple import Ple
 from paretail.rank.sharing.single import Single
 
-__all__ = ["SHARING", "Shared", "Sharing"]
+__all__ = ["SHARING", "Shared", "Sharing", "sharing_settings"]
 
 SHARING: Final[dict[str, type[Sharing[Any]]]] = {
     "single": Single,
@@ -26,3 +27,12 @@ SHARING: Final[dict[str, type[Sharing[Any]]]] = {
     "dselect_k": DSelectK,
     "aitm": Aitm,
 }
+
+
+def sharing_settings(name: str, settings: dict[str, Any]) -> tuple[type[Sharing[Any]], SharingConfig]:
+    """Return the class of the architecture called `name`, of SHARING or `their_module:TheirSharing`, and its settings.
+
+    Raises ConfigError: RANK-01 for a name that leads to none; what its settings say that cannot be followed.
+    """
+    found = named("sharing architecture", name, SHARING, Sharing)
+    return found, found.config_type.parse(settings, "[rank] sharing_settings")
