@@ -23,7 +23,8 @@ from paretail.rank.tradeoff import Tradeoff, Tried
 from ..rank.world import world
 from ..trained import DemoShop, paretail
 
-ABOUT = {"judged": 1500, "learned": 4500, "epochs": 12, "users": 77, "of": 60_000, "control": 0.214}
+ABOUT = {"judged": 1500, "learned": 4500, "epochs": 12, "users": 77, "of": 60_000, "control": 0.214,
+         "balance": "weighted", "balance_settings": {}}  # fmt: skip
 
 
 def tried(name: str, click: float, buy: float, weight: float | None = None) -> Tried:
@@ -63,6 +64,29 @@ def test_a_space_that_is_chosen_is_a_setting_of_its_own() -> None:
     made = found()
     rows = tuple(replace(row, kind="space") if row.name == "nash" else row for row in made.rows)
     assert 'To train with it: [rank] space = "nash"' in lines(replace(made, rows=rows))
+
+
+@pytest.mark.parametrize(
+    ("balance", "settings", "as_it_is"),
+    [("weighted", {}, True), ("weighted", {"weights": {"click": 1.0}}, True), ("nash", {}, False),
+     ("weighted", {"weights": {"click": 0.5}}, False)],
+)  # fmt: skip
+def test_nothing_is_to_be_changed_where_that_is_what_the_shop_has(
+    balance: str, settings: dict[str, Any], *, as_it_is: bool
+) -> None:
+    made = found()
+    even = replace(made.row("weighted 0.50"), settings={"weights": {"click": 1.0, "buy": 1.0}})
+    about = {**ABOUT, "balance": balance, "balance_settings": settings}
+    told = "\n".join(lines(replace(made, rows=(even,), chosen="weighted 0.50", about=about)))
+    assert ("nothing is to be changed" in told) is as_it_is
+    assert ('balance = "weighted", balance_settings = {weights = {click = 1, buy = 1}}' in told) is not as_it_is
+
+
+def test_a_space_is_told_with_the_balance_that_it_was_tried_with() -> None:
+    made = found()
+    rows = tuple(replace(row, kind="space") if row.name == "nash" else row for row in made.rows)
+    told = "\n".join(lines(replace(made, rows=rows, about={**ABOUT, "balance": "upgrad"})))
+    assert 'space = "nash", balance = "weighted", balance_settings = {}' in told
 
 
 def test_the_page_draws_everything_and_escapes_it() -> None:

@@ -94,9 +94,12 @@ def test_what_came_of_items_is_counted_of_all_users_until_each_moment() -> None:
     assert (made.late.features[:, places].std(0) > 0.1).all()
 
 
-def test_single_task_models_share_no_number() -> None:
-    made = bench()
-    net = made.network(single_of(made.config, len(made.tasks)))
+@pytest.mark.parametrize("settings", [{}, {"space": "esmm", "relation": 1.0}])
+def test_single_task_models_share_no_number(settings: dict[str, object]) -> None:
+    made = bench(**settings)
+    single = single_of(made.config, len(made.tasks))
+    assert single.relation == 0
+    net = made.network(single)
     batch = made.early.batch(slice(0, 500))
     losses = net.loss(batch).tasks
     tasks = list(losses)

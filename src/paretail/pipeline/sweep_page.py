@@ -1,8 +1,8 @@
 """The trade-off of tasks as one HTML page: the front of the weighted sum, the methods, the table; it loads nothing."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
-from typing import Final
+from typing import Any, Final
 
 from paretail.pipeline.ranker_page import OMEGA, covariance
 from paretail.pipeline.training_page import STYLE
@@ -57,12 +57,24 @@ def _controls(found: Tradeoff) -> Iterator[str]:
 
 
 def _how(found: Tradeoff) -> str:
-    chosen = found.row(found.chosen)
-    if chosen == found.plain:
-        return "The ranker is trained so as it is: nothing is to be changed."
+    """Say how the ranker is trained as what is chosen was, beside the settings that it was tried with."""
+    chosen, balance = found.row(found.chosen), found.about["balance"]
     if chosen.kind == "space":
-        return f'To train with it: [rank] space = "{chosen.name}"'
+        told = f'To train with it: [rank] space = "{chosen.name}"'
+        return told if balance == "weighted" else f'{told}, balance = "weighted", balance_settings = {{}}'
+    asked, given = (_even(found, name, settings) for name, settings in
+                    ((chosen.balance, chosen.settings), (balance, found.about["balance_settings"])))  # fmt: skip
+    if chosen.balance == balance and asked == given:
+        return "The ranker is trained so as it is: nothing is to be changed."
     return f'To train with it: [rank] balance = "{chosen.balance}", balance_settings = {_toml(chosen.settings)}'
+
+
+def _even(found: Tradeoff, balance: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of a balancer, of the weighted sum with every weight, as 1 is that of those not told."""
+    if balance != "weighted":
+        return settings
+    weights = settings.get("weights", {})
+    return {"weights": {task: float(weights.get(task, 1.0)) for task in found.tasks}}
 
 
 def _toml(settings: object) -> str:

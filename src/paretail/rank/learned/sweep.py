@@ -94,7 +94,8 @@ def _balanced(config: RankConfig, name: str, settings: Mapping[str, Any]) -> Ran
 def single_of(config: RankConfig, tasks: int) -> RankConfig:
     """Return the settings of a network in which each task has as much for itself as the shared one has for all."""
     alone = {name: value for name, value in config.sharing_settings.items() if name in COMMON}
-    apart = {"sharing": "single", "sharing_settings": alone, "shared_vectors": False, "task_weights": {}}
+    apart = {"sharing": "single", "sharing_settings": alone, "shared_vectors": False, "task_weights": {},
+             "space": "conditional", "space_settings": {}, "relation": 0.0}  # fmt: skip
     return _balanced(config, "weighted", {}).model_copy(
         update=apart | {"dim": tasks * config.dim, "own_dim": tasks * config.own_dim}
     )
@@ -144,7 +145,8 @@ class Bench:
         about = {"users": len(users), "impressions": len(sample), "of": len(every), "learned": int(is_early.sum()),
                  "judged": int((~is_early).sum()), "epochs": config.sweep.epochs, "seed": seed,
                  "batch": batch_size(config, int(is_early.sum())), "cut_ms": cut,
-                 "control": revenue_found(sample, cut)}  # fmt: skip
+                 "control": revenue_found(sample, cut),
+                 "balance": config.balance, "balance_settings": config.balance_settings}  # fmt: skip
         early, late = frame.where(torch.from_numpy(is_early)), frame.where(torch.from_numpy(~is_early))
         columns = torch.from_numpy(standings.columns), torch.from_numpy(item_sides(graph))
         return cls(tasks, early, late, *columns, torch.from_numpy(standings.user), len(users), config, seed, about,
