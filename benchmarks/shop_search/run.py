@@ -26,16 +26,15 @@ import replay  # noqa: E402
 import table  # noqa: E402
 from sets import SETS, Set  # noqa: E402
 
-from paretail.pipeline.search_rivals import CHOOSING_SECONDS  # noqa: E402
+from paretail.pipeline.search_rivals import CHOOSING_SHARE  # noqa: E402
 from paretail.retrieve.spec import PRESETS  # noqa: E402
+from paretail.search.config import SearchConfig  # noqa: E402
 
 USUAL = ("lastfm", "retailrocket")
 TESTED = ("blend", "mf", "lightgcn")
 #: Wide vectors, the contrast's two views and 16 epochs take two to four times as long as the rest: not searched here.
 ALONE = "[rank]\nenabled = false\n\n"
 FIXED = "screen = 0.125\nkeep = 0.17\n\n[search.space]\ndim = 64\ncontrast = 0.0\nepochs = 8\n"
-#: What the bundles of `TESTED` have to choose their settings in: as in the search.
-CHOOSING = f"{CHOOSING_SECONDS:.0f}s"
 
 
 def main() -> None:
@@ -68,9 +67,11 @@ def _search(name: str, data: Path, work: Path, asked: argparse.Namespace) -> Non
         command = [harness.PARETAIL, "search", "--config", config, "--out", out, "--trials", asked.trials, "--budget"]
         command += [asked.budget, "--seed", seed, "--workers", asked.workers, "--json"]
         told = json.loads(harness.meter([*map(str, command)], work).printed)
-        tests = {told["chosen"]["name"]: _tested(out / "bundle", SETS[name], data, work)}
+        tests = {told["chosen"]["name"]: _tested(Path(told["bundle"]), SETS[name], data, work)}
         for rival, epochs in _presets(told).items():
-            tests[rival] = _tested(_bundle(rival, epochs, SETS[name], data, work, seed), SETS[name], data, work)
+            tests[rival] = _tested(
+                _bundle(rival, epochs, SETS[name], data, work, asked.budget, seed), SETS[name], data, work
+            )
         about |= {f"search {seed}": _how(told, out)}
         rows += [_row(seed, one, one["name"] == told["chosen"]["name"], tests) for one in told["rivals"]]
         print(json.dumps([about[f"search {seed}"], rows], indent=1), flush=True)
@@ -111,13 +112,15 @@ def _presets(told: dict[str, Any]) -> dict[str, int | None]:
     return {name: epochs[name] for name in dict.fromkeys([*TESTED, max(presets, key=lambda name: scores[name])])}
 
 
-def _bundle(rival: str, epochs: int | None, shop: Set, data: Path, work: Path, seed: int) -> Path:
+def _bundle(rival: str, epochs: int | None, shop: Set, data: Path, work: Path, budget: str, seed: int) -> Path:
+    """Train a rival, which has as long to choose its settings as in a search of `budget`."""
     config, bundle = _config(shop, data, work, rival), work / f"{rival}-{seed}"
     if epochs:
         config.write_text(
             config.read_text(encoding="utf-8") + f"\n[model.settings]\nepochs = {epochs}\n", encoding="utf-8"
         )
-    where = ["--config", str(config), "--out", str(bundle), "--seed", str(seed), "--budget", CHOOSING]
+    choosing = CHOOSING_SHARE * SearchConfig(budget=budget).budget_seconds
+    where = ["--config", str(config), "--out", str(bundle), "--seed", str(seed), "--budget", f"{choosing:.0f}s"]
     if not bundle.exists():
         harness.meter([harness.PARETAIL, "train", *where], work)
     return bundle

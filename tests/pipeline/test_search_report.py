@@ -74,6 +74,15 @@ def test_a_preset_that_nothing_beats_is_told_as_such() -> None:
     assert told[1] == "No architecture that was tried is better than the preset lightgcn"
 
 
+def test_a_rival_that_is_better_is_told_with_what_to_do() -> None:
+    assert searched(measured(-0.05)).better is None
+    better = searched(measured(0.05))
+    assert list(better.remarks)[1].startswith("Better than what the search found is current, by more than one standard")
+    assert list(better.remarks)[1].endswith(": leave it as it is")
+    blend = replace(better.rivals[2], tried=replace(better.rivals[2].tried, called="blend"))
+    assert '[model] name = "blend" in shop.toml, and paretail train' in (replace(better, rivals=(blend,)).better or "")
+
+
 def test_json_has_no_single_users() -> None:
     told = json.loads(as_text(searched(measured(-0.05))))
     assert "told" not in json.dumps(told["rivals"])

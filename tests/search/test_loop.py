@@ -14,7 +14,7 @@ import pytest
 
 from paretail.core.errors import UsageError
 from paretail.search.journal import Journal
-from paretail.search.loop import Loop, Plan, name_of
+from paretail.search.loop import FEWEST_MINUTES, Loop, Plan, name_of
 from paretail.search.trial import Job
 
 from .made_up import SPACE, Lab, search
@@ -151,6 +151,17 @@ def test_the_budget_counts_what_earlier_runs_took(tmp_path: Path) -> None:
 def test_a_budget_for_nothing_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="SRCH-16"):
         search(tmp_path, Lab(pause=0.05), seconds=0.01)
+
+
+def test_a_budget_in_which_no_round_fits_is_told_after_the_baselines(tmp_path: Path) -> None:
+    class Slow(Lab):
+        def measured(self, job: Job) -> dict[str, object]:
+            return super().measured(job) | {"seconds": 0.05}
+
+    lab = Slow(pause=0.05)
+    with pytest.raises(UsageError, match=r"the next round would take about 0 s.*SRCH-16"):
+        search(tmp_path, lab, seconds=0.1)
+    assert [job.minutes for job in lab.done] == [FEWEST_MINUTES]  # the baseline, and nothing after it
 
 
 @pytest.mark.parametrize("goals", [("accuracy",), ("accuracy", "latency")])

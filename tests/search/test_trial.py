@@ -64,6 +64,22 @@ def test_users_are_parted_and_a_ground_is_read_as_it_was_written(ground: Ground,
     assert set(ground.split.held.user_idx) == set(ground.told)
 
 
+def test_models_choose_by_what_is_hidden_of_users_told_and_see_nothing_of_the_others(folder: Path) -> None:
+    ground, whole = Ground.load(folder), np.diff(graph_of(120).history.indptr)
+    shown, learned = (np.diff(one.history.indptr) for one in (ground.choosing[0], ground.graph))
+    assert (shown[ground.told] == whole[ground.told]).all()
+    assert (shown[ground.apart] == learned[ground.apart]).all()
+    assert learned.sum() < shown.sum() < whole.sum()
+    few = Ground.of(graph_of(40), QUESTION, 0)
+    assert (np.diff(few.choosing[0].history.indptr) == 16).all()
+
+
+@pytest.mark.parametrize("mode", ["none", "target", "all"])
+def test_models_choose_for_what_lists_leave_out_in_validation(mode: Any) -> None:
+    _, question = Ground.of(graph_of(40), QUESTION, 0, mode).choosing
+    assert (question.mode, question.target, question.repeat) == (mode, "purchase", mode == "none")
+
+
 def test_few_users_are_not_parted_and_none_is_an_error() -> None:
     few = Ground.of(graph_of(40), QUESTION, 0)
     assert few.apart is few.told
@@ -123,6 +139,7 @@ def test_a_model_that_fails_says_why(ground: Ground, settings: dict[str, Any]) -
 
 def test_a_key_tells_all_that_matters_and_no_limit_of_time() -> None:
     assert Job("graph", {"a": 1, "b": 2}).key == Job("graph", {"b": 2, "a": 1}, minutes=3.0).key
+    assert Job("knn", seconds=1.0).key != Job("knn", seconds=2.0).key
     assert len({Job("graph").key, Job("graph", seed=1).key, Job("graph", share=0.5).key, Job("knn").key}) == 4
 
 

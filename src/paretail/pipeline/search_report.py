@@ -7,6 +7,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, Final
 
+from paretail.pipeline.search_rivals import CURRENT
 from paretail.search.goals import GOALS
 from paretail.search.importance import Effect
 from paretail.search.loop import WHY, Found, Tried
@@ -72,6 +73,8 @@ class Searched:
             f"Chosen: {chosen.title}, {self.picked.why}: NDCG@{LENGTH} {whole['ndcg']:.4f} ± "
             f"{whole['error']:.4f} ({self.told:,} users); {tried} architectures tried, {trained} trained in full"
         )
+        if self.better is not None:
+            yield self.better
         if chosen.called and chosen is self.picked.front[0]:
             yield f"No architecture that was tried is better than the preset {chosen.called}"
         for name, why in self.outside.items():
@@ -79,6 +82,19 @@ class Searched:
         for one in self.rivals:
             if one.behind is not None:
                 yield f"{_ahead(one.tried.name, *one.behind)}{self._judged_on}"
+
+    @property
+    def better(self) -> str | None:
+        """Say which rival should be served in place of the choice, if one is better by more than its error."""
+        ahead = [(one.behind[0], one.tried.name) for one in self.rivals if one.behind and sum(one.behind) < 0]
+        if not ahead:
+            return None
+        name = min(ahead)[1]
+        take = (
+            f'publish it: [model] name = "{name}" in shop.toml, and paretail train; "auto" mixes both where that helps'
+        )
+        do = "leave it as it is" if name == CURRENT else take
+        return f"Better than what the search found is {name}, by more than one standard error{self._judged_on}: {do}"
 
     @property
     def _judged_on(self) -> str:

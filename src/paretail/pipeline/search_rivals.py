@@ -17,8 +17,8 @@ from paretail.search.fields import DEFAULTS
 from paretail.search.space import GraphSpace
 from paretail.search.trial import Job
 
-#: So many seconds has a baseline to choose its own settings, whatever the budget: a greater one finds it done.
-CHOOSING_SECONDS: Final = 60.0
+#: This share of the budget has a baseline to choose its own settings.
+CHOOSING_SHARE: Final = 0.05
 #: What the current version is called among rivals, and the word that stands for no value in shop.toml.
 CURRENT: Final = "current"
 NO_VALUE: Final = "none"
@@ -32,7 +32,7 @@ def baselines(space: GraphSpace, asks: SearchConfig, seed: int) -> dict[str, Job
             weights = {"weights": space.options["weights"][0]}
             jobs[name] = Job("graph", {**DEFAULTS, **weights, **PRESETS[name]}, seed=seed)
         else:
-            jobs[name] = Job(name, {}, seed=seed, seconds=CHOOSING_SECONDS)
+            jobs[name] = Job(name, {}, seed=seed, seconds=CHOOSING_SHARE * asks.budget_seconds)
     return jobs
 
 

@@ -13,7 +13,7 @@ answers, so that nothing is evaluated twice and the end is the same.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from time import monotonic
 from typing import Any, Final, Literal
@@ -40,7 +40,7 @@ WHY: Final[dict[Stop, str]] = {
 GROWING: Final = ("ndcg", "cold_recall", "coverage", "diversity")
 #: A training may take so many times the mean share of the budget.
 LONGEST_SHARE: Final = 6.0
-FEWEST_MINUTES: Final = 1.0
+FEWEST_MINUTES: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -127,13 +127,15 @@ class Loop:
     def __init__(self, space: GraphSpace, strategy: Strategy, lab: Lab, journal: Journal, plan: Plan) -> None:
         self.space, self.strategy, self.lab, self.journal, self.plan = space, strategy, lab, journal, plan
         self.found, self.ratios = Found(), {key: list[float]() for key in GROWING}
+        self.first = 0.0  # what the first round may take, in seconds
 
     def baselines(self, jobs: Sequence[Job], progress: Progress = silent) -> list[Measured]:
         """Train what the search is compared with; points of the space are told to the strategy too."""
         progress("Training the baselines")
-        began = monotonic()
+        began, jobs = monotonic(), [replace(job, minutes=self.plan.minutes) for job in jobs]
         measured, new = self._evaluated(jobs)
         self._spend("baselines", began, new)
+        self._foresee(jobs, measured)
         self._check_goals(measured)
         known: dict[Architecture, Measured] = {}
         for job, one in zip(jobs, measured, strict=True):
@@ -146,7 +148,8 @@ class Loop:
 
     def beside(self, jobs: Sequence[Job]) -> list[Measured]:
         """Train what is compared alone: the strategy hears nothing of it, and it is no part of the search's time."""
-        return self._evaluated(jobs)[0]
+        limit = None if self.plan.minutes is None else self.plan.seconds / 60
+        return self._evaluated([replace(job, minutes=limit) for job in jobs])[0]
 
     def run(self, progress: Progress = silent) -> Found:
         """Go on until a stop rule says so."""
@@ -252,13 +255,21 @@ class Loop:
         if "round" in name:
             self.found.longest = max(self.found.longest, took)
 
+    def _foresee(self, jobs: Sequence[Job], measured: Sequence[Measured]) -> None:
+        """Estimate what the first round takes: as long as baselines of its kind, as many side by side."""
+        took = [one.get("seconds", 0.0) for job, one in zip(jobs, measured, strict=True) if job.model == "graph"]
+        if took:
+            trainings = self.plan.batch * self.plan.screen + max(1, round(self.plan.keep * self.plan.batch))
+            aside = min(self.found.seconds / max(sum(one.get("seconds", 0.0) for one in measured), 1e-9), 1.0)
+            self.first = float(np.median(took)) * trainings * aside
+
     def _stop(self) -> Stop | None:
         found, plan = self.found, self.plan
         if len(found.trials) >= plan.trials:
             return "trials"
-        if found.seconds + found.longest > plan.seconds:
+        if found.seconds + (found.longest or self.first) > plan.seconds:
             if not found.whole:
-                raise UsageError(_too_little(found.seconds, plan))
+                raise UsageError(_too_little(found.seconds, found.longest or self.first, plan))
             return "budget"
         best = found.best[-1] if found.best else None
         if best is None:
@@ -293,8 +304,9 @@ def _immeasurable(goal: str) -> Problem:
     return Problem("SRCH-23", found, expected, "Give the shop these data, or leave the goal out")
 
 
-def _too_little(spent: float, plan: Plan) -> Problem:
-    expected = "Time for one round of trials at least"
-    found = f"--budget {plan.seconds:.0f} s: after {spent:.0f} s no architecture was trained in full"
-    return Problem("SRCH-16", found, expected, f"Give it more: --budget {ceil(4 * spent / 60)}m, or more; what was "
-                   "trained is kept")  # fmt: skip
+def _too_little(spent: float, ahead: float, plan: Plan) -> Problem:
+    need = f", and the next round would take about {ahead:.0f} s" if ahead else ""
+    found = f"--budget {plan.seconds:.0f} s: after {spent:.0f} s no architecture was trained in full{need}"
+    more = ceil(4 * (spent + ahead) / 60)
+    do = f"Give it more: --budget {more}m, or more; what was trained is kept"
+    return Problem("SRCH-16", found, "Time for one round of trials at least", do)

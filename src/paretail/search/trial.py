@@ -34,6 +34,8 @@ from paretail.search.ground import Ground
 
 #: Raised by one whenever trials measure something else: older evaluations are then not used.
 VERSION: Final = 2
+#: The same of how models choose their own settings.
+CHOOSING: Final = 2
 #: Lists are judged at this length; cold is who had at most so many items, or is among this share with the fewest.
 LENGTH: Final = 20
 COLD_ITEMS, COLD_SHARE = 5, 0.25
@@ -50,7 +52,7 @@ Measured = dict[str, Any]
 class Job:
     """A model of the table under `settings`, trained for `share` of its epochs and at most `minutes`.
 
-    With `seconds` it first chooses, within them, the settings that are not given.
+    With `seconds` it first chooses, within them, the settings that are not given, by what `Ground.choosing` shows.
     """
 
     model: str
@@ -65,6 +67,8 @@ class Job:
         """What the result is a function of: all but the limit of time, whose cuts the journal knows."""
         told = {**asdict(self), "settings": dict(self.settings), "version": VERSION}
         del told["minutes"]
+        if self.seconds:
+            told["choosing"] = CHOOSING
         return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -84,11 +88,11 @@ def _fitted(ground: Ground, job: Job) -> tuple[Retriever, Measured]:
         return _trained(ground, job)
     model, settings = model_of(job.model), dict(job.settings)
     if job.seconds:
-        choice = choose(model, ground.graph, ground.question, settings, job.seed, job.seconds, silent)
-        config = choice.config
+        config = choose(model, *ground.choosing, settings, job.seed, job.seconds, silent).config
     else:
         config = model.config_type.parse(settings, job.model)
-    return fit(model, ground.graph, config, job.seed), {"settings": config.model_dump(mode="json")}
+    fitted = fit(model, ground.graph, config, job.seed, FitContext(minutes=job.minutes))
+    return fitted, {"settings": config.model_dump(mode="json")}
 
 
 def _trained(ground: Ground, job: Job) -> tuple[Retriever, Measured]:
