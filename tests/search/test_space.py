@@ -1,6 +1,7 @@
 """The space of graph models: every point once, drawn evenly, legal, and told from every other by its network."""
 
 from collections import Counter
+from hashlib import sha256
 from itertools import product
 
 import numpy as np
@@ -34,6 +35,8 @@ def networks(options: dict[str, tuple[object, ...]]) -> set[str]:
             point["heads"] = 1
         if point["loss"] == "margin":
             point |= {"temperature": DEFAULTS["temperature"], "bias": False}
+        if "pool" in point:
+            point |= {"shared": False} if point["negatives_from"] == "hard" else {"pool": DEFAULTS["pool"]}
         try:
             found.add(GraphModelSpec.parse(point).model_dump_json())
         except ConfigError:
@@ -100,6 +103,30 @@ def test_the_presets_are_points() -> None:
         place = WIDE.place_of(point)
         assert place is not None, name
         assert WIDE.spec(place) == GraphModelSpec.parse(point)
+
+
+def test_hard_negatives_are_fewer_than_the_pool_that_the_shop_gives() -> None:
+    hard = {"message": ("lightgcn",), "loss": ("softmax", "bpr"), "negatives_from": ("hard", "uniform"),
+            "pool": (64, 1024), "negatives": (512, 32)}  # fmt: skip
+    assert GraphSpace(hard).size == len(networks(hard)) == 2 * (3 + 2)
+    alone = GraphSpace({"loss": ("bpr",), "negatives_from": ("hard",), "pool": (1024,), "negatives": (512,)})
+    assert alone.spec(alone.sample(np.random.default_rng(0), 1)[0]).pool == 1024
+    with pytest.raises(ConfigError, match=r"pool = 64.*SRCH-12"):
+        GraphSpace(OPTIONS | {"loss": ("softmax",), "negatives_from": ("hard",), "pool": (64,)})
+
+
+def test_a_space_of_which_every_point_is_refused_says_so_and_does_not_draw_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    space = GraphSpace({"dim": (8, 16)})
+    monkeypatch.setattr("paretail.search.space._parses", lambda point: False)
+    with pytest.raises(ConfigError, match="SRCH-12"):
+        space.sample(np.random.default_rng(0), 1)
+
+
+def test_what_is_drawn_of_the_usual_options_stays_what_it_was() -> None:
+    drawn = GraphSpace(OPTIONS).sample(np.random.default_rng(0), 200)
+    assert sha256(repr(drawn).encode()).hexdigest()[:16] == "70adaccd4683cd23"
 
 
 def test_cosines_of_summed_layers_are_those_of_their_mean() -> None:

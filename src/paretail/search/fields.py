@@ -69,7 +69,7 @@ def _content(point: Point) -> Says:
 def _negatives(point: Point) -> Says:
     if point["loss"] == "alignment" or point["negatives_from"] == "batch":
         return Stands(DEFAULTS["negatives"])
-    return Only(lambda negatives: negatives < DEFAULTS["pool"]) if point["negatives_from"] == "hard" else ANY
+    return Only(lambda negatives: negatives < point["pool"]) if point["negatives_from"] == "hard" else ANY
 
 
 def _correction(point: Point) -> Says:
@@ -131,12 +131,12 @@ RULES: Final[dict[str, Rule]] = {
     "margin": _where("loss", lambda point: point["loss"] == "margin", "margin"),
     "negative_weight": _where("loss", lambda point: point["loss"] == "margin", "negative_weight"),
     "negatives_from": _where("loss", lambda point: point["loss"] != "alignment", "negatives_from"),
-    "correction": Rule(("loss", "negatives_from"), _correction),
-    "negatives": Rule(("loss", "negatives_from"), _negatives),
+    "pool": _where("negatives_from", lambda point: point["negatives_from"] == "hard", "pool"),
+    "negatives": Rule(("loss", "negatives_from", "pool"), _negatives),
     "popularity_power": _where(
         "negatives_from", lambda point: point["negatives_from"] == "popular", "popularity_power"
     ),
-    "pool": _where("negatives_from", lambda point: point["negatives_from"] == "hard", "pool"),
+    "correction": Rule(("loss", "negatives_from"), _correction),
     "shared": Rule(
         ("negatives_from",), lambda point: Stands(False) if point["negatives_from"] in ("batch", "hard") else ANY
     ),

@@ -24,6 +24,8 @@ from paretail.search.fields import DEFAULTS, RULES, Point, Rule, Stands, options
 Tokens = tuple[int, ...]
 #: A shop's own options of fields: one of them, or several to choose from.
 Given = Mapping[str, Any]
+#: A space in which so many draws one after the other are refused by the class of networks has none, or as good as none.
+DRAWS: Final = 1000
 _ALWAYS: Final = Rule((), lambda point: None)
 
 
@@ -56,7 +58,9 @@ class GraphSpace:
         for weights in own.get("weights", ()):
             if weights is not None:
                 check_kinds(graph.history.kinds, weights, "[search.space] weights", question.weights)
-        return cls(options_of(graph, question) | own)
+        space = cls(options_of(graph, question) | own)
+        space.sample(np.random.default_rng(0), 1)  # raises where nothing can be drawn
+        return space
 
     def sample(self, rng: np.random.Generator, count: int) -> list[Architecture]:
         """Return points drawn uniformly over canonical forms."""
@@ -149,7 +153,7 @@ class GraphSpace:
                 yield ranks[token] if matters[name] else 0.5
 
     def _drawn(self, rng: np.random.Generator) -> Architecture:
-        while True:
+        for _ in range(DRAWS):
             point, tokens = dict[str, Any](), []
             for place, (name, lot) in enumerate(zip(self._order, rng.random(len(self._order)), strict=True)):
                 legal, shares = self._step(place, point)
@@ -157,6 +161,7 @@ class GraphSpace:
                 tokens += [number] if len(self.options[name]) > 1 else []
             if _parses(point):  # options of the shop's own may be refused together
                 return tuple(tokens)
+        raise ConfigError(_impossible(self.options))
 
     def _repaired(self, tokens: Tokens, field: int, option: int, rng: np.random.Generator) -> Architecture | None:
         """Return the point with one token changed: kept is what still goes, drawn what matters now and did not."""
