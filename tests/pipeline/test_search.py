@@ -7,16 +7,20 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
+from paretail.core.errors import ConfigError, UsageError
 from paretail.pipeline import search as module
 from paretail.pipeline.bundle import current, versions
+from paretail.pipeline.config import parse_config
 from paretail.pipeline.search_report import Searched
+from paretail.search.config import SearchConfig
 
 from ..search.made_up import Lab
-from .made_up_search import called, config, made_up
+from .made_up_search import TEXT, called, config, made_up
 
 pytest.importorskip("torch")
 
@@ -92,6 +96,30 @@ def test_what_is_served_stays_and_the_new_version_is_a_candidate(lab: Lab, tmp_p
         assert (current(live), versions(live)) == (first.version, [first.version])
         assert again.steps[0].startswith(f"paretail release --bundle {live} --candidate {place} --log ")
         assert again.steps[1] == f"paretail bundles adopt {place} {live}"
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        ({"pick": "latncy", "goals": ("accuracy", "latency")}, "did you mean 'latency'.*SRCH-17"),
+        ({"ray": "auto", "workers": 2}, "SRCH-19"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_data_are_read(
+    wish: dict[str, Any], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "target_of", lambda *_: pytest.fail("read the data"))
+    monkeypatch.setitem(sys.modules, "paretail.search.cluster", ModuleType("cluster"))
+    with pytest.raises(UsageError, match=told):
+        called(tmp_path, **wish)
+    with pytest.raises(ConfigError, match=r"did you mean 'hybrid'.*SRCH-01"):
+        called(tmp_path, parse_config(TEXT.replace("evolution", "hybird"), "shop.toml"))
+
+
+@pytest.mark.parametrize("budget", ["soon", "0m", "2 h"])
+def test_a_budget_that_is_no_time_is_told_what_one_is(budget: str) -> None:
+    with pytest.raises(ConfigError, match="a number with s, m or h, such as 90s, 20m or 2h"):
+        SearchConfig.parse({"budget": budget})
 
 
 def test_a_preset_outside_the_space_is_a_rival_and_never_chosen(lab: Lab, tmp_path: Path) -> None:

@@ -84,6 +84,31 @@ def test_what_was_foretold_is_told_again_as_ratios_are_known_better(tmp_path: Pa
         assert told[2][one.architecture] == pytest.approx(ratio * one.screened["ndcg"])
 
 
+def test_what_was_behind_in_screening_is_not_told_ahead_of_what_was_trained(tmp_path: Path) -> None:
+    told: dict[object, float] = {}
+
+    class Spy:
+        figures, alarms = {}, ()
+
+        def ask(self, count: int) -> list[object]:
+            return list(SPACE.sample(np.random.default_rng(len(told)), count))
+
+        def tell(self, architectures: list[object], scores: list[float]) -> None:
+            told.update(zip(architectures, scores, strict=True))
+
+    class Falling(Lab):
+        def measured(self, job: Job) -> dict[str, object]:
+            found = super().measured(job)  # later rounds gain less by training: the median ratio promises too much
+            return found | {"ndcg": found["ndcg"] * (2 - len(self.done) / 20 if job.share == 1 else 1)}
+
+    loop = Loop(SPACE, Spy(), Falling(), Journal.open(tmp_path / "e", "x"), Plan(trials=18))  # type: ignore[arg-type]
+    found = loop.run()
+    for number in range(3):
+        here = [one for one in found.trials if one.round == number]
+        worst = min(one.whole["ndcg"] for one in here if one.whole)
+        assert all(told[one.architecture] <= worst for one in here if not one.whole)
+
+
 def test_a_goal_that_nothing_is_measured_in_is_refused_before_any_trial(tmp_path: Path) -> None:
     lab = Lab()
     with pytest.raises(UsageError, match=r"--goals diversity: .*Categories of the items.*SRCH-23"):

@@ -58,6 +58,10 @@ def test_a_pick_that_is_not_there_names_the_nearest(wish: str) -> None:
         picked(TRAINED, ("accuracy", "latency"), wish)
 
 
+def test_a_third_goal_is_said_to_make_no_choice() -> None:
+    assert picked(TRAINED, ("accuracy", "latency", "memory")).why.endswith("the best in latency, whatever memory")
+
+
 def test_where_all_failed_it_says_why() -> None:
     with pytest.raises(UsageError, match=r"no luck.*SRCH-17"):
         picked([Tried(1, 0, (0,), {}, {"failed": "no luck"}, None)], ("accuracy",))

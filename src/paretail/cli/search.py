@@ -46,10 +46,11 @@ def search(
     goals
         With commas: accuracy, latency, memory, cold, coverage, diversity. Of several, a front is found.
     pick
-        A trial's number, a preset on the front by its name, or a goal: what to publish, instead of what the rule says.
+        A trial's number, a preset that is in the space by its name, or a goal: what to publish, instead of what the
+        rule says.
         After a search, call the same with `--pick`: no trial is done again.
     workers
-        Processes that train side by side, by default one for each core. Results do not depend on it.
+        Processes that train side by side, by default one for each core; not with `--ray`. Results do not depend on it.
     ray
         The address of a Ray cluster, such as HOST:6379, or `auto`: trials run on its machines; needs the extra `ray`.
     seed

@@ -37,15 +37,15 @@ from paretail.retrieve.choose import Choice
 from paretail.retrieve.encoder import check_folder
 from paretail.retrieve.fitting import FitContext, fit
 from paretail.retrieve.models import model as model_of
-from paretail.retrieve.spec import GraphModelSpec
+from paretail.retrieve.spec import PRESETS, GraphModelSpec
 from paretail.search.config import SearchConfig
 from paretail.search.ground import Ground
 from paretail.search.importance import what_matters
 from paretail.search.journal import Journal
 from paretail.search.loop import Loop, Plan, Tried
-from paretail.search.picking import Picked, ahead, picked
+from paretail.search.picking import Picked, ahead, no_pick, picked
 from paretail.search.space import GraphSpace, checked
-from paretail.search.strategies import build
+from paretail.search.strategies import build, known
 from paretail.search.trial import LENGTH
 from paretail.search.workers import Lab, Workers
 
@@ -98,8 +98,15 @@ def _check(config: ShopConfig, out: Path, bundle: Path, wish: Asked) -> None:
     for folder in checked(options_said(config.search.space)).get("text_encoder", ()):
         if folder is not None:
             check_folder(folder)
+    known(config.search.strategy, config.search.settings)
     for name in config.search.baselines:
         check_model(ModelConfig(name=name))
+    if wish.ray is not None and wish.workers is not None:
+        raise UsageError(Problem("SRCH-19", f"--workers {wish.workers} beside --ray", "One of them: a cluster works "
+                                 "with every free core", "Leave --workers out"))  # fmt: skip
+    pickable = [*wish.goals, *(name for name in config.search.baselines if name in PRESETS)]
+    if wish.pick is not None and wish.pick not in pickable and not wish.pick.removeprefix("#").isdigit():
+        raise UsageError(no_pick(wish.pick, pickable))
     check_writable(out)
     refuse_foreign(bundle)
 
@@ -125,7 +132,7 @@ def _searched(
 ) -> Searched:  # fmt: skip
     asks = config.search
     space = GraphSpace.of(graph, question, options_said(asks.space))
-    strategy = build(asks.strategy, space, seed=seed, goals=len(wish.goals), settings=asks.settings)
+    strategy = build(asks.strategy, space, seed=seed, goals=len(wish.goals), settings=asks.settings, trials=asks.trials)
     ground = Ground.of(graph, question, seed, None if asks.exclude == "auto" else asks.exclude)
     journal = Journal.open(out / "evaluations.jsonl", ground.fingerprint)
     known = len(journal)
@@ -148,7 +155,8 @@ def _searched(
 
 
 def _plan(asks: SearchConfig, goals: tuple[str, ...], seed: int) -> Plan:
-    way = [asks.strategy, asks.settings, asks.batch, asks.screen, asks.keep, asks.space, goals, seed]
+    planned = [asks.trials] if "horizon" in known(asks.strategy, {})[0].config_type.model_fields else []
+    way = [*planned, asks.strategy, asks.settings, asks.batch, asks.screen, asks.keep, asks.space, goals, seed]
     named = sha256(repr(way).encode()).hexdigest()[:8]
     return Plan(
         goals, asks.trials, asks.batch, asks.screen, asks.keep, asks.budget_seconds, asks.patience, asks.target, seed,

@@ -93,11 +93,12 @@ def _trajectory(done: Searched) -> Iterator[str]:
         return
     scale = _Scale(min(values), max(values), len(done.found.trials))
     dots = "".join(_dots(one, scale, one is done.picked.chosen) for one in done.found.trials)
+    alone = "; patience and target look at it alone" if done.goals[1:] else ""
     levels = _levels([(scale.y(whole["ndcg"]), name) for name, whole in rivals if whole and "ndcg" in whole])
     yield (
         f'<h2>How it went</h2><p><span style="color:{OFF}">●</span> screened, <span style="color:{ON}">●</span> '
         f'trained in full, <span style="color:{PICKED}">●</span> chosen; the line: the best so far. Accuracy (NDCG@20) '
-        f'by trial.</p><svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" role="img" font-size="12" '
+        f'by trial{alone}.</p><svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" role="img" font-size="12" '
         f'aria-label="Accuracy of each trial">{_axes(scale)}{levels}{_best(done, scale)}{dots}</svg>'
     )
 

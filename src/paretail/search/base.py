@@ -62,7 +62,12 @@ class Space(Protocol):
 
 
 class Strategy(Protocol):
-    """Asks for architectures worth a training, and learns from what they scored."""
+    """Asks for architectures worth a training, and learns from what they scored.
+
+    `build` makes one as `TheirStrategy(space, seed=0, goals=1, config=None)`. The class has a `config_type`, a subclass
+    of `paretail.core.config.Config`, of which `config` is one (None: its defaults); where that has a field `horizon`,
+    it is told the number of trials. `paretail.search.memory.Remembering` has all of it but `propose`.
+    """
 
     #: Figures of the newest round for the progress line and the report: `new_share`, `unique_share`, `entropy` ...
     figures: Mapping[str, float]

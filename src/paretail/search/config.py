@@ -1,8 +1,9 @@
 """`[search]` of shop.toml: how long, by which strategy, for which goals, and among what."""
 
+from re import fullmatch
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from paretail.core.config import Config
 
@@ -16,9 +17,8 @@ class SearchConfig(Config):
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of that strategy.")
     trials: int = Field(40, ge=1, le=100_000, description="Architectures that are tried, beside the baselines.")
     budget: str = Field(
-        "2h", pattern=r"^\d+(\.\d+)?[smh]$",
-        description="Time that baselines and trials may take, such as 90s, 20m or 2h; the fit on all events follows.",
-    )  # fmt: skip
+        "2h", description="Time that baselines and trials may take, such as 90s or 2h; the fit on all events follows."
+    )
     batch: int = Field(
         6, ge=1, le=1000,
         description="Architectures of a round: they are asked for together, so that any number of workers gives the "
@@ -48,6 +48,13 @@ class SearchConfig(Config):
         description='Fields of a graph model: one option fixes a field, a list of them is what is searched; "none" '
         "stands for no value.",
     )
+
+    @field_validator("budget")
+    @classmethod
+    def _is_duration(cls, budget: str) -> str:
+        if not fullmatch(r"\d+(\.\d+)?[smh]", budget) or not float(budget[:-1]):
+            raise ValueError("a number with s, m or h, such as 90s, 20m or 2h")
+        return budget
 
     @property
     def budget_seconds(self) -> float:

@@ -2,7 +2,8 @@
 
 Each round is successive halving of two rungs: all of it is trained for a share of the epochs, the best of it in full.
 What a screened architecture would have reached, which its strategy must be told, is foretold by the median ratio of
-those that were trained in full, anew after each round; what is chosen was trained in full. Rounds are batch-
+those that were trained in full, anew after each round, and is no more than what those of its round reached that were
+ahead of it in screening; what is chosen was trained in full. Rounds are batch-
 synchronous: what is asked for follows from the seed and from earlier rounds alone, whatever the number of workers.
 K. Jamieson, A. Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization", AISTATS 2016,
 arXiv:1502.07943. Deviations: 1. within each round, two rungs; 2. the second training starts anew, for its learning
@@ -232,8 +233,14 @@ class Loop:
         screen = one.screened or {}
         if one.whole is not None or "failed" in screen:
             return one.whole or screen
-        ratios = {key: float(np.median(known)) for key, known in self.ratios.items() if known}
-        return {**screen, **{key: ratio * screen[key] for key, ratio in ratios.items() if screen.get(key) is not None}}
+        ahead = [other for other in self.found.whole if other.round == one.round]
+        told = dict(screen)
+        for key, known in self.ratios.items():
+            if known and screen.get(key) is not None:
+                bounds = [float(np.median(known)) * screen[key]]
+                bounds += [other.whole[key] for other in ahead if _leads(other, key, screen[key])]  # type: ignore[index]
+                told[key] = min(bounds)
+        return told
 
     def _scores(self, found: Sequence[Measured]) -> Any:
         scores = gains(found, self.plan.goals)
@@ -293,6 +300,12 @@ def name_of(settings: Mapping[str, Any]) -> str:
     """Return a short name of a point: what people ask for first."""
     layers = "no graph" if settings["message"] == "none" else f"{settings['message']} x {settings['depth']}"
     return f"{layers}, {settings['loss']}, {settings['scorer']}, dim {settings['dim']}"
+
+
+def _leads(other: Tried, key: str, value: float) -> bool:
+    """Say whether one that was trained in full was no worse than `value` after screening."""
+    found = (other.screened or {}).get(key), (other.whole or {}).get(key)
+    return None not in found and found[0] >= value  # type: ignore[operator]
 
 
 def _plain(job: Job) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Which of the trained architectures is taken: the front of the goals, and one of it.
 
 One goal: the most accurate. Several: of those on the front that are no less accurate than the most accurate by more
-than one standard error of the paired difference over users, the one that is best in the second goal. A shop may pick
+than one standard error of the paired difference over users, the one that is best in the second goal; further goals
+make the front, and no choice. A shop may pick
 another by its number (a preset by its name), or the best in a goal by the goal's name.
 """
 
@@ -47,6 +48,7 @@ def picked(trained: Sequence[Tried], goals: Sequence[str], wish: str | None = No
     row = max(near, key=lambda row: worth[row, 1])
     why = (
         f"of the {len(near)} on the front within {WITHIN:g} standard error of the most accurate, the best in {goals[1]}"
+        + (f", whatever {' and '.join(goals[2:])}" if goals[2:] else "")
     )
     return Picked(found[row], why, best)
 
@@ -71,12 +73,13 @@ def _wished(found: Sequence[Tried], worth: "np.ndarray", goals: Sequence[str], w
         return one, f"picked by its {'name' if one.called else 'number'}"
     if wish in goals:
         return found[int(np.argmax(worth[:, list(goals).index(wish)]))], f"the best in {wish}"
-    options = [*goals, *named]
-    raise UsageError(
-        Problem(
-            "SRCH-17", f"--pick {wish!r}", f"Expected {nearest(wish, options)}", "Pick a goal or a number of the table"
-        )
-    )
+    raise UsageError(no_pick(wish, [*goals, *named]))
+
+
+def no_pick(wish: str, options: Sequence[str]) -> Problem:
+    """Return what is said of a wish that is none of `options`."""
+    expected = f"Expected {nearest(wish, options)}"
+    return Problem("SRCH-17", f"--pick {wish!r}", expected, "Pick a goal, a preset or a number of the table")
 
 
 def _nothing(trained: Sequence[Tried]) -> Problem:

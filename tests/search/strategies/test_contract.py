@@ -2,6 +2,7 @@
 
 import json
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,27 @@ def test_nothing_is_asked_for_twice(name: str, goals: int) -> None:
 @every
 def test_the_same_seed_asks_the_same_and_another_seed_does_not(name: str) -> None:
     assert run(name)[1] == run(name)[1] != run(name, seed=1)[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("from paretail.search import nothing", "cannot be imported: cannot import name 'nothing'"),
+        ("def Mine(:", "cannot be imported: "),
+        ("class Mine: pass", "lacks config_type, ask, tell, state, load_state"),
+        (
+            "from paretail.search.strategies.random import Random\nclass Mine(Random):\n    config_type = 3",
+            "subclass of",
+        ),
+    ],
+)
+def test_a_class_that_is_no_strategy_is_refused_with_what_it_lacks(
+    text: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"mine_{abs(hash(text))}.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigError, match=f"{told}.*SRCH-02"):
+        build(f"mine_{abs(hash(text))}:Mine", SPACE)
 
 
 @every

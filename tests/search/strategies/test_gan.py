@@ -36,6 +36,14 @@ def test_without_randomness_and_entropy_the_alarm_rings_and_acts() -> None:
     assert strategy.figures["bonus"] > 0  # though its own weight is 0
 
 
+def test_the_schedule_is_that_of_the_search() -> None:
+    usual, short, own = (
+        build("gan", SPACE, settings=given, trials=trials).config
+        for given, trials in (({}, None), ({}, 40), ({"horizon": 100, "start": 5}, 40))
+    )
+    assert [(one.horizon, one.drawn) for one in (usual, short, own)] == [(200, 20), (40, 10), (100, 5)]
+
+
 @pytest.mark.parametrize("part", ["adversarial", "ranking", "penalty", "random_share", "entropy", "newness"])
 def test_every_part_can_be_switched_off(part: str) -> None:
     strategy, _ = searched(rounds=4, **{part: 0.0})

@@ -42,6 +42,8 @@ ENOUGH: Final = 0.45
 LEAST_NEW: Final = 0.3
 #: What an alarm raises the weight of the entropy to at least, so that it acts where that weight is 0.
 LEAST_BONUS: Final = 0.05
+#: Drawn at random at least, before there is anything to learn from.
+FEWEST_DRAWN: Final = 10
 #: Below this entropy, twice what rings the alarm, the bonus grows, to eleven times at none.
 HELD: Final = 0.3
 
@@ -49,7 +51,9 @@ HELD: Final = 0.3
 class GanConfig(Config):
     """Settings of the strategies `gan` and `gan-mutation`."""
 
-    start: int = Field(20, ge=4, description="Architectures drawn at random before the first round.")
+    start: int | None = Field(
+        None, ge=4, description="Architectures drawn at random at first; by default a tenth of `horizon`, 10 at least."
+    )  # fmt: skip
     winners: float = Field(0.2, gt=0, le=1, description="Share of what was told that counts as winners.")
     beta: float = Field(0.5, ge=0, description="Spreads of the ensemble added to its mean.")
     random_share: float = Field(0.1, ge=0, le=1, description="Share of each round that is drawn at random.")
@@ -67,9 +71,18 @@ class GanConfig(Config):
     batch_size: int = Field(64, ge=8, description="Architectures of such a batch.")
     generator_lr: float = Field(7e-3, gt=0, description="Learning rate of the generator.")
     entropy: float = Field(0.1, ge=0, description="Weight of the generator's entropy at first; it falls to a third.")
-    horizon: int = Field(200, ge=1, description="Evaluations over which the weight of the entropy falls.")
+    horizon: int = Field(
+        200,
+        ge=1,
+        description="Evaluations over which the weight of the entropy falls: the trials of `paretail search`.",
+    )
     newness: float = Field(0.6, ge=0, le=1, description="Share of samples that shall be new; 0 leaves it open.")
     parents: int = Field(10, ge=1, description="The best so far that are mutated where there is no generator.")
+
+    @property
+    def drawn(self) -> int:
+        """How many architectures are drawn at random before the first round."""
+        return self.start or max(FEWEST_DRAWN, self.horizon // 10)
 
 
 class Gan(Remembering):
@@ -92,7 +105,7 @@ class Gan(Remembering):
 
     def propose(self, count: int, rng: np.random.Generator) -> Iterable[Architecture]:
         """Train both networks on what is known, and return the best judged of what is proposed."""
-        if len(self.told) < self.config.start:
+        if len(self.told) < self.config.drawn:
             return []
         known = self.space.encode(list(self.told))
         seeds = rng.integers(2**31, size=4).tolist()
