@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -32,38 +33,53 @@ class Ray(ModuleType):
         self.put: Callable[[Any], Any] = lambda value: value
         self.init: Callable[..., None] = lambda **_: None
         self.shutdown: Callable[[], None] = lambda: None
-        self.wait = lambda waiting, num_returns: (waiting[:num_returns], waiting[num_returns:])
+        self.gone, self.version = False, __version__
         self.cluster_resources, self.available_resources = lambda: {"CPU": 4.0}, lambda: {"CPU": self.free}
 
+    def wait(self, waiting: list[Any], num_returns: int, timeout: float | None) -> tuple[list[Any], list[Any]]:
+        done = [one for one in waiting if not one.actor.pending][:num_returns]
+        assert done or timeout is not None, "it would wait for ever"
+        return done, [one for one in waiting if one not in done]
+
     def get(self, asked: Any) -> Any:
-        return [one() for one in asked] if isinstance(asked, list) else asked()
+        return [one.made() for one in asked] if isinstance(asked, list) else asked.made()
 
     def remote(self, kind: type) -> Any:
-        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=lambda *told: Actor(kind(*told))))
+        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=lambda *told: Actor(kind(*told), self.gone)))
 
 
 class Actor:
-    def __init__(self, held: Any) -> None:
-        self.held = held
+    """Held in this process; `pending` for ever where its machine is gone for good."""
+
+    def __init__(self, held: Any, pending: bool) -> None:
+        self.held, self.pending = held, pending
 
     def __getattr__(self, name: str) -> Any:
-        return SimpleNamespace(remote=lambda *told: lambda: getattr(self.held, name)(*told))
+        return SimpleNamespace(remote=lambda *told: Asked(self, lambda: getattr(self.held, name)(*told)))
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    actor: Actor
+    made: Callable[[], Any]
 
 
 class Trainer:
     """Its machine is lost once during the job `once`, and whenever the job `always` is tried."""
 
     lost: list[str]
+    then: dict[str, Any]  # what is so of the cluster from then on
 
     def __init__(self, *_: Any) -> None:
         pass
 
     def about(self) -> tuple[str, str]:
-        return __version__, "node"
+        return sys.modules["ray"].version, "node"
 
     def evaluate(self, job: Job) -> dict[str, Any]:
         if job.model == "always" or (job.model == "once" and "once" not in self.lost):
             self.lost.append(job.model)
+            sys.modules["ray"].__dict__.update(self.then)
             raise LostError("gone")
         return {"ndcg": 0.5, "model": job.model}
 
@@ -75,6 +91,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], Any]:
         monkeypatch.delitem(sys.modules, "paretail.search.cluster", raising=False)
         module = import_module("paretail.search.cluster")
         monkeypatch.setattr(Trainer, "lost", [], raising=False)
+        monkeypatch.setattr(Trainer, "then", {}, raising=False)
         monkeypatch.setattr(module, "Trainer", Trainer)
         return module.Cluster
 
@@ -92,6 +109,20 @@ def test_a_trial_is_done_again_elsewhere_and_given_up_after_three_machines(clust
     assert (found[2]["crashed"], found[2]["failed"]) == (True, "its machine was lost 3 times: gone")
     assert sorted(Trainer.lost) == ["always"] * 3 + ["once"]
     assert sorted(ended) == sorted(job.model for job in jobs)
+
+
+@pytest.mark.parametrize("then", [{"gone": True}, {"version": "0.0"}])
+def test_a_machine_that_is_lost_for_good_or_comes_back_another_is_done_without(
+    cluster: Any, tmp_path: Path, then: dict[str, Any]
+) -> None:
+    with cluster(2.0)(tmp_path, "auto") as there:
+        Trainer.then = then
+        found = there.run([Job(name) for name in ("once", "fine", "last")], lambda job, one: None)
+        assert [one["model"] for one in found] == ["once", "fine", "last"]
+        assert len(there._idle) == 1
+        Trainer.lost.clear()
+        with pytest.raises(UsageError, match=r"none of its machines began to work.*SRCH-25"):
+            there.run([Job("once")], lambda job, one: None)
 
 
 def test_a_cluster_without_a_free_core_is_refused(cluster: Any, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 P. Moritz et al., "Ray: a distributed framework for emerging AI applications", OSDI 2018, arXiv:1712.05889. Every actor
 gets the ground of the search once, and runs trials in a process of its own on one thread (`workers.py`): results are
-those of one machine of the same kind. A trial whose machine is lost is done again elsewhere.
+those of one machine of the same kind. A trial whose machine is lost is done again elsewhere. Another actor is asked for
+in its place, which works from when it has answered: where there is no machine for it, it never does, and nobody waits.
 
 Needs the extra `ray` (SRCH-20), on every machine with the same version of paretail.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from socket import create_connection
 from tempfile import TemporaryDirectory
@@ -28,6 +30,8 @@ import ray  # noqa: E402  # only where it is there
 #: A trial is given up after its machine was lost so many times.
 TRIES: Final = 3
 KNOCK_SECONDS: Final = 5.0
+#: Actors have so long to begin; where none works, so long is waited for one.
+START_SECONDS: Final = 300.0
 Files = Mapping[str, bytes]
 
 
@@ -56,7 +60,8 @@ class Cluster(Staffed):
     """The cluster at `address` (`auto`: this one), with the ground that `folder` keeps.
 
     Only cores that nobody uses are taken. Raises UsageError: SRCH-21 where there is no cluster, SRCH-22 where a machine
-    has another version of paretail, SRCH-25 where all cores are at work for others.
+    has another version of paretail, SRCH-25 where all cores are at work for others, or none begins to work. `run`
+    raises it too, where all machines are lost.
     """
 
     def __init__(self, folder: Path, address: str) -> None:
@@ -71,9 +76,16 @@ class Cluster(Staffed):
             raise UsageError(_busy(address, busy))
         files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         self._files = ray.put(files)
-        self._idle = [self._trainer() for _ in range(cores)]
-        about = ray.get([trainer.about.remote() for trainer in self._idle])
-        self.nodes = sorted({node for _, node in about})
+        self._coming: dict[Any, Any] = {}
+        for _ in range(cores):
+            self._ask_for_one()
+        begun, _ = ray.wait(list(self._coming), num_returns=cores, timeout=START_SECONDS)
+        if not begun:
+            self.close()
+            raise UsageError(_nobody(address))
+        about = ray.get(begun)
+        self._idle = [self._coming.pop(one) for one in begun]
+        self.address, self.nodes = address, sorted({node for _, node in about})
         if strangers := sorted({version for version, _ in about} - {__version__}):
             self.close()
             raise UsageError(_other_version(strangers))
@@ -87,20 +99,22 @@ class Cluster(Staffed):
                 number, job = waiting.pop(0)
                 trainer = self._idle.pop()
                 busy[trainer.evaluate.remote(job)] = number, trainer
-            (done,), _ = ray.wait(list(busy), num_returns=1)
+            done = self._next(list(busy))
+            if done in self._coming:
+                self._take(done)
+                continue
             number, trainer = busy.pop(done)
             try:
                 found[number] = ray.get(done)
+                self._idle.append(trainer)
             except ray.exceptions.RayActorError as error:
                 lost[number] += 1
-                trainer = self._trainer()
+                self._ask_for_one()
                 if lost[number] < TRIES:
                     waiting.insert(0, (number, jobs[number]))
-                    self._idle.append(trainer)
                     continue
                 why = f"its machine was lost {TRIES} times: {error}"
                 found[number] = {"failed": why, "crashed": True, "seconds": 0.0}
-            self._idle.append(trainer)
             ended(jobs[number], found[number])
         return [found[number] for number in range(len(jobs))]
 
@@ -108,10 +122,26 @@ class Cluster(Staffed):
         """Leave the cluster; its actors end."""
         ray.shutdown()
 
-    def _trainer(self) -> Any:
-        # On whichever machine has most room, so that all of them work.
+    def _next(self, busy: list[Any]) -> Any:
+        """Return a job that ended, or an actor that has begun; raises UsageError (SRCH-25) where nobody is left."""
+        there = [*busy, *self._coming]
+        done, _ = ray.wait(there, num_returns=1, timeout=None if busy else START_SECONDS) if there else ([], [])
+        if not done:
+            raise UsageError(_nobody(self.address))
+        return done[0]
+
+    def _ask_for_one(self) -> None:
+        """Ask for an actor on whichever machine has most room, so that all of them work."""
         options = {"num_cpus": 1, "scheduling_strategy": "SPREAD"}
-        return ray.remote(Trainer).options(**options).remote(self._files, __version__)
+        trainer = ray.remote(Trainer).options(**options).remote(self._files, __version__)
+        self._coming[trainer.about.remote()] = trainer
+
+    def _take(self, begun: Any) -> None:
+        """Let an actor work that has begun, unless it was lost meanwhile or has another version of paretail."""
+        trainer = self._coming.pop(begun)
+        with suppress(ray.exceptions.RayActorError):
+            if ray.get(begun)[0] == __version__:
+                self._idle.append(trainer)
 
 
 def _cores() -> tuple[int, int]:
@@ -136,6 +166,12 @@ def _unreachable(address: str, error: Exception) -> Problem:
 def _busy(address: str, busy: int) -> Problem:
     found = f"--ray {address}: none of its cores is free, {busy} are at work for others"
     return Problem("SRCH-25", found, "One free core or more", "Wait until they are done, or add a machine")
+
+
+def _nobody(address: str) -> Problem:
+    found = f"--ray {address}: none of its machines began to work within {START_SECONDS:.0f} seconds"
+    do = "Look after the machines (ray status), and call again: what was trained is kept"
+    return Problem("SRCH-25", found, "One machine or more", do)
 
 
 def _other_version(strangers: Sequence[str]) -> Problem:
