@@ -2,7 +2,8 @@
 
 Each search sees the validation of one seed's trainings, all in full, and tells its choice, the best of 40 by
 validation; a strategy is told of no preset beforehand. `test` is of the users kept apart, by whom nothing is chosen:
-the mean over searches, with 95 % of that mean. What is not searched has one figure for each seed. `users` is the
+the mean over searches, with Student's 95 % of the means of each seed's table: searches of one table share its trainings,
+so that three tables are three observations, however many searches. Of one table there is no interval. `users` is the
 standard error over users, which all figures of a set share: so differences are more certain than the figures.
 """
 
@@ -15,6 +16,7 @@ from typing import Any, Final
 import harness
 import numpy as np
 import table
+from scipy.stats import t as student
 
 from paretail.retrieve.spec import PRESETS
 from paretail.search.base import Architecture, Array
@@ -115,6 +117,14 @@ def _preset() -> dict[str, Any]:
     return usual | PRESETS["lightgcn"]
 
 
+def half_width(tables: Mapping[str, Sequence[float]]) -> float | None:
+    """Return half of Student's 95 % interval of the mean of each table's mean, None of one table."""
+    means = [mean(values) for values in tables.values() if values]
+    if len(means) < 2:
+        return None
+    return float(student.ppf(0.975, len(means) - 1)) * stdev(means) / len(means) ** 0.5
+
+
 def _seed(one: Listed) -> str:
     return next(iter(one.rows.values()))["seed"]
 
@@ -127,7 +137,8 @@ def _told(chosen: Sequence[Row], lists: Sequence[Listed]) -> dict[str, Any]:
     test, scores = [float(row["apart"]) for row in chosen], [_validation(row) for row in chosen]
     every = {_seed(one): [_validation(row) for row in one.rows.values()] for one in lists}
     ranks = [1 + sum(other > _validation(row) for other in every.get(row["seed"], ())) for row in chosen]
-    error = 1.96 * stdev(test) / len(test) ** 0.5 if len(test) > 1 else None
+    error = half_width({seed: [float(row["apart"]) for row in chosen if row["seed"] == seed]
+                        for seed in {row["seed"] for row in chosen}})  # fmt: skip
     return {
         "architectures": len(lists[0].rows), "seeds": len(lists), "validation": f"{mean(scores):.4f}",
         "rank": f"{median(ranks):.0f}", "test": f"{mean(test):.4f}" + (f" ± {error:.4f}" if error is not None else ""),
