@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from .trained import DemoShop, make_shop, paretail
 
@@ -27,6 +28,10 @@ if find_spec("jaxtyping"):
 
     sys.modules["shapes"] = shapes  # the hook wants a name that can be imported
     jaxtyping.install_import_hook(SHAPED, "shapes.checked")
+
+
+settings.register_profile("suite", deadline=None)  # a machine may be busy with other work
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
