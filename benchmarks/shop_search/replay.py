@@ -2,9 +2,10 @@
 
 Each search sees the validation of one seed's trainings, all in full, and tells its choice, the best of 40 by
 validation; a strategy is told of no preset beforehand. `test` is of the users kept apart, by whom nothing is chosen:
-the mean over searches, with Student's 95 % of the means of each seed's table: searches of one table share its trainings,
-so that three tables are three observations, however many searches. Of one table there is no interval. `users` is the
-standard error over users, which all figures of a set share: so differences are more certain than the figures.
+the mean over searches, with Student's 95 % of the means of each seed's table: searches of one table share its
+trainings, so that three tables are three observations, however many searches. Of one table there is no interval.
+`users` is the standard error over users, which all figures of a set share: so differences are more certain than the
+figures.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,8 +1,11 @@
 """Trials on a small shop: what is measured, on which users, by workers that may die, alike at any number of them."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
@@ -174,6 +177,34 @@ def test_a_worker_that_dies_fails_its_trial_alone(
     assert dead["failed"].startswith("its process ended with 9: ")
     assert dead["failed"].endswith("out of luck")
     assert alive["ndcg"] > 0
+
+
+@pytest.mark.slow
+def test_killed_with_a_worker_at_work_it_goes_on_and_leaves_no_process(folder: Path, tmp_path: Path) -> None:
+    from .real_search import search
+
+    root, path = Path(__file__).parents[2], tmp_path / "evaluations.jsonl"
+    command = [sys.executable, "-m", "tests.search.real_search", str(folder), str(tmp_path)]
+    killed = subprocess.Popen(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root / "src")})
+    while killed.poll() is None and not (path.exists() and path.read_text().count('"key"') > 1):
+        sleep(0.01)
+    workers = _children(killed.pid)
+    killed.kill()
+    assert killed.wait() < 0
+    known = [json.loads(line)["key"] for line in path.read_text().splitlines() if '"key"' in line]
+    again = search(folder, tmp_path)
+    keys = [json.loads(line)["key"] for line in path.read_text().splitlines() if '"key"' in line]
+    assert len(known) >= 2
+    assert keys[: len(known)] == known
+    assert len(keys) == len(set(keys)) == len(known) + again.evaluated == 6  # four screened, two of them in full
+    assert len(again.whole) == 2
+    assert len(workers) == 1
+    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]  # its standard input ended
+
+
+def _children(parent: int) -> list[int]:
+    return [int(stat.split(" ", 1)[0]) for stat in (path.read_text() for path in Path("/proc").glob("[0-9]*/stat"))
+            if stat.rpartition(")")[2].split()[1] == str(parent)]  # fmt: skip
 
 
 def test_an_interrupted_trial_is_no_result(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ def test_by_default_no_alarm_and_three_samples_in_ten_are_new() -> None:
 
 
 def test_without_randomness_and_entropy_the_alarm_rings_and_acts() -> None:
-    strategy, _ = searched(rounds=12, entropy=0.0, random_share=0.0, newness=0.0, generator_lr=0.03, updates=10)
+    strategy, _ = searched(rounds=12, entropy=0.0, random_share=0.0, newness=0.0)
     assert strategy.alarms
     assert "the entropy bonus is raised" in strategy.alarms[0]
     assert strategy.figures["bonus"] > 0  # though its own weight is 0
