@@ -15,18 +15,23 @@ from jaxtyping import AbstractArray
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     """Raise TypeError where an argument or the result has not the shape or type of its annotation."""
     signature = inspect.signature(function)
-    shaped = {name: p.annotation for name, p in signature.parameters.items() if _arrays(p.annotation)}
+    shaped = [(place, name, p.annotation, tuple(_arrays(p.annotation)))
+              for place, (name, p) in enumerate(signature.parameters.items()) if _arrays(p.annotation)]  # fmt: skip
     promised = signature.return_annotation
+    result_options = tuple(_arrays(promised))
+    if not shaped and not result_options:
+        return function
 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        given = signature.bind(*args, **kwargs).arguments
-        for name, annotation in shaped.items():
-            if name in given:
-                _check(name, given[name], annotation)
+        for place, name, annotation, options in shaped:
+            if place < len(args):
+                _check(name, args[place], annotation, options)
+            elif name in kwargs:
+                _check(name, kwargs[name], annotation, options)
         result = function(*args, **kwargs)
-        if _arrays(promised):
-            _check("the result", result, promised)
+        if result_options:
+            _check("the result", result, promised, result_options)
         return result
 
     return wrapper
@@ -38,7 +43,7 @@ def _arrays(annotation: Any) -> list[type]:
     return [option for option in options if inspect.isclass(option) and issubclass(option, AbstractArray)]
 
 
-def _check(name: str, value: Any, annotation: Any) -> None:
+def _check(name: str, value: Any, annotation: Any, options: tuple[type, ...]) -> None:
     optional = get_args(annotation) and not hasattr(value, "shape")  # mypy sees to what is not an array
-    if not optional and not any(isinstance(value, option) for option in _arrays(annotation)):
+    if not optional and not any(isinstance(value, option) for option in options):
         raise TypeError(f"{name} is not {annotation}")
