@@ -241,11 +241,18 @@ def test_impressions_weigh_by_their_propensity_where_it_is_told() -> None:
     examples = Examples.of(replace(shop.events, frame=some), shop.user_vocabulary(), shop.item_vocabulary())
     first, second = (examples.position == place for place in (1, 2))
     assert examples.propensity[first] == pytest.approx(0.02)
-    assert (examples.propensity[~first & ~second] == 1).all()  # nobody told it
+    silent = ~first & ~second
+    assert np.isnan(examples.propensity[silent]).all()  # nobody told it
     weight = weighed(examples.propensity, 0.3)
-    assert weight.mean() == pytest.approx(1)
-    assert weight[first] / weight[~first & ~second].mean() == pytest.approx(0.02**-0.3)
-    assert weight[second] / weight[~first & ~second].mean() == pytest.approx(0.5**-0.3)
+    assert (weight[silent] == 1).all()
+    assert weight[~silent].mean() == pytest.approx(1)
+    assert weight[first].mean() / weight[second].mean() == pytest.approx((0.02 / 0.5) ** -0.3)
+    rare = weighed(np.append(np.full(10, 0.02), np.full(90, np.nan)), 1.0)
+    assert rare[:10].sum() / rare.sum() == pytest.approx(0.1)
+    assert (weighed(np.full(3, np.nan), 1.0) == 1).all()
+    (told,) = examples.unweighed
+    assert told.startswith(f"{silent.sum():,} of {len(silent):,} impressions (60 %) have no propensity")
+    assert examples.where(silent).unweighed == examples.where(first).unweighed == ()
     assert (weighed(examples.propensity, 0.0) == 1).all()
     assert weighed(np.append(np.full(99, 1.0), 1e-6), 1.0).max() == HEAVIEST
 

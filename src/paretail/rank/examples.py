@@ -49,7 +49,7 @@ class Examples:
     """One row an impression, oldest first. `labels[task]` are 0 or 1, of `value` minor units, NaN where not known.
 
     A purchase that came back whole is one, of value 0.
-    `position` counts from 1, 0 unknown; `propensity` is 1 where nobody told it; `waits` are those for answers.
+    `position` counts from 1, 0 unknown; `propensity` is NaN where nobody told it; `waits` are those for answers.
     """
 
     user_idx: Rows
@@ -84,7 +84,7 @@ class Examples:
         span = [int(moment or 0) for moment in (shown["ts_ms"].min(), events.frame["ts_ms"].max())]  # type: ignore[arg-type]
         return cls(
             found["user_idx"].to_numpy(), found["item_idx"].to_numpy(), found["ts_ms"].to_numpy(),
-            found["position"].fill_null(0).to_numpy(), found["propensity"].fill_null(1.0).cast(pl.Float32).to_numpy(),
+            found["position"].fill_null(0).to_numpy(), found["propensity"].fill_null(UNKNOWN).cast(pl.Float32).to_numpy(),
             _labels(found, long_view_seconds), Waits.found(delays, (span[0], span[1]), window),
         )  # fmt: skip
 
@@ -105,6 +105,15 @@ class Examples:
     def paid_until(self) -> int:
         """The place up to which it is known whether something was bought, and whether it came back."""
         return min(self.waits.known(task, self.ts_ms) for task in ("purchase", "value"))
+
+    @property
+    def unweighed(self) -> tuple[str, ...]:
+        """Say how many have no propensity where others have one."""
+        missing = int(np.isnan(self.propensity).sum())
+        if not 0 < missing < len(self):
+            return ()
+        share = f"{missing:,} of {len(self):,} impressions ({100 * missing / len(self):.0f} %)"
+        return (f"{share} have no propensity: each weighs as much as the others do in the mean",)
 
     def where(self, keep: NDArray[Any]) -> Self:
         """Return the examples where `keep`, or in that order."""

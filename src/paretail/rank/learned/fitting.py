@@ -103,9 +103,14 @@ class Frame:
 
 
 def weighed(propensity: NDArray[Any], power: float) -> NDArray[np.float64]:
-    """Return weights by propensity to the power of -`power`, of mean 1 before the heaviest are cut."""
+    """Return weights by propensity to the power of -`power`, of mean 1 before the heaviest are cut.
+
+    What has no propensity (NaN) weighs 1, as those that have one do in the mean.
+    """
     weight = propensity.astype(np.float64) ** -power
-    return np.asarray(np.minimum(weight / weight.mean(), HEAVIEST))
+    known = np.isfinite(weight)
+    mean = weight[known].mean() if known.any() else 1.0
+    return np.where(known, np.minimum(weight / mean, HEAVIEST), 1.0)
 
 
 def balance_of(config: RankConfig, tasks: tuple[str, ...]) -> Any:

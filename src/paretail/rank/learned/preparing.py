@@ -52,6 +52,7 @@ class Prepared:
         found = Examples.of(events, graph.nodes["user"], graph.nodes["item"], hours, seconds)
         examples, remarks = learnable(found.settled(), events.frame)
         remarks += found.waits.remarks(examples.tasks, found.ts_ms) + weights_of(config, examples.tasks)[1]
+        remarks += examples.unweighed
         if config.leaks == "refuse":
             check_leaks(graph, examples)
         pairs = examples.user_idx, examples.item_idx, examples.ts_ms
