@@ -84,7 +84,8 @@ class Examples:
         span = [int(moment or 0) for moment in (shown["ts_ms"].min(), events.frame["ts_ms"].max())]  # type: ignore[arg-type]
         return cls(
             found["user_idx"].to_numpy(), found["item_idx"].to_numpy(), found["ts_ms"].to_numpy(),
-            found["position"].fill_null(0).to_numpy(), found["propensity"].fill_null(UNKNOWN).cast(pl.Float32).to_numpy(),
+            found["position"].fill_null(0).to_numpy(),
+            found["propensity"].fill_null(UNKNOWN).cast(pl.Float32).to_numpy(),
             _labels(found, long_view_seconds), Waits.found(delays, (span[0], span[1]), window),
         )  # fmt: skip
 

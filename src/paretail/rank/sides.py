@@ -41,10 +41,7 @@ def item_sides(graph: ShopGraph) -> Dense:
 
 def named_item_sides(graph: ShopGraph) -> tuple[Dense, list[str]]:
     """Return `item_sides`, and what each column is called, such as `category=Shoes` or `title[3]`."""
-    parts = {target: edges.matrix() for (source, _, target), edges in sorted(graph.edges.items())
-             if source == "item" and target not in ("user", "item")}  # fmt: skip
-    labels = sparse.csc_array(sparse.hstack([*parts.values()])) if parts else sparse.csc_array((graph.items, 0))
-    every = [f"{target}={name}" for target in parts for name in graph.nodes[target].ids]
+    labels, every = _labels(graph)
     chosen, places = _most_frequent(labels, LABELS)
     blocks, names = [chosen], [every[place] for place in places.tolist()]
     if "item" in graph.tables:
@@ -57,6 +54,19 @@ def named_item_sides(graph: ShopGraph) -> tuple[Dense, list[str]]:
     return np.concatenate(blocks, axis=1).astype(np.float32), names
 
 
+def crowded(graph: ShopGraph) -> tuple[str, ...]:
+    """Say of what there is more than has columns of its own."""
+    told = []
+    often = int((np.diff(_labels(graph)[0].indptr) >= BEARERS).sum())
+    if often > LABELS:
+        told.append(f"the {LABELS} commonest of {often:,} labels of items have a column each, the others none")
+    categories = int(ItemFacts.of(graph.tables["item"]).category.max(initial=-1)) + 1 if "item" in graph.tables else 0
+    if categories > LABELS:
+        told.append(f"what was shown to users is counted by the {LABELS - 1} largest of {categories:,} categories, "
+                    "and by all others together")  # fmt: skip
+    return tuple(told)
+
+
 @dataclass(frozen=True, eq=False)
 class UserSides:
     """How a user's columns are made from a History: which nodes and cells count, and the usual shares of categories.
@@ -67,7 +77,7 @@ class UserSides:
     nodes: Mapping[str, NDArray[np.int64]]
     cells: Mapping[tuple[str, str], NDArray[np.int64]]
     shares: Dense  # of each category among what is shown; empty where nothing was
-    category: NDArray[np.int32]  # of each item
+    category: NDArray[np.int32]  # of each item, as `_largest` has it
     usual: Dense = field(default_factory=lambda: np.zeros(0, np.float32))  # the mean of the log's users
 
     @classmethod
@@ -77,7 +87,8 @@ class UserSides:
         nodes = {name: _most_frequent(known, LABELS)[1] for name, known in sorted(about.items())}
         few = [name for name, rows in nodes.items() if 0 < len(rows) <= VALUES]
         cells = {(a, b): _cells(about[a], about[b], nodes[a], nodes[b]) for a, b in combinations(few, 2)}
-        sides = cls(nodes, cells, _shares(history, facts.category), facts.category)
+        category = _largest(facts.category)
+        sides = cls(nodes, cells, _shares(history, category), category)
         return replace(sides, usual=sides.matrix(history).mean(axis=0))
 
     @property
@@ -94,6 +105,8 @@ class UserSides:
         if len(self.shares):
             paths = graph.tables["item"]["category"].list.join(" > ").to_list()
             names = dict(zip(self.category.tolist(), paths, strict=True))
+            if len(set(filter(None, paths))) > LABELS:
+                names[LABELS - 1] = "others"
             found += [f"shown {names.get(code)}" for code in range(len(self.shares))]
         return found
 
@@ -140,7 +153,26 @@ class UserSides:
         split = {key: tuple(key.split("/")) for key in arrays}
         nodes = {parts[1]: arrays[key] for key, parts in split.items() if parts[0] == "nodes"}
         cells = {(parts[1], parts[2]): arrays[key] for key, parts in split.items() if parts[0] == "cells"}
-        return cls(nodes, cells, arrays["shares"], ItemFacts.of(items).category, arrays["usual"])
+        return cls(nodes, cells, arrays["shares"], _largest(ItemFacts.of(items).category), arrays["usual"])
+
+
+def _labels(graph: ShopGraph) -> tuple[sparse.csc_array, list[str]]:
+    """Return which labels items bear, `[items, labels]`, and what each is called."""
+    parts = {target: edges.matrix() for (source, _, target), edges in sorted(graph.edges.items())
+             if source == "item" and target not in ("user", "item")}  # fmt: skip
+    labels = sparse.csc_array(sparse.hstack([*parts.values()])) if parts else sparse.csc_array((graph.items, 0))
+    return labels, [f"{target}={name}" for target in parts for name in graph.nodes[target].ids]
+
+
+def _largest(category: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return each item's category, -1 none: where there are more than LABELS those of most items, all others as one."""
+    counts = np.bincount(category[category >= 0])
+    if len(counts) <= LABELS:
+        return category
+    code = np.full(len(counts) + 1, LABELS - 1, np.int32)
+    code[np.argsort(-counts, kind="stable")[: LABELS - 1]] = np.arange(LABELS - 1)
+    code[-1] = -1  # of items without one
+    return code[category]
 
 
 def _most_frequent(labels: sparse.csc_array, most: int) -> tuple[Dense, NDArray[np.int64]]:
@@ -164,7 +196,7 @@ def _cells(a: sparse.csc_array, b: sparse.csc_array, rows_a: NDArray[np.int64],
 def _shares(history: History, category: NDArray[np.int32]) -> Dense:
     codes = category[history.item_idx[says(history) == past.SHOWN]]
     codes = codes[codes >= 0]
-    if not len(codes) or category.max(initial=-1) >= LABELS:
+    if not len(codes):
         return np.zeros(0, np.float32)
     counts = np.bincount(codes, minlength=int(category.max()) + 1) + 1.0
     return np.asarray(counts / counts.sum(), np.float32)

@@ -19,7 +19,7 @@ from paretail.rank.learned.fitting import Frame, network_of
 from paretail.rank.learned.network import RankNet
 from paretail.rank.learned.recent import Moments, Sequences
 from paretail.rank.learned.transfer import Origin, started
-from paretail.rank.sides import UserSides, named_item_sides
+from paretail.rank.sides import UserSides, crowded, named_item_sides
 from paretail.rank.standings import Standings, cuts_of
 
 #: The share of the impressions that a task knows, the newest, on which the ranker is calibrated and judged.
@@ -52,7 +52,7 @@ class Prepared:
         found = Examples.of(events, graph.nodes["user"], graph.nodes["item"], hours, seconds)
         examples, remarks = learnable(found.settled(), events.frame)
         remarks += found.waits.remarks(examples.tasks, found.ts_ms) + weights_of(config, examples.tasks)[1]
-        remarks += examples.unweighed
+        remarks += examples.unweighed + crowded(graph)
         if config.leaks == "refuse":
             check_leaks(graph, examples)
         pairs = examples.user_idx, examples.item_idx, examples.ts_ms
