@@ -134,7 +134,10 @@ def test_refunds_go_where_the_purchase_went() -> None:
         return attribute(answers, log(first, second, other, *refunds), 1.0)["revenue_minor"].to_list()
 
     assert revenue() == [600, 300, 70]
-    assert revenue(event("u1", "a", "refund", 200, order_id="o1")) == [400, 300, 70]  # one piece at what was paid
+    assert revenue(event("u1", "a", "refund", 200, order_id="o1")) == [0, 300, 70]  # all of it, at what was paid
+    assert revenue(event("u1", "a", "refund", 200, order_id="o1", quantity=1.0)) == [400, 300, 70]
+    assert revenue(event("u2", "a", "refund", 200, order_id="other")) == [600, 300, 0]  # whose purchase names none
+    assert revenue(event("u2", "a", "refund", 200, request_id="r3")) == [600, 300, 0]
     assert revenue(event("u1", "a", "refund", 200, order_id="o1", quantity=2.0, price_minor=150)) == [300, 300, 70]
     assert revenue(event("u1", "a", "refund", 200)) == [600, 0, 70]
     assert revenue(event("u1", "a", "refund", 200, order_id="other")) == [600, 300, 70]
@@ -214,7 +217,9 @@ def plain(answers: Sequence[Row], events: Sequence[Row], window: int) -> list[tu
     for e in events:
         row, paid = taken_back(every, events, went, e, window) if e["kind"] == "refund" else (None, None)
         if row is not None and e["ts_ms"] <= every[row][0]["ts_ms"] + window:
-            revenue[row] -= worth(e, paid)
+            whole = paid is not None and e["price_minor"] is None and e["quantity"] is None
+            told = e | {"quantity": paid["quantity"]} if paid and whole else e
+            revenue[row] -= worth(told, paid["price_minor"] if paid else None)
     return [(a["request_id"], a["placement"], item, click in kinds[n], "cart" in kinds[n], "purchase" in kinds[n],
              revenue[n]) for n, (a, item) in enumerate(every)]  # fmt: skip
 
@@ -240,13 +245,16 @@ def tied(every: Sequence[tuple[Row, str]], e: Row, window: int) -> int | None:
 
 
 def taken_back(every: Sequence[tuple[Row, str]], events: Sequence[Row], went: dict[int, int | None], e: Row,
-               window: int) -> tuple[int | None, int | None]:  # fmt: skip
-    """Return the impression that a refund takes from, and the price that was paid."""
+               window: int) -> tuple[int | None, Row | None]:  # fmt: skip
+    """Return the impression that a refund takes from, and its purchase."""
+    purchases = [n for n, p in enumerate(events) if p["kind"] == "purchase"]
     if e["order_id"] is None and e["request_id"] is not None:
-        return named(every, e, window), None
-    bought = [n for n, p in enumerate(events) if p["kind"] == "purchase" and p["item_id"] == e["item_id"]]
-    if e["order_id"] is not None:
-        bought = [n for n in bought if events[n]["order_id"] == e["order_id"]]
-    else:
-        bought = [n for n in bought if events[n]["user_id"] == e["user_id"] and events[n]["ts_ms"] <= e["ts_ms"]]
-    return (went[bought[-1]], events[bought[-1]]["price_minor"]) if bought else (None, None)
+        row = named(every, e, window)
+        there = [n for n in purchases if row is not None and went[n] == row]
+        return row, events[there[-1]] if there else None
+    bought = [n for n in purchases if events[n]["item_id"] == e["item_id"]]
+    of_order = [n for n in bought if e["order_id"] is not None and events[n]["order_id"] == e["order_id"]]
+    before = [n for n in bought if events[n]["user_id"] == e["user_id"] and events[n]["ts_ms"] <= e["ts_ms"]
+              and (e["order_id"] is None or events[n]["order_id"] is None)]  # fmt: skip
+    bought = of_order or before
+    return (went[bought[-1]], events[bought[-1]]) if bought else (None, None)

@@ -172,25 +172,34 @@ def _by_user(shown: pl.DataFrame, events: pl.DataFrame, window: int) -> pl.DataF
 def refunds(shown: pl.DataFrame, told: pl.DataFrame, tied: pl.DataFrame, window: int) -> pl.DataFrame:
     """Return the refunds among `told`, with the `impression` and `shown_ms` of their purchases; see `outcomes`.
 
-    `tied` is what `tie` returns of the others; a refund without a price takes back what was paid.
+    `tied` is what `tie` returns of the others. A refund without a price takes back what was paid, without a quantity
+    either all of it. One whose order no purchase of the item names goes to the newest purchase without an order.
     """
     back = told.filter(pl.col("kind") == "refund")
     where = tied.select("event", "impression", "shown_ms")
     bought = told.filter(pl.col("kind") == "purchase").join(where, on="event", how="left", maintain_order="left")
-    bought = bought.rename({"price_minor": "paid_minor"})
-    facts = ["impression", "shown_ms", "paid_minor"]
+    bought = bought.rename({"price_minor": "paid_minor", "quantity": "bought"})
+    facts = ["impression", "shown_ms", "paid_minor", "bought"]
     orders = bought.unique(BY_ORDER, keep="last", maintain_order=True).select(*BY_ORDER, *facts)
     by_order = back.join(orders, on=BY_ORDER, maintain_order="left")
+    strange = back.filter(pl.col("order_id").is_not_null()).join(orders, on=BY_ORDER, how="anti", maintain_order="left")
     plain = back.filter(pl.col("order_id").is_null())
-    by_request = _by_request(shown, plain, window).with_columns(paid_minor=pl.lit(None, pl.Int64))
-    newest = plain.filter(pl.col("request_id").is_null()).sort("ts_ms", maintain_order=True)
-    by_user = newest.join_asof(
+    paid = bought.unique("impression", keep="last", maintain_order=True).select("impression", "paid_minor", "bought")
+    by_request = _by_request(shown, plain, window).join(paid, on="impression", how="left", maintain_order="left")
+    unnamed = plain.filter(pl.col("request_id").is_null())
+    by_user = (_newest(unnamed, bought, facts), _newest(strange, bought.filter(pl.col("order_id").is_null()), facts))
+    found = pl.concat([part.select(*back.columns, *facts) for part in (by_order, by_request, *by_user)])
+    in_time = found.filter((pl.col("ts_ms") - pl.col("shown_ms") <= window) & pl.col("impression").is_not_null())
+    whole = pl.when(pl.col("price_minor").is_null()).then(pl.coalesce("quantity", "bought")).otherwise("quantity")
+    return in_time.with_columns(price_minor=pl.coalesce("price_minor", "paid_minor"), quantity=whole)
+
+
+def _newest(back: pl.DataFrame, bought: pl.DataFrame, facts: list[str]) -> pl.DataFrame:
+    """Return refunds with `facts` of the user's newest purchase of the item before them."""
+    return back.sort("ts_ms", maintain_order=True).join_asof(
         bought.sort("ts_ms", maintain_order=True).select("ts_ms", *BY_USER, *facts),
         on="ts_ms", by=BY_USER, strategy="backward", check_sortedness=False,
     )  # fmt: skip
-    found = pl.concat([part.select(*back.columns, *facts) for part in (by_order, by_request, by_user)])
-    in_time = found.filter((pl.col("ts_ms") - pl.col("shown_ms") <= window) & pl.col("impression").is_not_null())
-    return in_time.with_columns(price_minor=pl.coalesce("price_minor", "paid_minor"))
 
 
 def _worth(tied: pl.DataFrame) -> pl.DataFrame:
