@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -24,7 +24,7 @@ from paretail.core.progress import Progress, silent
 from paretail.data.ingest import ingest
 from paretail.data.types import Events, History, Shop
 from paretail.graph.shopgraph import ShopGraph
-from paretail.graph.targets import Target, turned
+from paretail.graph.targets import ITEM, Target, turned
 from paretail.pipeline.agents import carry
 from paretail.pipeline.bundle import Draft, Manifest, publish
 from paretail.pipeline.config import GoalConfig, ModelConfig, ShopConfig
@@ -38,6 +38,8 @@ from paretail.rank.boosted.ranker import KIND, BoostedRanker
 from paretail.retrieve.base import Retriever
 from paretail.retrieve.fitting import FitContext, WarmStart, fit, shortened
 from paretail.retrieve.models import model
+
+NO_RANKER: Final = "No ranker: the version before has none, and an update learns no first one; `paretail train` does"
 
 
 @dataclass(frozen=True)
@@ -186,14 +188,15 @@ def _refitted(parent: Recommender, graph: ShopGraph, start: WarmStart, progress:
 
 def _ranked(draft: Draft, parent: Recommender, target: Target, graph: ShopGraph, config: ShopConfig,
             progress: Progress) -> tuple[str, ...]:  # fmt: skip
-    """Put a ranker into the draft where the parent has one; return what there is to say of it.
+    """Put a ranker into the draft where the parent has one; return what there is to say of it, or of none.
 
     Trees, learned where the log has no impressions, are settings as weights are: they stay, and what a purchase is
     worth is told anew. They are learned anew only where their columns would be others. So is any other ranker.
     """
     facts = parent.manifest.facts
     if GROUP not in facts:
-        return ()
+        asked = config.rank.enabled and parent.lists == ITEM
+        return (NO_RANKER,) if asked else ()
     stays = facts[GROUP].get("kind") == KIND and parent.history.kinds == graph.history.kinds
     if not stays or not config.rank.enabled:
         return add_ranker(draft, target, graph, config.rank, int(facts["seed"]), progress,

@@ -13,8 +13,8 @@ and Δq = q_i - q̄ = own + attributes, the vectors' part of a logit's mean spli
 
 The network of the features is split by integrated gradients from the average features, φ_j = x_j ∫ ∂net(αx)/∂x_j dα, by
 the midpoint rule, and summed over the columns of each group. `certainty` is what the spread of the beliefs does: the
-mean of σ(η) lies nearer a half than σ of the mean, and what follows a click is told given the click. `calibration` is
-what calibrating moves.
+mean of σ(η) lies nearer a half than σ of the mean. What follows a click is told as `p_purchase` is, of all who would
+click alike and not of those alone who do. `calibration` is what calibrating moves.
 
 Source: M. Sundararajan, A. Taly, Q. Yan, "Axiomatic attribution for deep networks", ICML 2017, arXiv:1703.01365; the
 halves of a product of two ends are its integrated gradient. Deviations: 1. What the midpoint rule misses (up to .002
