@@ -439,8 +439,8 @@ export interface RankRequest {
   items?: string[];
   /** The items to rank. */
   candidates: string[];
-  /** What the best have most of: money expected of showing it, probability of a purchase, of a click; where the log had no purchases, a click. By default "value". */
-  by?: "click" | "purchase" | "value";
+  /** What the best have most of: money expected of showing it, probability of a purchase, of a cart, of a click; where the log had no purchases, a click. By default "value". */
+  by?: "cart" | "click" | "purchase" | "value";
   /** Tell what each prediction comes from. By default false. */
   explain?: boolean;
   /** Further tasks that each line tells of, where the log had examples of them. */
@@ -542,8 +542,8 @@ export interface RecommendRequest {
   k?: number;
   /** Where the list is shown; statistics are told apart by it. By default "for-you". */
   placement?: string;
-  /** `model`: as the retriever scores; else the 500 best by it are ranked by what the ranker expects: money, a purchase, a click; each line then has its predictions. By default "model". */
-  order?: "click" | "model" | "purchase" | "value";
+  /** `model`: as the retriever scores; `auto`: in the order that training measured, where that was surely better, else `model`; else the retriever's 500 best (100 of a log without impressions) are ranked by what the ranker expects: money, a purchase, a cart, a click; each line then has its predictions. By default as the service is configured. */
+  order?: "auto" | "cart" | "click" | "model" | "purchase" | "value" | null;
   /** Compose a slate for goals from the retriever's 500 best, or aim the agent of a list at them; not with `order`. */
   goals?: Goals | null;
   /** With `goals` or `slate`: the share of expected clicks that drawing the slate at random, near the best, may cost; its exact probabilities are logged. By default as `[policy] explore`. 0 to 0. */

@@ -1,27 +1,35 @@
 """A log without impressions teaches a ranker over the model's own lists; its order is used where that is better."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from shutil import copytree
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
 
 from paretail.core.clock import DAY_MS
 from paretail.core.errors import BundleError, UsageError
+from paretail.data.stores.embedded import EmbeddedStore
 from paretail.data.types import Catalogue, Events, Shop
-from paretail.pipeline.config import ShopConfig
+from paretail.pipeline.config import ServeConfig, ShopConfig
+from paretail.pipeline.experiments.config import ExperimentConfig
+from paretail.pipeline.live.bodies import ListRequest, PageRequest, RecommendRequest
+from paretail.pipeline.live.shop import LiveShop
 from paretail.pipeline.predict import predict_to_file
-from paretail.pipeline.ranking import GROUP, order_of, reordered
+from paretail.pipeline.ranking import GROUP, _unheeded, order_of, reordered
 from paretail.pipeline.recommend import recommend_to_file
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.train import Trained, train_shop
-from paretail.pipeline.update import update_shop
+from paretail.pipeline.update import NO_RANKER, update_shop
 from paretail.policy import PolicyError
 from paretail.rank.boosted.ranker import BoostedRanker
+from paretail.rank.config import RankConfig
 
 USERS, ITEMS, DAYS = 320, 40, 150
 CONFIG = ShopConfig.parse({"data": {"events": "events.csv"}}, "shop.toml")
@@ -280,3 +288,68 @@ def test_candidates_of_one_user_are_put_in_order(bundle: Path) -> None:
     assert (np.diff(found.scores[0]) <= 0).all()
     assert set(found.item_idx[0]) <= set(drawn.item_idx[0])
     assert replace(found, scores=found.scores).item_idx.shape == (1, 5)
+
+
+def test_an_order_whose_task_was_not_learned_says_what_it_comes_out_at(bundle: Path, tmp_path: Path) -> None:
+    told = recommend_to_file(bundle, "u3", tmp_path / "cart.csv", k=5, order="cart")
+    assert told["remark"] == "The ranker learned nothing of `cart`: lists are in the order of `click`"
+    assert "remark" not in recommend_to_file(bundle, "u3", tmp_path / "value.csv", k=5, order="value")
+    with serving(bundle, tmp_path / "store") as live:
+        orders: tuple[Literal["cart", "value"], ...] = ("cart", "value")
+        degraded = {order: live.recommend(RecommendRequest(user_id="u3", order=order)).degraded for order in orders}
+    assert degraded == {"cart": ["order"], "value": []}
+
+
+def test_settings_that_trees_do_not_read_are_named() -> None:
+    assert _unheeded(RankConfig(epochs=3, balance="nash", seed=5, ensembles=2)) == (
+        "without impressions [rank] balance, epochs count nothing",
+    )
+    assert _unheeded(RankConfig(leaks="ignore")) == ()
+
+
+def test_an_update_says_that_it_learns_no_first_ranker(bundle: Path, tmp_path: Path) -> None:
+    copytree(bundle, tmp_path / "b")
+    parent, now = Recommender.load(bundle), shop()
+    del parent.manifest.facts[GROUP]
+    more = now.events.frame.tail(1).with_columns(ts_ms=pl.col("ts_ms") + 1000)
+    later = replace(now, events=Events(pl.concat([now.events.frame, more]), "clock"))
+    assert update_shop(later, CONFIG, parent, tmp_path / "b").account == (NO_RANKER,)
+    assert GROUP not in Recommender.load(tmp_path / "b").manifest.facts
+
+
+@contextmanager
+def serving(bundle: Path, store: Path, config: ServeConfig | None = None,
+            experiments: Sequence[ExperimentConfig] = ()) -> Iterator[LiveShop]:  # fmt: skip
+    kept = EmbeddedStore.open(store)
+    with LiveShop.open(bundle, kept, config, experiments) as live:
+        yield live
+    kept.close()
+
+
+def test_a_service_serves_the_order_that_training_measured(bundle: Path, tmp_path: Path) -> None:
+    """By default, where asked for, and in an arm, as `recommend` writes it; the model's for who has no events."""
+    auto, model = (
+        dict(lists(bundle, order, tmp_path / f"{order}.parquet").group_by("user_id").agg("item_id").iter_rows())
+        for order in ("auto", "model")
+    )
+    asked = [RecommendRequest(user_id=f"u{user}", k=10) for user in range(12)]
+    with serving(bundle, tmp_path / "store") as live:
+        for order in (None, "auto", "model"):
+            answers = live.recommend_many([msgspec.structs.replace(one, order=order) for one in asked])
+            for one, answer in zip(asked, answers, strict=True):
+                want = (model if order == "model" else auto)[one.user_id]
+                assert not isinstance(answer, Exception)
+                assert ([line.item_id for line in answer.items], answer.degraded) == (want, [])
+        page = live.page(PageRequest(user_id="u3", lists=[ListRequest("for-you", 10), ListRequest("trending", 10)]))
+        assert [line.item_id for line in page.lists[0].items] == auto["u3"]
+        assert {line.source for line in page.lists[1].items} == {"trending"}
+        assert {line.source for line in live.recommend(RecommendRequest(user_id="stranger")).items} == {"popular"}
+        assert all(line.reason for line in live.recommend(RecommendRequest(user_id="u3", explain=True)).items)
+    arms = [{"name": "as it is", "share": 0.5}, {"name": "model", "share": 0.5, "order": "model"}]
+    experiment = ExperimentConfig.parse({"name": "order", "arms": arms})
+    with serving(bundle, tmp_path / "arms", None, [experiment]) as live:
+        for one in asked:
+            answer = live.recommend(one)
+            assert [line.item_id for line in answer.items] == (model if answer.arm == "model" else auto)[one.user_id]
+    with serving(bundle, tmp_path / "model", ServeConfig(order="model")) as live:
+        assert [line.item_id for line in live.recommend(asked[3]).items] == model["u3"]

@@ -99,6 +99,8 @@ def recommend(
         cold = f", {told['cold']:,} of them without history" if told["cold"] else ""
         done = f"{counted(told['users'], 'user')}{cold}: {counted(told['rows'], 'row')} in {out}"
         console.print(f"{done} (model {told['version']})", soft_wrap=True)
+        if "remark" in told:
+            console.print(told["remark"], soft_wrap=True)
         if "settings" in told:
             goal_tables.settings(console, told["settings"])
         if told["unused_history"]:

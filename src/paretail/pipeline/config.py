@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, PositiveFloat, field_validator
+from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from paretail.core.config import Config
 from paretail.core.errors import ConfigError, Problem
@@ -72,7 +72,7 @@ class PlacementConfig(Config):
 
     placement: str = Field("for-you", min_length=1, max_length=512, description="The placement of the lists.")
     policy: str = Field(
-        "greedy", description="`greedy`: the best first, as questions without a policy are answered; else an agent "
+        "greedy", description="`greedy`: the model's best first; else an agent "
         "of the bundle, such as `iql` or `ppo`.",
     )  # fmt: skip
     goals: str | None = Field(
@@ -134,6 +134,11 @@ class ServeConfig(Config):
         "as a line: `revenue=0.5,diversity=0.2`, or `preset=NAME`, or `today` for slates of `[policy] base`; "
         "`paretail release --start` writes what it ships.",
     )  # fmt: skip
+    order: Literal["auto", "model", "value", "purchase", "cart", "click"] = Field(
+        "auto", description="Order of lists for which neither a question nor `goals` says anything: `auto` is that "
+        "which training measured to be surely better than the model's, else the model's (`model`); others are by what "
+        "the ranker expects.",
+    )  # fmt: skip
     rate: float = Field(1000.0, gt=0, description="Requests a second of a key that has no limit of its own.")
     policies: list[PlacementConfig] = Field(
         default_factory=list, description="Which policy fills the lists of which placement; see `[[serve.policies]]`."
@@ -150,6 +155,12 @@ class ServeConfig(Config):
     def _are_placed_once(cls, policies: list[PlacementConfig]) -> list[PlacementConfig]:
         _check_apart([one.placement for one in policies], "one policy a placement")
         return policies
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "ServeConfig":
+        if self.goals is not None and self.order not in ("auto", "model"):
+            raise ValueError(f"either goals or the order {self.order!r}")
+        return self
 
 
 class StoreConfig(Config):

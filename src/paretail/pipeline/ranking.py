@@ -43,6 +43,14 @@ Measured = Literal["measured"]
 #: So many of the retriever's best are ranked.
 CANDIDATES: Final = 500
 SHOWN: Final = "impression"
+#: What an order reads, the first of it that was learned.
+READS: Final[Mapping[Order, tuple[Order, ...]]] = {
+    "value": ("value", "purchase", "click"), "purchase": ("purchase", "click"), "cart": ("cart", "click"),
+    "click": ("click",),
+}  # fmt: skip
+#: Settings that a log without impressions heeds.
+OF_TREES: Final = ("enabled", "leaks", "ensembles", "seed")
+TRAIN_ONE: Final = "Train again, and see what `train` says of the ranker (of a log with impressions it needs `learn`)"
 
 
 def add_ranker(draft: Draft, target: Target, graph: ShopGraph, config: RankConfig, seed: int,
@@ -81,6 +89,8 @@ def _add_boosted(draft: Draft, target: Target, graph: ShopGraph, config: RankCon
     from paretail.pipeline import funnel
     from paretail.retrieve.models.blend import ASKS
 
+    seed = seed if config.seed is None else config.seed
+
     facts = draft.facts
     model_type = model(facts["model"])
     wishes = tuple(kind for kind in graph.history.kinds if kind not in NOT_TARGETS)
@@ -96,7 +106,16 @@ def _add_boosted(draft: Draft, target: Target, graph: ShopGraph, config: RankCon
         return tuple(f"No ranker: {problem}" for problem in error.problems)
     draft.arrays[GROUP] = ranker.arrays()
     draft.facts[GROUP] = ranker.facts
-    return tuple(f"Ranker: {line}" for line in (*lines_of(ranker.facts, ASKS), *ranker.report["remarks"]))
+    said = *lines_of(ranker.facts, ASKS), *ranker.report["remarks"], *_unheeded(config)
+    return tuple(f"Ranker: {line}" for line in said)
+
+
+def _unheeded(config: RankConfig) -> tuple[str, ...]:
+    """Say which settings count nothing where trees are learned."""
+    usual = RankConfig()
+    names = [name for name in RankConfig.model_fields
+             if name not in OF_TREES and getattr(config, name) != getattr(usual, name)]  # fmt: skip
+    return (f"without impressions [rank] {', '.join(names)} count nothing",) if names else ()
 
 
 def rooted(config: RankConfig, base: Path) -> RankConfig:
@@ -142,6 +161,21 @@ def worth(predictions: Predictions, by: Order) -> NDArray[np.float64]:
     return next((way for way in ways if np.isfinite(way).all()), predictions.p_click)
 
 
+def expecting(order: Literal["auto", "model"] | Order | None) -> Order | None:
+    """Return the order where it is by what the ranker expects, None for the others."""
+    match order:
+        case "value" | "purchase" | "cart" | "click":
+            return order
+        case _:
+            return None
+
+
+def comes_out_at(facts: Mapping[str, Any], by: Order) -> Order:
+    """Return what lists in an order are ordered by, given the tasks that the bundle's ranker learned."""
+    tasks = facts[GROUP]["tasks"]
+    return next(one for one in READS[by] if one == "click" or one in tasks)
+
+
 def reordered(ranker: "AnyRanker", history: History, known: Rows, lists: Candidates, k: int,
               by: Order | Measured) -> Candidates:  # fmt: skip
     """Return the best `k` of each user's candidates by what the ranker expects of them right after the log.
@@ -177,9 +211,8 @@ def _check_has(bundle: Bundle) -> dict[str, Any]:
     """Return what a bundle tells of its ranker; raises BundleError (RANK-05) where it has none."""
     facts: dict[str, Any] | None = bundle.manifest.facts.get(GROUP)
     if facts is None:
-        do = "Map the shop's word for what was shown to `impression`, install the extra `learn`, and train again"
         found = f"bundle version {bundle.version} has no ranker"
-        raise BundleError(Problem("RANK-05", found, "A bundle that was trained on a log with impressions", do))
+        raise BundleError(Problem("RANK-05", found, "A bundle with a ranker", TRAIN_ONE))
     return facts
 
 

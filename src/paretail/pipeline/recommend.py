@@ -20,7 +20,7 @@ from paretail.data.types import Candidates, History
 from paretail.pipeline.holdout import read_events
 from paretail.pipeline.idlist import read_ids
 from paretail.pipeline.live.bodies.slates import SlateRules
-from paretail.pipeline.ranking import Order, order_of, reach, reordered
+from paretail.pipeline.ranking import Order, comes_out_at, expecting, order_of, reach, reordered
 from paretail.pipeline.recommender import Recommender, frame
 from paretail.pipeline.steered import Settings, steered
 
@@ -75,10 +75,19 @@ def recommend_to_file(
     friends = histories.about.get("user")
     events = np.diff(histories.indptr) + (0 if friends is None else np.diff(friends.indptr))
     cold = int(np.sum(events == 0))
+    fell = None if settings is not None else _fell(recommender.manifest.facts, order)
     return {
         "version": recommender.version, "users": len(user_ids), "cold": cold, "rows": rows.height, "file": str(out),
-        "unused_history": unused, **({"settings": told} if told else {}),
+        "unused_history": unused, **({"settings": told} if told else {}), **({"remark": fell} if fell else {}),
     }  # fmt: skip
+
+
+def _fell(facts: Mapping[str, Any], order: Literal["auto", "model"] | Order) -> str | None:
+    """Say where lists are in another order than the one asked for, as the ranker did not learn its task."""
+    by = expecting(order)
+    if by is None or (found := comes_out_at(facts, by)) == by:
+        return None
+    return f"The ranker learned nothing of `{order}`: lists are in the order of `{found}`"
 
 
 def _allowed(recommender: Recommender, max_age_days: float | None, where: str | None) -> NDArray[np.bool_] | None:

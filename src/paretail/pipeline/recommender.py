@@ -71,6 +71,7 @@ class Recommender:
         self.known_nodes = bundle.tables.get("nodes")
         self.labels = bundle.tables.get("labels")
         self.products = Vocabulary(bundle.tables["products"]["item_id"]) if "products" in bundle.tables else None
+        self._rankers: dict[Mode, AnyRanker] = {}
 
     @classmethod
     def load(cls, root: Path, version: str | None = None) -> Self:
@@ -80,7 +81,7 @@ class Recommender:
     def with_model(self, other: Retriever) -> Self:
         """Return the same recommender with another model, for comparisons."""
         twin = copy(self)
-        twin.model = other
+        twin.model, twin._rankers = other, {}
         return twin
 
     def history_of(self, user_ids: pl.Series) -> History:
@@ -217,8 +218,10 @@ class Recommender:
 
     def ranker_in(self, mode: Mode) -> "AnyRanker":
         """The same for lists that are made in a mode."""
-        ranker = self.ranker
-        return ranker.under(mode) if isinstance(ranker, BoostedRanker) else ranker
+        if mode not in self._rankers:  # each keeps columns of items
+            ranker = self.ranker
+            self._rankers[mode] = ranker.under(mode) if isinstance(ranker, BoostedRanker) else ranker
+        return self._rankers[mode]
 
     @cached_property
     def steering(self) -> "Steering":

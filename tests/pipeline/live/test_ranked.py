@@ -18,7 +18,7 @@ from paretail.data.features.pairs import NAMES
 from paretail.data.types import Predictions
 from paretail.pipeline.live import ranked as ranked_now
 from paretail.pipeline.live.asked import Asked
-from paretail.pipeline.live.bodies import Event, NewEvent, RankAnswer, RankRequest, RecommendRequest, Rules
+from paretail.pipeline.live.bodies import Event, ItemChange, NewEvent, RankAnswer, RankRequest, RecommendRequest, Rules
 from paretail.pipeline.live.shop import LiveShop
 from paretail.rank.boosted.questions import NEAR
 from paretail.rank.boosted.ranker import KIND
@@ -103,6 +103,21 @@ def test_quantiles_of_an_order_where_asked(live: LiveShop) -> None:
     assert all(line.order_quantiles[0] > line.order_quantiles[1] > 0 for line in items[:-1])
     assert items[-1].order_quantiles == []
     assert ranked(live, candidates=CANDIDATES[:2]).items[0].order_quantiles == []
+
+
+def test_prices_of_now_reach_all_that_tells_money(live: LiveShop) -> None:
+    """The value, quantiles of an order, and what is explained of it, whose parts still sum to the whole."""
+    (before,) = ranked(live, candidates=CANDIDATES[:1], quantiles=[0.5], explain=True).items
+    price = live.item(CANDIDATES[0]).item.price
+    assert price is not None
+    live.change_items([ItemChange(CANDIDATES[0], price=2 * price)])
+    (after,) = ranked(live, candidates=CANDIDATES[:1], quantiles=[0.5], explain=True).items
+    assert after.value == pytest.approx(2 * (before.value or 0), rel=1e-4)
+    assert after.order_quantiles == pytest.approx([2 * before.order_quantiles[0]], rel=1e-4)
+    then, now = ({why.task: why for why in line.why} for line in (before, after))
+    assert now["value"].predicted == pytest.approx(2 * then["value"].predicted, rel=1e-4)
+    assert sum(now["value"].adds.values()) == pytest.approx(log(now["value"].predicted / now["value"].usual), abs=1e-3)
+    assert now["click"] == then["click"]
 
 
 def test_an_event_changes_the_very_next_answer(live: LiveShop) -> None:

@@ -34,9 +34,10 @@ class ArmConfig(Config):
     bundle: str | None = Field(
         None, min_length=1, description="A bundle that serves the arm, relative to this file; by default the live one."
     )
-    order: Literal["model", "value", "purchase", "click"] = Field(
-        "model", description="The order of lists, where the arm has no goals."
-    )
+    order: Literal["auto", "model", "value", "purchase", "cart", "click"] | None = Field(
+        None, description="The order of lists, where the arm has no goals: `auto`, the one that training measured, "
+        "`model`, the retriever's, or by what the ranker expects; by default that of `[serve]`."
+    )  # fmt: skip
     explore: float | None = Field(None, ge=0, le=0.5, description="The share of clicks that exploring may cost.")
     composition: Composition | None = Field(None, description="How slates are put together.")
     policy: str | None = Field(
@@ -50,10 +51,11 @@ class ArmConfig(Config):
 
     @model_validator(mode="after")
     def _is_one(self) -> "ArmConfig":
-        if self.policy is not None and (self.composition is not None or self.order != "model"):
+        ordered = self.order not in (None, "model")
+        if self.policy is not None and (self.composition is not None or ordered):
             raise ValueError("either a policy or an order and composition")
         composed = self.goals is not None or self.composition is not None or self.explore is not None
-        if composed and self.order != "model":
+        if composed and ordered:
             raise ValueError("either an order or goals, explore and composition")
         return self
 

@@ -76,7 +76,7 @@ class Arms:
         ways, failed = self._ways(question), list[str]()
         for placed in ways:
             try:
-                asked = self._asked(self._rivals.engine(placed.bundle, engine), placed.question)
+                asked, settled = self._asked(self._rivals.engine(placed.bundle, engine), placed.question)
             except ParetailError as error:
                 if placed is ways[-1]:
                     raise
@@ -84,7 +84,7 @@ class Arms:
             else:
                 if failed:
                     log.error("arm_failed", experiment=ways[0].experiment, arm=ways[0].arm, problem=failed[0])
-                return asked, placed
+                return asked, placed._replace(question=settled)
         raise AssertionError("there is one way at least")
 
     def solve(self, engine: Engine, question: bodies.RecommendRequest) -> None:
@@ -112,27 +112,33 @@ class Arms:
         if ways[0].arm is not None:
             ways.append(Placed(self._as_live(question), degraded=("experiment",)))
         if ways[-1].question is not question:
-            ways.append(Placed(question, degraded=(*ways[-1].degraded, "goals")))
+            failed = "goals" if ranked.is_slate(ways[-1].question) else "ranker"
+            ways.append(Placed(question, degraded=(*ways[-1].degraded, failed)))
         return ways
 
     def _experiment_of(self, question: bodies.RecommendRequest) -> ExperimentConfig | None:
         return next((one for one in self._experiments if one.placement in (None, question.placement)), None)
 
     def _as_live(self, question: bodies.RecommendRequest) -> bodies.RecommendRequest:
-        """Return a question with the goals of `[serve]`, where nothing else says how its list is made.
+        """Return a question with the goals or the order of `[serve]`, where nothing else says how its list is made.
 
         `today` makes it a slate of `[policy] base`.
         """
-        told = question.goals is not None or question.order != "model" or question.policy is not None
+        told = question.goals is not None or question.order is not None or question.policy is not None
         if told or question.placement in self._by_agents:
             return question
         if self._goals is not None:
             return msgspec.structs.replace(question, goals=self._goals)
-        return question if self._base is None or question.slate else msgspec.structs.replace(question, slate=self._base)
+        if question.slate is not None:
+            return question
+        if self._base is not None:
+            return msgspec.structs.replace(question, slate=self._base)
+        return msgspec.structs.replace(question, order=self._config.order)
 
     def _explored(self, question: bodies.RecommendRequest) -> bodies.RecommendRequest:
         """Return a question that asks for exploring alone as one for a slate, of the goals of `[serve]` or the base."""
-        alone = (question.goals, question.slate, question.policy) == (None, None, None) and question.order == "model"
+        asked = question.goals, question.slate, question.policy, question.order
+        alone = all(one is None for one in asked)
         if not question.explore or not alone or question.placement in self._by_agents:
             return question
         return self._as_live(msgspec.structs.replace(question, slate=bodies.SlateRules()))
@@ -141,13 +147,14 @@ class Arms:
         self._asked(engine, question)
         slates.solve(engine, question)
 
-    def _asked(self, engine: Engine, question: bodies.RecommendRequest) -> Asked:
-        if ranked.needs_ranker(question):
+    def _asked(self, engine: Engine, question: bodies.RecommendRequest) -> tuple[Asked, bodies.RecommendRequest]:
+        """Return a question understood, and with `auto` as the order that it comes out at for whoever asks."""
+        if question.order != "auto" and ranked.needs_ranker(question):
             ranked.check_there(engine)
         aged = rules.aged(question, engine, self._config.max_age_days)
         asked = Asked.of(engine, aged, self._shown, self._config.fatigue)
         slates.check(asked, question)
-        return asked
+        return asked, ranked.settled(asked, question)
 
 
 def _arm(experiment: ExperimentConfig, entry: Entry) -> ArmConfig:
@@ -175,5 +182,5 @@ def _goals(line: str) -> bodies.Goals:
 
 def _is_decided(question: bodies.RecommendRequest) -> bool:
     composition = None if question.slate is None else question.slate.composition
-    asked = question.goals, question.explore, composition, question.policy
-    return question.order != "model" or any(one is not None for one in asked)
+    asked = question.goals, question.explore, composition, question.policy, question.order
+    return any(one is not None for one in asked)

@@ -25,6 +25,7 @@ from paretail.pipeline.live.refits import Refits
 from paretail.pipeline.live.shown import ShownLists
 from paretail.pipeline.ranking import GROUP
 from paretail.pipeline.recommender import Recommender
+from paretail.rank.boosted.ranker import KIND
 
 #: How often the bundle's pointer and the store are looked at for what others changed.
 WATCH_SECONDS: Final = 0.5
@@ -97,8 +98,11 @@ class Current:
         rows, values = rules.draw(engine, scores_of([somebody], [5])[0], somebody.drawing(5))
         scores_of([somebody], [len(engine.shelf)])
         somebody.explain(somebody.lines(rows, values, ""), rows, [])
-        if GROUP in recommender.manifest.facts and find_spec("torch") is not None:
+        ranker = recommender.manifest.facts.get(GROUP)
+        if ranker is not None and (ranker.get("kind") == KIND or find_spec("torch") is not None):
             ranked.rank(engine, bodies.RankRequest(candidates=recommender.items.ids.head(2).to_list()), self._shown)
+            if ranked.settled(somebody, bodies.RecommendRequest(order="auto")).order == "auto":
+                ranked.placed([somebody], [rows])
             recommender.steering.warm()
         self._warm(engine)
         with self._writing:

@@ -14,6 +14,7 @@ from itertools import product
 from typing import Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from paretail.core.clock import DAY_MS, now_ms
 from paretail.core.ids import Rows
@@ -82,6 +83,8 @@ class Page:
 
     def listed(self, scores: Scores, request: ListRequest, source: str) -> tuple[list[RecommendedItem], Rows]:
         """Draw the list of a request from `scores`, which are spoiled; who composes or fills it chooses among more."""
+        if self.placed.question.order == "auto" and request.placement != "for-you":  # of the model's lists alone
+            self.placed = self.placed._replace(question=replace(self.placed.question, order="model"))
         question, asked = self.placed.question, self.asked
         k = max(request.k, self._among(question))
         rows, values = rules.draw(asked.engine, scores, asked.drawing(k, request.filter, self._taken()))
@@ -106,6 +109,8 @@ class Page:
 
     def _among(self, question: RecommendRequest) -> int:
         """Return how many of a placement's best are looked at, where something else than their order decides."""
+        if question.order == "auto":
+            return ranked.drawn(self.asked.engine, question)
         if ranked.needs_ranker(question):
             return MOST_TRENDING if question.placement == "trending" else CANDIDATES
         return 0 if self.policies.of(self.asked.engine, question) is None else CANDIDATES

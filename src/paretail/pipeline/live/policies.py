@@ -106,7 +106,7 @@ class Policies:
 
         So is one for goals, but for those by which its agent is moved.
         """
-        if question.order != "model" or question.slate is not None:
+        if question.order is not None or question.slate is not None:
             return None
         known = self._placements.get(question.placement)
         name = question.policy or (known.policy if known else GREEDY)
@@ -144,7 +144,7 @@ class Policies:
         """
         if question.policy in (None, GREEDY):
             return
-        if question.order != "model" or question.slate is not None:
+        if question.order is not None or question.slate is not None:
             found = f"the policy {question.policy!r} beside a slate or an order"
             raise UsageError(Problem("AGENT-14", found, "Expected one of them", "Leave out one: each fills the list"))
         if isinstance(known := self._agent(engine, str(question.policy)), ParetailError):

@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Final, TypeVar
 from uuid import uuid4
 
+import msgspec
 import numpy as np
 import structlog
 from numpy.typing import NDArray
@@ -18,9 +19,21 @@ from paretail.pipeline.live import bodies, rules
 from paretail.pipeline.live.asked import Asked, history_of
 from paretail.pipeline.live.engine import Engine
 from paretail.pipeline.live.shown import ShownLists
-from paretail.pipeline.ranking import CANDIDATES, GROUP, Order, reach, worth
+from paretail.pipeline.ranking import (
+    CANDIDATES,
+    GROUP,
+    TRAIN_ONE,
+    Order,
+    comes_out_at,
+    expecting,
+    order_of,
+    reach,
+    worth,
+)
+from paretail.rank.boosted.ranker import BoostedRanker
 
 Line = TypeVar("Line", bodies.RankedItem, bodies.RecommendedItem)
+Places = NDArray[np.float64]
 #: Digits of probabilities and money in answers.
 DIGITS: Final = 8
 
@@ -56,6 +69,7 @@ class Drawn:
     rows: Rows
     scores: rules.Scores
     told: Predictions | None = None
+    places: Places | None = None  # of the rows that are learned, in the order that training measured
 
 
 def draw(asked: Sequence[Asked], scores: Sequence[rules.Scores],
@@ -67,27 +81,39 @@ def draw(asked: Sequence[Asked], scores: Sequence[rules.Scores],
 
 
 def told(asked: Sequence[Asked], lists: Sequence[Drawn], questions: Sequence[bodies.RecommendRequest]) -> list[Drawn]:
-    """Return lists with what the ranker tells of those whose questions want it; None where it fails."""
+    """Return lists with what the ranker tells of those whose questions want it; nothing where it fails.
+
+    Questions in lists of one mode are asked together, those for the measured order apart.
+    """
     lists = list(lists)
-    places = [place for place, question in enumerate(questions) if needs_ranker(question)]
-    if places:
+    kinds = [(question.order == "auto", one.mode) for one, question in zip(asked, questions, strict=True)]
+    wanting = [place for place, question in enumerate(questions) if needs_ranker(question)]
+    for kind in dict.fromkeys(kinds[place] for place in wanting):
+        places = [place for place in wanting if kinds[place] == kind]
+        them = [asked[place] for place in places]
         try:
-            pairs = [learned(asked[place].engine, lists[place].rows) for place in places]
-            found = predicted([asked[place] for place in places], pairs)
+            pairs = [learned(one.engine, lists[place].rows) for one, place in zip(them, places, strict=True)]
+            found: Sequence[Places | Predictions] = placed(them, pairs) if kind[0] else predicted(them, pairs)
         except Exception as error:  # the retriever's order is better than none
             log.error("ranker_failed", version=asked[0].engine.version, exc_info=error)
-            return lists
+            continue
         for place, each in zip(places, found, strict=True):
-            lists[place] = replace(lists[place], told=each)
+            one = lists[place]
+            lists[place] = replace(one, places=each) if isinstance(each, np.ndarray) else replace(one, told=each)
     return lists
 
 
 def listed(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest,
            degraded: list[str]) -> tuple[Rows, list[bodies.RecommendedItem]]:  # fmt: skip
     """Return the rows and lines of a list, in the order asked for; a failure of the ranker is told in `degraded`."""
-    if question.order != "model":
-        if drawn.told is not None:
-            rows, found = lines(asked, drawn.rows, drawn.told, question.k, question.order)
+    if is_ordered(question):
+        if question.order == "auto" and drawn.places is not None:
+            return _best(asked, drawn.rows, drawn.places, question.k)[:2]
+        by = expecting(question.order)
+        if drawn.told is not None and by is not None:
+            if comes_out_at(asked.engine.recommender.manifest.facts, by) != by:
+                degraded.append("order")
+            rows, found = lines(asked, drawn.rows, drawn.told, question.k, by)
             try:
                 if question.explain:
                     explain(asked, found, rows)
@@ -108,20 +134,25 @@ def plain(asked: Asked, drawn: Drawn, k: int, degraded: list[str]) -> tuple[Rows
 
 def lines(asked: Asked, rows: Rows, told: Predictions, k: int,
           by: Order) -> tuple[Rows, list[bodies.RecommendedItem]]:  # fmt: skip
-    """Return the best `k` of candidates for whoever asks, with their predictions: `told` of those that are learned.
+    """Return the best `k` of candidates for whoever asks, with their predictions: `told` of those that are learned."""
+    chosen, found, of_told = _best(asked, rows, worth(told, by), k)
+    there = np.flatnonzero(of_told >= 0)
+    tell([found[at] for at in there.tolist()], told, of_told[there], asked.engine.minor)
+    return chosen, found
 
-    Items that the bundle has not learned keep their order, after all others.
+
+def _best(asked: Asked, rows: Rows, values: Places,
+          k: int) -> tuple[Rows, list[bodies.RecommendedItem], NDArray[np.int64]]:  # fmt: skip
+    """Return rows and lines of the `k` of greatest value, and the place of each among `values`, -1 for none.
+
+    `values` are those of the rows that are learned; the others keep their order, after all of these.
     """
-    places = np.flatnonzero(rows < len(asked.engine.recommender.items))
-    values = np.full(len(rows), -np.inf)
-    values[places] = worth(told, by)
-    order = np.argsort(-values, kind="stable")[:k]
-    found = asked.lines(rows[order], np.where(np.isfinite(values), values, 0.0)[order].astype(np.float32), "ranker")
-    of_told = np.full(len(rows), -1)
-    of_told[places] = np.arange(len(places))
-    learned = np.flatnonzero(of_told[order] >= 0)
-    tell([found[at] for at in learned.tolist()], told, of_told[order[learned]], asked.engine.minor)
-    return rows[order], found
+    known = np.flatnonzero(rows < len(asked.engine.recommender.items))
+    every, place = np.full(len(rows), -np.inf), np.full(len(rows), -1)
+    every[known], place[known] = values, np.arange(len(known))
+    order = np.argsort(-every, kind="stable")[:k]
+    scores = np.where(np.isfinite(every), every, 0.0)[order].astype(np.float32)
+    return rows[order], asked.lines(rows[order], scores, "ranker"), place[order]
 
 
 def is_slate(question: bodies.RecommendRequest) -> bool:
@@ -129,15 +160,35 @@ def is_slate(question: bodies.RecommendRequest) -> bool:
     return question.goals is not None or question.slate is not None
 
 
+def is_ordered(question: bodies.RecommendRequest) -> bool:
+    """Whether a question asks for another order than the retriever's."""
+    return question.order not in (None, "model")
+
+
 def needs_ranker(question: bodies.RecommendRequest) -> bool:
-    """Whether a question is answered with predictions."""
-    return question.order != "model" or is_slate(question)
+    """Whether a question is answered by what the ranker tells."""
+    return is_ordered(question) or is_slate(question)
+
+
+def settled(asked: Asked, question: bodies.RecommendRequest) -> bodies.RecommendRequest:
+    """Return a question for the order `auto` as one for the model's, where that is what it comes out at.
+
+    It does where training was not sure that the ranker's is better, and for whoever has no events: nothing was learned
+    about them.
+    """
+    if question.order != "auto":
+        return question
+    facts = asked.engine.recommender.manifest.facts
+    if order_of(facts, asked.mode) == "measured" and len(asked.past.item_idx):
+        return question
+    return msgspec.structs.replace(question, order="model")
 
 
 def explain(asked: Asked, lines: Sequence[Line], rows: Rows) -> None:
     """Tell in each line why its predictions are what they are; `rows` are the lines' items."""
     learned = np.flatnonzero(rows < len(asked.engine.recommender.items))
-    told = asked.engine.recommender.ranker.explain(*pairs_of([asked], [rows[learned]]))
+    told = asked.engine.recommender.ranker_in(asked.mode).explain(*pairs_of([asked], [rows[learned]]))
+    told = asked.engine.wares.explained(told, rows[learned])
     units = [asked.engine.minor if task == "value" else 1 for task in told.tasks]
     for pair, place in enumerate(learned.tolist()):
         line = lines[place]
@@ -153,6 +204,7 @@ def explain(asked: Asked, lines: Sequence[Line], rows: Rows) -> None:
 def _spread(asked: Asked, lines: Sequence[bodies.RankedItem], rows: Rows, levels: Sequence[float]) -> None:
     """Tell quantiles of an order in the first lines, whose items are `rows`; nothing where it was not learned."""
     told = asked.engine.recommender.ranker.order_quantiles(*pairs_of([asked], [rows]), levels) / asked.engine.minor
+    told = told * asked.engine.wares.dearer(rows)[:, None]
     for line, values in zip(lines, told.tolist(), strict=False):
         line.order_quantiles = [round(value, DIGITS) for value in values if isfinite(value)]
 
@@ -168,15 +220,25 @@ def check_there(engine: Engine) -> None:
     """Raise UsageError (RANK-05) where the bundle has no ranker."""
     if GROUP not in engine.recommender.manifest.facts:
         found = f"bundle version {engine.version} has no ranker"
-        do = "Train it on a log with impressions, with the extra `learn`"
-        raise UsageError(Problem("RANK-05", found, "A bundle with a ranker", do))
+        raise UsageError(Problem("RANK-05", found, "A bundle with a ranker", TRAIN_ONE))
     assert engine.recommender.ranker  # where torch is missing, that is said now
 
 
+def placed(asked: Sequence[Asked], rows: Sequence[Rows]) -> list[Places]:
+    """Return the places of items in the order that training measured, for each who asks; all in lists of one mode."""
+    ranker = asked[0].engine.recommender.ranker_in(asked[0].mode)
+    assert isinstance(ranker, BoostedRanker)  # `order_of` found its gain
+    history, _, user, item, at = pairs_of(asked, rows)
+    return np.split(ranker.places(history, user, item, at), np.cumsum([len(one) for one in rows])[:-1])
+
+
 def predicted(asked: Sequence[Asked], rows: Sequence[Rows]) -> list[Predictions]:
-    """Predict items for each who asks, right after the shop's latest event, at prices of now; all ask one engine."""
+    """Predict items for each who asks, right after the shop's latest event, at prices of now.
+
+    All ask one engine, for lists of one mode.
+    """
     engine = asked[0].engine
-    told = engine.recommender.ranker.predict(*pairs_of(asked, rows))
+    told = engine.recommender.ranker_in(asked[0].mode).predict(*pairs_of(asked, rows))
     return engine.wares.priced(told, np.concatenate(rows)).split([len(pairs) for pairs in rows])
 
 

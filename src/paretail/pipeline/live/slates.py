@@ -68,7 +68,7 @@ def check(asked: Asked, question: bodies.RecommendRequest) -> None:
     """
     if not ranked.is_slate(question):
         return
-    if question.order != "model":
+    if ranked.is_ordered(question):
         found = f"`goals` or `slate` beside the order {question.order!r}"
         raise UsageError(Problem("POL-08", found, "Expected one of them", "Leave out `order`: goals say what is best"))
     steering = asked.engine.recommender.steering

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
 from paretail.data.shelf import Shelf
-from paretail.data.types import Predictions
+from paretail.data.types import Explanations, Predictions
 from paretail.policy.pool import Floats, Wares
 
 #: What a price is called among columns of numbers.
@@ -46,6 +46,17 @@ class LiveWares:
     def priced(self, told: Predictions, rows: Rows) -> Predictions:
         """Return predictions for `rows` with orders at the prices of now."""
         return replace(told, order_value=told.order_value * self.dearer(rows))
+
+    def explained(self, told: Explanations, rows: Rows) -> Explanations:
+        """Return explanations for `rows` with orders at the prices of now: what these move counts for the price."""
+        times = self.dearer(rows)
+        if "value" not in told.tasks or (times == 1).all():
+            return told
+        task, group = told.tasks.index("value"), told.groups.index("price")
+        predicted, parts = told.predicted.copy(), told.contributions.copy()
+        predicted[:, task] *= times
+        parts[:, task, group] += np.log(times)
+        return replace(told, predicted=predicted, contributions=parts)
 
     def now(self, wares: Wares) -> Wares:
         """Return what goals read, `wares` being the bundle's."""

@@ -50,7 +50,7 @@ class BoostedRanker:
 
     def under(self, mode: Mode) -> Self:
         """Return the ranker of lists made in another mode; where that was not learned, the same."""
-        return replace(self, mode=mode) if mode in self.modes else self
+        return replace(self, mode=mode) if mode in self.modes and mode != self.mode else self
 
     def places(self, history: History, user_idx: Rows, item_idx: Rows, ts_ms: NDArray[np.int64]) -> Floats:
         """Return what lists are ordered by where training was sure of a gain, between 0 and 1: no probability.

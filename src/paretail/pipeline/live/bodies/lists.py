@@ -30,10 +30,12 @@ class RecommendRequest(Rules, forbid_unknown_fields=True, kw_only=True):
     k: K = 20
     placement: Annotated[Id, Meta(description="Where the list is shown; statistics are told apart by it.")] = "for-you"
     order: Annotated[
-        Literal["model", "value", "purchase", "click"],
-        Meta(description="`model`: as the retriever scores; else the 500 best by it are ranked by what the ranker "
-             "expects: money, a purchase, a click; each line then has its predictions."),
-    ] = "model"  # fmt: skip
+        Literal["auto", "model", "value", "purchase", "cart", "click"] | None,
+        Meta(description="`model`: as the retriever scores; `auto`: in the order that training measured, where that "
+             "was surely better, else `model`; else the retriever's 500 best (100 of a log without impressions) are "
+             "ranked by what the ranker expects: money, a purchase, a cart, a click; each line then has its "
+             "predictions. By default as the service is configured."),
+    ] = None  # fmt: skip
     goals: Annotated[
         Goals | None,
         Meta(description="Compose a slate for goals from the retriever's 500 best, or aim the agent of a list at them; "

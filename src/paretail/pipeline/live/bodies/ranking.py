@@ -33,9 +33,9 @@ class RankRequest(Visitor, forbid_unknown_fields=True, kw_only=True):
 
     candidates: Annotated[list[Id], Meta(min_length=1, max_length=1000, description="The items to rank.")]
     by: Annotated[
-        Literal["value", "purchase", "click"],
+        Literal["value", "purchase", "cart", "click"],
         Meta(description="What the best have most of: money expected of showing it, probability of a purchase, of a "
-             "click; where the log had no purchases, a click."),
+             "cart, of a click; where the log had no purchases, a click."),
     ] = "value"  # fmt: skip
     explain: Annotated[bool, Meta(description="Tell what each prediction comes from.")] = False
     tasks: Annotated[
