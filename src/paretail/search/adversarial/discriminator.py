@@ -14,7 +14,8 @@ Wasserstein GANs", ICLR 2018, arXiv:1709.08894 (the one-sided penalty); T. Miyat
 2018, arXiv:1802.05957; B. Lakshminarayanan, A. Pritzel, C. Blundell, NeurIPS 2017, arXiv:1612.01474 (ensembles).
 Deviations: 1. the ranking loss over everything evaluated. 2. perceptrons over the space's encoding, which knows the
 graph, in place of a graph network. 3. the penalty is taken every `EVERY` steps, as often heavier (T. Karras et al.,
-CVPR 2020, arXiv:1912.04958, appendix B). 4. spectral norms are divided out exactly, as matrices are small.
+CVPR 2020, arXiv:1912.04958, appendix B). 4. spectral norms are divided out exactly, as matrices are small. 5. the
+cosine of the learning rate, and Adam's moments, begin anew in each round: there is more evidence each time.
 """
 
 from dataclasses import dataclass
