@@ -67,3 +67,9 @@ def test_what_is_no_budget(budget: str) -> None:
 def test_ports(port: object) -> None:
     with pytest.raises(ConfigError, match="port"):
         ServeConfig.parse({"port": port})
+
+
+def test_a_service_has_goals_or_an_order() -> None:
+    assert ServeConfig.parse({"goals": "revenue=1", "order": "model"}).order == "model"
+    with pytest.raises(ConfigError, match="either goals or the order 'value'"):
+        ServeConfig.parse({"goals": "revenue=1", "order": "value"})
