@@ -147,6 +147,16 @@ def test_refunds_go_where_the_purchase_went() -> None:
         == [False, True, False]  # fmt: skip
 
 
+def test_a_purchase_is_taken_back_once_by_orders_that_nobody_knows_and_by_none_before_it() -> None:
+    answers = lists(shown("r1", "u1", 0, "a"))
+    bought = event("u1", "a", "purchase", 50, request_id="r1", price_minor=100)
+    later = event("u1", "a", "purchase", 90, request_id="r1", price_minor=900)
+    strange = [event("u1", "a", "refund", at, order_id=f"o{at}") for at in (60, 70)]
+    early = event("u1", "a", "refund", 60, request_id="r1")
+    assert attribute(answers, log(bought, *strange), 1.0)["revenue_minor"].to_list() == [0]
+    assert attribute(answers, log(bought, early, later), 1.0)["revenue_minor"].to_list() == [900]
+
+
 def test_nothing_shown_nothing_happened() -> None:
     some = lists(shown("r1", "u1", 0, "a"), shown("r2", "u1", 0))
     assert attribute(lists(), log(event("u1", "a", "click", 1)), 1.0).height == 0
@@ -214,8 +224,9 @@ def plain(answers: Sequence[Row], events: Sequence[Row], window: int) -> list[tu
         if row is not None:
             kinds[row].add(events[n]["kind"])
             revenue[row] += worth(events[n], None) if events[n]["kind"] == "purchase" else 0
+    taken: set[int] = set()
     for e in events:
-        row, paid = taken_back(every, events, went, e, window) if e["kind"] == "refund" else (None, None)
+        row, paid = taken_back(every, events, went, e, window, taken) if e["kind"] == "refund" else (None, None)
         if row is not None and e["ts_ms"] <= every[row][0]["ts_ms"] + window:
             whole = paid is not None and e["price_minor"] is None and e["quantity"] is None
             told = e | {"quantity": paid["quantity"]} if paid and whole else e
@@ -245,16 +256,20 @@ def tied(every: Sequence[tuple[Row, str]], e: Row, window: int) -> int | None:
 
 
 def taken_back(every: Sequence[tuple[Row, str]], events: Sequence[Row], went: dict[int, int | None], e: Row,
-               window: int) -> tuple[int | None, Row | None]:  # fmt: skip
-    """Return the impression that a refund takes from, and its purchase."""
+               window: int, taken: set[int]) -> tuple[int | None, Row | None]:  # fmt: skip
+    """Return the impression that a refund takes from, and its purchase; of those in `taken` one took back already."""
     purchases = [n for n, p in enumerate(events) if p["kind"] == "purchase"]
     if e["order_id"] is None and e["request_id"] is not None:
         row = named(every, e, window)
-        there = [n for n in purchases if row is not None and went[n] == row]
+        there = [n for n in purchases if row is not None and went[n] == row and events[n]["ts_ms"] <= e["ts_ms"]]
         return row, events[there[-1]] if there else None
     bought = [n for n in purchases if events[n]["item_id"] == e["item_id"]]
     of_order = [n for n in bought if e["order_id"] is not None and events[n]["order_id"] == e["order_id"]]
     before = [n for n in bought if events[n]["user_id"] == e["user_id"] and events[n]["ts_ms"] <= e["ts_ms"]
               and (e["order_id"] is None or events[n]["order_id"] is None)]  # fmt: skip
     bought = of_order or before
+    if e["order_id"] is not None and bought and not of_order:
+        if bought[-1] in taken:
+            return None, None
+        taken.add(bought[-1])
     return (went[bought[-1]], events[bought[-1]]) if bought else (None, None)

@@ -13,7 +13,7 @@ This is last-touch attribution (B. Dalessandro et al., "Causally motivated attri
 2012, tell its limits): it says what followed, not what was caused.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -173,32 +173,36 @@ def refunds(shown: pl.DataFrame, told: pl.DataFrame, tied: pl.DataFrame, window:
     """Return the refunds among `told`, with the `impression` and `shown_ms` of their purchases; see `outcomes`.
 
     `tied` is what `tie` returns of the others. A refund without a price takes back what was paid, without a quantity
-    either all of it. One whose order no purchase of the item names goes to the newest purchase without an order.
+    either all of it. One whose order no purchase of the item names goes to the newest purchase without an order, one
+    alone to each.
     """
     back = told.filter(pl.col("kind") == "refund")
     where = tied.select("event", "impression", "shown_ms")
     bought = told.filter(pl.col("kind") == "purchase").join(where, on="event", how="left", maintain_order="left")
     bought = bought.rename({"price_minor": "paid_minor", "quantity": "bought"})
-    facts = ["impression", "shown_ms", "paid_minor", "bought"]
+    bought = bought.with_columns(purchase="event")
+    facts = ["impression", "shown_ms", "paid_minor", "bought", "purchase"]
     orders = bought.unique(BY_ORDER, keep="last", maintain_order=True).select(*BY_ORDER, *facts)
     by_order = back.join(orders, on=BY_ORDER, maintain_order="left")
     strange = back.filter(pl.col("order_id").is_not_null()).join(orders, on=BY_ORDER, how="anti", maintain_order="left")
     plain = back.filter(pl.col("order_id").is_null())
-    paid = bought.unique("impression", keep="last", maintain_order=True).select("impression", "paid_minor", "bought")
-    by_request = _by_request(shown, plain, window).join(paid, on="impression", how="left", maintain_order="left")
+    by_request = _newest(_by_request(shown, plain, window), bought, facts[2:], ["impression"])
     unnamed = plain.filter(pl.col("request_id").is_null())
-    by_user = (_newest(unnamed, bought, facts), _newest(strange, bought.filter(pl.col("order_id").is_null()), facts))
+    nameless = bought.filter(pl.col("order_id").is_null())
+    once = _newest(strange, nameless, facts).unique("purchase", keep="first", maintain_order=True)
+    by_user = (_newest(unnamed, bought, facts), once)
     found = pl.concat([part.select(*back.columns, *facts) for part in (by_order, by_request, *by_user)])
     in_time = found.filter((pl.col("ts_ms") - pl.col("shown_ms") <= window) & pl.col("impression").is_not_null())
     whole = pl.when(pl.col("price_minor").is_null()).then(pl.coalesce("quantity", "bought")).otherwise("quantity")
     return in_time.with_columns(price_minor=pl.coalesce("price_minor", "paid_minor"), quantity=whole)
 
 
-def _newest(back: pl.DataFrame, bought: pl.DataFrame, facts: list[str]) -> pl.DataFrame:
-    """Return refunds with `facts` of the user's newest purchase of the item before them."""
+def _newest(back: pl.DataFrame, bought: pl.DataFrame, facts: Sequence[str],
+            by: Sequence[str] = BY_USER) -> pl.DataFrame:  # fmt: skip
+    """Return refunds with `facts` of the newest purchase before them, by default of the user and item."""
     return back.sort("ts_ms", maintain_order=True).join_asof(
-        bought.sort("ts_ms", maintain_order=True).select("ts_ms", *BY_USER, *facts),
-        on="ts_ms", by=BY_USER, strategy="backward", check_sortedness=False,
+        bought.sort("ts_ms", maintain_order=True).select("ts_ms", *by, *facts),
+        on="ts_ms", by=by, strategy="backward", check_sortedness=False,
     )  # fmt: skip
 
 

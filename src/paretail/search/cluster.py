@@ -9,7 +9,6 @@ Needs the extra `ray` (SRCH-20), on every machine with the same version of paret
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from socket import create_connection
 from tempfile import TemporaryDirectory
@@ -77,6 +76,7 @@ class Cluster(Staffed):
         files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         self._files = ray.put(files)
         self._coming: dict[Any, Any] = {}
+        self._spare = TRIES * cores  # actors that are asked for in place of those that are lost before they work
         for _ in range(cores):
             self._ask_for_one()
         begun, _ = ray.wait(list(self._coming), num_returns=cores, timeout=START_SECONDS)
@@ -109,6 +109,7 @@ class Cluster(Staffed):
                 self._idle.append(trainer)
             except ray.exceptions.RayActorError as error:
                 lost[number] += 1
+                self._call_all()
                 self._ask_for_one()
                 if lost[number] < TRIES:
                     waiting.insert(0, (number, jobs[number]))
@@ -136,12 +137,21 @@ class Cluster(Staffed):
         trainer = ray.remote(Trainer).options(**options).remote(self._files, __version__)
         self._coming[trainer.about.remote()] = trainer
 
+    def _call_all(self) -> None:
+        """Have all idle actors answer before they work again: a machine that is lost takes all of its own along."""
+        self._coming |= {trainer.about.remote(): trainer for trainer in self._idle}
+        self._idle = []
+
     def _take(self, begun: Any) -> None:
         """Let an actor work that has begun, unless it was lost meanwhile or has another version of paretail."""
         trainer = self._coming.pop(begun)
-        with suppress(ray.exceptions.RayActorError):
+        try:
             if ray.get(begun)[0] == __version__:
                 self._idle.append(trainer)
+        except ray.exceptions.RayActorError:
+            if self._spare:
+                self._spare -= 1
+                self._ask_for_one()
 
 
 def _cores() -> tuple[int, int]:

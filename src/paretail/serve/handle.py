@@ -55,6 +55,7 @@ class Works:
     batcher: Batcher[RecommendRequest, RecommendAnswer]
     threads: Threads
     reports: Threads
+    solving: Threads
     gate: Gate
     metrics: Metrics
     timeout_seconds: float
@@ -119,7 +120,7 @@ class Path:
             if (solve := works.shop.to_solve(question.question)) is not None:
                 mine, all_others = solve
                 await works.threads.ask(mine)
-                works.reports.begin(all_others)
+                works.solving.begin(all_others)
             answer: Any = await works.batcher.ask(question.question)
         else:
             threads = works.reports if endpoint.slow else works.threads

@@ -115,13 +115,14 @@ async def working(shop: LiveShop, keys: KeyRing, config: ServeConfig) -> AsyncIt
     """Yield what answers requests; what is begun is finished at the end."""
     metrics = Metrics(shop)
     batcher = Batcher(shop.recommend_many, metrics.batch)
-    threads, reports = Threads(), Threads(threads=1)
+    threads, reports, solving = Threads(), Threads(threads=1), Threads(threads=1, waiting=8)
     try:
-        yield Works(shop, batcher, threads, reports, Gate(keys, config.rate), metrics, config.timeout_seconds)
+        yield Works(shop, batcher, threads, reports, solving, Gate(keys, config.rate), metrics, config.timeout_seconds)
     finally:
         batcher.close()
         threads.close()
         reports.close()
+        solving.close()
 
 
 def _address(host: str) -> str:

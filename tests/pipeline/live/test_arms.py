@@ -311,6 +311,7 @@ def test_lists_that_ask_for_nothing_have_the_goals_of_the_service_as_long_as_the
         told = live.recommend(RecommendRequest(k=5)).goals
         assert told is not None
         assert told.shares["clicks"] == pytest.approx(1, abs=0.05)
+        assert live.recommend(RecommendRequest(k=5, explore=0.0)).goals is not None
         assert live.recommend(RecommendRequest(k=5, order="purchase")).goals is None
         assert all(live.recommend(cart).goals is not None for cart in carts)
         point(tmp_path / "live", adopt(tmp_path / "live", bare(shop, tmp_path / "bare")))

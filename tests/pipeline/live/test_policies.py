@@ -261,6 +261,9 @@ def test_an_arm_of_an_experiment_may_be_an_agent(bundle: Path, shop: DemoShop, o
     experiment = ExperimentConfig.parse({"name": "agents", "arms": arms}, "here")
     question = as_arm(asked("u"), experiment.arms[1])
     assert (question.policy, question.explore, question.slate) == ("iql", 0.1, None)
+    usual = as_arm(asked(shop.users[0]), ExperimentConfig.parse(
+        {"name": "usual", "arms": [arms[0], arms[1] | {"order": "model"}]}, "here").arms[1])  # fmt: skip
+    assert open_shop(bundle).recommend(usual).policy == "iql"
     with pytest.raises(ParetailError, match="policy"):
         ExperimentConfig.parse({"name": "x", "arms": [arms[0], arms[1] | {"order": "value"}]}, "here")
     aimed = ExperimentConfig.parse({"name": "x", "arms": [arms[0], arms[1] | {"goals": "revenue=1"}]}, "here")

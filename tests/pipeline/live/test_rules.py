@@ -108,6 +108,15 @@ def test_an_item_that_was_shown_often_steps_back_until_it_is_clicked(live: LiveS
     assert usual[0] in ids(live, 10, user_id="tired", fatigue=3)
 
 
+def test_items_tire_in_the_order_that_is_asked_for_too(live: LiveShop) -> None:
+    pytest.importorskip("torch")
+    usual = ids(live, 40, user_id="weary", order="click")
+    for _ in range(2):
+        assert ids(live, 10, user_id="weary", order="click", fatigue=3) == usual[:10]
+    assert ids(live, 40, user_id="weary", order="click", fatigue=0) == usual
+    assert ids(live, 10, user_id="weary", order="click", fatigue=3) == usual[10:20]
+
+
 def test_a_request_that_is_repeated_tires_once(live: LiveShop) -> None:
     usual = ids(live, 10, user_id="tired")
     for _ in range(5):

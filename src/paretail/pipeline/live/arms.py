@@ -139,8 +139,10 @@ class Arms:
         """Return a question that asks for exploring alone as one for a slate, of the goals of `[serve]` or the base."""
         asked = question.goals, question.slate, question.policy, question.order
         alone = all(one is None for one in asked)
-        if not question.explore or not alone or question.placement in self._by_agents:
+        if not alone or question.placement in self._by_agents:
             return question
+        if not question.explore:
+            return self._as_live(question)
         return self._as_live(msgspec.structs.replace(question, slate=bodies.SlateRules()))
 
     def _solve(self, engine: Engine, question: bodies.RecommendRequest) -> None:

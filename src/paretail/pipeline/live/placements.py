@@ -87,7 +87,8 @@ class Page:
             self.placed = self.placed._replace(question=replace(self.placed.question, order="model"))
         question, asked = self.placed.question, self.asked
         k = max(request.k, self._among(question))
-        rows, values = rules.draw(asked.engine, scores, asked.drawing(k, request.filter, self._taken()))
+        drawing = ranked.untired(asked.drawing(k, request.filter, self._taken()), question)
+        rows, values = rules.draw(asked.engine, scores, drawing)
         filled = self.policies.filled(asked, rows, question, self.degraded)
         if filled is not None:
             self.filled = filled.policy
@@ -96,6 +97,9 @@ class Page:
             composed = self._composed(ranked.Drawn(rows, values), request, source)
             if composed is not None:
                 return composed
+        if ranked.is_ordered(question):
+            order = ranked.stepped_back(asked, rows, request.k)
+            rows, values = rows[order], values[order]
         rows, values = rows[: request.k], values[: request.k]
         return asked.lines(rows, values, source), rows
 

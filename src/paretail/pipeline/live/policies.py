@@ -16,7 +16,7 @@ the whole slate is. 2. A visit is remembered by this process alone: after a rest
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, field
 from threading import Event
@@ -34,7 +34,7 @@ from paretail.core.ids import Rows
 from paretail.data.odds import drawn
 from paretail.pipeline.agents import GREEDY, ShopAgent, agent_of, goals_of, need, presets_of
 from paretail.pipeline.config import PlacementConfig
-from paretail.pipeline.live import bodies, slates
+from paretail.pipeline.live import bodies, ranked, slates
 from paretail.pipeline.live.asked import BY_AGENT, Asked
 from paretail.pipeline.live.engine import Engine
 from paretail.pipeline.ranking import CANDIDATES
@@ -94,8 +94,9 @@ class Policies:
         self.counts: Counter[str] = Counter()
 
     def warm(self, engine: Engine) -> None:
-        """Load an engine's agents before it answers, in their thread, and wait for them."""
-        wait([self._worker.submit(self._agent, engine, name) for name in self._names if name])
+        """Load an engine's agents before it answers; lists are filled meanwhile."""
+        loaded = {name: _loaded(engine, name) for name in self._names if name}
+        self._worker.submit(lambda: self._agents_of(engine).update(loaded)).result()
 
     def close(self) -> None:
         """Stop the thread; an agent that is late is not waited for."""
@@ -106,7 +107,8 @@ class Policies:
 
         So is one for goals, but for those by which its agent is moved.
         """
-        if question.order is not None or question.slate is not None:
+        own = question.order is not None if question.policy is None else ranked.is_ordered(question)
+        if own or question.slate is not None:
             return None
         known = self._placements.get(question.placement)
         name = question.policy or (known.policy if known else GREEDY)
@@ -144,7 +146,7 @@ class Policies:
         """
         if question.policy in (None, GREEDY):
             return
-        if question.order is not None or question.slate is not None:
+        if ranked.is_ordered(question) or question.slate is not None:
             found = f"the policy {question.policy!r} beside a slate or an order"
             raise UsageError(Problem("AGENT-14", found, "Expected one of them", "Leave out one: each fills the list"))
         if isinstance(known := self._agent(engine, str(question.policy)), ParetailError):
@@ -239,16 +241,23 @@ class Policies:
                 self._lists.popitem(last=False)
 
     def _agent(self, engine: Engine, name: str) -> ShopAgent | ParetailError:
+        agents = self._agents_of(engine)
+        if name not in agents:
+            agents[name] = _loaded(engine, name)
+        return agents[name]
+
+    def _agents_of(self, engine: Engine) -> dict[str, ShopAgent | ParetailError]:
         if engine not in self._agents:  # visits to engines that went go with them
             alive = {engine.version, *(one.version for one in self._agents)}
             self._visits = OrderedDict((key, visit) for key, visit in self._visits.items() if key[0] in alive)
-        agents = self._agents.setdefault(engine, {})
-        if name not in agents:
-            try:
-                agents[name] = agent_of(engine.recommender, name)
-            except ParetailError as error:
-                agents[name] = error
-        return agents[name]
+        return self._agents.setdefault(engine, {})
+
+
+def _loaded(engine: Engine, name: str) -> ShopAgent | ParetailError:
+    try:
+        return agent_of(engine.recommender, name)
+    except ParetailError as error:
+        return error
 
 
 def policy_of(lines: Sequence[bodies.RecommendedItem]) -> tuple[str, list[str], list[float | None] | None]:

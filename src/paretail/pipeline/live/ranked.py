@@ -75,9 +75,21 @@ class Drawn:
 def draw(asked: Sequence[Asked], scores: Sequence[rules.Scores],
          questions: Sequence[bodies.RecommendRequest]) -> list[Drawn]:  # fmt: skip
     """Draw the lists of questions to one engine; the pairs of those that want another order are predicted together."""
-    lists = [_with_pins(one, Drawn(*rules.draw(one.engine, row, one.drawing(drawn(one.engine, question)))), question)
-             for one, row, question in zip(asked, scores, questions, strict=True)]  # fmt: skip
+    drawings = [untired(one.drawing(drawn(one.engine, question)), question)
+                for one, question in zip(asked, questions, strict=True)]  # fmt: skip
+    lists = [_with_pins(one, Drawn(*rules.draw(one.engine, row, drawing)), question)
+             for one, row, drawing, question in zip(asked, scores, drawings, questions, strict=True)]  # fmt: skip
     return told(asked, lists, questions)
+
+
+def untired(drawing: rules.Drawing, question: bodies.RecommendRequest) -> rules.Drawing:
+    """Return how candidates are drawn: where another order than the retriever's is asked for, items tire in that."""
+    return replace(drawing, tired={}) if is_ordered(question) else drawing
+
+
+def stepped_back(asked: Asked, rows: Rows, k: int) -> Rows:
+    """Return the order of rows, best first, in which what is tired steps back by lists of `k`."""
+    return rules.stepping_back(rows, np.arange(len(rows), dtype=np.int32), k, asked.tired)[0]
 
 
 def told(asked: Sequence[Asked], lists: Sequence[Drawn], questions: Sequence[bodies.RecommendRequest]) -> list[Drawn]:
@@ -122,6 +134,8 @@ def listed(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest,
                 degraded.append("why")
             return rows, found
         degraded.append("ranker")
+        order = stepped_back(asked, drawn.rows, question.k)
+        drawn = Drawn(drawn.rows[order], drawn.scores[order])
     return plain(asked, drawn, question.k, degraded)
 
 
@@ -150,7 +164,8 @@ def _best(asked: Asked, rows: Rows, values: Places,
     known = np.flatnonzero(rows < len(asked.engine.recommender.items))
     every, place = np.full(len(rows), -np.inf), np.full(len(rows), -1)
     every[known], place[known] = values, np.arange(len(known))
-    order = np.argsort(-every, kind="stable")[:k]
+    order = np.argsort(-every, kind="stable")
+    order = order[stepped_back(asked, rows[order], k)][:k]
     scores = np.where(np.isfinite(every), every, 0.0)[order].astype(np.float32)
     return rows[order], asked.lines(rows[order], scores, "ranker"), place[order]
 

@@ -93,12 +93,18 @@ def _judged(engine: Engine, rows: Rows, values: Scores, drawing: Drawing) -> tup
     keep = np.arange(len(rows), dtype=np.int32) if drawing.variants else engine.one_of_each(rows)
     if drawing.min_relevance > 0 and len(rows):
         keep = keep[values[keep] >= np.float32(drawing.min_relevance * max(float(values[0]), 1e-30))]
-    pages = keep // drawing.k
-    if drawing.tired:
-        steps = np.array([drawing.tired.get(row, 0) for row in rows[keep].tolist()], np.int32)
-        order = np.lexsort((keep, steps, pages + steps))
-        keep, pages = keep[order], (pages + steps)[order]
-    return keep, pages
+    order, pages = stepping_back(rows[keep], keep, drawing.k, drawing.tired)
+    return keep[order], pages
+
+
+def stepping_back(rows: Rows, places: Rows, k: int, tired: Mapping[int, int]) -> tuple[Rows, Rows]:
+    """Return the order of rows at `places` of a list in pages of `k` in which the tired step back, and their pages."""
+    pages = places // k
+    if not tired:
+        return np.arange(len(rows), dtype=np.int32), pages
+    steps = np.array([tired.get(row, 0) for row in rows.tolist()], np.int32)
+    order = np.lexsort((places, steps, pages + steps)).astype(np.int32)
+    return order, (pages + steps)[order]
 
 
 def _at(rows: Rows, size: int) -> Mask:
