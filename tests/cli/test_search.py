@@ -84,7 +84,7 @@ def test_again_nothing_is_trained_but_what_is_picked(folder: Path, tmp_path: Pat
     ("options", "code", "exit_code"),
     [(["--strategy", "evoluton"], "SRCH-01", 1), (["--goals", "accuracy,latncy"], "SRCH-15", 2),
      (["--budget", "soon"], "CONF-03", 2), (["--trials", 0], "CONF-03", 2), (["--workers", 0], "SRCH-19", 2),
-     (["--budget", "0s"], "SRCH-16", 2)],
+     (["--budget", "0s"], "CONF-03", 2), (["--budget", "0.01s"], "SRCH-16", 2)],
 )  # fmt: skip
 def test_wrong_input_is_refused(
     shop: DemoShop, tmp_path: Path, options: list[object], code: str, exit_code: int

@@ -13,7 +13,8 @@ from typing import Any
 
 from ..trained import start
 
-PATIENCE_SECONDS = 90
+#: The first start on a machine compiles, for 100 CPU seconds.
+PATIENCE_SECONDS = 300
 
 
 @dataclass(frozen=True)
