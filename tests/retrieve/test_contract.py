@@ -201,7 +201,7 @@ def test_unknown_and_empty_users_get_finite_scores(name: str, time: Time) -> Non
     assert fitted(name).score(nobody.of_users(np.array([], np.int64))).shape == (0, graph().items)
 
 
-@pytest.mark.parametrize("time", ["clock", "order", "none"])
+@pytest.mark.parametrize("time", ["order", "none"])  # `fitted` knows the clock
 def test_fits_whatever_the_events_know_of_time(name: str, time: Time) -> None:
     stamps = np.zeros_like(graph().history.ts_ms) if time == "none" else graph().history.ts_ms
     other = graph().with_history(replace(graph().history, time=time, ts_ms=stamps))
