@@ -9,6 +9,7 @@ BASE := $(VENV)/.base-is-set-up
 DEV  := $(VENV)/.dev-is-set-up
 
 export PYTHON
+unexport PYTHONDONTWRITEBYTECODE  # where it is set, every process compiles everything again
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 

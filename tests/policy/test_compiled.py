@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from paretail.policy import compiled
 from paretail.policy.objectives import OBJECTIVES, objective
 from paretail.policy.objectives.base import Gains, Objective, Plain
 from paretail.policy.pool import Pool
@@ -69,3 +70,14 @@ def test_goals_of_a_shops_own_are_composed_as_well() -> None:
     found = pool(users=2, cands=20)
     places = compose(found, {**GOALS, "odd": _Odd(Plain())}, {"clicks": 1e-3, "odd": 1.0, "diversity": 1e-3}, 5)
     assert (np.diff(np.sort(places, axis=1), axis=1) > 1).all()
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_whatever_rules_bring_the_kernel_is_compiled_once(kind: type) -> None:
+    """A second kind of numbers would compile half a minute again, in the middle of somebody's question."""
+    found = pool(users=2, cands=20)
+    needs = [Need("need", np.ones((2, 1), bool), 2), Need("also", found.valid[:, ::-1].copy(order="F"), 1)]
+    rules = Rules([Cap("cap", np.zeros((1, 20), np.int64), 3)], needs, [], np.full(found.shape, 2, kind))
+    compose(found, GOALS, {"clicks": 1.0, "diversity": 0.1}, 5, rules)
+    compose(found, GOALS, {"clicks": 1.0, "diversity": 0.1}, 5, Rules())
+    assert len(compiled._fill_all.signatures) == 1

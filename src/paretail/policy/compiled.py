@@ -32,7 +32,7 @@ from paretail.policy.rules import Rules, stacked
 #: A click is never so sure that nothing is left to the others (`objectives/reach.py`).
 SUREST: Final = np.float32(0.999)
 #: The beginning of the SHA-256 of `exchange.py`: numba keeps kernels until their own file changes.
-EXCHANGE: Final = "3a215216e015f28d"
+EXCHANGE: Final = "1032ae79f055a947"
 NEVER: Final = np.float32(-np.inf)
 HALF: Final = np.float32(0.5)
 NO_CODES, NO_VALUES, NO_STEPS = (
@@ -106,7 +106,7 @@ def fill(places: Rows, pool: Pool, attended: Floats, rest: Floats | None, moving
     known = {type(one.form): one for one in moving}
     label, near, matched, first = (known.get(kind) for kind in (Differing, Apart, Matching, First))
     _fill_all(places, passes, Numbers(
-        _as(np.int32, pool.item_idx), attended, _as(np.float32, NO_VALUES if rest is None else rest), attention,
+        _as(np.int32, pool.item_idx), _as(np.float32, attended), _as(np.float32, NO_VALUES if rest is None else rest), attention,
         _part(label, "codes", NO_CODES), _weights(label, attention), _part(near, "vectors", NO_VALUES),
         _weights(near, attention), _part(matched, "codes", NO_CODES), _part(matched, "steps", NO_STEPS),
         _weights(matched, attention), _part(first, "p", NO_VALUES), _weights(first, attention),
@@ -161,7 +161,7 @@ def _fill_all(places: Any, passes: int, n: Numbers) -> None:
 @njit(**INNER)
 def _fill(n: Numbers, held: Held, user: int, mine: Any, slot: int, refill: bool) -> bool:
     """Give a slot to what is best there, `refill`: while all the others stay; say whether that is another."""
-    before = mine[slot]
+    before = np.int64(mine[slot])  # one kind of number: `_count` is compiled once
     if refill and before >= 0:
         _count(n, held, user, slot, before, -1)
     best = n.pins[user, slot] if n.pins.size else -1
@@ -180,7 +180,7 @@ def _fill(n: Numbers, held: Held, user: int, mine: Any, slot: int, refill: bool)
 
 @njit(**INNER)
 def _ruled(n: Numbers, held: Held, user: int) -> Ruled:
-    return Ruled(n.caps[:, user], n.most, held.of_group, n.needs[:, user], held.lack)
+    return Ruled(n.caps[user], n.most, held.of_group, n.needs[user], held.lack)
 
 
 @njit(**INNER)
@@ -199,7 +199,7 @@ def _exchange(n: Numbers, held: Held, user: int, mine: Any) -> bool:
 
 @njit(**INNER)
 def _exchange_two(n: Numbers, held: Held, user: int, mine: Any, one: int, two: int) -> bool:
-    was, too, price = mine[one], mine[two], cost(_ruled(n, held, user))
+    was, too, price = np.int64(mine[one]), np.int64(mine[two]), cost(_ruled(n, held, user))
     _count(n, held, user, one, was, -1)
     _count(n, held, user, two, too, -1)
     _score(n, held, user, one)
@@ -210,9 +210,10 @@ def _exchange_two(n: Numbers, held: Held, user: int, mine: Any, one: int, two: i
     loss = held.beside[was] + _beside(n, held, user, one, was, two, too)
     better = least < price or (least == price and gain > loss + SURELY * abs(loss))
     if better:
+        was, too = new, also
         mine[one], mine[two] = new, also
-    _count(n, held, user, one, mine[one], 1)
-    _count(n, held, user, two, mine[two], 1)
+    _count(n, held, user, one, was, 1)
+    _count(n, held, user, two, too, 1)
     return bool(better)
 
 
@@ -248,7 +249,7 @@ def _empty(n: Numbers, user: int, slots: int) -> Held:
     )  # fmt: skip
     for slot in range(min(slots, n.pins.shape[1])):
         if n.pins[user, slot] >= 0:
-            _keep(n, held, user, n.pins[user, slot], 1)  # it counts from the start
+            _keep(n, held, user, np.int64(n.pins[user, slot]), 1)  # it counts from the start
     return held
 
 
@@ -287,10 +288,10 @@ def _count(n: Numbers, held: Held, user: int, slot: int, place: int, by: int) ->
 def _keep(n: Numbers, held: Held, user: int, place: int, by: int) -> None:
     """Count a candidate for caps and needs, or no more (`by` -1)."""
     for cap in range(len(n.most)):
-        if n.caps[cap, user, place] >= 0:
-            held.of_group[cap, n.caps[cap, user, place]] += by
+        if n.caps[user, cap, place] >= 0:
+            held.of_group[cap, n.caps[user, cap, place]] += by
     for need in range(len(n.least)):
-        held.lack[need] -= by * n.needs[need, user, place]
+        held.lack[need] -= by * n.needs[user, need, place]
 
 
 @njit(**INNER)
@@ -349,7 +350,8 @@ def _best(scores: Any, allowed: Any) -> int:
 @njit(**INNER)
 def _distances(far: Any, by_dim: Any, place: int) -> None:
     """Write half the cosine distance of each candidate to the one at `place`."""
-    far[:] = HALF
+    for cand in range(len(far)):
+        far[cand] = HALF
     for axis in range(len(by_dim)):
         half = -HALF * by_dim[axis, place]
         for cand in range(len(far)):
@@ -364,7 +366,8 @@ def _allow(n: Numbers, held: Held, user: int, left: int) -> None:
         allowed[cand] = held.free[cand] and not _full(n, held, user, cand)
         some = some or allowed[cand]
     if not some:
-        allowed[:] = held.free
+        for cand in range(len(allowed)):
+            allowed[cand] = held.free[cand]
     missing = 0
     for need in range(len(held.lack)):
         missing += max(held.lack[need], 0)
@@ -380,7 +383,7 @@ def _allow(n: Numbers, held: Held, user: int, left: int) -> None:
 @njit(**INNER)
 def _full(n: Numbers, held: Held, user: int, cand: int) -> bool:
     for cap in range(len(n.most)):
-        code = n.caps[cap, user, cand]
+        code = n.caps[user, cap, cand]
         if code >= 0 and held.of_group[cap, code] >= n.most[cap]:
             return True
     return False
@@ -390,5 +393,5 @@ def _full(n: Numbers, held: Held, user: int, cand: int) -> bool:
 def _wanted(n: Numbers, held: Held, user: int, cand: int) -> bool:
     wanted = False
     for need in range(len(n.least)):
-        wanted = wanted or (held.lack[need] > 0 and n.needs[need, user, cand])
+        wanted = wanted or (held.lack[need] > 0 and n.needs[user, need, cand])
     return wanted

@@ -171,7 +171,7 @@ def ahead(r: Ruled, slates: Any, is_open: Any, free: Any, allowed: Any) -> None:
     """Write which `free[users, cands]` may come next, so that no more than `slates[users, slots]` must cost.
 
     Those are the slates' own at slots that are open, and those to which one of these can give way. `r` is of all users:
-    `caps[caps, users, cands]`, `held[users, caps, groups]`, `needs[needs, users, cands]`, `lack[users, needs]`.
+    `caps[users, caps, cands]`, `held[users, caps, groups]`, `needs[users, needs, cands]`, `lack[users, needs]`.
     """
     for user in range(len(slates)):
         _ahead(_of(r, user), slates[user], is_open[user], free[user], allowed[user])
@@ -179,7 +179,7 @@ def ahead(r: Ruled, slates: Any, is_open: Any, free: Any, allowed: Any) -> None:
 
 @njit(**INNER)
 def _of(r: Ruled, user: int) -> Ruled:
-    return Ruled(r.caps[:, user], r.most, r.held[user], r.needs[:, user], r.lack[user])
+    return Ruled(r.caps[user], r.most, r.held[user], r.needs[user], r.lack[user])
 
 
 @njit(**INNER)

@@ -132,7 +132,7 @@ class Free:
 
     def ruled(self, user: int) -> Ruled:
         """Return the rules of one user, and what the slate holds."""
-        return Ruled(self._codes[:, user], self._most, self.used[user], self._those[:, user], self.lack[user])
+        return Ruled(self._codes[user], self._most, self.used[user], self._those[user], self.lack[user])
 
     def is_tried(self, slots: int) -> Mask:
         """Return of whom pairs are exchanged."""
@@ -215,7 +215,7 @@ class Ahead(Free):
 
 
 def stacked(parts: Sequence[NDArray[Any]], pool: Pool, kind: Any) -> NDArray[Any]:
-    """Return what rules say of candidates, `[rules, users, cands]`."""
+    """Return what rules say of candidates, `[users, rules, cands]`."""
     if not parts:
-        return np.zeros((0, *pool.shape), kind)
-    return np.stack([np.broadcast_to(part, pool.shape) for part in parts]).astype(kind)
+        return np.zeros((len(pool.item_idx), 0, pool.shape[1]), kind)
+    return np.ascontiguousarray(np.stack([np.broadcast_to(part, pool.shape) for part in parts], axis=1), kind)

@@ -220,7 +220,7 @@ class Total:
             else:
                 self.rest = each * gains.now if self.rest is None else self.rest + each * gains.now
         if rules.factor is not None:
-            self.attended = boosted(self.attended, rules.factor)
+            self.attended = boosted(self.attended, rules.factor.astype(np.float32))
         self.alone = self.alone + self.attended
         self.is_sorted &= not self.moving and self.rest is None
 
