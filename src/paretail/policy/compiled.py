@@ -106,8 +106,8 @@ def fill(places: Rows, pool: Pool, attended: Floats, rest: Floats | None, moving
     known = {type(one.form): one for one in moving}
     label, near, matched, first = (known.get(kind) for kind in (Differing, Apart, Matching, First))
     _fill_all(places, passes, Numbers(
-        _as(np.int32, pool.item_idx), _as(np.float32, attended), _as(np.float32, NO_VALUES if rest is None else rest), attention,
-        _part(label, "codes", NO_CODES), _weights(label, attention), _part(near, "vectors", NO_VALUES),
+        _as(np.int32, pool.item_idx), _as(np.float32, attended), _as(np.float32, NO_VALUES if rest is None else rest),
+        attention, _part(label, "codes", NO_CODES), _weights(label, attention), _part(near, "vectors", NO_VALUES),
         _weights(near, attention), _part(matched, "codes", NO_CODES), _part(matched, "steps", NO_STEPS),
         _weights(matched, attention), _part(first, "p", NO_VALUES), _weights(first, attention),
         stacked([cap.codes for cap in rules.caps], pool, np.int32), np.array([cap.most for cap in rules.caps], int),
@@ -210,10 +210,9 @@ def _exchange_two(n: Numbers, held: Held, user: int, mine: Any, one: int, two: i
     loss = held.beside[was] + _beside(n, held, user, one, was, two, too)
     better = least < price or (least == price and gain > loss + SURELY * abs(loss))
     if better:
-        was, too = new, also
         mine[one], mine[two] = new, also
-    _count(n, held, user, one, was, 1)
-    _count(n, held, user, two, too, 1)
+    _count(n, held, user, one, np.int64(mine[one]), 1)
+    _count(n, held, user, two, np.int64(mine[two]), 1)
     return bool(better)
 
 
