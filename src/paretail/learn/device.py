@@ -51,6 +51,19 @@ def place(device: Literal["auto", "cpu", "cuda"] = "auto", precision: Literal["a
     return Place(torch.device("cuda"), None if precision == "full" else half)
 
 
+def full(tensor: Tensor) -> Tensor:
+    """Return `tensor` in float32 where it is of half precision, else as it is; gradients flow back in its own type.
+
+    Autocast makes one type of what products of matrices take, not of what sparse sums, `out=` and the like take.
+    """
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def unmixed(tensor: Tensor) -> AbstractContextManager[object]:
+    """Return the context in which `autocast` does nothing, on the device of `tensor`."""
+    return torch.autocast(tensor.device.type, enabled=False)
+
+
 def moved(batch: Any, device: torch.device) -> Any:
     """Return `batch` with every tensor in it on `device`; looks into tuples, lists, mappings and dataclasses."""
     if isinstance(batch, Tensor):

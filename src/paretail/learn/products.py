@@ -18,6 +18,7 @@ from scipy import sparse
 from torch import Tensor
 
 from paretail.core.sparse import turned
+from paretail.learn.device import full
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +86,10 @@ class Csr:
 
 
 def propagate(csr: Csr, dense: Float[Tensor, "cols dim"]) -> Float[Tensor, "rows dim"]:
-    """Return `csr @ dense`; gradients flow into `dense`, never into the entries of the matrix."""
+    """Return `csr @ dense`, in float32 at least; gradients flow into `dense`, never into the entries of the matrix."""
     if csr.shape[1] != len(dense):
         raise ValueError(f"a matrix of {csr.shape} and {len(dense)} rows cannot be multiplied")
-    product: Tensor = _Product.apply(dense, csr)  # type: ignore[no-untyped-call]  # torch gives it no types
+    product: Tensor = _Product.apply(full(dense), csr)  # type: ignore[no-untyped-call]  # torch gives it no types
     return product
 
 

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from paretail.learn.device import full, unmixed
 from paretail.retrieve.losses.base import Scalar
 
 #: Scores made at once: 2 MiB of them.
@@ -34,9 +35,12 @@ def fused_softmax(
 ) -> Scalar:
     """Return the loss of `softmax`; `offset` is what a negative's score has beside the product, in units of scores.
 
-    The correction for draws is a part of it: -τ log(draws q). Gradients flow into all but `weight`.
+    The correction for draws is a part of it: -τ log(draws q). Gradients flow into all but `weight`. All is computed in
+    float32 at least, also where the vectors are of half precision.
     """
-    loss: Tensor = _Fused.apply(users, items, offset, positive, weight, free, temperature)  # type: ignore[no-untyped-call]
+    users, items, offset, positive, weight = (full(part) for part in (users, items, offset, positive, weight))
+    with unmixed(users):  # what is added up in place cannot change its type
+        loss: Tensor = _Fused.apply(users, items, offset, positive, weight, free, temperature)  # type: ignore[no-untyped-call]
     return loss
 
 

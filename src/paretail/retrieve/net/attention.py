@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from paretail.learn.device import full
 from paretail.learn.products import Csr, propagate
 from paretail.retrieve.net.edges import Edges
 
@@ -21,7 +22,9 @@ CHUNK = 1 << 18
 def edge_softmax(scores: Float[Tensor, "edges heads"], edges: Edges) -> Float[Tensor, "edges heads"]:
     """Return the shares of each target's edges, which add up to 1."""
     rows, shape, weight = edges.targets, (edges.csr.shape[0], scores.shape[1]), edges.csr.by_row.values[:, None]
-    scores = torch.where(weight > 0, scores, -torch.inf)  # of a node whose edges are all left out, 0 / 0 otherwise
+    scores = torch.where(
+        weight > 0, full(scores), -torch.inf
+    )  # of a node whose edges are all left out, 0 / 0 otherwise
     at = rows[:, None].expand_as(scores)
     most = torch.full(shape, -torch.inf, dtype=scores.dtype, device=scores.device)
     most = most.scatter_reduce(0, at, scores.detach(), "amax")
@@ -35,7 +38,7 @@ def attended(
     shares: Float[Tensor, "edges heads"], values: Float[Tensor, "sources heads dim"], csr: Csr
 ) -> Float[Tensor, "targets heads dim"]:
     """Return the sums of `values` over each target's edges, weighted by `shares`; gradients flow into both."""
-    heads = [_Sum.apply(shares[:, head], values[:, head], csr) for head in range(shares.shape[1])]  # type: ignore[no-untyped-call]
+    heads = [_Sum.apply(shares[:, head], full(values[:, head]), csr) for head in range(shares.shape[1])]  # type: ignore[no-untyped-call]
     return torch.stack(heads, 1)
 
 

@@ -29,6 +29,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
+from paretail.learn.device import full
 from paretail.learn.products import propagate
 from paretail.retrieve.net.attention import attended, edge_softmax
 from paretail.retrieve.net.edges import Edges
@@ -182,6 +183,7 @@ def greatest(source: Float[Tensor, "sources dim"], edges: Edges) -> Float[Tensor
 
     A maximum has no mean to keep: where edges are left out, the others count as they are.
     """
+    source = full(source)
     said = source.index_select(0, edges.sources) * (edges.csr.by_row.values / edges.grown)[:, None]
     heard = torch.zeros(edges.csr.shape[0], source.shape[1], dtype=source.dtype, device=source.device)
     return heard.scatter_reduce(0, edges.targets[:, None].expand_as(said), said, "amax", include_self=True)

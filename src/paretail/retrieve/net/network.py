@@ -62,11 +62,15 @@ class Network(nn.Module):
         self.scale = spec.temperature if spec.loss == "softmax" else 1.0
 
     def loss(self, seen: Batch | Step) -> Tensor | dict[str, Tensor]:
-        """Return the loss of a batch, and that of the contrast beside it where the specification wants one."""
+        """Return the loss of a batch, and that of the contrast beside it where the specification wants one.
+
+        Messages may be of half precision; what is made of the layers' states is not.
+        """
         batch, wiring = (seen.batch, seen.wiring) if isinstance(seen, Step) else (seen, self.whole())
         new = newcomers(self.spec.id_dropout, *wiring.events.csr.shape, batch.users.device)
-        states = self.states(wiring.shown(self.spec.edge_dropout, new), new)
-        loss = self._loss(*self._asked(states, batch, wiring.rows.get("item")))
+        states = _full(self.states(wiring.shown(self.spec.edge_dropout, new), new))
+        with device.unmixed(states[-1]["item"]):
+            loss = self._loss(*self._asked(states, batch, wiring.rows.get("item")))
         if not self.spec.contrast:
             return loss
         return {self.spec.loss: loss, "contrast": self.spec.contrast * self._contrast(batch, wiring)}
@@ -180,10 +184,13 @@ class Network(nn.Module):
         for _ in range(2):
             edges = self.spec.augmentation == "edges"
             wiring = seen.shown(size if edges else self.spec.edge_dropout, None)
-            views.append(self.vectors(self.states(wiring, noise=0.0 if edges else size), seen.rows.get("item")))
+            states = _full(self.states(wiring, noise=0.0 if edges else size))
+            with device.unmixed(batch.users):
+                views.append(self.vectors(states, seen.rows.get("item")))
         users, items = (torch.unique(nodes) for nodes in (batch.users, batch.items))
         sides = ((users, [view.users for view in views]), (items, [view.items for view in views]))
-        losses = [contrast(both[0][nodes], both[1][nodes], self.spec.contrast_temperature) for nodes, both in sides]
+        with device.unmixed(batch.users):
+            losses = [contrast(both[0][nodes], both[1][nodes], self.spec.contrast_temperature) for nodes, both in sides]
         return torch.stack(losses).sum()
 
     def whole(self) -> Wiring:
@@ -192,6 +199,10 @@ class Network(nn.Module):
         if self.wiring.events.target_degree.device != there:
             self.wiring = device.moved(self.wiring, there)
         return self.wiring
+
+
+def _full(states: States) -> States:
+    return [{kind: device.full(state) for kind, state in layer.items()} for layer in states]
 
 
 def _targets(heard: Sequence[Heard]) -> int | None:
