@@ -84,7 +84,7 @@ def test_a_label_is_told_where_nobody_did_both() -> None:
     assert (three.code, three.item_idx, three.kind, three.count, three.out_of) == ("akin", 0, "purchase", 2, 2)
     assert labels.named(str(three.node_type), int(three.node_idx or 0)) == ("category", "Cups")
     assert (six.code, six.count, six.node_type) == ("because", 0, None)
-    assert (four.code, four.node_type) == ("new", None)
+    assert (four.code, four.item_idx, four.node_type) == ("new", None, "category")
     assert reasons(shop, None, 3)[0] == replace(
         three, code="because", count=0, out_of=None, node_type=None, node_idx=None
     )

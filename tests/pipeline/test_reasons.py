@@ -11,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from paretail.core.ids import Vocabulary
 from paretail.data.held import Mode
 from paretail.data.types import History, Reason
+from paretail.pipeline.akin import Labels
 from paretail.pipeline.evidence import Evidence
+from paretail.pipeline.likeness import Likeness
 from paretail.pipeline.reasons import COMMON, did, explain, in_words
 from paretail.pipeline.recommender import Recommender
 from paretail.retrieve.falls import MOST_TRIED
@@ -47,10 +50,10 @@ class Weights:
         return np.stack(rows).astype(np.float32)
 
 
-NOBODY = Evidence(history(), 6)
+NOBODY, LOOKED_AT = Evidence(history(), 6), Evidence(history([(item, 1) for item in range(6)]), 6)
 
 
-def reasons(weights: Any, told: History, *listed: int, shop: Evidence = NOBODY) -> list[Reason]:
+def reasons(weights: Any, told: History, *listed: int, shop: Evidence = LOOKED_AT) -> list[Reason]:
     return explain(Weights(weights), told, np.array(listed, np.int32), shop, "purchase", "target")
 
 
@@ -108,7 +111,7 @@ def test_a_model_that_tells_no_falls_is_tried_with_the_newest_items_alone() -> N
     told = history([(item, 0) for item in range(MOST_TRIED + 5)])
     weights = np.ones((MOST_TRIED + 6, MOST_TRIED + 6))
     weights[0] = 100
-    (found,) = reasons(weights, told, MOST_TRIED + 5, shop=Evidence(history(), MOST_TRIED + 6))
+    (found,) = reasons(weights, told, MOST_TRIED + 5, shop=Evidence(history([(MOST_TRIED + 5, 1)]), MOST_TRIED + 6))
     assert (found.item_idx, found.share) == (MOST_TRIED + 4, pytest.approx(1 / MOST_TRIED))
 
 
@@ -289,10 +292,41 @@ def test_a_model_that_reads_events_alone_tells_of_no_trait() -> None:
     assert aware == [Reason("among", None, "purchase", 1, None, 1, "country", 0)]
 
 
-def test_a_new_item_is_told_by_what_it_resembles() -> None:
+def test_a_new_item_resembles_nothing_where_nothing_was_compared() -> None:
     shop = history([(0, 0), (3, 1)])
     found = reasons(np.ones((6, 6)), history([(0, 0)]), 2, 3, shop=Evidence(shop, 6))
-    assert [(reason.code, reason.item_idx, reason.count) for reason in found] == [("new", 0, 0), ("because", 0, 0)]
+    assert [(reason.code, reason.item_idx, reason.count) for reason in found] == [("new", None, 0), ("because", 0, 0)]
+    assert in_words(found[0], "purchase", []) == "new"
+
+
+def test_a_new_item_is_told_by_what_it_resembles_of_the_items_had_whatever_the_model_took_for_the_cause() -> None:
+    """The model's cause is item 1, a lamp; item 2 reads like item 0, item 3 like none, of item 4 nothing is told."""
+    rest = [(f"Thing {n} of {n * n}", f"Kind {n % 5}") for n in range(40)]
+    titles = ["Silica Litter", "Desk Lamp", "Silica Litter Fine", "Cup", None, *(title for title, _ in rest)]
+    categories = [["Cats"], ["Desk"], ["Novelties"], ["Kitchen"], None, *([kind] for _, kind in rest)]
+    ids = pl.Series([f"i{n}" for n in range(len(titles))])
+    catalogue = pl.DataFrame({"item_id": ids, "title": titles, "category": categories})
+    weights = np.zeros((len(ids), len(ids)))
+    weights[1, 2:5] = 3
+    labels = Labels.of(catalogue, Vocabulary(ids))
+    shop, told = Evidence(history([(0, 0), (1, 0)]), len(ids)), history([(0, 1), (1, 0)])
+    found = explain(Weights(weights), told, np.array([2, 3, 4], np.int32), shop, "purchase", "target", labels,
+                    Likeness(catalogue))  # fmt: skip
+    assert [in_words(reason, "purchase", titles, labels.named) for reason in found] == [
+        'new; resembles "Silica Litter": you looked at that', "new in Kitchen", "new",
+    ]  # fmt: skip
+
+
+def test_a_new_item_shares_a_label_with_another_item_than_the_cause() -> None:
+    catalogue = pl.DataFrame(
+        {"item_id": [f"i{n}" for n in range(6)], "brand": ["Acme", "Bolt", "Acme", "Coil"] + ["x"] * 2}
+    )
+    labels, weights = Labels.of(catalogue, Vocabulary(catalogue["item_id"])), np.zeros((6, 6))
+    weights[1, 2] = 3
+    (found,) = explain(Weights(weights), history([(0, 0), (1, 0)]), np.array([2], np.int32), NOBODY, "purchase",
+                       "target", labels)  # fmt: skip
+    words = in_words(found, "purchase", ["Cup"] * 6, labels.named)
+    assert words == 'new; same brand (Acme) as "Cup": you bought that; 1 of 2 items you had are'
 
 
 def test_words_of_people_and_new_items() -> None:

@@ -197,10 +197,11 @@ class Reason:
 
     `code` is one of `because` (the user's own event on `item_idx` with `kind`, `count` others did both), `akin` (nobody
     did both, and it shares the label `node_idx` of type `node_type` with `item_idx`; `count` of the `out_of` items that
-    the user had carry it), `new` (nobody did anything with it yet, and it resembles `item_idx`; a label that they share
-    is told as for `akin`), `again` (the user had it before), `friends` (`count` of the user's `out_of` friends had it),
-    `among` (`count` of the `out_of` people with the user's trait `node_idx` of type `node_type` had it), `popular`;
-    counts are exact, from the data; `share` is the part of the item's score that this reason explains, 0 to 1.
+    the user had carry it), `new` (nobody did anything with it yet; a label shared with `item_idx` is told as for
+    `akin`, without one it reads or looks like `item_idx`; where nothing is alike `node_idx` is its own category, if it
+    has one), `again` (the user had it before), `friends` (`count` of the user's `out_of` friends had it), `among`
+    (`count` of the `out_of` people with the user's trait `node_idx` of type `node_type` had it), `popular`; counts are
+    exact, from the data; `share` is the part of the item's score that this reason explains, 0 to 1.
     """
 
     code: Literal["because", "akin", "new", "again", "friends", "among", "popular"]

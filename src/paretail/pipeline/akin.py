@@ -65,10 +65,30 @@ class Labels:
         z = (counts - out_of * self.share) / np.sqrt(out_of * self.share + 1)
         return [self._best(item, cause, counts, z, out_of) for item, cause in pairs]
 
+    def newest(self, had: Collection[int], item: int) -> tuple[int, Shared] | None:
+        """Return the first of `had` that shares with a listed item the label that `had` says most of, and the label."""
+        found = [(cause, label) for cause, label in zip(had, self.shared(had, [(item, other) for other in had]),
+                                                        strict=True) if label is not None]  # fmt: skip
+        return max(found, key=lambda one: self._z(one[1]), default=None)
+
+    def narrowest(self, item: int) -> tuple[str, int] | None:
+        """Return the type and row of the rarest category that an item carries, None without one."""
+        starts = {name: start for name, (column, _, start) in self.types.items() if column == "category"}
+        for name, start in starts.items():
+            end = start + len(self.types[name][1])
+            labels = [label for label in self._of(item).tolist() if start <= label < end]
+            if labels:
+                return name, min(labels, key=lambda label: float(self.share[label])) - start
+        return None
+
     def named(self, node_type: str, node_idx: int) -> tuple[str, str]:
         """Return what a person calls the column of a label, and its value."""
         column, values, _ = self.types[node_type]
         return CALLED.get(column, column), values.name(node_idx)
+
+    def _z(self, label: Shared) -> float:
+        expected = label.out_of * float(self.share[self.types[label.node_type][2] + label.node_idx])
+        return (label.count - expected) / float(np.sqrt(expected + 1))
 
     def _best(
         self, item: int, cause: int, counts: NDArray[np.int64], z: NDArray[np.float64], out_of: int

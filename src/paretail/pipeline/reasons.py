@@ -14,6 +14,7 @@ from paretail.data.kinds import NOT_TARGETS, PRODUCT, TARGETS
 from paretail.data.types import History, Reason
 from paretail.pipeline.akin import Labels
 from paretail.pipeline.evidence import Evidence
+from paretail.pipeline.likeness import Likeness
 from paretail.retrieve.base import Retriever, reads_traits
 from paretail.retrieve.falls import falls
 
@@ -27,6 +28,8 @@ DID = {
 #: for the others. The cause told is then the one without which the item falls furthest down the list for .83 to .99 of
 #: items (gowalla .91, beauty .93, tmall .96, simulated shop .88); with nothing taken off .77 to .98 (docs/lab/LOG.md).
 COMMON: Final = 0.5
+#: What a new item shares with them or resembles is looked for among so many of the newest items had.
+MOST_COMPARED: Final = 200
 #: Of each item that a user had: the number of the kind that says most, and how often that was done.
 Done = dict[int, tuple[int, int]]
 #: node type, row of the node -> what the column that told it is called, and its value.
@@ -35,16 +38,17 @@ Trait = Callable[[str, int], tuple[str, str]]
 
 def explain(
     model: Retriever, history: History, listed: Rows, evidence: Evidence, target: str, mode: Mode,
-    labels: Labels | None = None,
+    labels: Labels | None = None, likeness: Likeness | None = None,
 ) -> list[Reason]:  # fmt: skip
     """Return one reason for each item of one user's list.
 
     An item that the user had before is told as such; another by the item had without which its score falls most, less
     half of what the list falls by on average: by how many did both, else by the label that the two share. One that
-    nothing in the history speaks for is told by friends or by the trait whose people want it most above chance, where
-    the model reads what is known of users; else as popular. What was shown or taken back counts as nothing had. Of
-    equal causes the newest is told. No count has the user in it, as somebody who did both had the listed item before;
-    that needs a history with all that `evidence` knows of the user.
+    nobody did anything with is told by a label of any item had, or by one that it resembles (`likeness`), else as new.
+    One that nothing in the history speaks for is told by friends or by the trait whose people want it most above
+    chance, where the model reads what is known of users; else as popular. What was shown or taken back counts as
+    nothing had. Of equal causes the newest is told. No count has the user in it, as somebody who did both had the
+    listed item before; that needs a history with all that `evidence` knows of the user.
     """
     past = history.where(np.array([kind not in NOT_TARGETS for kind in history.kinds], bool)[history.kind])
     done = _strongest(past, target)
@@ -56,6 +60,7 @@ def explain(
     found = _counted(best, past, done, evidence, target)
     if labels is not None:
         found |= _by_label(found, done, labels)
+    found |= _told_new(found, done, past.kinds, labels, likeness)
     if reads_traits(model):
         found |= _by_people([item for item in found if found[item].code == "popular"], past, evidence, target)
     return [
@@ -83,6 +88,8 @@ def in_words(reason: Reason, target: str, names: Sequence[str] | pl.Series, trai
         )
     if reason.code == "new" and reason.item_idx is not None:
         return f'new; resembles "{names[reason.item_idx]}": you {did(str(reason.kind), "that")}'
+    if reason.code == "new":
+        return f"new in {trait(reason.node_type, reason.node_idx or 0)[1]}" if trait and reason.node_type else "new"
     if reason.code == "because":
         name = "" if reason.item_idx is None else f'"{names[reason.item_idx]}"'
         others = f"{_count(reason.count, 'other', 'others')} who did also {did(target)}" if reason.count else ""
@@ -146,6 +153,30 @@ def _by_label(found: dict[int, Reason], done: Done, labels: Labels) -> dict[int,
         )
         for (item, (reason, _)), label in zip(lonely.items(), shared, strict=True) if label is not None
     }  # fmt: skip
+
+
+def _told_new(
+    found: dict[int, Reason], done: Done, kinds: Sequence[str], labels: Labels | None, likeness: Likeness | None
+) -> dict[int, Reason]:
+    """Return the reasons of new items that share no label with their cause, by what the catalogue says of both.
+
+    The model's cause says that without it the score falls, not that two items have anything in common.
+    """
+    strange = [item for item, reason in found.items() if reason.code == "new" and reason.node_type is None]
+    had, told = list(done)[:MOST_COMPARED], dict[int, Reason]()
+    nearest = likeness.nearest(strange, had) if likeness is not None else [None] * len(strange)
+    for item, like in zip(strange, nearest, strict=True):
+        shared = labels.newest(had, item) if labels is not None else None
+        category = labels.narrowest(item) if labels is not None else None
+        if shared is not None:
+            cause, label = shared
+            kind = kinds[done[cause][0]]
+            told[item] = Reason("new", cause, kind, label.count, None, label.out_of, label.node_type, label.node_idx)
+        elif like is not None:
+            told[item] = Reason("new", like, kinds[done[like][0]], 0)
+        else:
+            told[item] = Reason("new", None, None, 0, None, None, *(category or (None, None)))
+    return told
 
 
 def _by_people(items: list[int], past: History, evidence: Evidence, target: str) -> dict[int, Reason]:

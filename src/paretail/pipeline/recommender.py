@@ -28,6 +28,7 @@ from paretail.pipeline import reasons
 from paretail.pipeline.akin import Labels
 from paretail.pipeline.bundle import Bundle
 from paretail.pipeline.evidence import Evidence
+from paretail.pipeline.likeness import Likeness
 from paretail.pipeline.ranking import ranker_of
 from paretail.rank.boosted.ranker import BoostedRanker
 from paretail.retrieve.associate import Associations
@@ -193,7 +194,9 @@ class Recommender:
         """
         mode = self.mode(self.excluded_kinds(exclude))
         with nullcontext() if tells_falls(self.model) else ONE_AT_A_TIME:
-            return reasons.explain(self.model, history, rows, self.evidence, self.target, mode, self._akin)
+            return reasons.explain(
+                self.model, history, rows, self.evidence, self.target, mode, self._akin, self._likeness
+            )
 
     def in_words(self, reason: Reason) -> str:
         """Return a reason as one sentence, items called by their titles where there are any."""
@@ -297,6 +300,10 @@ class Recommender:
     @cached_property
     def _akin(self) -> Labels:
         return Labels.of(self.catalogue, self.items)
+
+    @cached_property
+    def _likeness(self) -> Likeness:
+        return Likeness(self.catalogue)
 
     @cached_property
     def _with_nobody(self) -> History:

@@ -27,7 +27,7 @@ def content_of(items: pl.DataFrame, dim: int = DIM) -> Content:
         if is_text(name, items[name]):
             found[name] = standardised(text_vectors(items[name], dim))
         elif is_vector(items.schema[name]):
-            found[name] = standardised(_cells(items[name]), each=True)
+            found[name] = standardised(cells(items[name]), each=True)
     return {name: matrix for name, matrix in found.items() if matrix.any()}
 
 
@@ -67,7 +67,7 @@ def standardised(matrix: NDArray[np.float32], each: bool = False) -> NDArray[np.
     return out
 
 
-def _cells(column: pl.Series) -> NDArray[np.float32]:
+def cells(column: pl.Series) -> NDArray[np.float32]:
     """Return vectors as rows, zeros where there is none."""
     size = int(getattr(column.dtype, "size", 0))
     out = np.zeros((len(column), size), np.float32)
