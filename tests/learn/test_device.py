@@ -47,6 +47,17 @@ def test_without_a_gpu_it_is_the_cpu_in_full_precision(monkeypatch: pytest.Monke
         device.place("cuda")
 
 
+def test_the_environment_turns_the_gpu_and_mixed_precision_off(gpu: pytest.MonkeyPatch) -> None:
+    gpu.setenv("PARETAIL_PRECISION", "full")
+    assert device.place() == Place(torch.device("cuda"))
+    gpu.setenv("PARETAIL_DEVICE", "cpu")
+    assert device.place() == Place(torch.device("cpu"))
+    assert device.place("cuda") == Place(torch.device("cuda"))  # a setting goes before
+    gpu.setenv("PARETAIL_DEVICE", "gpu")
+    with pytest.raises(ConfigError, match=r"PARETAIL_DEVICE = 'gpu' in the environment.*auto, cpu, cuda.*LEARN-02"):
+        device.place()
+
+
 def test_half_precision_is_used_in_the_forward_pass_alone() -> None:
     x = torch.ones(2, 2)
     with Place(torch.device("cpu"), torch.bfloat16).autocast():

@@ -15,6 +15,7 @@ from paretail.core.clock import DAY_MS  # noqa: E402  # torch may be missing
 from paretail.data.features.past import NOTHING, SHOWN, TURNED  # noqa: E402
 from paretail.data.types import Predictions  # noqa: E402  # torch may be missing
 from paretail.graph.shopgraph import ShopGraph  # noqa: E402
+from paretail.learn import device  # noqa: E402
 from paretail.rank import RankError  # noqa: E402
 from paretail.rank.config import RankConfig  # noqa: E402
 from paretail.rank.examples import Examples, learnable  # noqa: E402
@@ -74,6 +75,13 @@ def test_probabilities_are_those_of_the_world() -> None:
     true_value = truth.p_click * truth.p_purchase * truth.value
     assert told.value.mean() / true_value.mean() == pytest.approx(1, abs=0.12)
     assert ((told.p_cart > 0) & (told.p_cart < 1)).all()
+
+
+def test_it_learns_on_the_cpu_whatever_else_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, asked = device.place("cpu"), list[str]()
+    monkeypatch.setattr(device, "place", lambda where, precision: asked.append(where) or here)
+    Ranker.train(graph(), planted().shop.events, RankConfig(epochs=1, dim=2, own_dim=1))
+    assert set(asked) == {"cpu"}
 
 
 def test_positions_are_learned_and_taken_out() -> None:

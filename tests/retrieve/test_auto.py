@@ -11,8 +11,9 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve import auto
 from paretail.retrieve.auto import choose_model
 from paretail.retrieve.base import Question
-from paretail.retrieve.models.blend import BlendConfig
+from paretail.retrieve.models.blend import Blend, BlendConfig
 from paretail.retrieve.models.hybrid import HybridConfig
+from paretail.retrieve.models.popular import Popular
 from paretail.sim.planted import planted
 
 QUESTION = Question("purchase", False, ("purchase",))
@@ -46,6 +47,33 @@ def test_a_hybrid_that_is_no_better_is_not(graph: ShopGraph) -> None:
     assert "ridge|all" in config.mix("target").theta or len(config.mix("target").theta) > 1
     assert "Chosen: blend; with the others" in told
     assert "not more than 2 standard errors" in told
+
+
+@pytest.mark.parametrize("error", [RuntimeError("an operation of two types"), MemoryError()], ids=repr)
+def test_a_candidate_that_cannot_be_trained_is_left_out_and_named(
+    graph: ShopGraph, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Popular, "fit", broken)
+    name, config, told = chosen(graph, {"blend": POOR, "popular": {}, "knn": {}})
+    assert name == "hybrid"
+    assert set(config.members) == {"blend", "knn"}
+    assert (
+        f"1 of 2 candidates could not be trained and were left out (popular: {type(error).__name__}: {error})" in told
+    )
+    name, config, told = chosen(graph, {"popular": {}})
+    assert name == "blend"
+    assert "1 of 1 candidates could not be trained" in told
+    monkeypatch.setattr(Blend, "fit", broken)
+    with pytest.raises(type(error)):
+        chosen(graph, {"knn": {}})
+
+
+def test_what_a_candidate_is_asked_wrongly_is_refused_still(graph: ShopGraph) -> None:
+    with pytest.raises(ConfigError, match="GRAPH-03"):
+        chosen(graph, {"lightgcn": {"weights": {"purchaze": 1.0}}})
 
 
 def test_few_events_or_no_torch_leave_the_blend_and_say_so(graph: ShopGraph, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,18 +1,18 @@
 """Where training runs: the device, its precision, its threads, and torch's randomness by name."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields, is_dataclass, replace
 from math import ceil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 
-from paretail.core.errors import ConfigError, Problem
+from paretail.core.errors import ConfigError, Problem, nearest
 from paretail.core.rng import rng_for
 
 #: What cuBLAS needs to add up in one order: set before its first product.
@@ -35,20 +35,32 @@ class Place:
         return GradScaler(self.device.type) if self.half is torch.float16 else None
 
 
-def place(device: Literal["auto", "cpu", "cuda"] = "auto", precision: Literal["auto", "full"] = "auto") -> Place:
+def place(device: str = "auto", precision: str = "auto") -> Place:
     """Choose: the GPU where torch sees one, with mixed precision; else the CPU, in float32.
 
-    Raises ConfigError (LEARN-02) where "cuda" is asked for and torch sees none.
+    For "auto" the environment's PARETAIL_DEVICE and PARETAIL_PRECISION may say what is taken. Raises ConfigError
+    (LEARN-02) where these say something else, or where "cuda" is asked for and torch sees none.
     """
+    device = _told("PARETAIL_DEVICE", ("auto", "cpu", "cuda")) if device == "auto" else device
+    precision = _told("PARETAIL_PRECISION", ("auto", "full")) if precision == "auto" else precision
     there = torch.cuda.is_available()
     if device == "cuda" and not there:
         found = f"device = 'cuda', but torch {torch.__version__} sees no GPU"
-        do = "Set device = 'auto', or install a build of torch with CUDA and its driver"
+        do = "Set device = 'auto' (or PARETAIL_DEVICE=auto), or install a build of torch with CUDA and its driver"
         raise ConfigError(Problem("LEARN-02", found, "A GPU that torch can use", do))
     if device == "cpu" or not there:
         return Place(torch.device("cpu"))
     half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     return Place(torch.device("cuda"), None if precision == "full" else half)
+
+
+def _told(name: str, words: Sequence[str]) -> str:
+    """Return what a variable of the environment says, the first of `words` where it is not set."""
+    word = os.environ.get(name) or words[0]
+    if word not in words:
+        do = f"Set {name} to one of these, or unset it"
+        raise ConfigError(Problem("LEARN-02", f"{name} = {word!r} in the environment", nearest(word, words), do))
+    return word
 
 
 def full(tensor: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 Candidates are fitted on the training part of the split that copies the question, and mixed (`models/hybrid.py`). The
 hybrid is taken where its lists are better than the blend's by more than two standard errors of the paired difference,
-without the members that got no weight; else the blend, which trains in seconds and needs no torch.
+without the members that got no weight; else the blend, which trains in seconds and needs no torch. A candidate that
+cannot be trained is left out, and it is said which and why.
 """
 
 from importlib.util import find_spec
@@ -18,7 +19,7 @@ from paretail.retrieve.base import Question
 from paretail.retrieve.choose import Choice, choose
 from paretail.retrieve.encoder import check_folder
 from paretail.retrieve.models import model
-from paretail.retrieve.models.hybrid import Hybrid, HybridConfig
+from paretail.retrieve.models.hybrid import Failing, Hybrid, HybridConfig
 
 #: What the others must add to.
 FIRST: Final = "blend"
@@ -44,7 +45,11 @@ def choose_model(
     members, remarks = _candidates(graph, AutoConfig.parse(given, "[model.settings]"))
     if len(members) == 1:
         return FIRST, _with(_alone(graph, question, members[FIRST], seed, seconds, progress), remarks)
-    choice = Hybrid.choose(graph, question, {"members": members}, seed, seconds, progress)
+    failing: Failing = {}
+    choice = Hybrid.choose(graph, question, {"members": members}, seed, seconds, progress, failing)
+    if FIRST in failing:
+        raise failing[FIRST]
+    remarks = (*remarks, *_left_out(failing, len(members)))
     gain, error = _gain(choice)
     better = f"better than the blend alone by {gain:+.4f} ± {error:.4f} NDCG in validation"
     if gain > ERRORS * error:
@@ -86,6 +91,15 @@ def _candidates(graph: ShopGraph, config: AutoConfig) -> tuple[dict[str, dict[st
         return first, ("No learned model was tried: they need the extra `learn` (pip install 'paretail[learn]')",)
     names = ["lightgcn"] if graph.history.time == "none" else ["lightgcn", "sequence"]
     return first | {name: {} for name in names}, ()
+
+
+def _left_out(failing: Failing, members: int) -> tuple[str, ...]:
+    """Say which candidates could not be trained, how many that is, and why."""
+    if not failing:
+        return ()
+    told = {name: (str(error).splitlines() or [""])[0] for name, error in failing.items()}
+    why = "; ".join(f"{name}: {type(failing[name]).__name__}: {line}" for name, line in told.items())
+    return (f"{len(failing)} of {members - 1} candidates could not be trained and were left out ({why})",)
 
 
 def _alone(

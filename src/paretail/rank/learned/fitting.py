@@ -133,6 +133,7 @@ def learn(net: RankNet, frame: Frame, config: RankConfig, epochs: int, lr: float
     size = batch_size(config, len(frame.user))
     loop = LoopConfig(
         epochs=epochs, batch_size=size, lr=lr, schedule="cosine", warmup_steps=WARMUP_STEPS, seed=seed,
+        device="cpu",  # steps are small, and tables are read as numpy between them
     )  # fmt: skip
 
     def batches(epoch: int, rng: np.random.Generator) -> Iterator[Batch]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, field_validator
 
 from paretail.core.config import Config
+from paretail.core.errors import ConfigError, ParetailError
 from paretail.core.ids import Rows
 from paretail.core.progress import Progress
 from paretail.core.rng import rng_for
@@ -46,6 +47,11 @@ from paretail.retrieve.tune import judged
 #: Users asked for each second of the budget, and at most: a gain of a few hundredths needs many to be told from chance.
 ASKED_A_SECOND: Final = 30
 MOST_ASKED: Final = 10_000
+
+#: Members that could not be fitted, and why.
+Failing = dict[str, Exception]
+#: What a training that fails raises: losses that are not finite, or what torch and its devices do not do or hold.
+FAILURES: Final = (ParetailError, RuntimeError, MemoryError)
 
 #: Of whom the epochs of members that are trained are judged by.
 MOST_JUDGED: Final = 2000
@@ -164,11 +170,13 @@ class Hybrid:
 
     @classmethod
     def choose(
-        cls, graph: ShopGraph, question: Question, given: dict[str, Any], seed: int, seconds: float, progress: Progress
-    ) -> Choice:
+        cls, graph: ShopGraph, question: Question, given: dict[str, Any], seed: int, seconds: float, progress: Progress,
+        failing: Failing | None = None,
+    ) -> Choice:  # fmt: skip
         """Choose settings of the members that know how, then learn the weights of each mode that can be asked.
 
-        A mode that `given` sets is left as it is.
+        A mode that `given` sets is left as it is. Members that cannot be fitted are put into `failing`, and left out;
+        without it they end the choice.
         """
         weights = kind_weights(question.wishes) | dict(question.weights)
         config = HybridConfig.parse({"target": question.target, "kind_weights": weights} | given, "[model.settings]")
@@ -179,29 +187,34 @@ class Hybrid:
         asked = max(FEWEST_ASKED, min(MOST_ASKED, round(seconds * ASKED_A_SECOND)))
         runs: dict[str, Any] = {}
         for mode in wanted:
+            config = _without(config, failing)
             rng = rng_for(f"retrieve/choose/{mode}", seed)
             split = _split(graph.history, question.target, mode, asked, rng)
             judge = None if runs else _judge(split, mode, graph.items)
-            learned = learn(graph, config, split, mode, seed, replace(context, judge=judge))
+            learned = learn(graph, config, split, mode, seed, replace(context, judge=judge), failing)
             if learned is not None and not runs:
                 runs, config = dict(learned.runs), _with_epochs(config, learned.runs)
-            modes[mode] = _equal(config.members) if learned is None else learned.blending
+            modes[mode] = _equal(_without(config, failing).members) if learned is None else learned.blending
             remarks = (*remarks, *_told(mode, learned))
             if learned is not None:
                 metrics[str(mode)] = learned.to_json()
                 figure = figure or f"NDCG@{JUDGED_AT} {learned.mean:.4f} ± {learned.error:.4f}"
-        return Choice(config.model_copy(update={"modes": modes}), metrics, remarks, figure, runs or None)
+        return Choice(
+            _without(config, failing).model_copy(update={"modes": modes}), metrics, remarks, figure, runs or None
+        )
 
     def _kinds(self, history: History) -> dict[str, float]:
         return kind_weights(history.kinds, self.config.kind_weights)
 
 
 def learn(
-    graph: ShopGraph, config: HybridConfig, split: Split, mode: Mode, seed: int, context: FitContext
-) -> Learned | None:
+    graph: ShopGraph, config: HybridConfig, split: Split, mode: Mode, seed: int, context: FitContext,
+    failing: Failing | None = None,
+) -> Learned | None:  # fmt: skip
     """Fit the members on the split's training part, and learn weights on its held-out pairs; None with too few."""
-    asked, names = np.flatnonzero(split.held.counts), list(config.members)
-    members = _fitted(graph.with_history(split.train), config, names, seed, context)
+    asked = np.flatnonzero(split.held.counts)
+    members = _fitted(graph.with_history(split.train), config, list(config.members), seed, context, failing)
+    names = list(members)
     parts, segments = [], []
     for rows in mixing.blocks(len(asked), graph.items, len(names)):
         history, held = split.train.of_users(asked[rows]), split.held.of_users(asked[rows])
@@ -238,16 +251,28 @@ def _with_epochs(config: HybridConfig, runs: Mapping[str, Mapping[str, Any]]) ->
 
 
 def _fitted(
-    graph: ShopGraph, config: HybridConfig, names: Sequence[str], seed: int, context: FitContext
-) -> dict[str, Retriever]:
+    graph: ShopGraph, config: HybridConfig, names: Sequence[str], seed: int, context: FitContext,
+    failing: Failing | None = None,
+) -> dict[str, Retriever]:  # fmt: skip
     trained = sum(hasattr(model(name), "train") for name in names)
     minutes = None if context.minutes is None else context.minutes / max(1, trained)
     found = {}
     for name in names:
         kept = context.checkpoint and context.checkpoint.with_name(f"{context.checkpoint.name}-{name}")
         own = replace(context, checkpoint=kept, minutes=minutes, start=_start_of(context.start, name))
-        found[name] = fit(model(name), graph, _settings(name, config), seed, own)
+        try:
+            found[name] = fit(model(name), graph, _settings(name, config), seed, own)
+        except FAILURES as error:
+            if failing is None or isinstance(error, ConfigError):
+                raise
+            failing[name] = error
     return found
+
+
+def _without(config: HybridConfig, failing: Failing | None) -> HybridConfig:
+    """Return the settings without members that cannot be fitted."""
+    members = {name: given for name, given in config.members.items() if name not in (failing or {})}
+    return config.model_copy(update={"members": members})
 
 
 def _start_of(start: WarmStart | None, name: str) -> WarmStart | None:

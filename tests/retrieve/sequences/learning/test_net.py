@@ -8,6 +8,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
+from paretail.learn.device import Place
 from paretail.learn.encoders import EncoderConfig
 from paretail.retrieve.sequences.learning.net import Batch, Net, Teacher, softened
 from paretail.retrieve.sequences.start import Start
@@ -58,6 +59,21 @@ def test_the_loss_is_the_weighted_cross_entropy_of_items_with_events() -> None:
 def test_a_sample_of_all_items_is_all_items() -> None:
     sampled = replace(batch(), negatives=torch.tensor([0, 1, 3, 4, 5]), log_q=torch.zeros(5))
     assert net().loss(sampled).item() == pytest.approx(net().loss(batch()).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+def test_a_loss_of_half_precision_is_near_the_whole_one(sampled: bool) -> None:
+    told = replace(batch(), negatives=torch.tensor([0, 4, 5]), log_q=torch.zeros(3)) if sampled else batch()
+    losses = []
+    for half in (None, torch.bfloat16):
+        made = net(0, Teacher(net(1), 0.5, 2.0), once=1)
+        with Place(torch.device("cpu"), half).autocast():
+            loss = made.loss(told)
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert loss.dtype == torch.float32
+        assert all(param.grad is None or param.grad.isfinite().all() for param in made.parameters())
+        losses.append(loss.item())
+    assert losses[1] == pytest.approx(losses[0], rel=0.01)
 
 
 def test_items_that_were_had_compete_no_more_where_they_do_not_come_back() -> None:

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from paretail.learn.device import full, unmixed
 from paretail.learn.encoders import Encoder, EncoderConfig
 from paretail.learn.products import Csr, propagate
 from paretail.retrieve.sequences.start import Start
@@ -92,7 +93,8 @@ class Net(nn.Module):
         if self.teacher is not None:
             share, softness = self.teacher.share, self.teacher.softness
             losses = (1 - share) * losses + share * softened(scores, self.teacher.told(batch), softness)
-        return batch.weight @ losses / batch.weight.sum()
+        with unmixed(losses):  # a sum over the batch is too large for half precision
+            return batch.weight @ full(losses) / batch.weight.sum()
 
     def scores(self, batch: Batch) -> Float[Tensor, "events cands"]:
         """Return scores of all items with events, or of what came next, first, and the batch's negatives."""
