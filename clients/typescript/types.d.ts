@@ -355,6 +355,8 @@ export interface PageRequest {
   min_relevance?: number;
   /** Tell why each item is in the list. By default false. */
   explain?: boolean;
+  /** Tell the strongest ways from the user to each item, with exact counts, up to three. By default false. */
+  paths?: boolean;
   /** Your own name for this request; the same name counts once. */
   request_id?: string | null;
   /** The lists. */
@@ -536,6 +538,8 @@ export interface RecommendRequest {
   min_relevance?: number;
   /** Tell why each item is in the list. By default false. */
   explain?: boolean;
+  /** Tell the strongest ways from the user to each item, with exact counts, up to three. By default false. */
+  paths?: boolean;
   /** Your own name for this request; the same name counts once. */
   request_id?: string | null;
   /** Length of the list. 1 to 1,000. By default 20. */
@@ -567,6 +571,8 @@ export interface RecommendedItem {
   reason?: string | null;
   /** With `explain`: the item of the history that speaks for it. */
   because?: string | null;
+  /** With `paths`: the strongest ways from the user to it. */
+  paths?: Way[];
   /** With `order`: probability of a click. */
   p_click?: number | null;
   /** With `order`: that a click leads to the cart. */
@@ -687,6 +693,23 @@ export interface Verdict {
   id?: string | null;
   /** Where it was rejected. */
   error?: ErrorDetail | null;
+}
+
+/** A way from somebody to an item: over an item they had, what both share, or friends, who are not named. */
+export interface Way {
+  kind: "friend" | "item" | "label";
+  /** In words. */
+  text: string;
+  /** Others who did the same and had the item; items had that share the label; friends who had the item. */
+  count: number;
+  /** All others who did the same, all items had, or all friends. */
+  out_of: number;
+  /** The item on the way. */
+  item_id?: string | null;
+  /** What both share, such as `brand`. */
+  label?: string | null;
+  /** Its value. */
+  value?: string | null;
 }
 
 /** What the service can be asked; rows of any number are sent in batches. */

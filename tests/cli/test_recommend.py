@@ -132,3 +132,16 @@ def test_history_that_is_not_used_is_told(shop: DemoShop, tmp_path: Path) -> Non
     assert "2 events of --history not used" in done.out
     assert json.loads(paretail(*ask, "--history", tmp_path / "h.csv", "--json").out)["unused_history"] == 2
     assert "not used" not in paretail(*ask).out
+
+
+def test_reasons_and_paths_stand_beside_the_same_lists(shop: DemoShop, tmp_path: Path) -> None:
+    (tmp_path / "users.txt").write_text("\n".join(["nobody", *shop.users[:20]]))
+    ask = ["--users", tmp_path / "users.txt", "-k", 4]
+    plain, told = (lists(shop, tmp_path / "r.parquet", *ask, *more) for more in ([], ["--reasons"]))
+    assert told.columns == [*COLUMNS, "reason", "paths"]
+    assert told.select(COLUMNS).equals(plain)
+    assert told["reason"].str.len_chars().min() > 0  # type: ignore[operator]
+    assert (
+        told["paths"].str.contains(r'^(you .* ".*": [\d,]+ others? who did also bought this|same \w+ \(.*\): )').any()
+    )
+    assert set(told.filter(user_id="nobody")["paths"]) == {""}

@@ -171,6 +171,21 @@ def test_a_declared_target_reads_well() -> None:
     assert words == "because you looked at \"Song\": 3 others who did also gave this a 'listen'"
 
 
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (Reason("because", 0, "friend", 4), 'because you know "Ann": 4 others who know "Ann" also know them'),
+        (Reason("because", 0, "friend", 1), 'because you know "Ann": 1 other who knows "Ann" also knows them'),
+        (Reason("because", 0, "friend", 0), 'because you know "Ann": somebody alike'),
+        (Reason("popular", None, "friend", 6), "popular: 6 people know them"),
+        (Reason("popular", None, "friend", 0), "to round off the list: nobody knows them yet"),
+        (Reason("friends", None, "friend", 1, None, 5), "1 of your 5 friends knows them"),
+    ],
+)  # fmt: skip
+def test_words_of_lists_of_people(reason: Reason, words: str) -> None:
+    assert in_words(reason, "friend", ["Ann"]) == words
+
+
 # On a trained shop.
 
 

@@ -21,6 +21,7 @@ def recommend(
     settings: Path | None = None,
     slate: Path | None = None,
     where: Annotated[str | None, Parameter(name="--filter")] = None,
+    reasons: Annotated[bool, Parameter(negative="")] = False,
     json: bool = False,
 ) -> None:
     """Write the best items for users: user_id, rank (1, 2, 3 ...), item_id, score.
@@ -58,6 +59,9 @@ def recommend(
         Without `--goals` or `--settings` slates serve `[policy] base`, as the setting `today`.
     where
         Only items for which this is true, such as `category in ["shoes"] and price < 50`.
+    reasons
+        Tell why each item is in the list: `reason`, and `paths`, the strongest ways from the user to it with exact
+        counts. Costs about a millisecond a list.
     json
         Print a summary as JSON.
     """
@@ -91,6 +95,7 @@ def recommend(
             settings=wanted,
             rules=rules,
             where=where,
+            with_reasons=reasons,
             progress=tell,
         )
     if json:

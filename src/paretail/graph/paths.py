@@ -32,6 +32,10 @@ SEARCHED: Final = 16
 FRIENDS: Final[Relation] = ("user", "friend", "user")
 
 
+#: Bounds of each item and kind, and who did it; see `by_item_and_kind`.
+Index = tuple[NDArray[np.int64], Rows]
+
+
 @dataclass(frozen=True)
 class Path:
     """One way from the user to the item: over node `row` of `node_type` by `relation`, `count` of `out_of`.
@@ -65,9 +69,9 @@ class Paths:
     carriers: NDArray[np.int64]  # of each node of `labels`
 
     @classmethod
-    def of(cls, graph: ShopGraph, target: str) -> Self:
-        """Index the events of `graph` by item and kind, and the labels of its items."""
-        bounds, users = _by_item_and_kind(graph.history, graph.items)
+    def of(cls, graph: ShopGraph, target: str, index: Index | None = None) -> Self:
+        """Index the events of `graph` by item and kind, if `index` is not that, and the labels of its items."""
+        bounds, users = index or by_item_and_kind(graph.history, graph.items)
         none = EdgeSet.of(np.empty(0, np.int32), np.empty(0, np.int32), (graph.items, 0))
         told = {
             name: those for name, those in graph.edges.items() if name[0] == "item" and name[2] not in ("item", "user")
@@ -156,8 +160,8 @@ def _had(events: History, items: int, but: int, target: str) -> dict[int, str]:
     return had
 
 
-def _by_item_and_kind(history: History, items: int) -> tuple[NDArray[np.int64], Rows]:
-    """Return the bounds of each item and kind, and the distinct users there, ascending."""
+def by_item_and_kind(history: History, items: int) -> Index:
+    """Return the bounds of each item * kinds + kind, and the distinct users there, ascending."""
     cells = items * len(history.kinds)
     key = history.item_idx.astype(np.int64) * len(history.kinds) + history.kind
     ones = np.ones(len(key), np.int8)

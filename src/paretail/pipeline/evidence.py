@@ -10,6 +10,7 @@ from scipy import sparse
 from paretail.core.ids import Rows
 from paretail.core.sparse import counts_in_common
 from paretail.data.types import History
+from paretail.graph.paths import Index, by_item_and_kind
 
 
 class Evidence:
@@ -25,7 +26,7 @@ class Evidence:
 
     def both(self, pairs: Sequence[tuple[int, int, int, int]]) -> list[int]:
         """Return for each (item, kind, other item, other kind) how many users did both."""
-        users, bounds = self._by_item_and_kind
+        bounds, users = self.index
         first, kind, other, other_kind = np.array(pairs, np.int64).reshape(-1, 4).T
         kinds, counts = len(self._history.kinds), np.zeros(len(pairs), np.int64)
         counts_in_common(users, bounds, first * kinds + kind, other * kinds + other_kind, counts)
@@ -38,7 +39,7 @@ class Evidence:
 
     def anything(self, item: int) -> bool:
         """Say whether anybody did anything with `item`."""
-        _, bounds = self._by_item_and_kind
+        bounds, _ = self.index
         kinds = len(self._history.kinds)
         return bool(bounds[item * kinds] < bounds[(item + 1) * kinds])
 
@@ -64,19 +65,11 @@ class Evidence:
 
     def _users(self, item: int, kind: int) -> Rows:
         """Return them, ascending."""
-        users, bounds = self._by_item_and_kind
+        bounds, users = self.index
         at = item * len(self._history.kinds) + kind
         return users[bounds[at] : bounds[at + 1]]
 
     @cached_property
-    def _by_item_and_kind(self) -> tuple[Rows, NDArray[np.int64]]:
-        history = self._history
-        cells = self._items * len(history.kinds)
-        key = history.item_idx.astype(np.int64) * len(history.kinds) + history.kind
-        ones = np.ones(len(key), np.int8)
-        done = sparse.csr_array((ones, key, history.indptr), (history.users, cells)).tocsc()  # rows ascend in a column
-        user, at = done.indices, np.repeat(np.arange(cells), np.diff(done.indptr))
-        new = np.ones(len(user), bool)
-        new[1:] = (user[1:] != user[:-1]) | (at[1:] != at[:-1])
-        bounds = np.concatenate([[0], np.cumsum(np.bincount(at[new], minlength=cells))])
-        return user[new].astype(np.int32), bounds.astype(np.int64)
+    def index(self) -> Index:
+        """The bounds of each item and kind, and who did it."""
+        return by_item_and_kind(self._history, self._items)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
 from paretail.data.held import Mode
-from paretail.data.kinds import NOT_TARGETS, PRODUCT, TARGETS
+from paretail.data.kinds import FRIEND, NOT_TARGETS, PRODUCT, TARGETS
 from paretail.data.types import History, Reason
 from paretail.pipeline.akin import Labels
 from paretail.pipeline.evidence import Evidence
@@ -21,7 +21,7 @@ from paretail.retrieve.falls import falls
 #: What a person did, by kind; a kind that the shop declared is told by its own word (`did`).
 DID = {
     "purchase": "bought {}", "cart": "put {} in the cart", "favourite": "saved {}", "click": "looked at {}",
-    "view": "looked at {}", "friend": "befriended {}",
+    "view": "looked at {}", FRIEND: "know {}",
 }  # fmt: skip
 
 #: How much of what a cause does for the whole list is taken off: an item has its place by what speaks more for it than
@@ -78,31 +78,47 @@ def in_words(reason: Reason, target: str, names: Sequence[str] | pl.Series, trai
     if reason.code == "again":
         return f"you {did(str(reason.kind))} before"
     if reason.code == "friends":
-        return f"{reason.count:,} of your {_count(reason.out_of or 0, 'friend', 'friends')} {did(target)}"
+        return of_friends(reason.count or 0, reason.out_of or 0, target)
     if reason.code == "among":
         column, value = trait(str(reason.node_type), int(reason.node_idx or 0)) if trait else ("kind", "")
-        return f"popular with people of your {column} ({value}): {reason.count:,} of {reason.out_of:,} {did(target)}"
+        return (
+            f"popular with people of your {column} ({value}): {reason.count:,} of {reason.out_of:,} {_did(2, target)}"
+        )
     if reason.node_type is not None and reason.item_idx is not None:
         return _akin(
             reason, names[reason.item_idx], *(trait(reason.node_type, reason.node_idx or 0) if trait else ("kind", ""))
         )
     if reason.code == "new" and reason.item_idx is not None:
-        return f'new; resembles "{names[reason.item_idx]}": you {did(str(reason.kind), "that")}'
+        return f'new; resembles "{names[reason.item_idx]}": you {_did_that(str(reason.kind))}'
     if reason.code == "new":
         return f"new in {trait(reason.node_type, reason.node_idx or 0)[1]}" if trait and reason.node_type else "new"
     if reason.code == "because":
         name = "" if reason.item_idx is None else f'"{names[reason.item_idx]}"'
-        others = f"{_count(reason.count, 'other', 'others')} who did also {did(target)}" if reason.count else ""
-        return f"because you {did(str(reason.kind), name)}: {others or 'a similar item'}"
+        like = "somebody alike" if target == FRIEND else "a similar item"
+        others = others_too(reason.count, str(reason.kind), name, target) if reason.count else like
+        return f"because you {did(str(reason.kind), name)}: {others}"
     if not reason.count:
-        return f"to round off the list: nobody {did(target)} yet"
-    return f"popular: {_count(reason.count, 'person', 'people')} {did(target)}"
+        return f"to round off the list: nobody {_did(1, target)} yet"
+    return f"popular: {_count(reason.count, 'person', 'people')} {_did(reason.count, target)}"
+
+
+def others_too(count: int, kind: str, name: str, target: str) -> str:
+    """Say how many others who did `kind` with the item called `name` had the listed one."""
+    if target == FRIEND == kind:
+        know = "knows" if count == 1 else "know"
+        return f"{_count(count, 'other', 'others')} who {know} {name} also {know} them"
+    return f"{_count(count, 'other', 'others')} who did also {_did(count, target)}"
+
+
+def of_friends(count: int, out_of: int, target: str) -> str:
+    """Say how many of a user's friends had the listed item, and not who."""
+    return f"{count:,} of your {_count(out_of, 'friend', 'friends')} {_did(count, target)}"
 
 
 def _akin(reason: Reason, name: str, column: str, value: str) -> str:
     new = "new; " if reason.code == "new" else ""
     many = f"; {reason.count:,} of {reason.out_of:,} items you had are" if (reason.out_of or 0) > 1 else ""
-    return f'{new}same {column} ({value}) as "{name}": you {did(str(reason.kind), "that")}{many}'
+    return f'{new}same {column} ({value}) as "{name}": you {_did_that(str(reason.kind))}{many}'
 
 
 def did(kind: str, name: str = "this") -> str:
@@ -110,6 +126,15 @@ def did(kind: str, name: str = "this") -> str:
     if kind in DID:
         return DID[kind].format(name)
     return f"gave {name} {'an' if kind[:1].lower() in set('aeiou') else 'a'} {kind!r}"
+
+
+def _did(people: int, target: str) -> str:
+    """Return what so many people did with what is listed, which is somebody where lists hold people."""
+    return ("knows them" if people == 1 else "know them") if target == FRIEND else did(target)
+
+
+def _did_that(kind: str) -> str:
+    return did(kind, "them" if kind == FRIEND else "that")
 
 
 def _best(causes: Sequence[int], fallen: NDArray[np.float32]) -> list[tuple[int, float]]:

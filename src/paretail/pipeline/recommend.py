@@ -23,6 +23,7 @@ from paretail.pipeline.live.bodies.slates import SlateRules
 from paretail.pipeline.ranking import Order, comes_out_at, expecting, order_of, reach, reordered
 from paretail.pipeline.recommender import Recommender, frame
 from paretail.pipeline.steered import Settings, steered
+from paretail.pipeline.ways import Ways
 
 About = Mapping[str, sparse.csr_array]
 #: How many items one list may hold.
@@ -42,6 +43,7 @@ def recommend_to_file(
     settings: Settings | None = None,
     rules: SlateRules | None = None,
     where: str | None = None,
+    with_reasons: bool = False,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Write `user_id, rank, item_id, score` for the `users` meant; return what was done, for people and machines.
@@ -49,7 +51,7 @@ def recommend_to_file(
     With an `order` the score is what the ranker expects of the item, and BundleError (RANK-05) is raised without one;
     `auto` is the model's, or the ranker's where that made better lists of the newest events.
     With `settings` the lists are slates that serve their goals under `rules` of the whole, and a column `setting` comes
-    first. Lists hold items for which the filter `where` is true.
+    first. Lists hold items for which the filter `where` is true. `with_reasons` adds the columns `reason` and `paths`.
     """
     check_k(k)
     check_out(out)
@@ -71,6 +73,8 @@ def recommend_to_file(
     else:
         lists = listed(recommender, histories, known, k, exclude, order, allowed, progress)
         rows = frame(lists, user_ids, recommender.items)
+    if with_reasons:
+        rows = told_why(recommender, histories, user_ids, rows, exclude, progress)
     write_table(rows, out)
     friends = histories.about.get("user")
     events = np.diff(histories.indptr) + (0 if friends is None else np.diff(friends.indptr))
@@ -118,6 +122,32 @@ def listed(
         cold = np.diff(histories.indptr) == 0
         ranked.item_idx[cold], ranked.scores[cold] = lists.item_idx[cold, :k], lists.scores[cold, :k]
     return ranked
+
+
+def told_why(
+    recommender: Recommender,
+    histories: History,
+    user_ids: pl.Series,
+    rows: pl.DataFrame,
+    exclude: Sequence[str] | None,
+    progress: Progress = silent,
+) -> pl.DataFrame:
+    """Return lists with `reason`, and `paths`: the strongest ways from the user to the item, ` | ` between them.
+
+    Costs about 1 ms a list and .1 ms a line.
+    """
+    ways, known = Ways(recommender), recommender.users.rows(user_ids).tolist()
+    place = {user_id: at for at, user_id in enumerate(user_ids.to_list())}
+    pairs, texts = rows.select("user_id", "item_id").unique(maintain_order=True), list[tuple[str, str]]()
+    for user_id, lines in pairs.group_by(pl.col("user_id"), maintain_order=True):
+        at = place[str(user_id[0])]
+        one, items = histories.of_users(np.array([at])), recommender.items.rows(lines["item_id"])
+        reasons = map(recommender.in_words, recommender.explain(one, items, exclude))
+        paths = (" | ".join(map(ways.in_words, found)) for found in ways.to(items, one, known[at]))
+        texts += zip(reasons, paths, strict=True)
+        progress("Reasons", at / len(known))
+    told = pairs.with_columns(pl.DataFrame(texts, {"reason": pl.String, "paths": pl.String}, orient="row"))
+    return rows.join(told, on=["user_id", "item_id"], how="left", maintain_order="left")
 
 
 def joined(first: History, second: History) -> History:

@@ -142,6 +142,20 @@ def test_reasons_name_an_item_of_the_history(live: LiveShop) -> None:
     assert live.recommend(RecommendRequest(user_id="v", k=5, explain=False)).items[0].reason is None
 
 
+def test_paths_are_told_where_asked(live: LiveShop) -> None:
+    live.add_events([NewEvent("v", "i00000003", "buy")])
+    lines = live.recommend(RecommendRequest(user_id="v", k=30, paths=True, exclude=["all"])).items
+    ways = [way for line in lines for way in line.paths]
+    assert {way.kind for way in ways} == {"item", "label"}
+    assert {way.item_id for way in ways if way.kind == "item"} == {"i00000003"}
+    assert {way.label for way in ways if way.kind == "label"} <= {"category", "brand"}
+    assert all(way.count <= way.out_of and str(way.count) in way.text for way in ways)
+    assert all(line.reason is None and len(line.paths) <= 3 for line in lines)
+    page = live.page(PageRequest(user_id="v", paths=True, lists=[ListRequest("for-you", 5), ListRequest("new", 5)]))
+    assert any(line.paths for line in page.lists[0].items)
+    assert not any(line.paths for line in live.recommend(RecommendRequest(user_id="v", k=30)).items)
+
+
 def test_a_page_never_shows_an_item_twice(live: LiveShop) -> None:
     live.put_items([Item(f"n{number}", title=f"New {number}", price=5.0) for number in range(4)])
     page = live.page(PageRequest(user_id=USER, explain=True, lists=[ListRequest(name, 8) for name in ALL]))  # type: ignore[arg-type]

@@ -14,10 +14,11 @@ from paretail.core.ids import Rows
 from paretail.data.held import Mode
 from paretail.data.kinds import SELF
 from paretail.data.types import History
+from paretail.graph.paths import Path
 from paretail.graph.targets import USER
 from paretail.graph.traits import About
 from paretail.pipeline.live import rules
-from paretail.pipeline.live.bodies import RecommendedItem, Rules
+from paretail.pipeline.live.bodies import RecommendedItem, Rules, Way
 from paretail.pipeline.live.engine import NO_KIND, Engine, Past
 from paretail.pipeline.live.rules import Drawing, Mask, Scores
 from paretail.pipeline.live.shown import ShownLists
@@ -113,6 +114,33 @@ class Asked:
         except Exception as error:  # a list without reasons is better than none
             log.error("reasons_failed", version=self.engine.version, exc_info=error)
             degraded.append("reasons")
+
+    def tell_why(self, lines: Sequence[RecommendedItem], rows: Rows, degraded: list[str]) -> None:
+        """Tell what the question wants told of each line, whose rows the model knows: reasons, paths."""
+        if self.rules.explain:
+            self.explain(lines, rows, degraded)
+        if self.rules.paths:
+            self.tell_paths(lines, rows, degraded)
+
+    def tell_paths(self, lines: Sequence[RecommendedItem], rows: Rows, degraded: list[str]) -> None:
+        """Tell the strongest ways to each line; a failure is told in `degraded`."""
+        ways, user_id = self.engine.ways, self.rules.user_id
+        user_id = None if user_id is None else self.engine.users.user_of(user_id)
+        try:
+            alone = None if user_id is None else self.engine.recommender.users.row(user_id)
+            for line, found in zip(lines, ways.to(rows, self.history, alone), strict=True):
+                line.paths = [self._way(path) for path in found]
+        except Exception as error:  # a list without them is better than none
+            log.error("paths_failed", version=self.engine.version, exc_info=error)
+            degraded.append("paths")
+
+    def _way(self, path: Path) -> Way:
+        ways, items = self.engine.ways, self.engine.recommender.items
+        item_id = items.name(path.row) if path.kind == "item" else None
+        told = Way(path.kind, ways.in_words(path), path.count, path.out_of, item_id)
+        if path.kind == "label":
+            told.label, told.value = ways.label(path)
+        return told
 
 
 def scores_of(asked: Sequence[Asked], ks: Sequence[int]) -> list[Scores]:

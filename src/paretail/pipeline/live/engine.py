@@ -31,6 +31,7 @@ from paretail.pipeline.live.refits import Requests
 from paretail.pipeline.live.trends import Trends
 from paretail.pipeline.live.wares import LiveWares
 from paretail.pipeline.recommender import Recommender
+from paretail.pipeline.ways import Ways
 
 #: How long bursts that were found are told.
 BURSTS_SECONDS: Final = 10.0
@@ -84,6 +85,7 @@ class Engine:
         self.minor = minor_per_major(self.currency)
         self.shelf = recommender.shelf()
         self.wares = LiveWares.of(self.shelf)
+        self.ways = Ways(recommender)
         self.requests = Requests()
         #: What was asked of goals and solved ahead, as `slates` words it.
         self.solved: set[str] = set()

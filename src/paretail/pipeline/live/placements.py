@@ -75,7 +75,9 @@ class Page:
         """Return the next list; its items, and the variants of each, are taken from then on."""
         self.asked, self.placed, self.filled, self.goals = asked, placed, None, None
         self._note(placed.degraded)
-        title, lines, _ = PLACEMENTS[request.placement](self, request)
+        title, lines, rows = PLACEMENTS[request.placement](self, request)
+        if asked.rules.paths:
+            asked.tell_paths(lines, rows, self.degraded)
         self.taken += [line.item_id for line in lines]
         version = None if placed.bundle is None else asked.engine.version
         told = self.filled, self.goals, placed.experiment, placed.arm, version

@@ -349,8 +349,7 @@ class LiveShop:
         filled = self._policies.filled(asked, drawn.rows, question, degraded)
         by_agent = None if filled is None else (filled.rows, filled.lines(asked), None)
         rows, lines, goals = by_agent or slates.listed(asked, drawn, question, degraded)
-        if question.explain:
-            asked.explain(lines, rows, degraded)
+        asked.tell_why(lines, rows, degraded)
         self._shown.add(as_shown(request_id, [(asked, placed, question.placement, lines)]))
         return bodies.RecommendAnswer(
             request_id, engine.version, lines, degraded, goals, placed.experiment, placed.arm,

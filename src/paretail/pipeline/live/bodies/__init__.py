@@ -39,6 +39,7 @@ from paretail.pipeline.live.bodies.lists import (
     SimilarRequest,
     TargetRequest,
     TrendingRequest,
+    Way,
 )
 from paretail.pipeline.live.bodies.ranking import Explanation, RankAnswer, RankedItem, RankRequest
 from paretail.pipeline.live.bodies.slates import (
@@ -151,4 +152,5 @@ __all__ = [
     "Verdict",
     "Version",
     "Visitor",
+    "Way",
 ]

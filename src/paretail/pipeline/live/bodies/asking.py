@@ -59,6 +59,9 @@ class Rules(Visitor, forbid_unknown_fields=True, kw_only=True):
         float, Meta(ge=0, le=1, description="Least score of a listed item, as a share of the user's best item's.")
     ] = 0.0
     explain: Annotated[bool, Meta(description="Tell why each item is in the list.")] = False
+    paths: Annotated[
+        bool, Meta(description="Tell the strongest ways from the user to each item, with exact counts, up to three.")
+    ] = False
     request_id: Annotated[Id | None, Meta(description="Your own name for this request; the same name counts once.")] = (
         None
     )

@@ -73,6 +73,19 @@ class PageRequest(Rules, forbid_unknown_fields=True, kw_only=True):
     )
 
 
+class Way(Struct, omit_defaults=True):
+    """A way from somebody to an item: over an item they had, what both share, or friends, who are not named."""
+
+    kind: Literal["item", "label", "friend"]
+    text: Annotated[str, Meta(description="In words.")]
+    count: Annotated[int, Meta(description="Others who did the same and had the item; items had that share the label; "
+                               "friends who had the item.")]  # fmt: skip
+    out_of: Annotated[int, Meta(description="All others who did the same, all items had, or all friends.")]
+    item_id: Annotated[str | None, Meta(description="The item on the way.")] = None
+    label: Annotated[str | None, Meta(description="What both share, such as `brand`.")] = None
+    value: Annotated[str | None, Meta(description="Its value.")] = None
+
+
 class RecommendedItem(Struct, omit_defaults=True):
     """One line of a list."""
 
@@ -88,6 +101,7 @@ class RecommendedItem(Struct, omit_defaults=True):
     because: Annotated[str | None, Meta(description="With `explain`: the item of the history that speaks for it.")] = (
         None
     )
+    paths: Annotated[list[Way], Meta(description="With `paths`: the strongest ways from the user to it.")] = []
     p_click: Annotated[float | None, Meta(description="With `order`: probability of a click.")] = None
     p_cart: Annotated[float | None, Meta(description="With `order`: that a click leads to the cart.")] = None
     p_purchase: Annotated[float | None, Meta(description="With `order`: that a click leads to a purchase.")] = None

@@ -1,0 +1,49 @@
+"""Ways of a trained shop: counts as in its events, words, whom they do not tell of."""
+
+import numpy as np
+import pytest
+
+from paretail.graph.paths import Path
+from paretail.pipeline.recommender import Recommender
+from paretail.pipeline.ways import MOST, Ways
+
+from ..trained import DemoShop
+
+
+@pytest.fixture(scope="module")
+def loaded(shop: DemoShop) -> Recommender:
+    return Recommender.load(shop.bundle)
+
+
+def test_counts_are_those_of_the_events(loaded: Recommender) -> None:
+    history, ways, kinds = loaded.history, Ways(loaded), set()
+    done = {*zip(history.user_idx.tolist(), history.item_idx.tolist(), history.kind.tolist(), strict=True)}
+    wanted = history.kinds.index("purchase")
+    for user in range(0, history.users, 30):
+        told = history.of_users(np.array([user]))
+        rows = loaded.recommend(told, 8, ["none"]).item_idx[0]
+        for item, found in zip(rows.tolist(), ways.to(rows, told, user), strict=True):
+            assert len(found) <= MOST
+            assert not found or (user, item, wanted) not in done
+            for path in found:
+                kinds.add(path.kind)
+                if path.kind == "item":
+                    kind = history.kinds.index(str(path.did))
+                    others = {u for u in range(history.users) if u != user and (u, path.row, kind) in done}
+                    assert (user, path.row, kind) in done
+                    assert path.out_of == len(others)
+                    assert path.count == len({u for u in others if (u, item, wanted) in done})
+                    assert f": {path.count} other" in ways.in_words(path)
+    assert kinds == {"item", "label"}
+
+
+def test_nobody_and_unknown_items_have_no_way(loaded: Recommender) -> None:
+    nobody = loaded.history.of_users(np.array([0])).where(np.zeros(int(np.diff(loaded.history.indptr)[0]), bool))
+    assert Ways(loaded).to(np.array([0, 1], np.int32), nobody, -1) == [[], []]
+    somebody = loaded.history.of_users(np.array([0]))
+    assert Ways(loaded).to(np.array([len(loaded.items) + 3], np.int32), somebody, 0) == [[]]
+
+
+def test_friends_are_counted_and_not_named(loaded: Recommender) -> None:
+    way = Path("friend", "user", 3, "friend", None, 2, 5, 1.0)
+    assert Ways(loaded).in_words(way) == "2 of your 5 friends bought this"
