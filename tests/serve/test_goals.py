@@ -94,14 +94,14 @@ def asked(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[As
         yield lambda **question: asyncio.run(post(live, question))
 
 
-@pytest.mark.parametrize(("line", "goals"), [
-    ("preset=spring", {"preset": "spring"}),
-    ("goals_of_this_shop:Low=1", {"dial": {"goals_of_this_shop:Low": 1}}),
+@pytest.mark.parametrize(("user", "line", "goals"), [
+    (USER, "preset=spring", {"preset": "spring"}),
+    ("u00000008", "goals_of_this_shop:Low=1", {"dial": {"goals_of_this_shop:Low": 1}}),
 ])  # fmt: skip
 def test_a_preset_and_a_goal_of_ones_own_are_followed(
-    bundle: Path, asked: Ask, tmp_path: Path, line: str, goals: dict[str, object]
+    bundle: Path, asked: Ask, tmp_path: Path, user: str, line: str, goals: dict[str, object]
 ) -> None:
-    reply = asked(user_id=USER, k=6, goals=goals, exclude=["none"])
+    reply = asked(user_id=user, k=6, goals=goals, exclude=["none"])
     assert reply.status_code == 200
     body = reply.json()
     items = [line["item_id"] for line in body["items"]]
@@ -110,7 +110,7 @@ def test_a_preset_and_a_goal_of_ones_own_are_followed(
     assert body["goals"]["units"]["goals_of_this_shop:Low"] == "share of the slate"
     assert body["goals"]["shares"]["goals_of_this_shop:Low"] == pytest.approx(1.0, abs=0.05)
     out = tmp_path / "slates.parquet"
-    asked_for = ("--users", USER, "-k", 6, "--goals", line, "--exclude", "none", "--out", out)
+    asked_for = ("--users", user, "-k", 6, "--goals", line, "--exclude", "none", "--out", out)
     done = paretail("recommend", "--bundle", bundle, *asked_for)
     assert done.code == 0, done.err
     assert pl.read_parquet(out)["item_id"].to_list() == items

@@ -59,6 +59,10 @@ class Model:
         acted = [row for row in self.rows if row.user_id == user and row.kind != "impression"]
         return sorted(acted, key=lambda row: row.ts_ms)[-most:]
 
+    def shown_to(self, user: str, most: int) -> list[tuple[int, str]]:
+        told = [(row.ts_ms, row.item_id) for row in self.rows if row.user_id == user and row.kind == "impression"]
+        return sorted(told, key=lambda row: row[0])[-most:]
+
     def events(self, since_ms: int, until_ms: int) -> pl.DataFrame:
         found = [row._replace(user_id=self.root(row.user_id)) for row in self.rows if since_ms <= row.ts_ms < until_ms]
         return pl.DataFrame(sorted(found, key=lambda row: row.ts_ms), schema=EVENT_COLUMNS, orient="row")

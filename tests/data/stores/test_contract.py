@@ -105,6 +105,7 @@ def test_an_empty_store_answers_everything_with_nothing(store: Store) -> None:
     assert store.recent(["u"], 5) == {"u": []}
     assert list(store.documents("items")) == []
     assert (store.merges(), store.forgotten(), store.keys(), store.shown_to_session("s")) == ({}, {}, [], [])
+    assert store.shown_to("u", 5) == []
     assert set(store.counts().values()) == {0}
     assert store.compact({"view": 1}, T0).history == 0
 
@@ -135,6 +136,20 @@ def test_lists_are_told_as_impressions_when_asked(store: Store) -> None:
     rows = found.filter(kind="impression").select("user_id", "item_id", "request_id", "position", "propensity").rows()
     assert rows == [("u1", "a", "r1", 1, 0.25), ("u1", "b", "r1", 2, 0.5), ("s1", "c", "r9", 1, 1.0)]
     assert found["event_id"].n_unique() == 4
+
+
+def test_a_user_was_shown_what_lists_and_events_tell(store: Store) -> None:
+    store.append([event(2, item="x", kind="impression"), event(3), event(4, "u2", "y", "impression")])
+    store.shown([shown(1, ["a", "b"]), shown(9, ["c"], user=None), shown(5, ["d"], session="u1")])
+    store.merge("s1", "u1")
+    for _ in range(2):
+        assert store.shown_to("u1", 9) == [(T0 + 1, "a"), (T0 + 1, "b"), (T0 + 2, "x"), (T0 + 5, "d")]
+        assert store.shown_to("u1", 2) == [(T0 + 2, "x"), (T0 + 5, "d")]
+        assert store.shown_to("s1", 9) == [(T0 + 9, "c")], "merges are not followed"
+        assert (store.shown_to("u2", 1), store.shown_to("u1", 0)) == ([(T0 + 4, "y")], [])
+        store.compact({}, T0)
+    store.forget(["u1"], T0 + 20)
+    assert store.shown_to("u1", 9) == store.shown_to("s1", 9) == [], "the session was a visitor who is the user"
 
 
 def test_documents_are_replaced_and_deleted_and_stay_deleted(store: Store) -> None:

@@ -91,6 +91,9 @@ class Sequences(RuleBasedStateMachine):
             assert {user: _key(found) for user, found in recent.items()} == {
                 user: _key(self.model.recent(user, most)) for user in USERS
             }
+            for user in USERS:
+                told = [ts_ms for ts_ms, _ in store.shown_to(user, most)]
+                assert told == [ts_ms for ts_ms, _ in self.model.shown_to(user, most)]
             warm: dict[str, list[Any]] = {}
             for row in store.newest(len(USERS), most).iter_rows():
                 warm.setdefault(row[0], []).append(row[3])

@@ -155,8 +155,8 @@ def test_the_moment_is_the_shops_latest_event(live: LiveShop) -> None:
 def test_lists_are_ranked_where_asked(live: LiveShop, shop: DemoShop, tmp_path: Path) -> None:
     """The retriever's best in the ranker's order: over HTTP as by the command line, with the predictions of each."""
     asked = RecommendRequest(user_id="u00000007", k=8, order="purchase", exclude=["none"])
-    answer = live.recommend(asked)
     every = ranked(live, by="purchase", candidates=[f"i{number:08d}" for number in range(100)]).items
+    answer = live.recommend(asked)  # which the next answers know of
     assert [line.item_id for line in answer.items] == [item.item_id for item in every[:8]]
     assert [line.p_click for line in answer.items] == [item.p_click for item in every[:8]]
     assert {line.source for line in answer.items} == {"ranker"}

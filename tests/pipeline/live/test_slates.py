@@ -294,12 +294,12 @@ def test_what_is_drawn_at_random_is_logged_with_its_probability(live: LiveShop) 
 
 def test_what_was_hardly_shown_is_believed_in_as_the_policy_says(live: LiveShop) -> None:
     steering = live._engine.recommender.steering
-    before = asked(live, Goals(dial={"clicks": 1.0}))
+    before = asked(live, Goals(dial={"clicks": 1.0}), request_id="the same")
     told = {line.item_id: line.p_click for line in before.items}
     try:
         hope = {"new_items": "ucb", "new_items_shown": 10**9}
         steering.config = steering.config.model_copy(update=hope)
-        hopeful = asked(live, Goals(dial={"clicks": 1.0}))
+        hopeful = asked(live, Goals(dial={"clicks": 1.0}), request_id="the same")
     finally:
         steering.config = steering.config.model_copy(update={"new_items": "mean"})
     assert before.goals is not None
@@ -338,20 +338,20 @@ def test_slates_that_a_draw_of_beliefs_decided_are_logged_without_odds(live: Liv
 
 def test_goals_know_prices_and_margins_as_they_are_now(live: LiveShop) -> None:
     goals = Goals(dial={"revenue": 1.0})
-    before = asked(live, goals)
+    before = asked(live, goals, request_id="the same")
     dearest = before.items[0]
     assert dearest.value is not None
     price = live.item(dearest.item_id).item.price
     assert price is not None
     live.change_items([ItemChange(dearest.item_id, price=2 * price, margin=0.5)])
-    after = asked(live, goals)
+    after = asked(live, goals, request_id="the same")
     assert after.items[0].item_id == dearest.item_id
     assert after.items[0].value == pytest.approx(2 * dearest.value, rel=1e-3)
     assert before.goals is not None
     assert after.goals is not None
     assert after.goals.predicted["revenue"] > before.goals.predicted["revenue"]
     live.change_items([ItemChange(dearest.item_id, price=price / 1000)])
-    assert dearest.item_id not in [line.item_id for line in asked(live, goals).items]
+    assert dearest.item_id not in [line.item_id for line in asked(live, goals, request_id="the same").items]
 
 
 def test_a_question_says_how_its_slate_is_put_together(live: LiveShop) -> None:

@@ -186,6 +186,14 @@ class Store(Protocol):
         """Return the distinct items that a session was shown."""
         ...
 
+    def shown_to(self, user_id: str, most: int) -> list[tuple[int, str]]:
+        """Return (ts_ms, item_id) of the newest `most` impressions of a user, oldest first, merges not followed.
+
+        As `events` tells them: of events told, and of the lists shown, where a session stands for the user whom a list
+        lacks. Some .3 ms of 20 lists of 20; 2 ms more where history tells impressions.
+        """
+        ...
+
     def import_events(self, events: pl.DataFrame) -> int:
         """Add many events (EVENT_COLUMNS) to history at once, all or none; return how many were new.
 

@@ -148,6 +148,11 @@ class EmbeddedStore:
         """Return the distinct items that a session was shown."""
         return self._database.read(lambda view: lists.of_session(view.connection, session_id))
 
+    def shown_to(self, user_id: str, most: int) -> list[tuple[int, str]]:
+        """Return (ts_ms, item_id) of the newest `most` impressions of a user, oldest first, merges not followed."""
+        with told(self.folder):
+            return self._database.read(lambda view: reading.shown_to(view, self._database.index, user_id, most))
+
     def import_events(self, events: pl.DataFrame) -> int:
         """Add many events (EVENT_COLUMNS) to history at once, all or none; return how many were new."""
         with told(self.folder):

@@ -13,6 +13,7 @@ _NAME = ("CREATE TEMP TABLE IF NOT EXISTS gone(id TEXT PRIMARY KEY) WITHOUT ROWI
 _GONE = "(SELECT id FROM temp.gone)"
 _ERASE = (
     f"DELETE FROM shown WHERE user_id IN {_GONE}",
+    f"DELETE FROM shown WHERE session_id IN {_GONE} AND user_id IS NULL",  # which count as the visitor's
     f"UPDATE shown SET drawn_by = NULL WHERE drawn_by IN {_GONE}",
     f"DELETE FROM merge WHERE visitor_id IN {_GONE} OR user_id IN {_GONE}",
     f"DELETE FROM document WHERE kind = 'users' AND id IN {_GONE}",

@@ -6,6 +6,7 @@ spare that read for a user who has none.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,11 @@ class History:
         there = contains(self._users, user_hashes(user_ids))
         names = [user for user, known in zip(user_ids, there, strict=True) if known]
         return self.read(pl.col("user_id").is_in(names) & keep) if names else pl.DataFrame(schema=EVENT_COLUMNS)
+
+    @cached_property
+    def tells_shown(self) -> bool:
+        """Whether there are impressions; looked for once."""
+        return self._collect(self._scan.filter(pl.col("kind") == "impression").select("kind").head(1)).height > 0
 
     def pieces(self, rows: int) -> Iterator[pl.DataFrame]:
         """Return all rows, piece by piece."""

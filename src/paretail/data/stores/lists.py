@@ -72,6 +72,19 @@ def of_session(connection: sqlite3.Connection, session_id: str) -> list[str]:
     return list(dict.fromkeys(item for (items,) in rows for item in json.loads(items)))
 
 
+def to_user(connection: sqlite3.Connection, user_id: str, most: int) -> list[tuple[int, str]]:
+    """Return (ts_ms, item_id) of the newest lists of a user, or of a session without user, of `most` items or more."""
+    found: list[tuple[int, str]] = []
+    for whose in ("user_id = ?", "session_id = ? AND user_id IS NULL"):
+        rows = connection.execute(f"SELECT ts_ms, item_ids FROM shown WHERE {whose} ORDER BY seq DESC", (user_id,))
+        left = most
+        while left > 0 and (row := rows.fetchone()) is not None:
+            items = json.loads(row[1])
+            found += [(row[0], item) for item in items]
+            left -= len(items)
+    return found
+
+
 def impressions(answers: pl.DataFrame) -> pl.DataFrame:
     """Return lists as events of kind "impression", one an item; a list of neither user nor session is left out."""
     answers = answers.with_columns(

@@ -76,11 +76,11 @@ def insert(connection: sqlite3.Connection, events: Sequence[StoredEvent]) -> int
     return int(connection.execute("SELECT last_insert_rowid()").fetchone()[0])
 
 
-def at(connection: sqlite3.Connection, seqs: Iterable[int]) -> list[StoredEvent]:
-    """Return the events with `seqs` that are there, oldest first; impressions left out."""
+def at(connection: sqlite3.Connection, seqs: Iterable[int], impressions: bool = False) -> list[StoredEvent]:
+    """Return the events with `seqs` that are there, oldest first: without impressions, or these alone."""
     query = (
-        f"SELECT {COLUMNS} FROM event WHERE seq IN (SELECT value FROM json_each(?)) AND kind <> 'impression' "
-        "ORDER BY ts_ms, seq"
+        f"SELECT {COLUMNS} FROM event WHERE seq IN (SELECT value FROM json_each(?)) "
+        f"AND kind {'=' if impressions else '<>'} 'impression' ORDER BY ts_ms, seq"
     )
     return [StoredEvent._make(row) for row in connection.execute(query, (json.dumps(list(seqs)),))]
 

@@ -36,6 +36,18 @@ def recent(view: View, index: LiveIndex, user_ids: Sequence[str], most: int) -> 
     return {user: _last(events, most) for user, events in found.items()}
 
 
+def shown_to(view: View, index: LiveIndex, user_id: str, most: int) -> list[tuple[int, str]]:
+    """Return (ts_ms, item_id) of the newest `most` impressions of a user, told as events or by lists, oldest first."""
+    found = lists.to_user(view.connection, user_id, most)
+    if view.history is not None and view.history.tells_shown:
+        rows = view.history.of_users([user_id], ~_ACTED & view.kept())
+        found += rows.select("ts_ms", "item_id").rows()
+    seqs = index.seqs(view.connection, view.head.covered, user_hashes([user_id])).tolist()
+    told = live.at(view.connection, seqs, impressions=True) if seqs else []
+    found += [(event.ts_ms, event.item_id) for event in told if event.user_id == user_id]
+    return sorted(found, key=lambda row: row[0])[max(0, len(found) - most) :]
+
+
 def _last(events: list[StoredEvent], most: int) -> list[StoredEvent]:
     return sorted(events, key=lambda event: event.ts_ms)[max(0, len(events) - most) :]
 

@@ -50,6 +50,7 @@ class Asked:
     allowed: Mask | None
     left_out: Rows
     tired: dict[int, int]
+    shown: ShownLists
 
     @classmethod
     def of(cls, engine: Engine, question: Rules, shown: ShownLists, fatigue: int) -> "Asked":
@@ -67,7 +68,7 @@ class Asked:
         times = fatigue if question.fatigue is None else question.fatigue
         return cls(
             engine, question, past, about, excluded, recommender.mode(excluded), rules.allowed(engine, question),
-            np.concatenate([had, left_out]), _tired(engine, question.user_id, shown, times),
+            np.concatenate([had, left_out]), _tired(engine, question.user_id, shown, times), shown,
         )  # fmt: skip
 
     @property
@@ -84,6 +85,17 @@ class Asked:
     def history(self) -> History:
         """The past as a history of one user."""
         return self.engine.histories([self.past], [self.about])
+
+    @cached_property
+    def seen(self) -> Past:
+        """The past and what they were shown since the bundle was trained: what a ranker reads.
+
+        Of whoever has no id that is what their session was shown, as in the log that the next training reads.
+        """
+        who = self.rules.session_id if self.rules.user_id is None else self.rules.user_id
+        if who is None:
+            return self.past
+        return self.past.then(self.engine.shown(self.shown.impressions(who, self.rules.request_id)))
 
     @cached_property
     def segment(self) -> str:

@@ -149,6 +149,7 @@ class Current:
             self._seen_version = version
             self._users.reload()
             self._people.forget_all()
+            self._shown.reload()
             with self._writing:
                 self._take_in((self, *self.followers))
 

@@ -1,8 +1,9 @@
 """Engine: one version of a bundle, ready to answer for live users; it never changes but for the shelf's documents.
 
 A user's history is the bundle's, that of visitors who are the user, and the live events of all of them. A live event
-that the bundle has seen (same item, kind and millisecond) counts once. A kind that the bundle never saw counts as the
-strongest that it knows and that is no stronger, or the weakest that it knows.
+that the bundle has seen (same item, kind and millisecond) counts once. What they were shown is told to rankers alone.
+A kind that the bundle never saw counts as the strongest that it knows and that is no stronger, or the weakest that it
+knows.
 """
 
 import time
@@ -30,6 +31,7 @@ from paretail.pipeline.live.reach import Reach
 from paretail.pipeline.live.refits import Requests
 from paretail.pipeline.live.trends import Trends
 from paretail.pipeline.live.wares import LiveWares
+from paretail.pipeline.ranking import SHOWN
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.ways import Ways
 
@@ -111,6 +113,12 @@ class Engine:
             stored = stored.then(self._stored(visitor_id))
         live = self._live(self.users.of(ids[0]))
         return stored.then(self._unseen(live, stored))
+
+    def shown(self, impressions: Packed) -> Past:
+        """Return impressions after the bundle's newest, where its ranker learned from such."""
+        if self.newest_shown_ms is None:
+            return _NOTHING
+        return self._live(impressions[impressions["ts_ms"] > self.newest_shown_ms])
 
     def about(self, user_id: str) -> About:
         """Return what is known of a user beside events: traits as the store tells them, else the bundle; friends."""
@@ -231,6 +239,14 @@ class Engine:
     def newest_ms(self) -> int:
         """The newest time of the bundle's events."""
         return int(self.recommender.history.ts_ms.max(initial=0))
+
+    @cached_property
+    def newest_shown_ms(self) -> int | None:
+        """The newest time of the bundle's impressions; None where it tells of none, or not when."""
+        history = self.recommender.history
+        if SHOWN not in history.kinds or history.time != "clock":
+            return None
+        return int(history.ts_ms[history.kind == history.kinds.index(SHOWN)].max(initial=0))
 
     def _stored(self, user_id: str) -> Past:
         recommender = self.recommender

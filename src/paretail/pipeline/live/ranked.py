@@ -260,8 +260,10 @@ def predicted(asked: Sequence[Asked], rows: Sequence[Rows]) -> list[Predictions]
 def pairs_of(asked: Sequence[Asked], rows: Sequence[Rows]) -> tuple[History, Rows, Rows, Rows, NDArray[np.int64]]:
     """Return what `Ranker.predict` wants to know of items for each who asks."""
     history = history_of(asked)
+    if any(one.seen is not one.past for one in asked):
+        history = replace(asked[0].engine.histories([one.seen for one in asked]), about=history.about)
     known = np.array([_row(one) for one in asked], np.int32)
-    moments = [max(one.engine.latest_ms, int(one.past.ts_ms.max(initial=0))) + 1 for one in asked]
+    moments = [max(one.engine.latest_ms, int(one.seen.ts_ms.max(initial=0))) + 1 for one in asked]
     sizes = [len(pairs) for pairs in rows]
     user, at = np.repeat(np.arange(len(asked), dtype=np.int32), sizes), np.repeat(np.array(moments, np.int64), sizes)
     return history, known, user, np.concatenate(rows), at

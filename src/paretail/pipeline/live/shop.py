@@ -34,6 +34,7 @@ from paretail.pipeline.live.policies import Policies
 from paretail.pipeline.live.rivals import Rivals
 from paretail.pipeline.live.shown import ShownLists
 from paretail.pipeline.live.sides import Sides
+from paretail.pipeline.ranking import SHOWN
 from paretail.pipeline.stats import stats
 
 log = structlog.get_logger()
@@ -49,7 +50,7 @@ class LiveShop:
         self.store, self.config = store, config
         self._users = LiveUsers(store, config.users_in_memory, config.events_per_user)
         self._people = People(store, config.users_in_memory)
-        self._shown = ShownLists(store, self._users.items)
+        self._shown = ShownLists(store, self._users)
         self._writing = Lock()  # documents and engines: one writer at a time
         self._policies = Policies(config.policies, (arm.policy for one in experiments for arm in one.arms))
         self._current = self._follow(bundle, "items")
@@ -217,6 +218,7 @@ class LiveShop:
         is_new = self.store.append(events)
         new = [event for event, is_new_one in zip(events, is_new, strict=True) if is_new_one]
         self._users.add(new)
+        self._shown.told(event for event in new if event.kind == SHOWN)
         self._count(engine, new)
         told = iter(is_new)
         outcome = [event if isinstance(event, Problem) else next(told) for event in judged]
@@ -357,7 +359,7 @@ class LiveShop:
         )  # fmt: skip
 
     def _count(self, engine: Engine, events: Sequence[StoredEvent]) -> None:
-        wishes = [event for event in events if event.kind != "impression"]
+        wishes = [event for event in events if event.kind != SHOWN]
         for one in (engine, *self._rivals.engines):
             one.count(wishes)
         self._policies.followed((event.request_id, event.item_id) for event in wishes)

@@ -1,26 +1,30 @@
 """Shown: what users and sessions were shown, in memory for the next answer and in groups to the store.
 
 A list counts as promised (`Store.promise`) before its answer leaves and is written within WRITE_SECONDS; a kill in
-between loses it, and the difference of both counts says how many were lost.
+between loses it, and the difference of both counts says how many were lost. For a ranker, which learned from
+impressions, what each user was shown is read from the store once, and from then on told as it happens.
 """
 
 from array import array
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Sequence
-from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Final
 
+import numpy as np
 import structlog
 
-from paretail.data.live import Names
-from paretail.data.stores.base import Shown, Store
+from paretail.data.live import EVENT, PACK, LiveUsers, Packed
+from paretail.data.stores.base import Shown, Store, StoredEvent
 
 #: How long lists that were shown wait for company.
 WRITE_SECONDS: Final = 0.25
 #: Users and sessions that are remembered in memory, and the newest items shown to each user.
 MOST_REMEMBERED: Final = 100_000
 MOST_ITEMS: Final = 200
+#: The newest impressions of a user that a ranker reads beside those in its bundle: ten for each of their live events
+#: (`[serve] events_per_user`), since of clicks without the impressions between them it would expect too much.
+MOST_IMPRESSIONS: Final = 2_000
 #: Of a session all that it was shown counts, up to this.
 MOST_OF_SESSION: Final = 10_000
 #: Names of answers that are remembered, to know one that is asked for again.
@@ -34,14 +38,17 @@ log = structlog.get_logger()
 class ShownLists:
     """See the module; safe to share by threads."""
 
-    def __init__(self, store: Store, items: Names) -> None:
+    def __init__(self, store: Store, live: LiveUsers) -> None:
         self.fault: str | None = None
-        self._store, self._items = store, items
+        self._store, self._live, self._items = store, live, live.items
         self._users: OrderedDict[str, array[int]] = OrderedDict()
         self._sessions: OrderedDict[str, array[int]] = OrderedDict()
         self._named: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._first_ms: OrderedDict[str, int] = OrderedDict()  # of the lists of a request
+        self._impressions: OrderedDict[str, bytearray] = OrderedDict()  # of ids, merges not followed, as EVENT
+        self._impression = live.kinds.number("impression")
         self._lock = Lock()
-        self._waiting: SimpleQueue[Shown] = SimpleQueue()
+        self._waiting: deque[Shown] = deque()
         self._kept: list[Shown] = []  # taken from the queue, and not written yet
         self._writing = Lock()
         self._stop = Event()
@@ -51,7 +58,7 @@ class ShownLists:
     @property
     def waiting(self) -> int:
         """How many lists are not written yet."""
-        return self._waiting.qsize() + len(self._kept)
+        return len(self._waiting) + len(self._kept)
 
     def add(self, lists: Sequence[Shown]) -> None:
         """Take lists in; call it before the answer leaves."""
@@ -59,23 +66,29 @@ class ShownLists:
         for shown in lists:
             numbers = [self._items.number(item_id) for item_id in shown.item_ids]
             with self._lock:
-                if self._repeats((shown.request_id, shown.placement)):
+                if self._repeats(shown):
                     numbers = []
                 if shown.user_id is not None:
                     _remember(self._users, shown.user_id, numbers)
                 if shown.session_id is not None:
                     self._of_session(shown.session_id)
                     _remember(self._sessions, shown.session_id, numbers, MOST_OF_SESSION)
-            if self.waiting < MOST_WAITING:
-                self._waiting.put(shown)
+                known = self._impressions.get(_whose(shown) or "")
+                if known is not None:
+                    known += self._packed((shown.ts_ms, number) for number in numbers)
+                if self.waiting < MOST_WAITING:
+                    self._waiting.append(shown)
 
-    def _repeats(self, name: tuple[str, str]) -> bool:
+    def _repeats(self, shown: Shown) -> bool:
         """Say whether a list of that name was shown lately: a request whose answer was lost is asked again."""
+        name = shown.request_id, shown.placement
         if name in self._named:
             return True
         self._named[name] = None
-        if len(self._named) > MOST_NAMES:
-            self._named.popitem(last=False)
+        self._first_ms.setdefault(shown.request_id, shown.ts_ms)
+        for names in (self._named, self._first_ms):
+            if len(names) > MOST_NAMES:
+                names.popitem(last=False)
         return False
 
     def counts(self, user_id: str) -> Counter[str]:
@@ -88,6 +101,36 @@ class ShownLists:
         """Return the items that a session was shown."""
         with self._lock:
             return [self._items.words[number] for number in set(self._of_session(session_id))]
+
+    def impressions(self, user_id: str, request_id: str | None = None) -> Packed:
+        """Return the newest impressions of a user and of visitors who are them, oldest first.
+
+        For a request that is asked again, those before its first list: it is answered as it was.
+        """
+        with self._lock:
+            parts = [self._impressions_of(one) for one in self._live.ids_of(user_id)]
+            events = np.frombuffer(b"".join(parts), EVENT)
+            first_ms = None if request_id is None else self._first_ms.get(request_id)
+        ts_ms, gone_ms = events["ts_ms"], self._live.forgotten.get(self._live.user_of(user_id))
+        if (ts_ms[1:] < ts_ms[:-1]).any():
+            events = events[np.argsort(ts_ms, kind="stable")]
+        if first_ms is not None:
+            events = events[events["ts_ms"] < first_ms]
+        return events[-MOST_IMPRESSIONS:] if gone_ms is None else events[events["ts_ms"] > gone_ms]
+
+    def told(self, events: Iterable[StoredEvent]) -> None:
+        """Take in impressions that the store was told as events."""
+        with self._lock:
+            for event in events:
+                known = self._impressions.get(event.user_id)
+                row = self._packed([(event.ts_ms, self._items.number(event.item_id))])
+                if known is not None and row not in known:  # it may have been read meanwhile
+                    known += row
+
+    def reload(self) -> None:
+        """Believe no impressions that are in memory: another process has written to the store."""
+        with self._lock:
+            self._impressions.clear()
 
     def followed(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Take note that users did something with items: these do not tire them."""
@@ -103,14 +146,18 @@ class ShownLists:
         with self._lock:
             for user_id in gone:
                 self._users.pop(user_id, None)
-        with self._writing:
-            self._kept = [shown for shown in (*self._kept, *_drained(self._waiting)) if shown.user_id not in gone]
+                self._impressions.pop(user_id, None)
+        with self._writing, self._lock:
+            self._take()
+            self._kept = [shown for shown in self._kept if _whose(shown) not in gone]
 
     def flush(self) -> None:
         """Write what waits; where the store cannot be written to, it goes on waiting."""
         with self._writing:
-            lists = [*self._kept, *_drained(self._waiting)]
-            self._kept = [] if not lists or self._written(lists) else lists
+            with self._lock:
+                lists = self._take()
+            if lists and self._written(lists):
+                self._kept = []
 
     def close(self) -> None:
         """Write what waits, and stop."""
@@ -123,6 +170,31 @@ class ShownLists:
             numbers = [self._items.number(item_id) for item_id in self._store.shown_to_session(session_id)]
             known = _remember(self._sessions, session_id, numbers, MOST_OF_SESSION)
         return known
+
+    def _impressions_of(self, one: str) -> bytearray:
+        """Return the impressions of an id; those of lists that wait are in the store, too, once they are written."""
+        known = self._impressions.get(one)
+        if known is None:
+            waiting = [shown for shown in (*self._kept, *self._waiting) if _whose(shown) == one]
+            stored = self._store.shown_to(one, MOST_IMPRESSIONS)
+            told = dict.fromkeys([*stored, *((shown.ts_ms, item) for shown in waiting for item in shown.item_ids)])
+            known = self._impressions[one] = self._packed((at, self._items.number(item)) for at, item in told)
+            if len(self._impressions) > MOST_REMEMBERED:
+                self._impressions.popitem(last=False)
+        else:
+            self._impressions.move_to_end(one)
+            del known[: -MOST_IMPRESSIONS * EVENT.itemsize]
+        return known
+
+    def _packed(self, impressions: Iterable[tuple[int, int]]) -> bytearray:
+        """Return (ts_ms, number of the item) as EVENT."""
+        return bytearray().join(PACK(at, item, 1.0, self._impression) for at, item in impressions)
+
+    def _take(self) -> list[Shown]:
+        """Return all lists that are not written yet, kept until they are."""
+        self._kept = [*self._kept, *self._waiting]
+        self._waiting.clear()
+        return self._kept
 
     def _write(self) -> None:
         stopping = False
@@ -156,10 +228,6 @@ def _remember(
     return shown
 
 
-def _drained(waiting: "SimpleQueue[Shown]") -> list[Shown]:
-    lists = []
-    try:
-        while True:
-            lists.append(waiting.get_nowait())
-    except Empty:
-        return lists
+def _whose(shown: Shown) -> str | None:
+    """Return whose impressions those of a list are, as `Store.events` tells them."""
+    return shown.session_id if shown.user_id is None else shown.user_id

@@ -10,10 +10,8 @@ without one that come with a click in the log, of items b as they are usually sh
 where it was.
 
 Sources: D. MacKay, "The evidence framework applied to classification networks", 1992, doi:10.1162/neco.1992.4.5.720
-(the quadratic approximation); S. Boyd, L. Vandenberghe, "Convex optimization", 2004, section 9.5 (damped Newton: steps
-are halved until they gain; undamped, users of many events went back and forth for ever). Deviations: 1. An impression
-that may not have been seen counts as a part of one. 2. Of users who tell clicks alone, impressions without clicks are
-those of the log, not their own.
+(the quadratic approximation). Deviations: 1. An impression that may not have been seen counts as a part of one. 2. Of
+users who tell clicks alone, impressions without clicks are those of the log, not their own.
 """
 
 from dataclasses import dataclass
@@ -21,17 +19,14 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from paretail.core.ids import Rows
 from paretail.data.features.past import SHOWN, TURNED
+from paretail.rank.maximum import maximum
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-#: Newton's steps, at most, and how short one is that ends them: the next would be its square.
-STEPS: Final = 6
-CLOSE: Final = 1e-3
 #: Items that stand for what is usually shown.
 USUAL: Final = 64
 
@@ -86,26 +81,7 @@ class Usual:
 
 def folded(mean: Floats, variance: Floats, x: Floats, c: Floats, evidence: Evidence) -> tuple[Floats, Floats]:
     """Return mean and variance of θ after evidence, whose rows have `x[rows, columns]` and `c[rows]`."""
-    both, theta, curvature = evidence.clicked + evidence.left, mean.copy(), np.diag(1 / variance)
-
-    def likely(eta: Floats, theta: Floats) -> float:
-        fits = evidence.clicked @ eta - both @ np.logaddexp(0, eta)
-        return float(fits - 0.5 * ((theta - mean) ** 2 / variance).sum())
-
-    eta = c + x @ theta
-    now = likely(eta, theta)
-    for _ in range(STEPS):
-        p = expit(eta)
-        slope = x.T @ (evidence.clicked - both * p) - (theta - mean) / variance
-        curvature = (x.T * (both * p * (1 - p))) @ x + np.diag(1 / variance)
-        step = np.linalg.solve(curvature, slope)
-        ahead = x @ step
-        while (then := likely(eta + ahead, theta + step)) < now and np.abs(step).max() >= CLOSE:
-            step, ahead = step / 2, ahead / 2
-        theta, eta, now = theta + step, eta + ahead, then
-        if np.abs(step).max() < CLOSE:
-            break
-    return theta, np.diag(np.linalg.inv(curvature)).copy()
+    return maximum(mean, variance, x, c, evidence.clicked, evidence.left)
 
 
 def _clicks(item_idx: Rows, kind: NDArray[np.uint8]) -> tuple[Ints, Floats]:
