@@ -193,6 +193,35 @@ def training_bias(pairs: Any) -> Any:
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [
+        {"scorer": "mlp"}, {"shared": False}, {"shared": False, "scorer": "mlp"},
+        {"negatives_from": "hard", "shared": False, "negatives": 5, "pool": 20, "loss": "bpr"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_scores_of_negatives_take_memory_for_a_few_at_once(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = GraphModelSpec.parse({**SMALL, "dim": 64, **settings})
+    pairs = training.pairs_of(graph(), spec)
+    batch = Batches(pairs, 100, spec, 0).batch(0, 0)
+    seen: list[list[torch.Tensor]] = []
+    for cells in (1 << 20, 1000):
+        monkeypatch.setattr("paretail.retrieve.net.network.CELLS", cells)
+        network, kept = training.network_of(graph(), spec, pairs, 0), [0]
+        sizes = kept.append
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, tell=sizes: [tell(x.numel()), x][1], lambda x: x):
+            loss = network.loss(batch)
+        assert isinstance(loss, torch.Tensor)
+        loss.backward()  # type: ignore[no-untyped-call]
+        seen.append([loss.detach(), *(param.grad for param in network.parameters() if param.grad is not None)])
+        assert max(kept) < 100 * 20 * 64 / 4
+    for one, other in zip(*seen, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
     "settings", [{}, {"message": "gat", "combination": "concat"}, {"loss": "bpr", "bias": False}], ids=str
 )
 def test_vectors_of_few_items_are_combined_as_those_of_all(settings: dict[str, Any]) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from paretail.learn import device
+from paretail.learn.parts import by_parts
 from paretail.learn.products import propagate
 from paretail.retrieve.batches import Batch
 from paretail.retrieve.losses import LOSSES, Scored, contrast, fused_softmax, noised
@@ -18,6 +20,8 @@ from paretail.retrieve.net.scorers import SCORERS
 from paretail.retrieve.net.wiring import Heard, New, Wiring, newcomers
 from paretail.retrieve.spec import GraphModelSpec
 
+#: Numbers of the vectors of pairs that are in memory at once, where a negative's score is no product of matrices.
+CELLS: Final = 1 << 20
 #: The states of every type of node, layer by layer.
 States = list[dict[str, Tensor]]
 
@@ -170,13 +174,20 @@ class Network(nn.Module):
     def _negatives(self, users: Tensor, vectors: Vectors, negatives: Tensor) -> Tensor:
         """Return the scores `[pairs, negs]` of negatives that all examples share or that each has for itself."""
         items, bias = vectors.items, vectors.bias
-        if len(negatives) == 1:
+        if len(negatives) == 1 and self.spec.scorer != "mlp":
             scores = self.scorer.table(users, items.index_select(0, negatives[0]))
         else:
-            pairs, negs = negatives.shape
-            of_each = users[:, None].expand(pairs, negs, users.shape[1]).reshape(pairs * negs, -1)
-            scores = self.scorer.pairs(of_each, items.index_select(0, negatives.flatten())).view(pairs, negs)
+            rows = max(1, CELLS // max(1, negatives.shape[1] * users.shape[1]))
+            split, whole = ([users], [negatives, items]) if len(negatives) == 1 else ([users, negatives], [items])
+            scores = by_parts(self._few, rows, split, whole, list(self.scorer.parameters()))
         return scores if bias is None else scores + bias.index_select(0, negatives.flatten()).view_as(negatives)
+
+    def _few(self, users: Tensor, negatives: Tensor, items: Tensor) -> Tensor:
+        """Return the scores of a few users with negatives, on the way to which each pair has a vector."""
+        if len(negatives) == 1:
+            return self.scorer.table(users, items.index_select(0, negatives[0]))
+        of_each = users.repeat_interleave(negatives.shape[1], 0)
+        return self.scorer.pairs(of_each, items.index_select(0, negatives.flatten())).view_as(negatives)
 
     def _contrast(self, batch: Batch, seen: Wiring) -> Tensor:
         """Return how far two views disagree on the distinct users and items of the batch."""
