@@ -11,9 +11,11 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve import auto
 from paretail.retrieve.auto import choose_model
 from paretail.retrieve.base import Question
+from paretail.retrieve.choose import Choice
 from paretail.retrieve.models.blend import Blend, BlendConfig
-from paretail.retrieve.models.hybrid import HybridConfig
+from paretail.retrieve.models.hybrid import Hybrid, HybridConfig
 from paretail.retrieve.models.popular import Popular
+from paretail.retrieve.segments import Blending
 from paretail.sim.planted import planted
 
 QUESTION = Question("purchase", False, ("purchase",))
@@ -25,6 +27,36 @@ POOR: dict[str, Any] = {"modes": {"target": {"theta": {"pop target|anyone": 1.0}
 def graph() -> ShopGraph:
     shop = planted(400, 120, 20).shop
     return ShopGraph.build(shop, shop.user_vocabulary(), shop.item_vocabulary())
+
+
+def measured(graph: ShopGraph, monkeypatch: pytest.MonkeyPatch, **gains: float) -> tuple[str, Any]:
+    """Choose between a blend of .2 NDCG in each mode and a hybrid that is better by `gains`."""
+    told = {mode: {"k": 20, "ndcg": 0.2 + gain, "standard_error": 0.02, "alone": {"blend": 0.2},
+                   "alone_errors": {"blend": 0.03}, "ahead_of": {"blend": (gain, 0.01)}}
+            for mode, gain in gains.items()}  # fmt: skip
+    mixed = Blending(segments=[{"blend": 1.0, "knn": 2.0}])
+    config = HybridConfig.parse({"members": {"blend": {}, "knn": {}}}).model_copy(
+        update={"modes": dict.fromkeys(gains, mixed)}
+    )
+    monkeypatch.setattr(Hybrid, "choose", lambda *_: Choice(config, told, ("as measured",), "of the hybrid", None))
+    return choose_model(graph, QUESTION, {"candidates": {"knn": {}}}, 0, 10.0, silent)
+
+
+def test_each_mode_is_judged_for_itself_and_the_figure_is_that_of_what_was_chosen(
+    graph: ShopGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, choice = measured(graph, monkeypatch, target=0.01, all=0.01)
+    assert (name, choice.figure, choice.run) == ("blend", "NDCG@20 0.2000 ± 0.0300", None)
+    assert choice.metrics["all"]["ndcg"] == 0.2
+    assert "+0.0100 ± 0.0100 (target), +0.0100 ± 0.0100 (all)" in choice.remarks[0]
+    name, choice = measured(graph, monkeypatch, target=0.01, all=0.05)
+    assert (name, choice.figure) == ("hybrid", "NDCG@20 0.2000 ± 0.0300")
+    assert choice.config.modes["target"].segments == [{"blend": 1.0}]
+    assert choice.config.modes["all"].segments == [{"blend": 1.0, "knn": 2.0}]
+    assert choice.remarks[0] == "Chosen: hybrid, better than the blend alone by +0.0500 ± 0.0100 NDCG in validation"
+    assert choice.remarks[1].startswith("Lists without what a user had under the target kind: the blend alone")
+    name, choice = measured(graph, monkeypatch, target=0.05)
+    assert (name, choice.figure, len(choice.remarks)) == ("hybrid", "NDCG@20 0.2500 ± 0.0200", 2)
 
 
 def chosen(graph: ShopGraph, candidates: dict[str, dict[str, Any]]) -> tuple[str, Any, str]:

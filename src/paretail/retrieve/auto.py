@@ -1,11 +1,13 @@
 """Auto: the training-free blend, or a hybrid of it with learned models where they make better lists of this shop.
 
 Candidates are fitted on the training part of the split that copies the question, and mixed (`models/hybrid.py`). The
-hybrid is taken where its lists are better than the blend's by more than two standard errors of the paired difference,
-without the members that got no weight; else the blend, which trains in seconds and needs no torch. A candidate that
+hybrid is taken where its lists are better than the blend's by more than two standard errors of the paired difference in
+a mode, without the members that got no weight; other modes are the blend's in it. Without such a mode it is the blend,
+which trains in seconds and needs no torch. A candidate that
 cannot be trained is left out, and it is said which and why.
 """
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -19,7 +21,9 @@ from paretail.retrieve.base import Question
 from paretail.retrieve.choose import Choice, choose
 from paretail.retrieve.encoder import check_folder
 from paretail.retrieve.models import model
+from paretail.retrieve.models.blend import ASKS
 from paretail.retrieve.models.hybrid import Failing, Hybrid, HybridConfig
+from paretail.retrieve.segments import Blending
 
 #: What the others must add to.
 FIRST: Final = "blend"
@@ -27,6 +31,9 @@ FIRST: Final = "blend"
 FEWEST_EVENTS: Final = 5000
 #: The gain that a hybrid must show, in standard errors.
 ERRORS: Final = 2.0
+NOT_ENOUGH: Final = f"not more than {ERRORS:g} standard errors"
+#: What was measured of one mode (`retrieve/segments.py`).
+Told = Mapping[str, Any]
 
 
 class AutoConfig(Config):
@@ -50,14 +57,20 @@ def choose_model(
     if FIRST in failing:
         raise failing[FIRST]
     remarks = (*remarks, *_left_out(failing, len(members)))
-    gain, error = _gain(choice)
-    better = f"better than the blend alone by {gain:+.4f} ± {error:.4f} NDCG in validation"
-    if gain > ERRORS * error:
-        return "hybrid", _with(choice, (f"Chosen: hybrid, {better}", *remarks))
+    won = {mode: told for mode, told in choice.metrics.items() if _gains(told)}
+    metrics = {mode: told if mode in won else _blends(told) for mode, told in choice.metrics.items()}
+    figure = next(
+        (f"NDCG@{told['k']} {told['ndcg']:.4f} ± {told['standard_error']:.4f}" for told in metrics.values()), ""
+    )
     assert isinstance(choice.config, HybridConfig)
-    settings = choice.config.members[FIRST]
-    told = (f"Chosen: blend; with the others it is {better}: not more than {ERRORS:g} standard errors", *remarks)
-    return FIRST, _with(Choice(model(FIRST).config_type.parse(settings), choice.metrics, choice.remarks), told)
+    if not won:
+        told = (f"Chosen: blend; with the others it is {_better(choice.metrics)}: {NOT_ENOUGH}", *remarks)
+        config: Any = model(FIRST).config_type.parse(choice.config.members[FIRST])
+        return FIRST, Choice(config, metrics, (*told, *choice.remarks), figure)
+    alone = {mode: Blending(segments=[{FIRST: 1.0}]) for mode in choice.config.modes if mode not in won}
+    config = choice.config.model_copy(update={"modes": {**choice.config.modes, **alone}})
+    told = (f"Chosen: hybrid, {_better(won)}", *(f"{ASKS[mode]}: the blend alone; {NOT_ENOUGH}" for mode in alone))
+    return "hybrid", Choice(config, metrics, (*told, *remarks, *choice.remarks), figure, choice.run)
 
 
 def check(given: dict[str, Any]) -> None:
@@ -108,12 +121,24 @@ def _alone(
     return choose(model(FIRST), graph, question, given, seed, seconds, progress)
 
 
-def _gain(choice: Choice) -> tuple[float, float]:
-    """Return by how much the hybrid beats the blend in the first mode that was asked, and the standard error."""
-    for told in choice.metrics.values():
-        gain, error = told["ahead_of"][FIRST]
-        return float(gain), float(error)
-    return 0.0, 0.0
+def _gains(told: Told) -> bool:
+    """Say whether the hybrid's lists of a mode are surely better than the blend's."""
+    gain, error = told["ahead_of"][FIRST]
+    return bool(gain > ERRORS * error)
+
+
+def _better(modes: Mapping[str, Told]) -> str:
+    """Say by how much the hybrid's lists of some modes are better, and in which where these are several."""
+    which = [f" ({mode})" if len(modes) > 1 else "" for mode in modes]
+    gains = ["{:+.4f} ± {:.4f}".format(*told["ahead_of"][FIRST]) for told in modes.values()]
+    listed = ", ".join(map("".join, zip(gains, which, strict=True))) or "+0.0000 ± 0.0000"
+    return f"better than the blend alone by {listed} NDCG in validation"
+
+
+def _blends(told: Told) -> Told:
+    """Return the figures of a mode whose lists are the blend's."""
+    mine = {"ndcg": told["alone"][FIRST], "standard_error": told["alone_errors"][FIRST]}
+    return {**told, **mine, "segments": [{FIRST: 1.0}]}
 
 
 def _with(choice: Choice, remarks: tuple[str, ...]) -> Choice:

@@ -81,6 +81,7 @@ class Learned:
         return {
             "k": JUDGED_AT, "ndcg": self.mean, "standard_error": self.error, "questions": len(self.mixed),
             "alone": {name: float(values.mean()) for name, values in self.alone.items()},
+            "alone_errors": {name: float(x.std() / np.sqrt(len(x))) for name, x in self.alone.items()},
             "ahead_of": {name: self.ahead_of(name) for name in self.alone},
             **self.blending.model_dump(),
         }  # fmt: skip
