@@ -22,6 +22,8 @@ from .conftest import Open
 
 pytest.importorskip("torch")
 
+from paretail.rank.learned.foldin import folded  # needs the extra
+
 ITEMS = np.arange(40, dtype=np.int32)
 KNOWN, NEW, VISITOR, SESSION, OTHER = "u00000007", "somebody new", "a visitor", "a session", "told of"
 
@@ -142,6 +144,18 @@ def test_what_was_shown_makes_nobody_known(live: LiveShop) -> None:
     assert {line.source for line in second.items} == {"popular"}
     told = [live.rank(RankRequest(candidates=["i00000001", "i00000002"], user_id=who)).items for who in (NEW, "nobody")]
     assert told[0] != told[1]
+
+
+def test_what_folds_events_in_is_compiled_before_anybody_asks(open_shop: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    folds: list[int] = []
+
+    def counted(*question: Any) -> Any:
+        folds.append(1)
+        return folded(*question)
+
+    monkeypatch.setattr("paretail.rank.learned.ranker.folded", counted)
+    open_shop()
+    assert folds
 
 
 def test_a_request_that_is_asked_again_is_answered_as_it_was(live: LiveShop) -> None:

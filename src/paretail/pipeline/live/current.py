@@ -102,7 +102,8 @@ class Current:
             somebody.tell_paths(somebody.lines(rows, values, ""), rows, [])
         ranker = recommender.manifest.facts.get(GROUP)
         if ranker is not None and (ranker.get("kind") == KIND or find_spec("torch") is not None):
-            ranked.rank(engine, bodies.RankRequest(candidates=recommender.items.ids.head(2).to_list()), self._shown)
+            names = recommender.items.ids.head(2).to_list()
+            ranked.rank(engine, bodies.RankRequest(candidates=names, items=names[:1]), self._shown)  # folded in, too
             if ranked.settled(somebody, bodies.RecommendRequest(order="auto")).order == "auto":
                 ranked.placed([somebody], [rows])
             recommender.steering.warm()
