@@ -36,7 +36,7 @@ from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.fitting import FitContext, fit, fits
 from paretail.retrieve.models import model
 from paretail.retrieve.models.blend import items_had, modes_to_learn
-from paretail.retrieve.parts import parts_of
+from paretail.retrieve.parts import scored
 from paretail.retrieve.question import WINDOW_DAYS, WINDOW_SHARE, held_out
 from paretail.retrieve.topk import top_k
 
@@ -107,11 +107,10 @@ def retrieved_by(fitted: Retriever, target: str) -> Retrieve:
 
     def retrieve(history: History, mode: Mode) -> Retrieved:
         with ONE_AT_A_TIME:
-            scores = fitted.score(history, None, mode)
+            scores, parts = scored(fitted, history, mode)
             scores = standing(scores) if hasattr(type(fitted), "train") else scores
             left_out = items_had(history, target, mode, scores.shape[1])
             best, _ = top_k(scores, min(REACH, scores.shape[1]), left_out)
-            parts = parts_of(fitted, history, mode)
         place = np.full(scores.shape, REACH, np.int32)
         user, rank = np.nonzero(best >= 0)
         place[user, best[user, rank]] = rank

@@ -16,7 +16,7 @@ from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.fitting import FitContext, fits
 from paretail.retrieve.models import model
 from paretail.retrieve.models.blend import modes_to_learn
-from paretail.retrieve.parts import parts_of, vectors_of
+from paretail.retrieve.parts import scored, vectors_of
 
 
 def score_of(fitted: Retriever, mode: Mode, asked: bool | str = True) -> Score:
@@ -24,9 +24,10 @@ def score_of(fitted: Retriever, mode: Mode, asked: bool | str = True) -> Score:
 
     def score(history: History) -> Said:
         with ONE_AT_A_TIME:
-            scores = np.asarray(fitted.score(history, None, mode))
-            parts = parts_of(fitted, history, mode) if asked in ("parts", "vectors") else {}
-            return Said(scores, parts, vectors_of(fitted, history) if asked == "vectors" else {})
+            if asked not in ("parts", "vectors"):
+                return Said(np.asarray(fitted.score(history, None, mode)), {}, {})
+            scores, parts = scored(fitted, history, mode)
+            return Said(np.asarray(scores), parts, vectors_of(fitted, history) if asked == "vectors" else {})
 
     return score
 

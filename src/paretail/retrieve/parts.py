@@ -15,6 +15,15 @@ from paretail.retrieve.normalise import to_units
 from paretail.retrieve.signals.profiles import Profiles, wished
 
 
+def scored(model: Retriever, history: History, mode: Mode) -> tuple[Scores, dict[str, Scores]]:
+    """Return what `score` and `parts_of` return; a blend's signals are asked once for both."""
+    if not isinstance(model, Blend):
+        return model.score(history, None, mode), parts_of(model, history, mode)
+    parts: dict[str, Scores] = {}
+    scores = model.mixed(history, None, mode, None, parts)
+    return scores, parts or parts_of(model, history, mode)
+
+
 def parts_of(model: Retriever, history: History, mode: Mode) -> dict[str, Scores]:
     """Return `[users, items]` of each part that counts in a mode, 0 where it says nothing; the names never change."""
     if isinstance(model, Blend):

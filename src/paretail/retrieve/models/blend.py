@@ -138,21 +138,23 @@ class Blend:
 
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
         """Mix the signals; a user without history gets popularity, and so do items for which nothing speaks, last."""
-        return self._mixed(history, now_ms, mode, None)
+        return self.mixed(history, now_ms, mode, None)
 
     def score_best(
         self, history: History, best: NDArray[np.integer], now_ms: int | None = None, mode: Mode = "target"
     ) -> Scores:
         """Mix the signals, those that are a sum of a near and a smooth part exactly for their best items alone."""
-        return self._mixed(history, now_ms, mode, best)
+        return self.mixed(history, now_ms, mode, best)
 
-    def _mixed(self, history: History, now_ms: int | None, mode: Mode, best: NDArray[np.integer] | None) -> Scores:
+    def mixed(self, history: History, now_ms: int | None, mode: Mode, best: NDArray[np.integer] | None,
+              told: dict[str, Scores] | None = None) -> Scores:  # fmt: skip
+        """Mix the signals; where one mix is for all users, what each says in units comes into `told`, too."""
         scene = self._at(now_ms)
         left_out = items_had(history, self.config.target, mode, scene.items)
         history = wished(history, scene.weights)
         new = np.diff(history.indptr) == 0
         if self.config.nobody is None or not new.any():
-            return self._by(self.config.mix(mode), history, left_out, scene, best)
+            return self._by(self.config.mix(mode), history, left_out, scene, best, told)
         if new.all():
             return self._by(self.config.nobody, history, left_out, scene, best)
         total = np.empty((history.users, scene.items), np.float32)
@@ -161,12 +163,14 @@ class Blend:
             total[rows] = self._by(mix, history.of_users(rows), sparse.csr_array(left_out[rows]), scene, theirs)
         return total
 
-    def _by(
-        self, mix: Mix, history: History, left_out: sparse.csr_array, scene: Scene, best: NDArray[np.integer] | None
-    ) -> Scores:
+    def _by(self, mix: Mix, history: History, left_out: sparse.csr_array, scene: Scene,
+            best: NDArray[np.integer] | None, told: dict[str, Scores] | None = None) -> Scores:  # fmt: skip
         total, wishes = np.zeros((history.users, scene.items), np.float32), Profiles(history, scene)
         for signal, theta in mix.theta.items():
-            add_shaped(total, self.signal(signal, wishes, best), left_out, theta, mix.kappa)
+            says = self.signal(signal, wishes, best)
+            add_shaped(total, says, left_out, theta, mix.kappa)
+            if told is not None:
+                told[signal] = says
         fill(total, self._floor, ENOUGH)
         return total
 
