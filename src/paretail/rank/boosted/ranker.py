@@ -233,7 +233,7 @@ def lines_of(facts: Mapping[str, Any], names: Mapping[Mode, str]) -> Sequence[st
 def _unsure(gain: Gain) -> str:
     """Say why lists keep the model's order."""
     if not gain.ahead:
-        return "lists keep the model's order: the log is too short to judge it on two later windows of time"
+        return "lists keep the model's order: it could not be judged on two later windows of time"
     if min(gain.each, default=0.0) < 0:
         worse = ", ".join(f"{one:+.4f}" for one in gain.each)
         return f"lists keep the model's order: it was better on one window and worse on another ({worse})"
