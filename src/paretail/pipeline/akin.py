@@ -60,16 +60,14 @@ class Labels:
 
     def shared(self, had: Collection[int], pairs: Collection[tuple[int, int]]) -> list[Shared | None]:
         """Return for each (listed item, item had) the label they share that `had` says most of, None without one."""
-        rows, out_of = np.fromiter(had, np.int64, len(had)), len(had)
-        counts = np.bincount(self.carried[rows].indices, minlength=self.carried.shape[1])
-        z = (counts - out_of * self.share) / np.sqrt(out_of * self.share + 1)
-        return [self._best(item, cause, counts, z, out_of) for item, cause in pairs]
+        said = _Said.of(self, had)
+        return [said.best(np.intersect1d(self._of(item), self._of(cause))) for item, cause in pairs]
 
-    def newest(self, had: Collection[int], item: int) -> tuple[int, Shared] | None:
-        """Return the first of `had` that shares with a listed item the label that `had` says most of, and the label."""
-        found = [(cause, label) for cause, label in zip(had, self.shared(had, [(item, other) for other in had]),
-                                                        strict=True) if label is not None]  # fmt: skip
-        return max(found, key=lambda one: self._z(one[1]), default=None)
+    def newest(self, had: Collection[int], items: Collection[int]) -> list[tuple[int, Shared] | None]:
+        """Return for each listed item the label that `had` says most of, and the first of `had` that carries it."""
+        said = _Said.of(self, had)
+        found = [said.best(self._of(item)) for item in items]
+        return [None if label is None else (said.first(label), label) for label in found]
 
     def narrowest(self, item: int) -> tuple[str, int] | None:
         """Return the type and row of the rarest category that an item carries, None without one."""
@@ -86,20 +84,37 @@ class Labels:
         column, values, _ = self.types[node_type]
         return CALLED.get(column, column), values.name(node_idx)
 
-    def _z(self, label: Shared) -> float:
-        expected = label.out_of * float(self.share[self.types[label.node_type][2] + label.node_idx])
-        return (label.count - expected) / float(np.sqrt(expected + 1))
-
-    def _best(
-        self, item: int, cause: int, counts: NDArray[np.int64], z: NDArray[np.float64], out_of: int
-    ) -> Shared | None:
-        both = np.intersect1d(self._of(item), self._of(cause))
-        if not len(both) or z[both].max() <= 0:
-            return None
-        label = int(both[z[both].argmax()])
-        name = next(name for name, (_, _, start) in reversed(self.types.items()) if start <= label)
-        return Shared(name, label - self.types[name][2], int(counts[label]), out_of)
-
     def _of(self, item: int) -> NDArray[np.int32]:
         found: NDArray[np.int32] = self.carried.indices[self.carried.indptr[item] : self.carried.indptr[item + 1]]
         return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Said:
+    """What items had say of each label: how many carry it, and z."""
+
+    labels: Labels
+    had: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    z: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, labels: Labels, had: Collection[int]) -> Self:
+        rows = np.fromiter(had, np.int64, len(had))
+        counts = np.bincount(labels.carried[rows].indices, minlength=labels.carried.shape[1])
+        z = (counts - len(had) * labels.share) / np.sqrt(len(had) * labels.share + 1)
+        return cls(labels, rows, counts, z)
+
+    def best(self, among: NDArray[np.integer]) -> Shared | None:
+        """Return the label of some that is most above chance, None where none is."""
+        some = among[self.counts[among] > 0]
+        if not len(some) or self.z[some].max() <= 0:
+            return None
+        label, types = int(some[self.z[some].argmax()]), self.labels.types
+        name = next(name for name, (_, _, start) in reversed(types.items()) if start <= label)
+        return Shared(name, label - types[name][2], int(self.counts[label]), len(self.had))
+
+    def first(self, label: Shared) -> int:
+        """Return the first of the items had that carries a label."""
+        carried, number = self.labels.carried[self.had], self.labels.types[label.node_type][2] + label.node_idx
+        return int(self.had[np.searchsorted(carried.indptr, np.flatnonzero(carried.indices == number)[0], "right") - 1])

@@ -35,9 +35,9 @@ from paretail.rank.boosted.trees import Boosting
 from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.fitting import FitContext, fit, fits
 from paretail.retrieve.models import model
-from paretail.retrieve.models.blend import items_had, modes_to_learn
+from paretail.retrieve.models.blend import items_had
 from paretail.retrieve.parts import scored
-from paretail.retrieve.question import WINDOW_DAYS, WINDOW_SHARE, held_out
+from paretail.retrieve.question import WINDOW_DAYS, WINDOW_SHARE, held_out, modes_to_learn
 from paretail.retrieve.topk import top_k
 
 Ints = NDArray[np.int64]

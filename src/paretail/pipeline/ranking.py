@@ -87,7 +87,7 @@ def _add_boosted(draft: Draft, target: Target, graph: ShopGraph, config: RankCon
                  progress: Progress, seconds: float | None) -> tuple[str, ...]:  # fmt: skip
     """Learn a ranker from the lists that the draft's model would have made, and put it into the draft."""
     from paretail.pipeline import funnel
-    from paretail.retrieve.models.blend import ASKS
+    from paretail.retrieve.question import ASKS
 
     seed = seed if config.seed is None else config.seed
 

@@ -60,7 +60,7 @@ def explain(
     found = _counted(best, past, done, evidence, target)
     if labels is not None:
         found |= _by_label(found, done, labels)
-    found |= _told_new(found, done, past.kinds, labels, likeness)
+    found |= _told_new(found, done, past, evidence, labels, likeness)
     if reads_traits(model):
         found |= _by_people([item for item in found if found[item].code == "popular"], past, evidence, target)
     return [
@@ -181,25 +181,29 @@ def _by_label(found: dict[int, Reason], done: Done, labels: Labels) -> dict[int,
 
 
 def _told_new(
-    found: dict[int, Reason], done: Done, kinds: Sequence[str], labels: Labels | None, likeness: Likeness | None
-) -> dict[int, Reason]:
-    """Return the reasons of new items that share no label with their cause, by what the catalogue says of both.
+    found: dict[int, Reason], done: Done, past: History, evidence: Evidence, labels: Labels | None,
+    likeness: Likeness | None,
+) -> dict[int, Reason]:  # fmt: skip
+    """Return the reasons of items that nobody did anything with, by what the catalogue says of them and of items had.
 
-    The model's cause says that without it the score falls, not that two items have anything in common.
+    The model's cause says that without it the score falls, not that two items have anything in common; where the model
+    knows of none, and nothing is alike either, it stays with what it says.
     """
-    strange = [item for item, reason in found.items() if reason.code == "new" and reason.node_type is None]
-    had, told = list(done)[:MOST_COMPARED], dict[int, Reason]()
-    nearest = likeness.nearest(strange, had) if likeness is not None else [None] * len(strange)
-    for item, like in zip(strange, nearest, strict=True):
-        shared = labels.newest(had, item) if labels is not None else None
-        category = labels.narrowest(item) if labels is not None else None
-        if shared is not None:
-            cause, label = shared
-            kind = kinds[done[cause][0]]
+    unsaid = {item: reason.code for item, reason in found.items() if reason.node_type is None and not reason.count}
+    strange = [item for item, code in unsaid.items()
+               if code == "new" or (code == "popular" and not evidence.anything(item))]  # fmt: skip
+    had, nothing, told = list(done), [None] * len(strange), dict[int, Reason]()
+    shared = nothing if labels is None or not had else labels.newest(had, strange)
+    alike = nothing if likeness is None else likeness.nearest(strange, had[:MOST_COMPARED])
+    for item, both, like in zip(strange, shared, alike, strict=True):
+        if both is not None:
+            cause, label = both
+            kind = past.kinds[done[cause][0]]
             told[item] = Reason("new", cause, kind, label.count, None, label.out_of, label.node_type, label.node_idx)
         elif like is not None:
-            told[item] = Reason("new", like, kinds[done[like][0]], 0)
-        else:
+            told[item] = Reason("new", like, past.kinds[done[like][0]], 0)
+        elif found[item].code == "new":
+            category = None if labels is None else labels.narrowest(item)
             told[item] = Reason("new", None, None, 0, None, None, *(category or (None, None)))
     return told
 

@@ -15,8 +15,8 @@ from paretail.rank.earlier import WINDOWS, Fit, Said, Score
 from paretail.retrieve.base import Question, Retriever
 from paretail.retrieve.fitting import FitContext, fits
 from paretail.retrieve.models import model
-from paretail.retrieve.models.blend import modes_to_learn
 from paretail.retrieve.parts import scored, vectors_of
+from paretail.retrieve.question import modes_to_learn
 
 
 def score_of(fitted: Retriever, mode: Mode, asked: bool | str = True) -> Score:

@@ -21,8 +21,8 @@ from paretail.retrieve.base import Question
 from paretail.retrieve.choose import Choice, choose
 from paretail.retrieve.encoder import check_folder
 from paretail.retrieve.models import model
-from paretail.retrieve.models.blend import ASKS
 from paretail.retrieve.models.hybrid import Failing, Hybrid, HybridConfig
+from paretail.retrieve.question import ASKS
 from paretail.retrieve.segments import Blending
 
 #: What the others must add to.

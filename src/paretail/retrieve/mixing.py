@@ -152,3 +152,14 @@ def _best(dense: Dense, left_out: sparse.csr_array) -> Rows:
     """The best items with a score above 0, -1 past their end."""
     items, scores = top_k(dense, PROPOSED, left_out)
     return np.where(scores > 0, items, -1)
+
+
+def told(learned: Learned | None, held: Held, otherwise: str, k: int) -> str:
+    """Say what was learned and how good it is at length `k`; with too little to learn from, which signal serves."""
+    asked = int((held.counts > 0).sum())
+    if learned is None:
+        fixed = f"one fixed signal, the {otherwise.partition('|')[0]}"
+        return f"too few events to learn from ({asked} users could be asked); {fixed}"
+    parts = ", ".join(f"{signal} {theta:.2f}" for signal, theta in learned.theta.items())
+    figure = f"NDCG@{k} {learned.ndcg:.4f} ± {learned.standard_error:.4f}"
+    return f"{figure} in validation on {asked:,} users, by {parts}"

@@ -10,7 +10,14 @@ from paretail.data.held import Mode, kind_row
 from paretail.data.kinds import FRIEND
 from paretail.data.splits import Split, by_time, leave_last, random_pairs
 from paretail.data.types import History
+from paretail.retrieve.base import Question
 
+#: What each mode asks, for people.
+ASKS: Final[dict[Mode, str]] = {
+    "none": "Lists that may repeat what a user had",
+    "target": "Lists without what a user had under the target kind",
+    "all": "Lists without anything a user touched",
+}
 #: The weeks after one moment are the last days, or a fifth of a shorter log.
 WINDOW_DAYS: Final = 30.0
 WINDOW_SHARE: Final = 0.2
@@ -99,3 +106,12 @@ def _newest_or_random(
         forget: Mode = "target" if mode == "none" else mode  # without time an answer that stays is given away
         return random_pairs(history, target, rng, forget=forget, drop=drop, most_users=most)
     return leave_last(history, target, forget=mode, drop=drop, most_users=most, rng=rng)
+
+
+def modes_to_learn(history: History, question: Question) -> tuple[Mode, ...]:
+    """Return the modes that are different questions here, the default one first."""
+    if question.target == FRIEND:
+        return ("all",)
+    kinds = [kind for kind in history.kinds if kind in question.wishes]
+    modes: tuple[Mode, ...] = ("target", "all") if len(kinds) > 1 else ("target",)
+    return ("none", *modes) if question.repeat else modes

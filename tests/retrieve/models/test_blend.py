@@ -18,8 +18,9 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question
 from paretail.retrieve.choose import Choice
 from paretail.retrieve.models import blend
-from paretail.retrieve.models.blend import ASKS, PRIOR, UNTIMED, Blend, BlendConfig, Mix, items_had, modes_to_learn
+from paretail.retrieve.models.blend import PRIOR, UNTIMED, Blend, BlendConfig, Mix, items_had
 from paretail.retrieve.normalise import BEST
+from paretail.retrieve.question import ASKS, modes_to_learn
 from paretail.retrieve.signals.matrix import LowRank, Matrix, Sparse
 from paretail.retrieve.signals.profiles import profile, wished
 from paretail.sim.planted import Planted, planted, planted_sequence
@@ -251,6 +252,14 @@ def test_friends_join_only_where_they_help() -> None:
     assert isinstance(strangers.config, BlendConfig)
     assert strangers.config.modes["target"] == UNTIMED
     assert "stays out" in strangers.remarks[1]
+
+
+def test_with_time_too_it_is_told_whether_friends_joined() -> None:
+    graph = shop_graph(planted(150, 40, 8), "clock")
+    links = np.random.default_rng(0).random((150, 150)) < 0.05
+    graph = graph.with_history(replace(graph.history, about={"user": sparse.csr_array(links.astype(np.float32))}))
+    told = chosen(graph, Question("purchase", False, ("purchase",))).remarks
+    assert sum("What friends had" in remark for remark in told) == 1
 
 
 def test_a_model_that_reads_links_says_so() -> None:

@@ -31,12 +31,12 @@ from paretail.data.splits import Split, random_pairs
 from paretail.data.types import History
 from paretail.graph.interactions import STRENGTH
 from paretail.graph.shopgraph import ShopGraph
-from paretail.retrieve import befriended, mixing
+from paretail.retrieve import befriended, borrowed, mixing
 from paretail.retrieve.base import Arrays, Question, Scores
 from paretail.retrieve.choose import Choice
 from paretail.retrieve.content import content_in, labels_of
 from paretail.retrieve.normalise import add_shaped, fill, unit_of
-from paretail.retrieve.question import WINDOW_DAYS, held_out, newcomers
+from paretail.retrieve.question import ASKS, WINDOW_DAYS, held_out, modes_to_learn, newcomers
 from paretail.retrieve.signals import OF_FRIENDS, Setting, build, check_signal, of_nobody, signals_of
 from paretail.retrieve.signals.freshness import created_of, window_days
 from paretail.retrieve.signals.ground import Ground
@@ -46,12 +46,6 @@ from paretail.retrieve.tune import judged
 
 #: How strong a wish each kind shows in the union of kinds; a declared kind has its own weight.
 KIND_WEIGHTS: Final = {kind: weight for kind, weight in STRENGTH.items() if weight > 0}
-#: What each mode asks, for people.
-ASKS: Final[dict[Mode, str]] = {
-    "none": "Lists that may repeat what a user had",
-    "target": "Lists without what a user had under the target kind",
-    "all": "Lists without anything a user touched",
-}
 #: Lists are judged at this length while weights are learned.
 JUDGED_AT: Final = 20
 #: Users asked while weights are learned.
@@ -104,6 +98,10 @@ class BlendConfig(Config):
         None, description="The weights for users without events, in every mode; by default those of the mode.",
     )  # fmt: skip
 
+    borrowed: float = Field(
+        0.0, ge=0, le=1, description="How much of the scores of items alike an item takes that nobody had.",
+    )  # fmt: skip
+
     @property
     def mixes(self) -> tuple[Mix, ...]:
         """All mixes that there are."""
@@ -134,7 +132,8 @@ class Blend:
         ground = ground_of(graph, config, graph.history, seed)
         names = {signal.split("|")[0] for mix in config.mixes for signal in mix.theta}
         names.add(FLOORS[0] if ground.timed else FLOORS[1])
-        return cls(config, ground.scene, build(ground, dict.fromkeys(sorted(names))))
+        alike = borrowed.alike(graph, ground)
+        return cls(config, ground.scene, {**build(ground, dict.fromkeys(sorted(names))), **alike})
 
     def score(self, history: History, now_ms: int | None = None, mode: Mode = "target") -> Scores:
         """Mix the signals; a user without history gets popularity, and so do items for which nothing speaks, last."""
@@ -144,7 +143,7 @@ class Blend:
         self, history: History, best: NDArray[np.integer], now_ms: int | None = None, mode: Mode = "target"
     ) -> Scores:
         """Mix the signals, those that are a sum of a near and a smooth part exactly for their best items alone."""
-        return self.mixed(history, now_ms, mode, best)
+        return self.mixed(history, now_ms, mode, None if self.config.borrowed else best)
 
     def mixed(self, history: History, now_ms: int | None, mode: Mode, best: NDArray[np.integer] | None,
               told: dict[str, Scores] | None = None) -> Scores:  # fmt: skip
@@ -171,8 +170,10 @@ class Blend:
             add_shaped(total, says, left_out, theta, mix.kappa)
             if told is not None:
                 told[signal] = says
+        if self._borrowing is not None:
+            self._borrowing.lend(total, self.config.borrowed)
         fill(total, self._floor, ENOUGH)
-        return total
+        return total if self._borrowing is None else self._borrowing.ordered(total, wishes.of("all"), ENOUGH)
 
     def falls(
         self, history: History, causes: Rows, listed: Rows, now_ms: int | None = None, mode: Mode = "target"
@@ -229,16 +230,14 @@ class Blend:
         wanted = [mode for mode in modes_to_learn(graph.history, question) if mode not in modes]
         asked = max(FEWEST_ASKED, min(MOST_ASKED, round(seconds * ASKED_A_SECOND)))
         if graph.history.time == "none" and len(question.wishes) == 1 and question.target != FRIEND:
-            mix, told = (
-                _with_friends(graph, config, asked, seed) if wanted and "user" in graph.history.about else (UNTIMED, ())
-            )
+            linked = wanted and "user" in graph.history.about
+            mix, told = _with_friends(graph, config, asked, seed) if linked else (UNTIMED, ())
             config = config.model_copy(update={"modes": modes | dict.fromkeys(wanted, mix)})
             remark = "One kind of event without time: nothing to choose by; a filter with published settings"
             return Choice(config, remarks=(remark, *told))
         prior = AMONG_PEOPLE if question.target == FRIEND else PRIOR
-        remarks: list[str] = []
-        metrics: dict[str, Any] = {}
-        figure = ""
+        remarks, metrics = list[str](), dict[str, Any]()
+        figure, first = "", None
         window = window_days(ground_of(graph, config, graph.history, seed)) or WINDOW_DAYS
         for mode in wanted:
             progress(f"Learning weights ({mode})", len(remarks) / len(wanted))
@@ -246,11 +245,16 @@ class Blend:
             split = held_out(graph.history, question.target, mode, asked, rng, window)
             learned = learn(graph, config, split, mode, seed)
             modes[mode] = prior if learned is None else Mix(theta=learned.theta, kappa=learned.kappa)
-            remarks.append(_remark(mode, learned, split, prior))
+            remarks.append(f"{ASKS[mode]}: {mixing.told(learned, split.held, next(iter(prior.theta)), JUDGED_AT)}")
             if learned is not None:
                 metrics[str(mode)] = {"k": JUDGED_AT, **asdict(learned)}
                 if mode == wanted[0]:  # the others ask other questions: their figures are not comparable
+                    first = split
                     figure = f"NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.standard_error:.4f}"
+        if first is not None and "borrowed" not in given:
+            config = _lent(graph, config.model_copy(update={"modes": modes}), first, wanted[0], seed, remarks)
+        if "user" in graph.history.about and question.target != FRIEND:
+            remarks.append(befriended.told({mode: modes[mode].theta for mode in wanted}))
         nobody = config.nobody
         if "nobody" not in given and question.target != FRIEND:
             nobody, found = _of_newcomers(graph, config, asked, seed)
@@ -273,6 +277,10 @@ class Blend:
         rest, whole = (np.maximum(x, 0) / np.float32(unit) for x in (whole - parts, whole))
         fall: Scores = np.log1p(mix.kappa * whole) - np.log1p(mix.kappa * rest) if mix.kappa else whole - rest
         return fall
+
+    @cached_property
+    def _borrowing(self) -> borrowed.Borrowing | None:
+        return borrowed.Borrowing.of(self.matrices)
 
     @cached_property
     def _floor(self) -> NDArray[np.float32]:
@@ -318,12 +326,10 @@ def _of_newcomers(graph: ShopGraph, config: BlendConfig, asked: int, seed: int) 
     """Return the weights for users without events, None where too few people were new of late, and what was found."""
     history = wished(graph.history, config.kind_weights)
     split = newcomers(history, config.target, asked, rng_for("retrieve/newcomers", seed))
-    if split is None:
+    learned = None if split is None else learn(graph, config, split, "target", seed, without_events=True)
+    if split is None or learned is None:
         return None, []
-    learned = learn(graph, config, split, "target", seed, without_events=True)
-    if learned is None:
-        return None, []
-    told = _figures(learned, split)
+    told = mixing.told(learned, split.held, "", JUDGED_AT)
     return Mix(theta=learned.theta, kappa=learned.kappa), [f"Lists of users without any event: {told}"]
 
 
@@ -348,21 +354,31 @@ def _with_friends(graph: ShopGraph, config: BlendConfig, asked: int, seed: int) 
     return mix(weight), (found,)
 
 
+def _lent(
+    graph: ShopGraph, config: BlendConfig, split: Split, mode: Mode, seed: int, remarks: list[str]
+) -> BlendConfig:
+    """Return the settings with what new items borrow, and remark what was found."""
+    before = graph.with_history(split.train)
+    new = borrowed.new_items(ground_of(before, config, split.train, seed))
+    fitted = Blend.fit(before, config, seed) if np.isin(split.held.item_idx, new).any() else None
+    if fitted is None or borrowed.NAME not in fitted.matrices:
+        return config
+
+    def judge(factor: float) -> NDArray[np.float64]:
+        lent = config.model_copy(update={"borrowed": factor})
+        return judged(Blend(lent, fitted.scene, fitted.matrices), split, config.target, mode, graph.items)
+
+    factor, found = borrowed.weigh(split, new, judge)
+    remarks.append(found)
+    return config.model_copy(update={"borrowed": factor})
+
+
 def ground_of(graph: ShopGraph, config: BlendConfig, history: History, seed: int) -> Ground:
     """Return what signals are fitted on."""
     history = wished(history, config.kind_weights)
     content = {} if config.target == FRIEND else content_in(graph)
     labels, created = labels_of(graph), created_of(graph)
     return Ground(history, graph.items, config.target, config.kind_weights, labels, seed, content, created)
-
-
-def modes_to_learn(history: History, question: Question) -> tuple[Mode, ...]:
-    """Return the modes that are different questions here, the default one first."""
-    if question.target == FRIEND:
-        return ("all",)
-    kinds = [kind for kind in history.kinds if kind in question.wishes]
-    modes: tuple[Mode, ...] = ("target", "all") if len(kinds) > 1 else ("target",)
-    return ("none", *modes) if question.repeat else modes
 
 
 def _by_profile(mix: Mix) -> dict[str, dict[str, float]]:
@@ -382,18 +398,3 @@ def items_had(history: History, target: str, mode: Mode, items: int) -> sparse.c
     matrix = sparse.csr_array(cells, (history.users, items), copy=True)  # summing sorts in place
     matrix.sum_duplicates()
     return matrix
-
-
-def _remark(mode: Mode, learned: mixing.Learned | None, split: Split, prior: Mix) -> str:
-    asked = int((split.held.counts > 0).sum())
-    if learned is None:
-        few = f"too few events to learn from ({asked} users could be asked)"
-        return f"{ASKS[mode]}: {few}; one fixed signal, the {next(iter(prior.theta)).partition('|')[0]}"
-    return f"{ASKS[mode]}: {_figures(learned, split)}"
-
-
-def _figures(learned: mixing.Learned, split: Split) -> str:
-    asked = int((split.held.counts > 0).sum())
-    parts = ", ".join(f"{signal} {theta:.2f}" for signal, theta in learned.theta.items())
-    figure = f"NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.standard_error:.4f}"
-    return f"{figure} in validation on {asked:,} users, by {parts}"

@@ -38,9 +38,9 @@ from paretail.retrieve.falls import falls
 from paretail.retrieve.fitting import FitContext, WarmStart, as_validated, fit, shortened
 from paretail.retrieve.listwise import ndcg
 from paretail.retrieve.models import model
-from paretail.retrieve.models.blend import ASKS, FEWEST_ASKED, JUDGED_AT, items_had, modes_to_learn
+from paretail.retrieve.models.blend import FEWEST_ASKED, JUDGED_AT, items_had
 from paretail.retrieve.normalise import FAINT
-from paretail.retrieve.question import held_out
+from paretail.retrieve.question import ASKS, held_out, modes_to_learn
 from paretail.retrieve.segments import SEGMENTS, Blending, Learned, by_segment, segments_of
 from paretail.retrieve.tune import judged
 
