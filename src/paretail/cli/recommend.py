@@ -61,7 +61,7 @@ def recommend(
         Only items for which this is true, such as `category in ["shoes"] and price < 50`.
     reasons
         Tell why each item is in the list: `reason`, and `paths`, the strongest ways from the user to it with exact
-        counts. Costs about a millisecond a list.
+        counts. Costs some 5 ms for a list of 20.
     json
         Print a summary as JSON.
     """

@@ -45,12 +45,16 @@ class Ways:
             column, value = self.label(path)
             have = "item you had is" if path.out_of == 1 else "items you had are"
             return f"same {column} ({value}): {path.count:,} of {path.out_of:,} {have}"
-        name, kind = f'"{bundle.names[path.row]}"', str(path.did)
+        name, kind = f'"{self._names[path.row]}"', str(path.did)
         return f"you {did(kind, name)}: {others_too(path.count, kind, name, bundle.target)}"
 
     def label(self, path: Path) -> tuple[str, str]:
         """Return what a person calls the column of a label, and its value."""
         return self._bundle.label(path.node_type, path.row)
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return self._bundle.names.to_list()
 
     @cached_property
     def _paths(self) -> Paths:
