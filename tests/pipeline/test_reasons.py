@@ -180,6 +180,8 @@ def test_a_declared_target_reads_well() -> None:
         (Reason("popular", None, "friend", 6), "popular: 6 people know them"),
         (Reason("popular", None, "friend", 0), "to round off the list: nobody knows them yet"),
         (Reason("friends", None, "friend", 1, None, 5), "1 of your 5 friends knows them"),
+        (Reason("akin", 0, "friend", 2, None, 6, "club", 0),
+         'same kind () as "Ann": you know them; 2 of 6 people you know are'),
     ],
 )  # fmt: skip
 def test_words_of_lists_of_people(reason: Reason, words: str) -> None:

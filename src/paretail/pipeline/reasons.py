@@ -117,8 +117,16 @@ def of_friends(count: int, out_of: int, target: str) -> str:
 
 def _akin(reason: Reason, name: str, column: str, value: str) -> str:
     new = "new; " if reason.code == "new" else ""
-    many = f"; {reason.count:,} of {reason.out_of:,} items you had are" if (reason.out_of or 0) > 1 else ""
+    many = f"; {of_all(reason.count or 0, reason.out_of or 0, str(reason.kind))}" if (reason.out_of or 0) > 1 else ""
     return f'{new}same {column} ({value}) as "{name}": you {_did_that(str(reason.kind))}{many}'
+
+
+def of_all(count: int, out_of: int, kind: str) -> str:
+    """Say how many of all that somebody had carry a label; `kind` tells whether that are items or people."""
+    one, many = (
+        ("person you know is", "people you know are") if kind == FRIEND else ("item you had is", "items you had are")
+    )
+    return f"{count:,} of {_count(out_of, one, many)}"
 
 
 def did(kind: str, name: str = "this") -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from paretail.core.ids import Rows
 from paretail.data.types import History
 from paretail.graph.paths import Path, Paths
-from paretail.pipeline.reasons import did, of_friends, others_too
+from paretail.pipeline.reasons import did, of_all, of_friends, others_too
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.regraph import graph_in
 
@@ -43,8 +43,7 @@ class Ways:
             return of_friends(path.count, path.out_of, bundle.target)
         if path.kind == "label":
             column, value = self.label(path)
-            have = "item you had is" if path.out_of == 1 else "items you had are"
-            return f"same {column} ({value}): {path.count:,} of {path.out_of:,} {have}"
+            return f"same {column} ({value}): {of_all(path.count, path.out_of, bundle.target)}"
         name, kind = f'"{self._names[path.row]}"', str(path.did)
         return f"you {did(kind, name)}: {others_too(path.count, kind, name, bundle.target)}"
 
