@@ -145,8 +145,11 @@ def test_another_model_or_goal_is_refused(tmp_path: Path) -> None:
 
     shop = whole()
     train_shop(shop, config("popular"), tmp_path / "b")
-    for asked in (config("knn"), config("popular", goal={"repeat": True})):
-        with pytest.raises(ConfigError, match="UPDT-01"):
+    for asked, told in (
+        (config("knn"), r"\[model\] .* trained: name was 'popular' and is 'knn'\. .*UPDT-01"),
+        (config("popular", goal={"repeat": True}), r"\[goal\] .* trained: repeat was .* and is True\. .*UPDT-01"),
+    ):
+        with pytest.raises(ConfigError, match=told):
             update(asked, tmp_path, tmp_path / "b")
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from paretail.core.errors import ConfigError
+from paretail.pipeline.config import ModelConfig
+from paretail.pipeline.train import check_model
 from paretail.retrieve.models import MODELS, model
 from paretail.retrieve.models.knn import Knn
 
@@ -29,8 +31,10 @@ def test_a_class_of_ones_own() -> None:
 
 
 def test_an_unknown_name_says_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r"did you mean 'popular'.*RETR-01"):
+    with pytest.raises(ConfigError, match=r"did you mean 'popular'\? Correct .*RETR-01"):
         model("populer")
+    with pytest.raises(ConfigError, match=r"one of als, auto, blend, .*did you mean 'auto'\?"):
+        check_model(ModelConfig(name="auot"))
 
 
 @pytest.mark.parametrize("name", ["no_such_module:Model", "json:Model", "json:JSONDecoder", ":Model"])

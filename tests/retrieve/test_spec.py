@@ -41,6 +41,13 @@ def test_a_preset_is_a_model_whose_defaults_are_the_point(name: str) -> None:
         ({"negatives_from": "hard", "shared": False}, "pool", "more than the 2048 negatives"),
         ({"message": "none", "depth": 0, "contrast": 0.1, "augmentation": "noise"}, "edge_dropout", "contrast = 0"),
         ({"depth": 5}, "depth", "less than or equal to 4"),
+        ({"message": "none", "depth": 0, "edges": "all"}, "message", "another with edges = 'all'"),
+        ({"relations": "separate"}, "relations", "'shared' with message = 'lightgcn'"),
+        ({"message": "none", "depth": 0, "residual": True}, "residual", "False with message = 'none'"),
+        ({"loss": "margin", "bias": False, "margin": 2.0}, "margin", "under 1 with loss = 'margin'"),
+        ({"sampling": "none", "fan_out": 5}, "fan_out", "with 'none' nothing is drawn"),
+        ({"bias": False, "bias_start": 0.4}, "bias_start", "none given, or bias = true"),
+        ({"message": "gta"}, "message", "did you mean 'gat'?"),
     ],
 )  # fmt: skip
 def test_options_that_cannot_go_together(settings: dict[str, Any], field: str, expected: str) -> None:
@@ -48,6 +55,15 @@ def test_options_that_cannot_go_together(settings: dict[str, Any], field: str, e
         GraphModelSpec.parse(settings, "[model.settings]")
     told = [str(problem) for problem in refused.value.problems]
     assert any(f"[model.settings]: {field} = " in line and expected in line for line in told), told
+
+
+def test_what_a_preset_says_itself_is_no_contradiction() -> None:
+    for name in ("hetero", "gat"):
+        config = model(name).config_type
+        assert config.parse({"message": "none", "depth": 0, "combination": "last"})
+        assert config.parse({"message": "lightgcn"})
+    with pytest.raises(ConfigError, match=r"dropout = 0\.1"):
+        model("hetero").config_type.parse({"message": "none", "depth": 0, "dropout": 0.1})
 
 
 def test_what_is_linear_in_the_events() -> None:

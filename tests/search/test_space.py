@@ -150,6 +150,7 @@ def test_fields_of_neighbours_and_biases_count_where_there_are_any() -> None:
     space = GraphSpace({"sampling": ("auto", "none", "neighbours"), "fan_out": (20, 5, 10)})
     assert space.size == 2 + 3
     assert space.settings(space.from_tokens((0, 2)))["fan_out"] == 20
+    assert all(space.spec(point) for point in space.sample(np.random.default_rng(0), 20))
     assert space.from_tokens((2, 2)) == (2, 2)
     assert GraphSpace({"bias": (True, False), "bias_lift": (0.0, 0.3)}).size == 2 + 1
     assert GraphSpace({"fan_out": (5,), "lr": (1e-3, 1e-2)}).settings((0,))["fan_out"] == 5

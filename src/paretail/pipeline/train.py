@@ -204,7 +204,7 @@ def check_model(config: ModelConfig) -> None:
     if config.name == AUTO:
         auto.check(config.settings)
     else:
-        auto.check_settings(config.name, config.settings)
+        auto.check_settings(config.name, config.settings, also=(AUTO,))
 
 
 def _facts(graph: ShopGraph, question: Question, config: ShopConfig, name: str, choice: Choice,

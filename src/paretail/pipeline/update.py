@@ -17,6 +17,7 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from paretail.core.clock import now_ms
+from paretail.core.config import Config
 from paretail.core.errors import ConfigError, Problem
 from paretail.core.files import check_writable
 from paretail.core.ids import Rows, Vocabulary
@@ -237,10 +238,18 @@ def _check_same(config: ShopConfig, manifest: Manifest) -> None:
     asked = config.model, config.goal.model_copy(update={"lists": trained[1].lists})
     problems = [
         Problem(
-            "UPDT-01", f"[{table}] of shop.toml has changed since the bundle was trained: it was {was!r}",
+            "UPDT-01", f"[{table}] of shop.toml has changed since the bundle was trained: {_changes(was, now)}",
             "An update keeps model, settings and goal", "Train: paretail train --config shop.toml --out BUNDLE",
         )
         for table, was, now in zip(("model", "goal"), trained, asked, strict=True) if was != now
     ]  # fmt: skip
     if problems:
         raise ConfigError(problems)
+
+
+def _changes(was: Config, now: Config) -> str:
+    """Say which settings were what, and what they are."""
+    before, after = was.model_dump(), now.model_dump()
+    return ", ".join(
+        f"{name} was {before[name]!r} and is {after[name]!r}" for name in before if before[name] != after[name]
+    )

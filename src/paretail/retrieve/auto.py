@@ -7,7 +7,7 @@ which trains in seconds and needs no torch. A candidate that
 cannot be trained is left out, and it is said which and why.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -83,9 +83,12 @@ def check(given: dict[str, Any]) -> None:
         check_settings(name, settings, f"[model.settings.candidates.{name}]")
 
 
-def check_settings(name: str, given: dict[str, Any], where: str = "[model.settings]") -> None:
-    """Raise ConfigError for a model or a setting that does not exist, or a folder that it needs, of members too."""
-    settings = model(name).config_type.parse(given, where)
+def check_settings(name: str, given: dict[str, Any], where: str = "[model.settings]", also: Sequence[str] = ()) -> None:
+    """Raise ConfigError for a model or a setting that does not exist, or a folder that it needs, of members too.
+
+    `also` are names that could be asked for beside those of the table.
+    """
+    settings = model(name, also).config_type.parse(given, where)
     if (folder := getattr(settings, "text_encoder", None)) is not None:
         check_folder(folder)
     for member, own in getattr(settings, "members", {}).items():

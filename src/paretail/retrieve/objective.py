@@ -34,6 +34,13 @@ class LossConfig(Config):
         0.1, gt=0, lt=1, description="The share of edges left out of a view, or the length of the noise."
     )
 
+    @field_validator("margin")
+    @classmethod
+    def _is_reached(cls, margin: float, info: ValidationInfo) -> float:
+        if info.data.get("loss") == "margin" and margin >= 1:
+            raise ValueError("under 1 with loss = 'margin': no cosine is greater, so that no negative would count")
+        return margin
+
 
 class NegativesConfig(Config):
     """The negatives of a batch."""
@@ -85,7 +92,9 @@ class SamplingConfig(Config):
 
     @field_validator("fan_out")
     @classmethod
-    def _draws_some(cls, fan_out: int) -> int:
+    def _draws_some(cls, fan_out: int, info: ValidationInfo) -> int:
         if fan_out == 0:
             raise ValueError("1 or more, or -1 for all neighbours (depth = 0 has none)")
+        if info.data.get("sampling") == "none" and fan_out != cls.usual(info.field_name):
+            raise ValueError("none given, or sampling = 'auto' or 'neighbours': with 'none' nothing is drawn")
         return fan_out

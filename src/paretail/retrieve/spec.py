@@ -122,6 +122,29 @@ class GraphModelSpec(LossConfig, NegativesConfig, SamplingConfig):
             raise ValueError(f"{expected} (message is {message!r})")
         return depth
 
+    @field_validator("message")
+    @classmethod
+    def _goes_along_something(cls, message: str, info: ValidationInfo) -> str:
+        if message == "none" and info.data.get("edges") == "all" != cls.usual("edges"):
+            raise ValueError("another with edges = 'all': without messages nothing goes along edges")
+        return message
+
+    @field_validator("relations")
+    @classmethod
+    def _have_weights(cls, relations: str, info: ValidationInfo) -> str:
+        bare = info.data.get("message") in ("none", "lightgcn")
+        if relations == "separate" and bare and relations != cls.usual(info.field_name):
+            raise ValueError(f"'shared' with message = {info.data['message']!r}, which has no weights")
+        return relations
+
+    @field_validator("activation", "normalisation", "residual", "dropout")
+    @classmethod
+    def _has_layers(cls, value: Any, info: ValidationInfo) -> Any:
+        usual = cls.usual(info.field_name)
+        if info.data.get("message") == "none" and value != usual:
+            raise ValueError(f"{usual!r} with message = 'none': there are no layers")
+        return value
+
     @field_validator("aggregation")
     @classmethod
     def _belongs_to_sage(cls, aggregation: str, info: ValidationInfo) -> str:
@@ -173,6 +196,13 @@ class GraphModelSpec(LossConfig, NegativesConfig, SamplingConfig):
         if bias and info.data.get("loss") in ("margin", "alignment"):
             raise ValueError(f"false with loss = {info.data['loss']!r}: nothing would hold it, or train it")
         return bias
+
+    @field_validator("bias_start")
+    @classmethod
+    def _starts_something(cls, start: float, info: ValidationInfo) -> float:
+        if start != cls.usual(info.field_name) and not info.data.get("bias", True):
+            raise ValueError("none given, or bias = true")
+        return start
 
     @field_validator("bias_lift")
     @classmethod

@@ -152,8 +152,8 @@ def rules_of(options: Mapping[str, Sequence[Any]]) -> dict[str, Rule]:
     A sum of layers is their mean times a number, which a cosine does not see: where both can be had, the mean stands
     for both. Neighbours are drawn where `sampling` asks for it; `auto` has the first `fan_out`.
     """
-    first = options["fan_out"][0]
-    fan_out = Rule(("sampling",), lambda point: ANY if point["sampling"] == "neighbours" else Stands(first))
+    stands = {"auto": Stands(options["fan_out"][0]), "none": Stands(DEFAULTS["fan_out"])}
+    fan_out = Rule(("sampling",), lambda point: stands.get(point["sampling"], ANY))
     lift = _where("bias", lambda point: bool(point["bias"]), "bias_lift")
     found = {**RULES, "fan_out": fan_out, "bias_lift": lift}
     if twins(options):

@@ -178,3 +178,31 @@ def test_an_item_without_events_is_for_those_who_like_its_kind() -> None:
     cold = graph.nodes["item"].rows(pl.Series(["the cold one"]))[0]
     liking = world.oracle[:, world.block == 3].mean(axis=1) - world.oracle.mean(axis=1)
     assert np.corrcoef(scores[:, cold] - scores.mean(axis=1), liking)[0, 1] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"teacher": "1M"}, r"teacher = '1M'. Expected: a size above '1M', the one that learns"),
+        ({"size": "3M", "teacher": "0.3M"}, r"teacher = '0.3M'. Expected: a size above '3M'"),
+        ({"size": "auto", "teacher": "3M"}, r"teacher = '3M'. Expected: none with size = 'auto'"),
+        ({"teacher_share": 0.7}, r"teacher_share = 0.7. Expected: none given, or a teacher"),
+        ({"softness": 2.0}, r"softness = 2.0. Expected: none given, or a teacher"),
+        ({"size": "auto", "dim": 32}, r"dim = 32. Expected: none, or a size"),
+        (
+            {"dim": 63},
+            r"^\[model.settings\]: settings that do not go together. Expected: heads must divide dim: 2 heads ",
+        ),
+        ({"size": "2M"}, r"size = '2M'. Expected: Input should be '0.3M', .* or 'auto'; did you mean '.*M'\? Correct"),
+    ],
+)
+def test_settings_that_cannot_go_together(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as refused:
+        SequenceConfig.parse(settings, "[model.settings]")
+    assert len(refused.value.problems) == 1
+
+
+def test_settings_that_do_go_together() -> None:
+    whole = SequenceConfig.parse({"size": "1M", "dim": 32, "layers": 1, "teacher": "1M", "softness": 2.0})
+    assert SequenceConfig.parse(whole.model_dump()) == whole
+    assert SequenceConfig.parse(SequenceConfig().model_dump()) == SequenceConfig()

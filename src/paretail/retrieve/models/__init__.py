@@ -1,5 +1,6 @@
 """The table of retrievers, and the way from a name to one of them; a module is imported when its model is asked for."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
@@ -29,8 +30,10 @@ MODELS: Final[dict[str, str]] = {
 }
 
 
-def model(name: str) -> type[Retriever]:
+def model(name: str, also: Sequence[str] = ()) -> type[Retriever]:
     """Return the retriever called `name`: an entry of MODELS, or a class of your own as `their_module:TheirModel`.
+
+    `also` are names that whoever asks knows beside these.
 
     Raises ConfigError: RETR-01 for an unknown name, RETR-02 where the class cannot be imported; MissingExtraError
     where it needs an extra that is not installed.
@@ -39,7 +42,7 @@ def model(name: str) -> type[Retriever]:
         return _imported(name)
     if name not in MODELS:
         found = f"the model {name!r} is unknown"
-        expected = f"Expected {nearest(name, MODELS)}, or a class of your own as their_module:TheirModel"
+        expected = f"Expected a class of your own as their_module:TheirModel, or {nearest(name, [*MODELS, *also])}"
         raise ConfigError(Problem("RETR-01", found, expected, "Correct [model] name"))
     return _imported(MODELS[name])
 

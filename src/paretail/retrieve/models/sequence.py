@@ -22,7 +22,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, NonNegativeFloat, model_validator
+from pydantic import Field, NonNegativeFloat, ValidationInfo, field_validator, model_validator
 
 from paretail.core.config import Config
 from paretail.core.ids import Rows
@@ -55,7 +55,7 @@ class SequenceConfig(Config):
         "the loss. Where items never come back it may help to leave them out: `train` tries both.",
     )
     again: float = Field(1.0, ge=0, description="Factor of an event with an item that the user had before.")
-    size: SizeName | Literal["auto"] = Field(
+    size: Literal[SizeName, "auto"] = Field(
         "1M",
         description="Parameters with 12,000 items; `dim`, `layers` and `heads` override it. `auto` grows until "
         "validation stops gaining, or without a choice is 1M.",
@@ -90,6 +90,33 @@ class SequenceConfig(Config):
         "float32",
         description="What item vectors are kept as; `int8` takes a quarter of the memory and is faster for one user.",
     )
+
+    @field_validator("dim")
+    @classmethod
+    def _leaves_room(cls, dim: int | None, info: ValidationInfo) -> int | None:
+        if dim is not None and info.data.get("size") == "auto":
+            raise ValueError("none, or a size: 'auto' grows the length of the vectors itself")
+        return dim
+
+    @field_validator("teacher")
+    @classmethod
+    def _is_larger(cls, teacher: SizeName | None, info: ValidationInfo) -> SizeName | None:
+        size = info.data.get("size")
+        if teacher is None or size is None:
+            return teacher
+        if size == "auto":
+            raise ValueError("none with size = 'auto', which tries sizes alone: name the size that is to learn")
+        own = any(info.data.get(name) is not None for name in ("dim", "layers"))
+        if not own and list(SIZES).index(teacher) <= list(SIZES).index(size):
+            raise ValueError(f"a size above {size!r}, the one that learns")
+        return teacher
+
+    @field_validator("teacher_share", "softness")
+    @classmethod
+    def _has_a_teacher(cls, value: float, info: ValidationInfo) -> float:
+        if value != cls.usual(info.field_name) and "teacher" in info.data and info.data["teacher"] is None:
+            raise ValueError("none given, or a teacher")
+        return value
 
     @model_validator(mode="after")
     def _heads_fit(self) -> Self:

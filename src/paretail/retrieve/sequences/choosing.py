@@ -29,7 +29,7 @@ MOST_ASKED: Final = 2000
 #: Epochs of a search, at most.
 MOST_EPOCHS: Final = 30
 #: Settings that a teacher does not share.
-OF_PUPIL: Final = ("size", "dim", "layers", "heads", "teacher", "precision")
+OF_PUPIL: Final = ("size", "dim", "layers", "heads", "teacher", "teacher_share", "softness", "precision")
 #: What is tried after the defaults, one after the other.
 STEPS: Final[tuple[Settings, ...]] = (
     {"dropout": 0.2}, {"layers": 1}, {"length": 20}, {"lr": 3e-3}, {"repeat": False},
