@@ -1,5 +1,6 @@
 """Auto: the hybrid only where it is better, the blend else, and why."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from paretail.retrieve import auto
 from paretail.retrieve.auto import choose_model
 from paretail.retrieve.base import Question
 from paretail.retrieve.choose import Choice
+from paretail.retrieve.models import hybrid
 from paretail.retrieve.models.blend import Blend, BlendConfig
 from paretail.retrieve.models.hybrid import Hybrid, HybridConfig
+from paretail.retrieve.models.knn import Knn
 from paretail.retrieve.models.popular import Popular
 from paretail.retrieve.segments import Blending
 from paretail.sim.planted import planted
@@ -135,3 +138,25 @@ def test_wrong_candidates_are_refused_before_anything_is_read(given: dict[str, A
 def test_a_hybrid_is_no_candidate() -> None:
     with pytest.raises(ConfigError, match=r"candidates\] has hybrid.*mixes them itself"):
         auto.check({"candidates": {"hybrid": {"members": {"knn": {}}}}})
+
+
+def test_a_candidate_that_fails_in_a_later_mode_weighs_in_none(
+    graph: ShopGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit, calls = hybrid.fit, []
+
+    def tired(kind: type, *given: Any) -> Any:
+        calls.extend([kind] * (kind is Knn))
+        if kind is Knn and len(calls) == 2:  # in the second mode
+            raise MemoryError
+        return fit(kind, *given)
+
+    monkeypatch.setattr(hybrid, "fit", tired)
+    again = replace(QUESTION, repeat=True)
+    given = {"candidates": {"blend": POOR, "knn": {}, "als": {"dim": 8}}}
+    name, choice = choose_model(graph, again, given, 0, 5.0, silent)
+    assert len(calls) == 2
+    assert name == "hybrid"
+    assert isinstance(choice.config, HybridConfig)
+    assert set(choice.config.members) == {"blend", "als"}
+    assert all("knn" not in row for blending in choice.config.modes.values() for row in blending.segments)

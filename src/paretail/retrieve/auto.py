@@ -69,7 +69,8 @@ def choose_model(
         return FIRST, Choice(config, metrics, (*told, *choice.remarks), figure)
     alone = {mode: Blending(segments=[{FIRST: 1.0}]) for mode in choice.config.modes if mode not in won}
     config = choice.config.model_copy(update={"modes": {**choice.config.modes, **alone}})
-    told = (f"Chosen: hybrid, {_better(won)}", *(f"{ASKS[mode]}: the blend alone; {NOT_ENOUGH}" for mode in alone))
+    why = {mode: NOT_ENOUGH if mode in metrics else "too little to measure by" for mode in alone}
+    told = (f"Chosen: hybrid, {_better(won)}", *(f"{ASKS[mode]}: the blend alone; {why[mode]}" for mode in alone))
     return "hybrid", Choice(config, metrics, (*told, *remarks, *choice.remarks), figure, choice.run)
 
 

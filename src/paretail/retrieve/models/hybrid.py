@@ -50,8 +50,9 @@ MOST_ASKED: Final = 10_000
 
 #: Members that could not be fitted, and why.
 Failing = dict[str, Exception]
-#: What a training that fails raises: losses that are not finite, or what torch and its devices do not do or hold.
-FAILURES: Final = (ParetailError, RuntimeError, MemoryError)
+#: What a training that fails raises: losses that are not finite, systems of equations without a solution, or what torch
+#: and its devices do not do or hold.
+FAILURES: Final = (ParetailError, RuntimeError, MemoryError, ValueError, ImportError)
 
 #: Of whom the epochs of members that are trained are judged by.
 MOST_JUDGED: Final = 2000
@@ -199,9 +200,11 @@ class Hybrid:
             if learned is not None:
                 metrics[str(mode)] = learned.to_json()
                 figure = figure or f"NDCG@{JUDGED_AT} {learned.mean:.4f} ± {learned.error:.4f}"
-        return Choice(
-            _without(config, failing).model_copy(update={"modes": modes}), metrics, remarks, figure, runs or None
-        )
+        config = _without(config, failing)
+        if any(set(_mixed(modes[mode])) - config.members.keys() for mode in wanted):  # of one that failed later
+            left = given | {"members": dict(config.members)}
+            return cls.choose(graph, question, left, seed, seconds, progress, failing)
+        return Choice(config.model_copy(update={"modes": modes}), metrics, remarks, figure, runs or None)
 
     def _kinds(self, history: History) -> dict[str, float]:
         return kind_weights(history.kinds, self.config.kind_weights)
