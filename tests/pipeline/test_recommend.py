@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from paretail.core.clock import DAY_MS, now_ms
 from paretail.core.errors import UsageError
 from paretail.data.types import History
-from paretail.pipeline.recommend import check_k, check_out, joined, recommend_to_file, write_table
-from paretail.pipeline.recommender import Recommender
+from paretail.pipeline.recommend import check_k, check_out, joined, listed, recommend_to_file, told_why, write_table
+from paretail.pipeline.recommender import Recommender, frame
 
 from ..trained import DemoShop
 
@@ -96,3 +96,15 @@ def test_old_items_are_in_no_list(shop: DemoShop, tmp_path: Path) -> None:
     expected = pl.read_parquet(tmp_path / "all.parquet").filter(pl.col("item_id").is_in(young["item_id"].implode()))
     assert 0 < len(listed) < len(pl.read_parquet(tmp_path / "all.parquet"))
     assert listed.select("user_id", "item_id", "score").equals(expected.select("user_id", "item_id", "score"))
+
+
+def test_reasons_stand_beside_their_item_and_user_whatever_the_order_of_rows(shop: DemoShop) -> None:
+    """Slates of several settings come setting by setting, so that the rows of a user are not together."""
+    recommender = Recommender.load(shop.bundle)
+    user_ids = pl.Series(shop.users[:3])
+    histories, known = recommender.history_of(user_ids), recommender.users.rows(user_ids)
+    rows = frame(listed(recommender, histories, known, 6, ["none"]), user_ids, recommender.items)
+    together = told_why(recommender, histories, user_ids, rows, ["none"])
+    assert together["reason"].n_unique() > 6
+    by_rank = told_why(recommender, histories, user_ids, rows.sort("rank", maintain_order=True), ["none"])
+    assert by_rank.sort("user_id", "rank").equals(together.sort("user_id", "rank"))

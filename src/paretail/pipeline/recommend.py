@@ -138,16 +138,21 @@ def told_why(
     """
     ways, known = Ways(recommender), recommender.users.rows(user_ids).tolist()
     place = {user_id: at for at, user_id in enumerate(user_ids.to_list())}
-    pairs, texts = rows.select("user_id", "item_id").unique(maintain_order=True), list[tuple[str, str]]()
-    for user_id, lines in pairs.group_by(pl.col("user_id"), maintain_order=True):
-        at = place[str(user_id[0])]
+    pairs, told = rows.select("user_id", "item_id").unique(maintain_order=True), list[tuple[str, str, str, str]]()
+    for (user_id,), lines in pairs.group_by("user_id", maintain_order=True):
+        at = place[str(user_id)]
         one, items = histories.of_users(np.array([at])), recommender.items.rows(lines["item_id"])
         reasons = map(recommender.in_words, recommender.explain(one, items, exclude))
         paths = (" | ".join(map(ways.in_words, found)) for found in ways.to(items, one, known[at]))
-        texts += zip(reasons, paths, strict=True)
+        told += ((*pair, *texts) for pair, *texts in zip(lines.iter_rows(), reasons, paths, strict=True))
         progress("Reasons", at / len(known))
-    told = pairs.with_columns(pl.DataFrame(texts, {"reason": pl.String, "paths": pl.String}, orient="row"))
-    return rows.join(told, on=["user_id", "item_id"], how="left", maintain_order="left")
+    columns = ("user_id", "item_id", "reason", "paths")
+    return rows.join(
+        pl.DataFrame(told, dict.fromkeys(columns, pl.String), orient="row"),
+        on=["user_id", "item_id"],
+        how="left",
+        maintain_order="left",
+    )
 
 
 def joined(first: History, second: History) -> History:
