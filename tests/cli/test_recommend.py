@@ -144,4 +144,8 @@ def test_reasons_and_paths_stand_beside_the_same_lists(shop: DemoShop, tmp_path:
     assert (
         told["paths"].str.contains(r'^(you .* ".*": [\d,]+ others? who did also bought this|same \w+ \(.*\): )').any()
     )
+    brands = told.select("item_id", value=pl.col("paths").str.extract(r"same brand \((.*?)\): ")).drop_nulls()
+    items = pl.read_csv(shop.folder / "items.csv").select("brand", item_id="sku")
+    assert brands.height > 0
+    assert brands.join(items, on="item_id").filter(pl.col("value") != pl.col("brand")).is_empty()
     assert set(told.filter(user_id="nobody")["paths"]) == {""}

@@ -1,6 +1,9 @@
 """Ways of a trained shop: counts as in its events, words, whom they do not tell of."""
 
+from copy import copy
+
 import numpy as np
+import polars as pl
 import pytest
 
 from paretail.graph.paths import Path
@@ -34,7 +37,28 @@ def test_counts_are_those_of_the_events(loaded: Recommender) -> None:
                     assert path.out_of == len(others)
                     assert path.count == len({u for u in others if (u, item, wanted) in done})
                     assert f": {path.count} other" in ways.in_words(path)
+                if path.kind == "label":
+                    assert_own(loaded, item, *ways.label(path))
     assert kinds == {"item", "label"}
+
+
+def assert_own(loaded: Recommender, item: int, column: str, value: str) -> None:
+    """Check that the catalogue says this of the item; of categories it is any level's path."""
+    said = loaded.catalogue[column][item]
+    assert value in ([said] if isinstance(said, str) else [" > ".join(said[: at + 1]) for at in range(len(said))])
+
+
+def test_labels_have_their_own_names_where_an_update_kept_rows(loaded: Recommender) -> None:
+    """Values known before keep their rows and new ones come behind, in no sorted order."""
+    updated, rows = copy(loaded), np.arange(len(loaded.items), dtype=np.int32)
+    brands = loaded.catalogue["brand"].drop_nulls().unique().sort(descending=True)
+    updated.known_nodes = pl.DataFrame({"type": "brand", "id": ["Gone", *brands]})
+    ways, told = Ways(updated), loaded.history.of_users(np.array([0]))
+    labels = [(item, *ways.label(path)) for item, found in enumerate(ways.to(rows, told, 0)) for path in found
+              if path.kind == "label"]  # fmt: skip
+    assert {column for _, column, _ in labels} >= {"brand"}
+    for item, column, value in labels:
+        assert_own(updated, item, column, value)
 
 
 def test_nobody_and_unknown_items_have_no_way(loaded: Recommender) -> None:

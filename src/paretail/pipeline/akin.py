@@ -81,8 +81,12 @@ class Labels:
 
     def named(self, node_type: str, node_idx: int) -> tuple[str, str]:
         """Return what a person calls the column of a label, and its value."""
-        column, values, _ = self.types[node_type]
-        return CALLED.get(column, column), values.name(node_idx)
+        return self.called(node_type), self.types[node_type][1].name(node_idx)
+
+    def called(self, node_type: str) -> str:
+        """Return what a person calls the column that a type of node came from."""
+        column = self.types[node_type][0]
+        return CALLED.get(column, column)
 
     def _of(self, item: int) -> NDArray[np.int32]:
         found: NDArray[np.int32] = self.carried.indices[self.carried.indptr[item] : self.carried.indptr[item + 1]]

@@ -203,9 +203,9 @@ class Recommender:
         named = self.traits.named if reason.code == "among" else self._akin.named
         return reasons.in_words(reason, self.target, self._names, named)
 
-    def label(self, node_type: str, node_idx: int) -> tuple[str, str]:
-        """Return what a person calls the column of an item's label, and its value."""
-        return self._akin.named(node_type, node_idx)
+    def called(self, node_type: str) -> str:
+        """Return what a person calls the column that labels of this type come from."""
+        return self._akin.called(node_type)
 
     def similar(self, item_ids: pl.Series, relation: str, k: int = 20) -> pl.DataFrame:
         """Return `item_id, rank, similar_item_id, score, support, confidence, lift` for the items known."""

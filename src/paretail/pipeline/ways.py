@@ -49,7 +49,7 @@ class Ways:
 
     def label(self, path: Path) -> tuple[str, str]:
         """Return what a person calls the column of a label, and its value."""
-        return self._bundle.label(path.node_type, path.row)
+        return self._bundle.called(path.node_type), self._paths.graph.nodes[path.node_type].name(path.row)
 
     @cached_property
     def _names(self) -> list[str]:

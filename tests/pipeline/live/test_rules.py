@@ -150,7 +150,10 @@ def test_paths_are_told_where_asked(live: LiveShop) -> None:
     ways = [way for line in lines for way in line.paths]
     assert {way.kind for way in ways} == {"item", "label"}
     assert {way.item_id for way in ways if way.kind == "item"} == {"i00000003"}
-    assert {way.label for way in ways if way.kind == "label"} <= {"category", "brand"}
+    for line in lines:
+        told = live.item(line.item_id).item
+        own = {"brand": [told.brand], "category": [" > ".join(told.category[: at + 1]) for at in range(3)]}
+        assert all(way.value in own[str(way.label)] for way in line.paths if way.kind == "label")
     assert all(way.count <= way.out_of and str(way.count) in way.text for way in ways)
     assert all(line.reason is None and len(line.paths) <= 3 for line in lines)
     page = live.page(PageRequest(user_id="v", paths=True, lists=[ListRequest("for-you", 5), ListRequest("new", 5)]))
