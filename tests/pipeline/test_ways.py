@@ -1,5 +1,7 @@
 """Ways of a trained shop: counts as in its events, words, whom they do not tell of."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 
 import numpy as np
@@ -7,7 +9,9 @@ import polars as pl
 import pytest
 
 from paretail.graph.paths import Path
+from paretail.graph.shopgraph import ShopGraph
 from paretail.pipeline.recommender import Recommender
+from paretail.pipeline.regraph import graph_in
 from paretail.pipeline.ways import MOST, Ways
 
 from ..trained import DemoShop
@@ -59,6 +63,21 @@ def test_labels_have_their_own_names_where_an_update_kept_rows(loaded: Recommend
     assert {column for _, column, _ in labels} >= {"brand"}
     for item, column, value in labels:
         assert_own(updated, item, column, value)
+
+
+def test_many_who_ask_first_build_one_index(loaded: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+    built, somebody = list[int](), loaded.history.of_users(np.array([0]))
+
+    def slow(bundle: Recommender) -> ShopGraph:
+        built.append(1)
+        time.sleep(0.05)
+        return graph_in(bundle)
+
+    monkeypatch.setattr("paretail.pipeline.ways.graph_in", slow)
+    ways = Ways(loaded)
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(lambda _: ways.to(np.array([1], np.int32), somebody, 0), range(4)))
+    assert (len(built), told) == (1, [told[0]] * 4)
 
 
 def test_nobody_and_unknown_items_have_no_way(loaded: Recommender) -> None:

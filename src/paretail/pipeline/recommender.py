@@ -201,7 +201,7 @@ class Recommender:
     def in_words(self, reason: Reason) -> str:
         """Return a reason as one sentence, items called by their titles where there are any."""
         named = self.traits.named if reason.code == "among" else self._akin.named
-        return reasons.in_words(reason, self.target, self._names, named)
+        return reasons.in_words(reason, self.target, self.titles, named)
 
     def called(self, node_type: str) -> str:
         """Return what a person calls the column that labels of this type come from."""
@@ -293,7 +293,8 @@ class Recommender:
         return self.catalogue.select(pl.coalesce("title", "item_id") if titled else pl.col("item_id")).to_series()
 
     @cached_property
-    def _names(self) -> list[str]:
+    def titles(self) -> list[str]:
+        """The same as a list: ten times as fast, name by name."""
         return self.names.to_list()
 
     @cached_property

@@ -3,7 +3,7 @@
 No model is asked (`graph/paths.py`). Friends are counted and never named.
 """
 
-from functools import cached_property
+from threading import Lock
 from typing import Final
 
 from paretail.core.ids import Rows
@@ -18,10 +18,11 @@ MOST: Final = 3
 
 
 class Ways:
-    """The ways in what a bundle was trained on; the index of them is built at the first question."""
+    """The ways in what a bundle was trained on; the index of them is built at the first question, once."""
 
     def __init__(self, recommender: Recommender) -> None:
-        self._bundle = recommender
+        self._bundle, self._building = recommender, Lock()
+        self._built: Paths | None = None
 
     def to(self, rows: Rows, history: History, user_idx: int | None = None, most: int = MOST) -> list[list[Path]]:
         """Return up to `most` ways from the one user of `history` to each item: the best of each kind, then others.
@@ -33,7 +34,8 @@ class Ways:
         target = bundle.history.kinds.index(bundle.target)
         had = {*history.item_idx[history.kind == target].tolist()}
         strange = [row in had or row >= len(bundle.items) for row in rows.tolist()]
-        return [[] if left else self._paths.to(row, history, most, alone)
+        paths = self._paths
+        return [[] if left else paths.to(row, history, most, alone)
                 for row, left in zip(rows.tolist(), strange, strict=True)]  # fmt: skip
 
     def in_words(self, path: Path) -> str:
@@ -44,17 +46,16 @@ class Ways:
         if path.kind == "label":
             column, value = self.label(path)
             return f"same {column} ({value}): {of_all(path.count, path.out_of, bundle.target)}"
-        name, kind = f'"{self._names[path.row]}"', str(path.did)
+        name, kind = f'"{self._bundle.titles[path.row]}"', str(path.did)
         return f"you {did(kind, name)}: {others_too(path.count, kind, name, bundle.target)}"
 
     def label(self, path: Path) -> tuple[str, str]:
         """Return what a person calls the column of a label, and its value."""
         return self._bundle.called(path.node_type), self._paths.graph.nodes[path.node_type].name(path.row)
 
-    @cached_property
-    def _names(self) -> list[str]:
-        return self._bundle.names.to_list()
-
-    @cached_property
+    @property
     def _paths(self) -> Paths:
-        return Paths.of(graph_in(self._bundle), self._bundle.target, self._bundle.evidence.index)
+        with self._building:
+            if self._built is None:
+                self._built = Paths.of(graph_in(self._bundle), self._bundle.target, self._bundle.evidence.index)
+            return self._built

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from paretail.core.clock import DAY_MS, now_ms
 from paretail.core.errors import UsageError
 from paretail.data.stores.base import Shown
+from paretail.data.types import History
+from paretail.graph.paths import Path
 from paretail.pipeline.live.bodies import (
     Item,
     ItemChange,
     ListRequest,
+    MergeRequest,
     NewEvent,
     PageRequest,
     RecommendRequest,
@@ -146,6 +150,7 @@ def test_reasons_name_an_item_of_the_history(live: LiveShop) -> None:
 
 def test_paths_are_told_where_asked(live: LiveShop) -> None:
     live.add_events([NewEvent("v", "i00000003", "buy")])
+    assert live._engine.ways._built is None, "a start that nobody asks for paths builds no index of them"
     lines = live.recommend(RecommendRequest(user_id="v", k=30, paths=True, exclude=["all"])).items
     ways = [way for line in lines for way in line.paths]
     assert {way.kind for way in ways} == {"item", "label"}
@@ -159,6 +164,21 @@ def test_paths_are_told_where_asked(live: LiveShop) -> None:
     page = live.page(PageRequest(user_id="v", paths=True, lists=[ListRequest("for-you", 5), ListRequest("new", 5)]))
     assert any(line.paths for line in page.lists[0].items)
     assert not any(line.paths for line in live.recommend(RecommendRequest(user_id="v", k=30)).items)
+
+
+def test_whoever_was_forgotten_has_no_friends_on_the_way(live: LiveShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, asked_as = live._engine, list[int]()
+
+    def to(rows: NDArray[np.int32], history: History, user_idx: int) -> list[list[Path]]:
+        asked_as.append(user_idx)
+        return [[] for _ in rows]
+
+    monkeypatch.setattr(engine.ways, "to", to)
+    live.merge(USER, MergeRequest("v"))
+    live.recommend(RecommendRequest(user_id="v", k=3, paths=True))
+    live.forget_users([USER])
+    live.recommend(RecommendRequest(user_id=USER, k=3, paths=True))
+    assert asked_as == [engine.recommender.users.row(USER), -1]
 
 
 def test_a_page_never_shows_an_item_twice(live: LiveShop) -> None:

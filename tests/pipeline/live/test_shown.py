@@ -116,6 +116,17 @@ def test_what_the_bundle_knows_is_not_counted_again(live: LiveShop) -> None:
     assert (served(live, KNOWN).features != before.features).any()
 
 
+def test_an_impression_of_times_to_come_hides_no_other(live: LiveShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = live._engine
+    told = engine.recommender.history
+    ahead = told.ts_ms.copy()
+    ahead[np.flatnonzero(told.kind == told.kinds.index("impression"))[0]] = engine.recommender.manifest.created_ms + 1
+    newest = engine.newest_shown_ms
+    del engine.newest_shown_ms
+    monkeypatch.setattr(engine.recommender, "history", replace(told, ts_ms=ahead))
+    assert engine.newest_shown_ms == newest
+
+
 def test_what_another_process_tells_is_read(live: LiveShop) -> None:
     before = served(live, NEW)
     other = EmbeddedStore.open(live.store.folder)  # type: ignore[attr-defined]  # of the embedded store

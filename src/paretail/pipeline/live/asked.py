@@ -97,6 +97,12 @@ class Asked:
             return self.past
         return self.past.then(self.engine.shown(self.shown.impressions(who, self.rules.request_id)))
 
+    @property
+    def user_idx(self) -> int:
+        """The row that whoever asks has in the bundle; -1 for none, and for who was forgotten."""
+        user_id = self.rules.user_id
+        return -1 if user_id is None else self.engine.user_row(self.engine.users.user_of(user_id))
+
     @cached_property
     def segment(self) -> str:
         """The segment, of SEGMENTS, whose dials they have; raises BundleError (RANK-05) without a ranker."""
@@ -136,11 +142,9 @@ class Asked:
 
     def tell_paths(self, lines: Sequence[RecommendedItem], rows: Rows, degraded: list[str]) -> None:
         """Tell the strongest ways to each line; a failure is told in `degraded`."""
-        ways, user_id = self.engine.ways, self.rules.user_id
-        user_id = None if user_id is None else self.engine.users.user_of(user_id)
         try:
-            alone = None if user_id is None else self.engine.recommender.users.row(user_id)
-            for line, found in zip(lines, ways.to(rows, self.history, alone), strict=True):
+            ways = self.engine.ways.to(rows, self.history, self.user_idx)
+            for line, found in zip(lines, ways, strict=True):
                 line.paths = [self._way(path) for path in found]
         except Exception as error:  # a list without them is better than none
             log.error("paths_failed", version=self.engine.version, exc_info=error)

@@ -98,8 +98,6 @@ class Current:
         rows, values = rules.draw(engine, scores_of([somebody], [5])[0], somebody.drawing(5))
         scores_of([somebody], [len(engine.shelf)])
         somebody.explain(somebody.lines(rows, values, ""), rows, [])
-        if self._holds == "items":
-            somebody.tell_paths(somebody.lines(rows, values, ""), rows, [])
         ranker = recommender.manifest.facts.get(GROUP)
         if ranker is not None and (ranker.get("kind") == KIND or find_spec("torch") is not None):
             names = recommender.items.ids.head(2).to_list()

@@ -242,11 +242,12 @@ class Engine:
 
     @cached_property
     def newest_shown_ms(self) -> int | None:
-        """The newest time of the bundle's impressions; None where it tells of none, or not when."""
-        history = self.recommender.history
+        """The newest time of the bundle's impressions, none of times to come; None where it tells none, or no times."""
+        history, made = self.recommender.history, self.recommender.manifest.created_ms
         if SHOWN not in history.kinds or history.time != "clock":
             return None
-        return int(history.ts_ms[history.kind == history.kinds.index(SHOWN)].max(initial=0))
+        shown = (history.kind == history.kinds.index(SHOWN)) & (history.ts_ms <= made)
+        return int(history.ts_ms[shown].max(initial=0))
 
     def _stored(self, user_id: str) -> Past:
         recommender = self.recommender
@@ -260,9 +261,13 @@ class Engine:
         later = history.time == "clock" or recommender.manifest.created_ms > forgotten
         return past.where(past.ts_ms > forgotten if history.time == "clock" else np.full(end - start, later))
 
+    def user_row(self, user_id: str) -> int:
+        """Return a user's row in the bundle, merges not followed; -1 for who is unknown there or was forgotten."""
+        return -1 if user_id in self.users.forgotten else self.recommender.users.row(user_id)
+
     def _known(self, user_id: str) -> About:
         """Return what the bundle knows of a user beside events."""
-        row = -1 if user_id in self.users.forgotten else self.recommender.users.row(user_id)
+        row = self.user_row(user_id)
         return row_of(self.recommender.history.about, row) if row >= 0 else {}
 
     def _live_products(self, user_id: str) -> list[tuple[str, float]]:

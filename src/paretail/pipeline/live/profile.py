@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretail.core.clock import DAY_MS
-from paretail.data.live import LiveUsers
 from paretail.data.stores.base import Store
 from paretail.graph.interactions import STRENGTH
 from paretail.pipeline.live.bodies import Interest, PriceLevel
@@ -91,12 +90,12 @@ def _interests(codes: NDArray[np.int32], words: Sequence[str], weight: Weights) 
     return [Interest(words[code], round(float(total[code] / weight.sum()), 4), int(count[code])) for code in order]
 
 
-def attributes_of(user_id: str, engine: Engine, store: Store, users: LiveUsers) -> dict[str, Any]:
+def attributes_of(user_id: str, engine: Engine, store: Store) -> dict[str, Any]:
     """Return what the shop knows of a user: the store's document, else the bundle's row."""
     kept = store.document("users", user_id)
     if kept is not None:
         return dict(msgspec.json.decode(kept)["attributes"])
-    if user_id in users.forgotten or (row := engine.recommender.users.row(user_id)) < 0:
+    if (row := engine.user_row(user_id)) < 0:
         return {}
     known = engine.recommender.user_table.row(row, named=True)
     return {name: value for name, value in known.items() if name != "user_id" and value is not None}

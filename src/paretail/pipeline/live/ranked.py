@@ -262,18 +262,11 @@ def pairs_of(asked: Sequence[Asked], rows: Sequence[Rows]) -> tuple[History, Row
     history = history_of(asked)
     if any(one.seen is not one.past for one in asked):
         history = replace(asked[0].engine.histories([one.seen for one in asked]), about=history.about)
-    known = np.array([_row(one) for one in asked], np.int32)
+    known = np.array([one.user_idx for one in asked], np.int32)
     moments = [max(one.engine.latest_ms, int(one.seen.ts_ms.max(initial=0))) + 1 for one in asked]
     sizes = [len(pairs) for pairs in rows]
     user, at = np.repeat(np.arange(len(asked), dtype=np.int32), sizes), np.repeat(np.array(moments, np.int64), sizes)
     return history, known, user, np.concatenate(rows), at
-
-
-def _row(asked: Asked) -> int:
-    """Return the row that whoever asks has in the bundle, -1 for none."""
-    engine, user_id = asked.engine, asked.rules.user_id
-    name = None if user_id is None else engine.users.user_of(user_id)
-    return -1 if name is None or name in engine.users.forgotten else engine.recommender.users.row(name)
 
 
 def _with_pins(asked: Asked, drawn: Drawn, question: bodies.RecommendRequest) -> Drawn:

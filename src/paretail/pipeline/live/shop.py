@@ -194,7 +194,7 @@ class LiveShop:
             ids[0], profile.in_words(events, interests, liked, price, engine.currency), dict(events), interests, liked,
             None if last is None else last / 1000,
             None if last is None else round(max(0, now_ms() - last) / DAY_MS, 3),
-            price, profile.attributes_of(ids[0], engine, self.store, self._users), ids[1:],
+            price, profile.attributes_of(ids[0], engine, self.store), ids[1:],
         )  # fmt: skip
 
     def stats(self, since: float | None = None, until: float | None = None) -> bodies.StatsAnswer:
@@ -391,7 +391,7 @@ class LiveShop:
             for row in rows:
                 if not isinstance(row, Problem):
                     old = documents.get(row.user_id)
-                    old = profile.attributes_of(row.user_id, engine, self.store, self._users) if old is None else old
+                    old = profile.attributes_of(row.user_id, engine, self.store) if old is None else old
                     documents[row.user_id] = attributes(row, old)
             self.store.put("users", {user_id: msgspec.json.encode({"user_id": user_id, "attributes": told})
                                      for user_id, told in documents.items()})  # fmt: skip
