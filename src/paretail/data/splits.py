@@ -33,11 +33,15 @@ HIDDEN_SHARE: Final = 0.15
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """`train`, which may be learnt from, and `held`, which must be found; the same users in the same rows."""
+    """`train`, which may be learnt from, and `held`, which must be found; the same users in the same rows.
+
+    `cut_ms` is the one moment at which all are asked, None where each user is asked at another, or at none.
+    """
 
     train: History
     held: Held
     target: str
+    cut_ms: int | None = None
 
 
 def leave_last(
@@ -94,7 +98,7 @@ def by_time(
     early = history.ts_ms < cut_ms
     held = held_from(history.where(~early), history.where(early), target, drop)
     keep = early & ~_of_pairs(history, held, target, forget)
-    return Split(history.where(keep), held, target)
+    return Split(history.where(keep), held, target, cut_ms)
 
 
 def random_pairs(

@@ -1,11 +1,13 @@
 """Borrowed: an item that nobody had under the target kind takes a share of what items alike are worth to the user.
 
-    s(u, j) = max(s(u, j), φ · mean of s(u, n) over the LENDERS items n nearest to j),   cos(i, j) = a_i . a_j
+    s(u, j) = max(s(u, j), φ · mean of s(u, n) over the lenders n of j),   cos(i, j) = a_i . a_j
     a_i = (1 + log(items / carriers) of each label and word of the title that i carries), length 1
 
-φ is chosen on the split that weights were learned on, where that holds purchases of items that were new in it. Items
-for which nothing speaks at all stand at the end of a list, and of those that nobody had the ones nearest to the user's
-items come first. Labels and words of more than MOST_CARRIERS items say next to nothing and are left out.
+The lenders of j are the LENDERS items nearest to it, but those that this user's list leaves out: they have no score.
+φ is chosen on the split that weights were learned on, where that asks all at one moment (elsewhere an item is new only
+because its purchases are hidden) and holds purchases of items that were new then. Items for which nothing speaks at
+all stand at the end of a list, and of those that nobody had the ones nearest to the user's items come first. Labels
+and words of more than MOST_CARRIERS items say next to nothing and are left out.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,6 +37,8 @@ LENDERS: Final = 10
 FACTORS: Final = (0.25, 0.5, 1.0)
 #: With fewer purchases of new items nothing is chosen.
 FEWEST: Final = 30
+#: So many standard errors of the paired difference the best of the factors has to gain.
+SURE: Final = 2.0
 #: Below any popularity: what orders items that nobody had.
 LEAST: Final = np.float32(1e-30)
 
@@ -59,8 +63,8 @@ def alike(graph: ShopGraph, ground: Ground) -> dict[str, Sparse]:
         return {}
     carried = sparse.csr_array(sparse.hstack(marks, format="csr"))
     carried.data = np.ones(len(carried.data), np.float32)
-    carriers = totals(carried, 0)
-    weight = np.where(carriers <= MOST_CARRIERS, 1 + np.log(ground.items / np.maximum(carriers, 1)), 0)
+    carried = sparse.csr_array(carried[:, totals(carried, 0) <= MOST_CARRIERS])
+    weight = 1 + np.log(ground.items / np.maximum(totals(carried, 0), 1))
     weighed = scaled_columns(carried, weight.astype(np.float32))
     unit = scaled_rows(weighed, powered(np.sqrt(totals(sparse.csr_array(weighed.multiply(weighed)), 1)), -1.0))
     old = np.setdiff1d(np.arange(ground.items), new)
@@ -90,12 +94,17 @@ class Borrowing:
         found = matrices.get(NAME)
         return cls(found) if isinstance(found, Sparse) else None
 
-    def lend(self, total: Dense, factor: float) -> None:
-        """Raise the scores `total[users, items]` of new items to `factor` of what lenders have, in place."""
+    def lend(self, total: Dense, left_out: sparse.csr_array, factor: float) -> None:
+        """Raise the scores `total[users, items]` of new items to `factor` of what lenders have, in place.
+
+        Items `left_out[users, items]`, whose scores are 0, lend nothing: the mean is over the others.
+        """
         if not factor:
             return
         new, lenders = self._lenders
-        lent = np.asarray((lenders @ total.T).T, np.float32) * np.float32(factor)
+        gone = sparse.csr_array((np.ones(left_out.nnz, np.float32), left_out.indices, left_out.indptr), left_out.shape)
+        share = np.maximum(1 - (lenders @ gone.T).toarray().T, 0.5 / LENDERS)  # of lenders who are left, or none
+        lent = np.asarray((lenders @ total.T).T, np.float32) / share * np.float32(factor)
         total[:, new] = np.maximum(total[:, new], lent)
 
     def ordered(self, total: Dense, profile: sparse.csr_array, enough: int) -> Dense:
@@ -135,7 +144,7 @@ def weigh(split: Split, items: NDArray[np.int32], judge: Callable[[float], NDArr
     best = max(others, key=lambda factor: float(others[factor].mean()))
     gain = others[best] - alone
     error = float(gain.std() / np.sqrt(len(gain)))
-    kept = bool(gain.mean() > error)
+    kept = bool(gain.mean() > SURE * error)
     how = f"take {best:g} of the score of items alike" if kept else "are listed last, the likeliest first"
     figures = f"NDCG {others[best].mean():.4f} with {best:g}, {alone.mean():.4f} without"
     told = f"{figures} ({gain.mean():+.4f} ± {error:.4f}), {asked:,} of them had in validation"

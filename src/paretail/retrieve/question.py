@@ -1,5 +1,6 @@
 """The split that copies the question: what a mode asks, as far as the events' time allows."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -96,7 +97,7 @@ def _weeks(history: History, target: str, mode: Mode, window: float) -> tuple[Sp
 def _only(split: Split, asked: NDArray[np.int64], most: int, rng: np.random.Generator) -> Split:
     """Ask the users `asked` alone, at most `most` of them, drawn at random."""
     chosen = rng.choice(asked, most, replace=False) if len(asked) > most else asked
-    return Split(split.train, split.held.where(np.isin(split.held.user_idx, chosen)), split.target)
+    return replace(split, held=split.held.where(np.isin(split.held.user_idx, chosen)))
 
 
 def _newest_or_random(

@@ -171,7 +171,7 @@ class Blend:
             if told is not None:
                 told[signal] = says
         if self._borrowing is not None:
-            self._borrowing.lend(total, self.config.borrowed)
+            self._borrowing.lend(total, left_out, self.config.borrowed)
         fill(total, self._floor, ENOUGH)
         return total if self._borrowing is None else self._borrowing.ordered(total, wishes.of("all"), ENOUGH)
 
@@ -251,7 +251,7 @@ class Blend:
                 if mode == wanted[0]:  # the others ask other questions: their figures are not comparable
                     first = split
                     figure = f"NDCG@{JUDGED_AT} {learned.ndcg:.4f} ± {learned.standard_error:.4f}"
-        if first is not None and "borrowed" not in given:
+        if first is not None and first.cut_ms is not None and "borrowed" not in given:
             config = _lent(graph, config.model_copy(update={"modes": modes}), first, wanted[0], seed, remarks)
         if "user" in graph.history.about and question.target != FRIEND:
             remarks.append(befriended.told({mode: modes[mode].theta for mode in wanted}))
