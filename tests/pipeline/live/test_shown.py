@@ -169,6 +169,16 @@ def test_what_folds_events_in_is_compiled_before_anybody_asks(open_shop: Open, m
     assert folds
 
 
+def test_whether_history_tells_what_was_shown_is_looked_for_before_anybody_asks(
+    open_shop: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, whole = list[str](), EmbeddedStore.shown_to
+    monkeypatch.setattr(EmbeddedStore, "shown_to", lambda *of: asked.append(of[1]) or whole(*of))
+    monkeypatch.setattr(ranked, "placed", lambda *_: None)  # whoever is ranked for at the start is asked for, too
+    open_shop()
+    assert asked
+
+
 def test_a_request_that_is_asked_again_is_answered_as_it_was(live: LiveShop) -> None:
     first, again, another = (
         live.recommend(RecommendRequest(user_id=NEW, k=5, order="click", request_id=name)).items for name in "aab"

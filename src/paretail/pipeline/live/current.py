@@ -105,6 +105,7 @@ class Current:
             if ranked.settled(somebody, bodies.RecommendRequest(order="auto")).order == "auto":
                 ranked.placed([somebody], [rows])
             recommender.steering.warm()
+            self._shown.impressions(_somebody(recommender))  # whether history tells any is looked for once
         self._warm(engine)
         with self._writing:
             self._check(engine)

@@ -16,15 +16,13 @@ import structlog
 
 from paretail.data.live import EVENT, PACK, LiveUsers, Packed
 from paretail.data.stores.base import Shown, Store, StoredEvent
+from paretail.pipeline.live.impressions import MOST_EACH, Impressions
 
 #: How long lists that were shown wait for company.
 WRITE_SECONDS: Final = 0.25
 #: Users and sessions that are remembered in memory, and the newest items shown to each user.
 MOST_REMEMBERED: Final = 100_000
 MOST_ITEMS: Final = 200
-#: The newest impressions of a user that a ranker reads beside those in its bundle: ten for each of their live events
-#: (`[serve] events_per_user`), since of clicks without the impressions between them it would expect too much.
-MOST_IMPRESSIONS: Final = 2_000
 #: Of a session all that it was shown counts, up to this.
 MOST_OF_SESSION: Final = 10_000
 #: Names of answers that are remembered, to know one that is asked for again.
@@ -45,7 +43,7 @@ class ShownLists:
         self._sessions: OrderedDict[str, array[int]] = OrderedDict()
         self._named: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._first_ms: OrderedDict[str, int] = OrderedDict()  # of the lists of a request
-        self._impressions: OrderedDict[str, bytearray] = OrderedDict()  # of ids, merges not followed, as EVENT
+        self._impressions = Impressions()
         self._impression = live.kinds.number("impression")
         self._lock = Lock()
         self._waiting: deque[Shown] = deque()
@@ -73,9 +71,8 @@ class ShownLists:
                 if shown.session_id is not None:
                     self._of_session(shown.session_id)
                     _remember(self._sessions, shown.session_id, numbers, MOST_OF_SESSION)
-                known = self._impressions.get(_whose(shown) or "")
-                if known is not None:
-                    known += self._packed((shown.ts_ms, number) for number in numbers)
+                if (who := _whose(shown)) is not None and who in self._impressions:
+                    self._impressions.add(who, self._packed((shown.ts_ms, number) for number in numbers))
                 if self.waiting < MOST_WAITING:
                     self._waiting.append(shown)
 
@@ -107,28 +104,31 @@ class ShownLists:
 
         For a request that is asked again, those before its first list: it is answered as it was.
         """
+        events = np.frombuffer(b"".join(map(self._impressions_of, self._live.ids_of(user_id))), EVENT)
         with self._lock:
-            parts = [self._impressions_of(one) for one in self._live.ids_of(user_id)]
-            events = np.frombuffer(b"".join(parts), EVENT)
             first_ms = None if request_id is None else self._first_ms.get(request_id)
         ts_ms, gone_ms = events["ts_ms"], self._live.forgotten.get(self._live.user_of(user_id))
         if (ts_ms[1:] < ts_ms[:-1]).any():
             events = events[np.argsort(ts_ms, kind="stable")]
         if first_ms is not None:
             events = events[events["ts_ms"] < first_ms]
-        return events[-MOST_IMPRESSIONS:] if gone_ms is None else events[events["ts_ms"] > gone_ms]
+        if gone_ms is not None:
+            events = events[events["ts_ms"] > gone_ms]
+        return events[-MOST_EACH:]
 
     def told(self, events: Iterable[StoredEvent]) -> None:
         """Take in impressions that the store was told as events."""
         with self._lock:
             for event in events:
-                known = self._impressions.get(event.user_id)
                 row = self._packed([(event.ts_ms, self._items.number(event.item_id))])
-                if known is not None and row not in known:  # it may have been read meanwhile
-                    known += row
+                self._impressions.add(event.user_id, row, once=True)  # it may have been read already
 
     def reload(self) -> None:
-        """Believe no impressions that are in memory: another process has written to the store."""
+        """Believe no impressions that are in memory: another process has written to the store.
+
+        Nothing tells of whom it wrote. Where several services write to one store all the time, each reads whom it is
+        asked about from the store nearly every time (`docs/store.md`: `shown_to`).
+        """
         with self._lock:
             self._impressions.clear()
 
@@ -146,7 +146,8 @@ class ShownLists:
         with self._lock:
             for user_id in gone:
                 self._users.pop(user_id, None)
-                self._impressions.pop(user_id, None)
+                self._sessions.pop(user_id, None)  # of a visitor without id it is the session
+                self._impressions.drop(user_id)
         with self._writing, self._lock:
             self._take()
             self._kept = [shown for shown in self._kept if _whose(shown) not in gone]
@@ -171,24 +172,28 @@ class ShownLists:
             known = _remember(self._sessions, session_id, numbers, MOST_OF_SESSION)
         return known
 
-    def _impressions_of(self, one: str) -> bytearray:
-        """Return the impressions of an id; those of lists that wait are in the store, too, once they are written."""
-        known = self._impressions.get(one)
-        if known is None:
-            waiting = [shown for shown in (*self._kept, *self._waiting) if _whose(shown) == one]
-            stored = self._store.shown_to(one, MOST_IMPRESSIONS)
-            told = dict.fromkeys([*stored, *((shown.ts_ms, item) for shown in waiting for item in shown.item_ids)])
-            known = self._impressions[one] = self._packed((at, self._items.number(item)) for at, item in told)
-            if len(self._impressions) > MOST_REMEMBERED:
-                self._impressions.popitem(last=False)
-        else:
-            self._impressions.move_to_end(one)
-            del known[: -MOST_IMPRESSIONS * EVENT.itemsize]
-        return known
+    def _impressions_of(self, one: str) -> bytes:
+        """Return the impressions of an id; answers of others do not wait while the store is read."""
+        with self._lock:
+            known = self._impressions.of(one)
+            if known is not None:
+                return known
+            lists = [shown for shown in (*self._kept, *self._waiting) if _whose(shown) == one]
+            waiting = ((shown.ts_ms, self._items.number(item)) for shown in lists for item in shown.item_ids)
+            meanwhile = self._impressions.begin(one, self._packed(waiting))
+        try:
+            told = self._store.shown_to(one, MOST_EACH)
+        except BaseException:
+            with self._lock:
+                self._impressions.drop(one)
+            raise
+        stored = self._packed((at, self._items.number(item)) for at, item in told)
+        with self._lock:
+            return self._impressions.keep(one, stored, meanwhile)
 
-    def _packed(self, impressions: Iterable[tuple[int, int]]) -> bytearray:
+    def _packed(self, impressions: Iterable[tuple[int, int]]) -> bytes:
         """Return (ts_ms, number of the item) as EVENT."""
-        return bytearray().join(PACK(at, item, 1.0, self._impression) for at, item in impressions)
+        return b"".join(PACK(at, item, 1.0, self._impression) for at, item in impressions)
 
     def _take(self) -> list[Shown]:
         """Return all lists that are not written yet, kept until they are."""
