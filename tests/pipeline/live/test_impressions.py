@@ -141,3 +141,13 @@ def test_what_a_forgotten_visitor_was_shown_leaves_memory(store: EmbeddedStore, 
     shown.forget(["visitor"])
     store.forget(["visitor"], T0 + 2)
     assert shown.of_session("visitor") == []
+
+
+def test_bytes_across_two_impressions_are_no_third() -> None:
+    kept, two = Impressions(), rows(T0, 2)
+    remembered(kept, "u")
+    kept.add("u", two)
+    kept.add("u", two[SIZE:], once=True)
+    assert kept.of("u") == two
+    kept.add("u", two[5 : 5 + SIZE], once=True)
+    assert kept.of("u") == two + two[5 : 5 + SIZE]
