@@ -126,18 +126,77 @@ def test_a_new_price_is_news(tmp_path: Path) -> None:
     assert Recommender.load(tmp_path / "b").catalogue["price_minor"].eq(5).all()
 
 
+def befriended(shop: Shop, people: int) -> Shop:
+    """The shop with as many friendships, each user's with the next."""
+    ids = shop.user_vocabulary().ids
+    return replace(shop, links=Links(pl.DataFrame({"user_id": ids[:people], "friend_id": ids[1 : people + 1]})))
+
+
 @pytest.mark.parametrize("lists", ["brand", "user"])
 def test_other_targets_are_updated_too(lists: str, tmp_path: Path) -> None:
-    links = pl.DataFrame({"user_id": ["u0", "u1", "u2"], "friend_id": ["u1", "u2", "u3"]})
-    names = whole().user_vocabulary()
-    links = links.select(names.ids.gather(pl.Series([0, 1, 2])).alias("user_id"),
-                         names.ids.gather(pl.Series([1, 2, 3])).alias("friend_id"))  # fmt: skip
-    shop = replace(whole(), links=Links(links))
+    shop = befriended(whole(), 3)
     asked = config("popular", goal={"lists": lists})
     train_shop(until(shop, 0.8), asked, tmp_path / "b")
     done = update_shop(shop, config("popular"), Recommender.load(tmp_path / "b"), tmp_path / "b")
     now = Recommender.load(tmp_path / "b")
     assert (now.lists, done.version) == (lists, current(tmp_path / "b"))
+    assert done.version != done.parent
+    again = update_shop(shop, config("popular"), now, tmp_path / "b")
+    assert again.version == again.parent
+
+
+@pytest.mark.parametrize("lists", ["item", "user"])
+def test_a_new_friendship_is_news(lists: str, tmp_path: Path) -> None:
+    asked = config("popular", goal={"lists": lists})
+    train_shop(befriended(whole(), 3), asked, tmp_path / "b")
+    done = update_shop(befriended(whole(), 9), asked, Recommender.load(tmp_path / "b"), tmp_path / "b")
+    assert done.version != done.parent
+    now = Recommender.load(tmp_path / "b").history
+    assert (now.about["user"].nnz if lists == "item" else len(now.item_idx) - now.users) == 2 * 9
+    assert "older" not in done.news.told
+    assert ("; what is told of them changed" in done.news.told) == (lists == "item")
+
+
+def test_what_people_had_is_news_where_lists_hold_people(tmp_path: Path) -> None:
+    """Their friendships are the events; what they had of a product says who is like whom."""
+    shop, asked = befriended(whole(), 3), config("popular", goal={"lists": "user"})
+    train_shop(replace(shop, events=Events(shop.events.frame[:-9], "clock")), asked, tmp_path / "b")
+    had = Recommender.load(tmp_path / "b").history.about["product"].sum()
+    done = update_shop(shop, asked, Recommender.load(tmp_path / "b"), tmp_path / "b")
+    assert done.version != done.parent
+    assert Recommender.load(tmp_path / "b").history.about["product"].sum() > had
+    assert done.news.told == "+0 events, +0 users, +0 items; what is told of them changed"
+
+
+def test_a_new_item_of_a_known_label_is_news(tmp_path: Path) -> None:
+    shop, asked = whole(), config("popular", goal={"lists": "brand"})
+    train_shop(shop, asked, tmp_path / "b")
+    items = pl.concat([shop.catalogue.frame, pl.DataFrame({"item_id": ["new"], "brand": ["b0"]})])
+    update_shop(replace(shop, catalogue=Catalogue(items)), asked, Recommender.load(tmp_path / "b"), tmp_path / "b")
+    now = Recommender.load(tmp_path / "b")
+    told = shop.events.frame[:1].with_columns(item_id=pl.lit("new"))
+    assert now.unused(Events(told, "clock"), told["user_id"]) == 0
+
+
+def test_rows_in_another_order_are_no_news(tmp_path: Path) -> None:
+    shop, asked = befriended(whole(), 9), config("popular", goal={"lists": "brand"})
+    train_shop(shop, asked, tmp_path / "b")
+    other = replace(shop, catalogue=Catalogue(shop.catalogue.frame.reverse()), links=Links(shop.links.frame.reverse()))
+    done = update_shop(other, asked, Recommender.load(tmp_path / "b"), tmp_path / "b")
+    assert done.version == done.parent
+
+
+def test_a_log_without_times_says_whether_any_of_it_went(tmp_path: Path) -> None:
+    shop = replace(whole(), events=Events(whole().events.frame.with_columns(ts_ms=pl.lit(0, pl.Int64)), "none"))
+    some = replace(shop, events=Events(shop.events.frame[::2], "none"))
+    train_shop(some, config("popular"), tmp_path / "b")
+    old = graph_of(Recommender.load(tmp_path / "b"))
+    from paretail.graph.targets import turned
+
+    assert renewed(old, turned(shop, "item"))[1] is False
+    twice = pl.concat([some.events.frame, some.events.frame])
+    assert renewed(old, turned(replace(shop, events=Events(twice, "none")), "item"))[1] is False
+    assert renewed(old, turned(replace(shop, events=Events(shop.events.frame[1:], "none")), "item"))[1] is True
 
 
 def test_another_model_or_goal_is_refused(tmp_path: Path) -> None:

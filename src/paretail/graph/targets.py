@@ -48,7 +48,7 @@ class Target:
     def tables(self) -> dict[str, pl.DataFrame]:
         """Return what a bundle keeps, to translate events on the shop's own items."""
         if self.labels is not None:
-            return {"labels": self.labels}
+            return {"labels": self.labels.sort("item_id", maintain_order=True)}  # whatever the catalogue's order
         return {} if self.bought is None else {"products": self.products.ids.to_frame("item_id")}
 
     @cached_property

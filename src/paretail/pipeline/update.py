@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from paretail.core.clock import now_ms
@@ -31,7 +32,7 @@ from paretail.pipeline.bundle import Draft, Manifest, publish
 from paretail.pipeline.config import GoalConfig, ModelConfig, ShopConfig
 from paretail.pipeline.drafting import drafted, nodes_from
 from paretail.pipeline.ranking import GROUP, add_ranker, rooted
-from paretail.pipeline.recommender import Recommender
+from paretail.pipeline.recommender import Recommender, about_arrays
 from paretail.pipeline.train import FEW_EVENTS, account_of, words
 from paretail.pipeline.training_page import write_page
 from paretail.rank.boosted.money import Money
@@ -45,7 +46,10 @@ NO_RANKER: Final = "No ranker: the version before has none, and an update learns
 
 @dataclass(frozen=True)
 class News:
-    """What is new since the last version; `older` says that events came or went which are not newer than all it had."""
+    """What is new since the last version; `older` says that events came or went which are not newer than all it had.
+
+    Where lists hold people, events are friendships, and items people.
+    """
 
     events: int
     users: int
@@ -56,7 +60,9 @@ class News:
     def told(self) -> str:
         """Say it in words."""
         new = f"{self.events:+,} events, {self.users:+,} users, {self.items:+,} items"
-        return f"{new}; older events came or went" if self.older else new
+        if self.older:
+            return f"{new}; older events came or went"
+        return new if self.events or self.users or self.items else f"{new}; what is told of them changed"
 
 
 @dataclass(frozen=True)
@@ -124,14 +130,15 @@ def graph_of(bundle: Recommender) -> ShopGraph:
 def renewed(old: ShopGraph, target: Target) -> tuple[ShopGraph, bool]:
     """Return the graph of the shop as it is now, nodes in their old order, and whether events that are no news changed.
 
-    Newer events are merged into those of `old`; with others, or with nodes that are gone, all of it is built.
+    Newer events are merged into those of `old`; with others, or with nodes that are gone, all of it is built. So it is
+    of a log without times, of which events changed where any that `old` has are gone.
     """
     shop = target.shop
     users, items = shop.user_vocabulary(), shop.item_vocabulary()
     gone = any((there.rows(old.nodes[name].ids) < 0).any() for name, there in (("user", users), ("item", items)))
     newer = _newer(old, shop.events)
     if newer is None or gone or target.bought is not None:
-        return target.graph(old.nodes), newer is None
+        return target.graph(old.nodes), newer is None and not _only_more(old, shop.events)
     return old.appended(replace(shop, events=newer)), False
 
 
@@ -153,9 +160,18 @@ def _newer(old: ShopGraph, events: Events) -> Events | None:
     return Events(events.frame.filter(is_new), time)
 
 
+def _only_more(old: ShopGraph, events: Events) -> bool:
+    """Say of a log without times whether it still has all events of `old`; False of any other."""
+    if old.history.time != "none":
+        return False
+    was, now = (frame.group_by(pl.all()).len() for frame in (_told(old, old.history), _columns(events.frame)))
+    there = was.join(now, on=was.columns[:-1], how="left", suffix="_now")
+    return there.filter(pl.col("len_now").fill_null(0) < pl.col("len")).is_empty()
+
+
 def _columns(events: pl.DataFrame) -> pl.DataFrame:
     quantity = pl.col("quantity").fill_null(1.0).cast(pl.Float32)
-    return events.select("user_id", "item_id", "kind", pl.col("ts_ms").cast(pl.Int64), quantity)
+    return events.select("user_id", "item_id", "kind", pl.col("ts_ms").fill_null(0).cast(pl.Int64), quantity)
 
 
 def _told(graph: ShopGraph, history: History) -> pl.DataFrame:
@@ -224,9 +240,17 @@ def _facts(parent: Recommender, graph: ShopGraph, config: ShopConfig, news: News
 
 
 def _is_known(draft: Draft, parent: Recommender) -> bool:
-    """Say whether a bundle would tell nothing but what its parent tells."""
-    same = draft.data_fingerprint == parent.manifest.data_fingerprint
-    return same and draft.tables["items"].equals(parent.catalogue) and draft.tables["users"].equals(parent.user_table)
+    """Say whether a bundle would tell nothing but what its parent tells: by its events, tables and what follows."""
+    if draft.data_fingerprint != parent.manifest.data_fingerprint:
+        return False
+    files = parent.manifest.files  # an older version may lack a table
+    tables = all(f"{name}.arrow" in files and told.equals(parent.table(name)) for name, told in draft.tables.items())
+    pairs = ("about", about_arrays(parent.history)), ("associations", parent.arrays("associations"))
+    return tables and all(_equal(draft.arrays[group], known) for group, known in pairs)
+
+
+def _equal(one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(array, other[name]) for name, array in one.items())
 
 
 def _check_same(config: ShopConfig, manifest: Manifest) -> None:
