@@ -229,6 +229,32 @@ def test_learned_models_go_on_from_what_they_learned(tmp_path: Path) -> None:
     assert np.median(near) > 0.9  # a training from the start would turn the space
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("lightgcn", {"dim": 8, "epochs": 4, "lr": 1e-6, "batch_size": 64}),
+        ("sequence", {"dim": 8, "heads": 2, "epochs": 4, "lr": 1e-6}),
+    ],
+)
+def test_an_item_starts_where_its_first_events_put_it(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
+    """The usual new item was in the catalogue for a while, and the last version learned that nobody had it."""
+    pytest.importorskip("torch")
+    shop, asked = whole(), config(name, settings)
+    late = pl.col("item_id").is_in(shop.item_vocabulary().ids[:8].to_list())
+    before = shop.events.frame.filter(~late & (pl.col("ts_ms") < pl.col("ts_ms").quantile(0.8)))
+    train_shop(replace(shop, events=Events(before, "clock")), asked, tmp_path / "b", budget_seconds=0.01)
+    parent = Recommender.load(tmp_path / "b")
+    update_shop(shop, asked, parent, tmp_path / "b")
+    model = Recommender.load(tmp_path / "b").model
+    length, bias = np.linalg.norm(model.arrays()["items"], axis=1), model.arrays()["bias"]
+    assert length[:8].mean() == pytest.approx(length[8:].mean(), rel=0.3)
+    assert bias[:8].mean() == pytest.approx(bias[8:].mean(), abs=0.2 * float(np.ptp(bias)))
+    known = parent.model.arrays()
+    np.testing.assert_allclose(bias[8:], known["bias"][8:], atol=1e-3)
+    if name == "sequence":  # of a graph's items all that they hear is told beside their own vectors
+        np.testing.assert_allclose(model.arrays()["items"][8:], known["items"][8:], atol=1e-3)
+
+
 def test_a_hybrid_shortens_what_goes_on() -> None:
     pytest.importorskip("torch")
     hybrid = model("hybrid")

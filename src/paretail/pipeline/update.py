@@ -107,7 +107,7 @@ def update_shop(
     news = News(
         len(graph.history.item_idx) - len(old.history.item_idx), graph.users - old.users, graph.items - old.items, older
     )
-    fitted = _refitted(parent, graph, WarmStart(parent.model, rows_now(old, graph)), progress)
+    fitted = _refitted(parent, graph, WarmStart(parent.model, rows_now(old, graph), old.history), progress)
     told = _facts(parent, graph, config, news) | {"run": getattr(fitted, "run", None)}
     progress("Counting associations")
     draft = drafted(target, graph, config, fitted, parent.manifest.metrics, told)

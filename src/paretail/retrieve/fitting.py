@@ -10,20 +10,38 @@ from pathlib import Path
 from typing import Any, Final, Protocol, Self, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
 from paretail.core.progress import Progress, silent
 from paretail.data.types import History
+from paretail.graph.interactions import event_weights, kind_weights
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Retriever
 
 
 @dataclass(frozen=True, eq=False)
 class WarmStart:
-    """An earlier model of the same type, and the row that each of its nodes has now, -1 where it is gone, by type."""
+    """An earlier model of the same type, and the row that each of its nodes has now, -1 where it is gone, by type.
+
+    `log` are the events that it was made of, items in their rows of then; None where these are not known.
+    """
 
     model: Retriever
     rows: Mapping[str, Rows]
+    log: History | None = None
+
+    def learned(self, weights: Mapping[str, float] | None, known: NDArray[np.bool_]) -> Mapping[str, Rows]:
+        """Return `rows`, -1 also of items that have their first events now, so that they start as new ones do.
+
+        `known[items]` are those with events now. Only kinds count that the model read: those that weigh more than 0.
+        """
+        if self.log is None:
+            return self.rows
+        read = event_weights(self.log, kind_weights(self.log.kinds, weights), None, None) > 0
+        items = self.rows["item"]
+        first = (np.bincount(self.log.item_idx[read], minlength=len(items)) == 0) & known[items]
+        return {**self.rows, "item": np.where(first, -1, items).astype(np.int32)}
 
 
 @dataclass(frozen=True)
@@ -99,17 +117,17 @@ def fits(
 ) -> Callable[[History], Retriever]:
     """Return what fits a model to one part of a log after another, each longer than the last, the earliest first.
 
-    One that is trained goes on from the last part's model, for WARM_SHARE of the epochs; what it knew of items without
-    events then is not taken over. A part that ends before the last one did is learned from nothing: no model knows of
-    what comes after its part.
+    One that is trained goes on from the last part's model, for WARM_SHARE of the epochs. A part that ends before the
+    last one did is learned from nothing: no model knows of what comes after its part.
     """
     trains, before, model = hasattr(model_type, "train"), None, None
+    rows = {name: np.arange(len(ids), dtype=np.int32) for name, ids in graph.nodes.items()}
 
     def to(log: History) -> Retriever:
         nonlocal before, model
         start = None
         if model is not None and before is not None and before.ts_ms.max(initial=0) <= log.ts_ms.max(initial=0):
-            start = WarmStart(model, _known(graph, before))
+            start = WarmStart(model, rows, before)
         settings = config if start is None else shortened(model_type, config)
         its = replace(context or FitContext(), start=start)
         fitted = fit(model_type, graph.with_history(log), settings, seed, its)
@@ -118,10 +136,3 @@ def fits(
         return fitted
 
     return to
-
-
-def _known(graph: ShopGraph, log: History) -> dict[str, Rows]:
-    """Return the rows of a graph's nodes, -1 of items without events in a log."""
-    rows = {name: np.arange(len(ids), dtype=np.int32) for name, ids in graph.nodes.items()}
-    there = np.bincount(log.item_idx, minlength=graph.items) > 0
-    return rows | {"item": np.where(there, rows["item"], -1).astype(np.int32)}

@@ -61,7 +61,8 @@ class GraphModel:
         network = training.network_of(graph, config, pairs, seed)
         if context.start is not None:
             before, texts = serving.trained(context.start.model.arrays()), texts_of(graph)
-            starting.go_on(network, before, context.start.rows, texts)
+            rows = context.start.learned(config.weights, np.bincount(pairs.indices, minlength=graph.items) > 0)
+            starting.go_on(network, before, rows, texts)
         validate = context.judge
         judge = None if validate is None else lambda net: validate(cls(serving.arrays_of(net), config))
         run = training.train(network, pairs, seed, context, judge).to_json() if pairs.nnz else None

@@ -282,7 +282,7 @@ def _start_of(start: WarmStart | None, name: str) -> WarmStart | None:
     """Return the earlier model of one member."""
     if start is None or not isinstance(start.model, Hybrid) or name not in start.model.members:
         return None
-    return WarmStart(start.model.members[name], start.rows)
+    return replace(start, model=start.model.members[name])
 
 
 def _settings(name: str, config: HybridConfig) -> Config:
