@@ -116,6 +116,7 @@ def test_a_batch_follows_from_seed_epoch_and_step_alone(source: str) -> None:
     one = [bytes_of(b) for b in batches(2, np.random.default_rng(0), threads=2)]
     alone = [bytes_of(Batches(PAIRS, 32, config(source), 3).batch(2, step)) for step in reversed(range(batches.steps))]
     assert one == alone[::-1]
+    assert [bytes_of(b) for b in batches.left(2, 3)] == one[3:]
     assert bytes_of(Batches(PAIRS, 32, config(source), 4).batch(2, 0)) != one[0]
     assert bytes_of(batches.batch(3, 0)) != one[0]
 

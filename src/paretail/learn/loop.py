@@ -35,6 +35,7 @@ def run(
     """Train `model`, a module with `loss(batch)`, and leave the best weights in it.
 
     `batches(epoch, rng)` yields the batches of an epoch, from 0 on, and must depend on its arguments alone.
+    Where they have a method `left(epoch, first)` (`training.Direct`), a run that was killed makes no batch again.
     `validate(model)` returns a number that should grow; it runs without gradients, in evaluation mode.
     `optimise(model)` makes another optimiser than the settings ask for. Where there is a file `checkpoint`, training
     goes on from it; `fingerprint` says of what data and model it must be. The model moves to the settings' device.

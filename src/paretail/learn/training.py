@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from itertools import islice
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,6 +29,15 @@ class Learner(Protocol):
 
     def loss(self, batch: Any) -> Tensor | dict[str, Tensor] | Losses:
         """Return the loss to minimise; one a task where there are several."""
+        ...
+
+
+@runtime_checkable
+class Direct(Protocol):
+    """Batches of which any can be made without those before it."""
+
+    def left(self, epoch: int, first: int) -> Iterable[Any]:
+        """Yield the batches of an epoch from the `first` on, those that a call would yield."""
         ...
 
 
@@ -90,12 +100,11 @@ class Training:
     def epoch(self) -> Iterator[None]:
         """Train what is left of the epoch, or until the time is up; yield whenever a checkpoint could be taken."""
         self.model.train()
-        for number, batch in enumerate(self.batches(self.at.epoch, self._rng())):
-            if number >= self.at.batch:  # those before were trained on before the run was resumed
-                self._step(batch)
-                yield
-                if self._out_of_time():
-                    return
+        for batch in self._left():
+            self._step(batch)
+            yield
+            if self._out_of_time():
+                return
         if not self.at.batch:
             raise _no_batches(self.at.epoch)
         self._close_epoch()
@@ -125,6 +134,13 @@ class Training:
         """Return the share of the run that is done, by epochs or by time, whichever is further."""
         spent = self.at.seconds / (60 * self.config.minutes) if self.config.minutes else 0.0
         return min(1.0, max(spent, self.at.epoch / self.config.epochs))
+
+    def _left(self) -> Iterable[Any]:
+        """Return the epoch's batches without those that were trained on before the run was resumed."""
+        epoch, first = self.at.epoch, self.at.batch
+        if isinstance(self.batches, Direct):
+            return self.batches.left(epoch, first)
+        return islice(self.batches(epoch, self._rng()), first, None)
 
     def _rng(self) -> np.random.Generator:
         return rng_for(f"learn/batches/{self.at.epoch}", self.config.seed)

@@ -155,6 +155,30 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path: Any, monkeypatch:
     assert all(again[name].tobytes() == array.tobytes() for name, array in whole.items())
 
 
+@pytest.mark.parametrize("sampling", ["none", "neighbours"])
+def test_a_killed_training_makes_no_batch_again(sampling: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_MINUTES", 0.0)
+    spec = GraphModelSpec.parse({**SMALL, "epochs": 2, "sampling": sampling, "batch_size": 16})
+    whole, made, own = GraphModel.fit(graph(), spec, 0).arrays(), list[tuple[int, int]](), Batches.batch
+
+    def batch(batches: Batches, epoch: int, step: int) -> Any:
+        if (epoch, step) == (1, 6) and not begun:
+            raise KeyboardInterrupt
+        made.append((epoch, step))
+        return own(batches, epoch, step)
+
+    begun: list[bool] = []
+    monkeypatch.setattr(Batches, "batch", batch)
+    with pytest.raises(KeyboardInterrupt):
+        GraphModel.train(graph(), spec, 0, FitContext(checkpoint=tmp_path / "run"))
+    begun.append(True)
+    made.clear()
+    again = GraphModel.train(graph(), spec, 0, FitContext(checkpoint=tmp_path / "run")).arrays()
+    assert made[0][0] == 1
+    assert made[0][1] > 2
+    assert all(again[name].tobytes() == array.tobytes() for name, array in whole.items())
+
+
 @pytest.mark.parametrize("settings", [{}, PRESETS["hetero"]], ids=str)
 def test_a_warm_start_has_the_earlier_scores_and_goes_on_from_them(settings: dict[str, Any]) -> None:
     spec = GraphModelSpec.parse({**SMALL, **settings, "epochs": 10})

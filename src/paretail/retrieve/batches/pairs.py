@@ -67,7 +67,11 @@ class Batches:
 
     def __call__(self, epoch: int, rng: np.random.Generator, threads: int = 1) -> Iterator[Batch]:
         """Yield the batches of an epoch, made ahead by `threads`; `rng` is not used, the batches have a seed."""
-        return ahead(lambda step: self.batch(epoch, step), range(self.steps), threads)
+        return self.left(epoch, 0, threads)
+
+    def left(self, epoch: int, first: int, threads: int = 1) -> Iterator[Batch]:
+        """Yield the batches of an epoch from the `first` on."""
+        return ahead(lambda step: self.batch(epoch, step), range(first, self.steps), threads)
 
     def batch(self, epoch: int, step: int) -> Batch:
         """Return one batch of an epoch; the last is shorter. Any number of threads may ask."""

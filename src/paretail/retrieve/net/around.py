@@ -8,6 +8,7 @@ greatest neighbour alone is that of the sample, with its weight as it is.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 from jaxtyping import Int
 from scipy import sparse
 from torch import Tensor
@@ -59,10 +60,10 @@ class Sampling:
         scaled = (spec.message, spec.aggregation) != ("sage", "max")
         self._blocks = Blocks(edges, HEARD_BY_USERS, spec.depth, spec.fan_out, seed, scaled, hide)
 
-    def epoch(self, batches: Batches, epoch: int, threads: int = 1) -> Iterator[Step]:
-        """Yield the steps of an epoch, made by `threads` while those before are trained on."""
-        first = epoch * batches.steps
-        return ahead(lambda step: self.of(batches.batch(epoch, step), first + step), range(batches.steps), threads)
+    def epoch(self, batches: Batches, epoch: int, threads: int = 1, first: int = 0) -> Iterator[Step]:
+        """Yield the steps of an epoch from the `first` on, made by `threads` while those before are trained on."""
+        before, steps = epoch * batches.steps, range(first, batches.steps)
+        return ahead(lambda step: self.of(batches.batch(epoch, step), before + step), steps, threads)
 
     def of(self, batch: Batch, number: int) -> Step:
         """Return one batch and what is around it; `number` is the step's among those of all epochs."""
@@ -84,6 +85,22 @@ class Sampling:
             edges = _between(self._heard[relation], csr, sampled.rows[kind], sampled.rows[source])
             heard[kind] = (*heard.get(kind, ()), Heard(name, source, edges))
         return heard
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """What training goes through: batches, each with what is around it."""
+
+    sampling: Sampling
+    batches: Batches
+
+    def __call__(self, epoch: int, rng: np.random.Generator) -> Iterator[Step]:
+        """Yield the steps of an epoch; `rng` is not used, batches have a seed."""
+        return self.left(epoch, 0)
+
+    def left(self, epoch: int, first: int) -> Iterator[Step]:
+        """Yield the steps of an epoch from the `first` on."""
+        return self.sampling.epoch(self.batches, epoch, first=first)
 
 
 def _between(edges: Edges, csr: Csr, targets: Int[Tensor, " targets"], sources: Int[Tensor, " sources"]) -> Edges:

@@ -20,7 +20,7 @@ from paretail.learn.training import Batches as MakesBatches
 from paretail.retrieve.batches import Batches
 from paretail.retrieve.content import content_in, texts_encoded
 from paretail.retrieve.fitting import FitContext
-from paretail.retrieve.net.around import Sampling
+from paretail.retrieve.net.around import Sampling, Steps
 from paretail.retrieve.net.network import Network, Shape
 from paretail.retrieve.net.starting import start
 from paretail.retrieve.net.wiring import Wiring, relations_of
@@ -87,8 +87,7 @@ def train(
     batches = Batches(pairs, batch_size, there, seed)
     steps: MakesBatches = batches
     if samples(network):
-        sampling = Sampling(network.wiring, spec, seed)
-        steps = lambda epoch, rng: sampling.epoch(batches, epoch)  # noqa: E731  # no more than the loop's signature
+        steps = Steps(Sampling(network.wiring, spec, seed), batches)
     return run(
         network, steps, judge, config, context.checkpoint, context.progress, optimise=_optimiser,
         fingerprint=fingerprint(pairs, spec),
