@@ -187,12 +187,32 @@ def test_prices_follow_what_is_shown_as_if_counted_anew() -> None:
 def test_a_goal_that_lacks_its_facts_says_which(name: str, without: dict[str, object]) -> None:
     found = pool()
     with pytest.raises(PolicyError, match="POL-02"):
-        objective(name).gains(replace(found, wares=replace(found.wares, **without)), 4)  # type: ignore[arg-type]
+        objective(name).check(replace(found, wares=replace(found.wares, **without)))  # type: ignore[arg-type]
 
 
 def test_a_task_that_was_not_learned_is_no_goal() -> None:
     with pytest.raises(PolicyError, match="order values"):
         objective("revenue").gains(pool(order_value=np.full((3, 12), np.nan, np.float32)), 4)
+
+
+@pytest.mark.parametrize(("name", "fact"), [("profit", "margin"), ("freshness", "created_ts_ms")])
+def test_a_few_candidates_of_which_nothing_is_told_are_worth_nothing(name: str, fact: str) -> None:
+    found = pool()
+    known = getattr(found.wares, fact).copy()
+    known[1:] = np.nan if fact == "margin" else 0
+    found = replace(found, wares=replace(found.wares, **{fact: known}))
+    goal = objective(name)
+    goal.check(found)
+    few = found.narrowed(np.argsort(found.item_idx == 0, axis=1)[:, :6].astype(np.int32))
+    assert goal.value(few, np.array([[0, 1, 2]] * 3, np.int32)).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_nobody_having_candidates_is_no_error(name: str) -> None:
+    unknown = np.full((2, 5), np.nan, np.float32)
+    nobody = replace(pool().rows(np.arange(2)), item_idx=np.full((2, 5), -1, np.int32), p_click=unknown,
+                     p_purchase=unknown, order_value=unknown)  # fmt: skip
+    assert np.isfinite(objective(name).value(nobody, np.full((2, 4), -1, np.int32))).all()
 
 
 def test_unknown_goals_and_settings_name_the_nearest() -> None:
@@ -217,6 +237,7 @@ def test_an_answer_does_not_look_at_the_whole_catalogue(name: str, fact: str) ->
     found = pool()
     counted = replace(found.wares, **{fact: getattr(found.wares, fact).view(_Counted)})
     found, _Counted.looked = replace(found, wares=counted), 0
+    objective(name).check(found)
     for _ in range(3):
         objective(name).value(found.rows(np.arange(2)), np.array([[0, 1, 2], [3, 4, 5]], np.int32))
     assert _Counted.looked == 1

@@ -49,11 +49,6 @@ class Wares:
         return bool(self.vectors.any())
 
     @cached_property
-    def has_created(self) -> bool:
-        """Whether any item tells since when it is sold."""
-        return bool(self.created_ts_ms.any())
-
-    @cached_property
     def sizes(self) -> Mapping[str, int]:
         """How many values each attribute has; 0 where no item has one."""
         return {name: int(codes.max(initial=-1)) + 1 for name, codes in self.labels.items()}

@@ -89,10 +89,13 @@ class Objective(ABC, Generic[C]):
 
     @abstractmethod
     def gains(self, pool: Pool, k: int) -> Gains:
-        """Return the gains of empty slates of length `k`; raises PolicyError (POL-02) where the pool cannot tell."""
+        """Return the gains of empty slates of length `k`; raises PolicyError (POL-02) where a prediction is missing.
+
+        What `check` found in the catalogue is not asked again: a pool in which no item has it is worth 0.
+        """
 
     def check(self, sample: Pool) -> None:
-        """Raise PolicyError (POL-02) where a shop's requests show that the goal cannot be had there."""
+        """Raise PolicyError (POL-02) where a shop's catalogue or requests show that the goal cannot be had there."""
         self.gains(sample, 2)
 
     def value(self, pool: Pool, places: Rows) -> Values:
@@ -111,11 +114,11 @@ class Objective(ABC, Generic[C]):
 
 
 def told(values: Floats, pool: Pool, found: str, do: str) -> Floats:
-    """Return candidates' values; raises PolicyError (POL-02) where all that there are are unknown, NaN counts as 0."""
+    """Return candidates' values, NaN as 0; raises PolicyError (POL-02) where there are some and all are unknown."""
     unknown = np.isnan(values)
     if not unknown.any():
         return values
-    if unknown[pool.valid].all():
+    if pool.valid.any() and unknown[pool.valid].all():
         raise PolicyError(Problem("POL-02", found, "Expected it for some candidates at least", do))
     return np.where(unknown, np.float32(0.0), values)
 

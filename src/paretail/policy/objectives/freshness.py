@@ -35,10 +35,13 @@ class Freshness(Objective[FreshnessConfig]):
 
     def gains(self, pool: Pool, k: int) -> Gains:
         """Return the freshness of each candidate."""
-        if not pool.wares.has_created:
-            found, do = "no item tells since when it is sold", "Map a column of the items to `created`"
-            raise PolicyError(Problem("POL-02", found, "Expected times of creation", do))
         created = pool.of(pool.wares.created_ts_ms)
         days = np.maximum(pool.now_ms - created, 0) / DAY_MS
         fresh = np.where(created > 0, 0.5 ** (days / self.config.half_life_days), 0.0)
         return Gains((fresh / k).astype(np.float32))
+
+    def check(self, sample: Pool) -> None:
+        """A catalogue without any time of creation knows no age."""
+        if not sample.wares.created_ts_ms.any():
+            found, do = "no item tells since when it is sold", "Map a column of the items to `created`"
+            raise PolicyError(Problem("POL-02", found, "Expected times of creation", do))

@@ -9,7 +9,11 @@ systems", 2017, arXiv:1707.08029 (purchase probability times profit). Deviations
 that more than one piece counts. 2. An item without a margin counts as one without profit.
 """
 
-from paretail.policy.objectives.base import Gains, Objective, Plain, told
+import numpy as np
+
+from paretail.core.errors import Problem
+from paretail.policy import PolicyError
+from paretail.policy.objectives.base import Gains, Objective, Plain
 from paretail.policy.objectives.revenue import earned
 from paretail.policy.pool import Pool
 
@@ -23,6 +27,12 @@ class Profit(Objective[Plain]):
 
     def gains(self, pool: Pool, k: int) -> Gains:
         """Return the profit expected of each candidate, seen."""
-        margin = told(pool.of(pool.wares.margin), pool, "no candidate has a margin",
-                      "Map a column of the items to `margin` (share of the price that is profit)")  # fmt: skip
-        return Gains(earned(pool) * margin)
+        margin = pool.of(pool.wares.margin)
+        return Gains(earned(pool) * np.where(np.isnan(margin), np.float32(0.0), margin))
+
+    def check(self, sample: Pool) -> None:
+        """A catalogue without any margin knows no profit."""
+        super().check(sample)
+        if np.isnan(sample.wares.margin).all():
+            do = "Map a column of the items to `margin` (share of the price that is profit)"
+            raise PolicyError(Problem("POL-02", "no item has a margin", "Expected it of some at least", do))
