@@ -1,10 +1,12 @@
 """Dials: asked shares are achieved, on other requests too; budgets hold and are not overpaid."""
 
+from dataclasses import replace
 from threading import Thread
 
 import numpy as np
 import pytest
 
+from paretail.pipeline.explaining import position_in_words
 from paretail.policy import PolicyError
 from paretail.policy.dials import Dials
 from paretail.policy.goals import parse
@@ -44,6 +46,19 @@ def test_several_dials_are_achieved_together(dials: Dials, line: str) -> None:
     asked = parse(line).dial or {}
     achieved = _achieved(dials, dials, line)
     assert max(abs(achieved[goal] - share) for goal, share in asked.items()) < 0.03
+
+
+@pytest.mark.parametrize(("k", "still"), [(8, "freshness"), (1, "diversity")])
+def test_a_goal_that_cannot_move_spoils_no_other_dial(dials: Dials, k: int, still: str) -> None:
+    of_one_age = np.full_like(dials.sample.wares.created_ts_ms, 50 * 86_400_000)
+    sample = replace(dials.sample, wares=replace(dials.sample.wares, created_ts_ms=of_one_age))
+    found = Dials(sample, GOALS, BASE, k).setting(parse(f"revenue=0.7,novelty=0.4,{still}=0.5"))
+    assert found.shares["revenue"] == pytest.approx(0.7, abs=0.03)
+    assert found.shares["novelty"] == pytest.approx(0.4, abs=0.03)
+    assert still not in found.shares
+    assert f"No weight moves {still} here" in position_in_words(found.position)
+    alone = Dials(sample, GOALS, BASE, k).setting(parse(f"{still}=0.5"))
+    assert still not in alone.shares
 
 
 def test_a_dial_at_its_end_is_the_goal_alone_with_ties_broken(dials: Dials) -> None:

@@ -39,7 +39,7 @@ EXITS: Final = {"ship": 0, "experiment": 3, "keep": 4}
 def settings(console: Console, told: Sequence[dict[str, Any]]) -> None:
     """Print what is expected of a slate under each setting of goals, and how that differs from the first, today's."""
     today = told[0]["expected"]
-    weighed = {goal for one in told for part in one["segments"].values() for goal in part["shares"]}
+    weighed = {goal for one in told for part in one["segments"].values() for goal in part["weights"]}
     goals = [goal for goal in today if goal in weighed or goal in SHOWN_GOALS]
     table = Table("a slate brings", *goals, box=SIMPLE, collapse_padding=True, pad_edge=False)
     for one in told:

@@ -57,7 +57,8 @@ def position_in_words(found: Position) -> str:
         if found.measured
         else "No other was measured"
     )
-    return ". ".join([beaten, *(_cost_in_words(goal, change) for goal, change in found.costs.items())]) + "."
+    still = [f"No weight moves {goal} here: it has no range" for goal in found.still]
+    return ". ".join([beaten, *still, *(_cost_in_words(goal, change) for goal, change in found.costs.items())]) + "."
 
 
 def _cost_in_words(goal: str, change: Mapping[str, float]) -> str:

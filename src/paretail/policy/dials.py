@@ -12,7 +12,7 @@ set of requests holds on another, since means over hundreds of slates hardly dif
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from threading import RLock
 from typing import Any, Final
@@ -35,6 +35,8 @@ from paretail.policy.slate import compose
 TIE: Final = 1e-3
 #: A curve is measured until its shares lie so close, at so many weights at most.
 GAP, MOST_POINTS = 0.03, 40
+#: A goal that goes no further than this part of its value has no range.
+SAME: Final = 1e-9
 #: Rounds of solving several dials, and how far off is near enough.
 ROUNDS, NEAR = 14, 0.004
 #: Steps of a bisection for a budget, and rounds over several.
@@ -53,7 +55,7 @@ class Setting:
     """Weights in one over each goal's own unit, and what the sample says of them.
 
     `expected[goal]` is the mean over slates; `today[goal]` that of the base; `shares[goal]` is the position in the
-    goal's reachable range, 0 to 1; `position` is where the setting lies among those that were measured.
+    goal's reachable range, 0 to 1, of goals that have one; `position` is where the setting lies among those measured.
     """
 
     weights: Mapping[str, float]
@@ -80,15 +82,20 @@ class Curve:
         """The value where it has all."""
         return float(max(self.value[-1], self.value[0]))
 
+    @property
+    def moves(self) -> bool:
+        """Whether its weight changes the goal: not where all candidates are worth the same to it."""
+        return self.high - self.low > SAME * max(abs(self.low), abs(self.high))
+
     def share(self, value: float) -> float:
         """Return the position of a value in the range; 1 where there is none."""
-        return (value - self.low) / (self.high - self.low) if self.high > self.low else 1.0
+        return (value - self.low) / (self.high - self.low) if self.moves else 1.0
 
     def part_for(self, share: float) -> float:
         """Return λ at which the goal reaches a share of its range."""
         rising = np.maximum.accumulate(self.value)
         wanted = self.low + share * (self.high - self.low)
-        if share <= 0 or self.high <= self.low:
+        if share <= 0 or not self.moves:
             return float(self.part[0])
         first = int(np.searchsorted(rising, wanted - 1e-12))
         if first == 0 or first >= len(rising):
@@ -194,14 +201,16 @@ class Dials:
 
     def _setting(self, parts: Mapping[str, float], asked: tuple[str, ...]) -> Setting:
         expected, today = ({goal: self.mean(each, goal) for goal in self.goals} for each in (parts, self.base))
-        shares = {goal: self.curve(goal).share(expected[goal]) for goal in parts}
+        shares = {goal: self.curve(goal).share(expected[goal]) for goal in parts if self.curve(goal).moves}
         measured = [dict(key) for key in self._slates]
-        return Setting(self.weights(parts), expected, today, shares, position(self._share, parts, asked, measured))
+        still = tuple(name for name in asked if name not in shares)
+        found = replace(position(self._share, parts, asked, measured), still=still)
+        return Setting(self.weights(parts), expected, today, shares, found)
 
     def _share(self, parts: Mapping[str, float], goal: str) -> float:
         """Return the position in the goal's range; where the base leaves it none, in what it has by chance to alone."""
         curve, value = self.curve(goal), self.mean(parts, goal)
-        return curve.share(value) if curve.high > curve.low else (value - self.ends(goal)[0]) / self._span(goal)
+        return curve.share(value) if curve.moves else (value - self.ends(goal)[0]) / self._span(goal)
 
     def _dialled(self, dial: Mapping[str, float]) -> dict[str, float]:
         if len(dial) == 1:
@@ -210,8 +219,9 @@ class Dials:
         return self._solve(dial)
 
     def _solve(self, dial: Mapping[str, float]) -> dict[str, float]:
-        """Return parts whose measured shares are as near to the dials as was found."""
+        """Return parts whose measured shares are as near to the dials as was found; a goal that stays misses none."""
         names = list(dial)
+        moves = np.array([self.curve(name).moves for name in names])
         asked = np.array([dial[name] for name in names])
         single = np.array([self.curve(name).part_for(dial[name]) for name in names])
         odds = np.log(np.clip(single, TIE, 1 - TIE)) - np.log1p(-np.clip(single, TIE, 1 - TIE))
@@ -219,7 +229,8 @@ class Dials:
         before = np.zeros(len(names))
         for _ in range(ROUNDS):
             parts = self._beside(names, odds)
-            short = asked - np.array([self.curve(name).share(self.mean(parts, name)) for name in names])
+            shares = np.array([self.curve(name).share(self.mean(parts, name)) for name in names])
+            short = np.where(moves, asked - shares, 0.0)
             if np.abs(short).max() < least:
                 best, least = odds, float(np.abs(short).max())
             if least < NEAR:

@@ -35,13 +35,14 @@ class Position:
     """`beaten_by` of `measured` settings beat this one; `better[goal]` are the shares of that which does so by most.
 
     `costs[goal][other]` are points of the other's range for a point more of the goal's; a goal that has no more to
-    give is left out.
+    give is left out. `still` are goals that were asked for and that stay where they are.
     """
 
     measured: int = 0
     beaten_by: int = 0
     better: Mapping[str, float] = field(default_factory=dict)
     costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    still: tuple[str, ...] = ()
 
 
 #: Nothing was measured.

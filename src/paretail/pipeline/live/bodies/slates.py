@@ -99,7 +99,11 @@ class GoalsAnswer(Struct, omit_defaults=True):
     expected: Annotated[Amounts, Meta(description="On average over users like this one, under these goals.")]
     today: Annotated[Amounts, Meta(description="On average over them without goals: `[policy] base`.")]
     shares: Annotated[
-        Amounts, Meta(description="Where each goal that is weighed stands in its reachable range, 0 to 1.")
+        Amounts,
+        Meta(
+            description="Where each goal that is weighed stands in its reachable range, 0 to 1; without a goal that "
+            "nothing moves: `front.told` names it."
+        ),
     ]
     segment: Annotated[str, Meta(description="Users like this one: `new`, `light` or `heavy`.")]
     units: Annotated[dict[str, str], Meta(description="What each goal is counted in.")]
