@@ -77,6 +77,18 @@ def test_a_budget_holds_and_is_spent(dials: Dials, percent: int) -> None:
     assert setting.expected["novelty"] > setting.today["novelty"]
 
 
+@pytest.mark.parametrize(("goal", "margin"), [("revenue", 0.3), ("clicks", 0.3), ("profit", -0.3)])
+def test_a_budget_of_no_loss_is_kept(goal: str, margin: float) -> None:
+    sample = pool(users=60, cands=30, seed=1)
+    sold_at = np.full_like(sample.wares.margin, margin)
+    found = Dials(replace(sample, wares=replace(sample.wares, margin=sold_at)), GOALS, {goal: 1.0}, 6)
+    setting = found.setting(parse(f"maximise=diversity,{goal}>=-0%"))
+    assert (setting.today[goal] < 0) == (margin < 0)
+    assert setting.expected[goal] >= setting.today[goal] - 1e-3 * abs(setting.today[goal])
+    with pytest.raises(PolicyError, match=r"Expected -?\S+ at most, [+-]0\.\d % of what is served"):
+        found.setting(parse(f"maximise=diversity,{goal}>=+2%"))
+
+
 def test_several_budgets_hold(dials: Dials) -> None:
     setting = dials.setting(parse("maximise=novelty,revenue>=-5%,clicks>=-3%"))
     assert setting.expected["revenue"] >= 0.9495 * setting.today["revenue"]

@@ -39,8 +39,8 @@ GAP, MOST_POINTS = 0.03, 40
 SAME: Final = 1e-9
 #: Rounds of solving several dials, and how far off is near enough.
 ROUNDS, NEAR = 14, 0.004
-#: Steps of a bisection for a budget, and rounds over several.
-HALVINGS, SWEEPS = 16, 3
+#: Steps of a bisection for a budget, rounds over several, and the part of a bound by which it may be missed.
+HALVINGS, SWEEPS, KEEPING = 16, 3, 1e-3
 #: What the base is kept as, beside settings.
 BASE: Final = ""
 Key = tuple[tuple[str, float], ...]
@@ -244,7 +244,7 @@ class Dials:
         today = {name: self.mean(self.base, name) for name in goals.keep}
         least = {name: bound.of(today[name]) for name, bound in goals.bounds.items()}
         for name, bound in least.items():
-            if bound > self.curve(name).high * (1 + 1e-9) + 1e-12:
+            if bound - _slack(bound) > self.curve(name).high:
                 raise self._out_of_reach(name, bound, self.curve(name).high, today[name])
         assert goals.maximise is not None
         free = self._rest(goals.names)
@@ -266,13 +266,13 @@ class Dials:
                     low, high = (low, middle) if holds else (middle, high)
                 logs[name] = high
         for name, bound in least.items():
-            if (found := self.mean(parts(logs), name)) < bound - 1e-3 * abs(bound):
+            if (found := self.mean(parts(logs), name)) < bound - _slack(bound):
                 raise self._out_of_reach(name, bound, found, today[name])
         return parts(logs)
 
     def _out_of_reach(self, goal: str, least: float, most: float, today: float) -> PolicyError:
         per = self.per.get(goal, 1.0)
-        change = f", {100 * (most / today - 1):+.1f} % of what is served without goals" if today > 0 else ""
+        change = f", {100 * (most - today) / abs(today):+.1f} % of what is served without goals" if today else ""
         found = f"the budget {goal} >= {least / per:.6g} is out of reach"
         return PolicyError(Problem("POL-05", found, f"Expected {most / per:.6g} at most{change}", "Ask for less"))
 
@@ -347,6 +347,11 @@ class Dials:
             values.append(found.value(part, places[users]))
             exposures.add(part.items(places[users]))
         return np.concatenate(values)
+
+
+def _slack(bound: float) -> float:
+    """Return by how much a value may lie below a bound and still keep it: slates change in steps."""
+    return KEEPING * abs(bound) + 1e-12
 
 
 def _steps(users: int) -> list[NDArray[np.intp]]:
