@@ -14,6 +14,7 @@ from paretail.data.stores.lists import impressions
 from paretail.data.types import EVENT_COLUMNS, Events
 from paretail.pipeline.forecast import Forecasts
 from paretail.pipeline.listed import NOTHING, Lists, alone, placements
+from paretail.policy import PolicyError
 from paretail.policy.compositions import GREEDY
 from paretail.policy.explore import draw
 from paretail.policy.objectives import objective
@@ -103,6 +104,12 @@ def test_a_candidate_is_judged_as_it_would_be_drawn() -> None:
 def test_what_is_worse_is_kept() -> None:
     ready, _, _ = _log(1.0, 0)
     assert ready.release("worst", "clicks", 0.02).verdict == "keep"  # type: ignore[arg-type]  # all that it asks
+
+
+def test_a_goal_that_the_bundle_does_not_predict_is_refused_by_name() -> None:
+    ready, _, _ = _log(1.0, 0)
+    with pytest.raises(PolicyError, match=r"does not predict revenue.* Expected clicks\. .*--goal.*POL-02"):
+        ready.release(None, "revenue", 0.02)
 
 
 def test_items_that_were_never_shown_are_refused() -> None:

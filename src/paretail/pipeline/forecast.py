@@ -39,6 +39,7 @@ from paretail.pipeline.ranking import CANDIDATES
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.served import Served, Shown, served
 from paretail.pipeline.steering import Steering
+from paretail.policy import PolicyError
 from paretail.policy.goals import Goals
 from paretail.policy.pool import Pool
 from paretail.rank.config import RankConfig
@@ -149,8 +150,11 @@ class Forecasts:
         """Say whether slates under `candidate` may replace the log's.
 
         Where the log has no odds, or the bundle has learned from it, the log cannot tell: `experiment`, with the
-        model's own word as the candidate's value. Raises PolicyError for goals that cannot be followed.
+        model's own word as the candidate's value. Raises PolicyError for goals that cannot be followed, POL-02 for a
+        `goal` that the bundle does not predict.
         """
+        if goal not in self.goals:
+            raise PolicyError(_untold(goal, self.goals))
         target = self.served(candidate)
         rho, seen = self._weights(target)
         terms, model = self._terms(target, goal, rho)
@@ -273,6 +277,12 @@ _STILL: Final = (
 
 def _unlogged() -> Problem:
     return Problem("OFFP-02", "the log does not tell with which probability items were shown", _STILL, _START)
+
+
+def _untold(goal: str, goals: list[str]) -> Problem:
+    found = f"the bundle does not predict {goal}: what a setting brings of it cannot be told"
+    expected = f"Expected {' or '.join(goals)}" if goals else "It predicts nothing that logs tell of"
+    return Problem("POL-02", found, expected, "Name another with --goal, or train on a log that tells it")
 
 
 def _certain() -> Problem:
