@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from paretail.core.ids import Rows
+from paretail.data.kinds import NOT_TARGETS
 from paretail.data.types import ITEM_COLUMNS, History
 from paretail.policy.pool import Floats, Wares
 
@@ -66,8 +67,9 @@ def _created(items: pl.DataFrame) -> NDArray[np.int64]:
 
 
 def _seen_by(history: History, items: int) -> Floats:
-    """Return (users who had an item + 1) / (users + 1)."""
-    pairs: Any = np.unique(history.user_idx.astype(np.int64) * items + history.item_idx)
+    """Return (users who had an item + 1) / (users + 1); to have been shown it is not to have had it."""
+    had = np.array([kind not in NOT_TARGETS for kind in history.kinds] or [False])[history.kind]
+    pairs: Any = np.unique(history.user_idx[had].astype(np.int64) * items + history.item_idx[had])
     counts = np.bincount(pairs % items, minlength=items) if items else np.zeros(0)
     return np.asarray((counts + 1) / (history.users + 1), np.float32)
 

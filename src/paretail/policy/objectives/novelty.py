@@ -2,6 +2,8 @@
 
     value = 1/k Σ_j -log2(share of users who had item j)
 
+Who was only shown an item has not had it.
+
 Unit: bits, mean of the slate; higher is better. Source: P. Castells, N. Hurley, S. Vargas, "Novelty and diversity in
 recommender systems", Recommender Systems Handbook, 2022, doi:10.1007/978-1-0716-2197-4_16 (self-information, the
 discovery model). Deviations: one user is added to each share, so that nobody's item is not infinitely new.
