@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from paretail.policy.explore import draw, likelihood, temperature
+from paretail.policy.explore import changed, draw, likelihood, temperature
 from paretail.policy.objectives import OBJECTIVES, objective
 from paretail.policy.pool import Pool
 from paretail.policy.rules import Cap, Need, Pin, Rules
@@ -71,6 +71,22 @@ def test_exploring_costs_the_clicks_that_it_may(share: float) -> None:
         cost.append(1 - GOALS["clicks"].value(found, places).mean() / best)
     assert np.mean(cost) == pytest.approx(share, abs=0.006)
     assert temperature(found, GOALS, WEIGHTS, 8, 0.0) == 0
+
+
+def test_a_goal_that_is_asked_for_loses_no_greater_share() -> None:
+    """Slates for novelty alone lose no clicks when drawn: by clicks they would be drawn from anything."""
+    found, rare = pool(users=60, cands=40, seed=3), {"novelty": 1.0}
+    value, span = GOALS["novelty"].value(found, compose(found, GOALS, rare, 8)).mean(), 0.5
+    hot, tau = (
+        temperature(found, GOALS, rare, 8, 0.05),
+        temperature(found, GOALS, rare, 8, 0.05, spans={"novelty": span}),
+    )
+    assert changed(found, GOALS, rare, 8, hot)["novelty"] < -0.2 * value
+    lost = changed(found, GOALS, rare, 8, tau)
+    assert lost["novelty"] == pytest.approx(-0.05 * value, rel=0.15)
+    assert set(lost) == set(GOALS)
+    far = temperature(found, GOALS, rare, 8, 0.05, spans={"novelty": 4 * value})
+    assert changed(found, GOALS, rare, 8, far)["novelty"] == pytest.approx(-0.2 * value, rel=0.15)
 
 
 def _requests(seed: int, users: int = 400) -> Pool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -22,7 +22,7 @@ from paretail.policy import PolicyError
 from paretail.policy.compositions import Composition, How
 from paretail.policy.config import PolicyConfig
 from paretail.policy.dials import Dials, Setting
-from paretail.policy.explore import temperature
+from paretail.policy.explore import changed, temperature
 from paretail.policy.exposure import Exposures
 from paretail.policy.goals import Goals, resolved
 from paretail.policy.newcomers import Belief, deviates, unfit
@@ -68,7 +68,7 @@ class Steering:
     _of_log: Mapping[str, Pool] = field(default_factory=dict)
     _dials: dict[tuple[str, int, How], Dials] = field(default_factory=dict)
     _goals: dict[str, Objective[Any]] = field(default_factory=dict)
-    _heats: dict[tuple[str, str, int, float, How], float] = field(default_factory=dict)
+    _heats: dict[tuple[str, str, int, float, How], tuple[float, Setting]] = field(default_factory=dict)
     _lock: RLock = field(default_factory=RLock)
     _heating: RLock = field(default_factory=RLock)
 
@@ -289,23 +289,42 @@ class Steering:
                     self.heat(asked, segment, USUAL_SLOTS, self.config.explore)
 
     def heat(self, goals: Goals | None, segment: str, k: int, share: float, how: How | None = None) -> float:
-        """Return the temperature at which drawing a segment's slates costs `share` of their expected clicks."""
+        """Return the temperature at which a segment's slates are drawn; see `drawn`."""
+        return self.drawn(goals, segment, k, share, how)[0]
+
+    def drawn(self, goals: Goals | None, segment: str, k: int, share: float,
+              how: How | None = None) -> tuple[float, Setting]:  # fmt: skip
+        """Return the temperature at which drawing costs `share`, and the setting with what drawn slates bring.
+
+        That is of the expected clicks; a goal that is asked for loses no greater share of its value or range.
+        """
+        setting = self.setting(goals, segment, k, how)
         if share <= 0:
-            return 0.0
+            return 0.0, setting
         how, share = how or self.how, max(round(share, SHARE_DIGITS), 10**-SHARE_DIGITS)
-        weights = self.setting(goals, segment, k, how).weights
-        key = ("" if goals is None else self.goals(goals).model_dump_json(), segment, k, share, how)
+        asked = None if goals is None else self.goals(goals)
+        key = ("" if asked is None else asked.model_dump_json(), segment, k, share, how)
         found = self._heats.get(key)
         if found is None:
             with self._heating:
                 found = self._heats.get(key)
                 if found is None:
-                    sample = _few(self.samples[segment])  # drawing is not compiled
-                    found = temperature(sample, self._goals, weights, k, share, how=how)
+                    found = self._heated(setting, () if asked is None else asked.names, segment, k, share, how)
                     if len(self._heats) >= MOST_HEATS:
                         self._heats = dict(list(self._heats.items())[MOST_HEATS // 2 :])
                     self._heats[key] = found
         return found
+
+    def _heated(self, setting: Setting, asked: tuple[str, ...], segment: str, k: int, share: float,
+                how: How) -> tuple[float, Setting]:  # fmt: skip
+        sample, curve = _few(self.samples[segment]), self.dials(segment, k, how).curve  # drawing is not compiled
+        spans = {name: curve(name).high - curve(name).low for name in asked}
+        heat = temperature(sample, self._goals, setting.weights, k, share, how=how, spans=spans)
+        goals = {name: self._goals[name] for name in setting.expected}
+        change = changed(sample, goals, setting.weights, k, heat, how)
+        expected = {name: value + change[name] for name, value in setting.expected.items()}
+        shares = {name: curve(name).share(expected[name]) for name in setting.shares}
+        return heat, replace(setting, expected=expected, shares=shares)
 
     def segments(self, history: History) -> NDArray[np.intp]:
         """Return the number of each user's segment in SEGMENTS."""

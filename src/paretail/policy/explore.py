@@ -6,7 +6,8 @@ g_i is the marginal gain of candidate i for the slate so far, over candidates th
 Plackett-Luce model (R. L. Plackett, "The analysis of permutations", Applied Statistics 24(2), 1975,
 doi:10.2307/2346567) where no goal depends on the other items. Draws are by Gumbel noise (W. Kool, H. van Hoof, M.
 Welling, "Stochastic beams and where to find them", ICML 2019, arXiv:1903.06059): argmax of g / τ + noise. τ is solved
-on a sample of requests, so that exploring costs a given share of the expected clicks (`temperature`).
+on a sample of requests, so that exploring costs a given share of the expected clicks, or of a goal that is asked for
+(`temperature`); what drawn slates bring is told by `changed`.
 
 Where rules may clash, only what leaves a slate to be filled that breaks no more of them is drawn from (`rules.Ahead`).
 Deviations: 1. Gains may depend on the slate so far. 2. What is drawn keeps its slot: no passes follow. A pinned item
@@ -15,6 +16,7 @@ has probability 1.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -25,10 +27,12 @@ from paretail.policy.compositions import GREEDY, How
 from paretail.policy.objectives.base import Values
 from paretail.policy.pool import Pool
 from paretail.policy.rules import Free, Rules
-from paretail.policy.slate import NO_RULES, Goals, Total, arranged, forward
+from paretail.policy.slate import NO_RULES, Goals, Total, arranged, compose, forward
 
 #: Steps of the search for a temperature, and its bounds as parts of the spread of gains.
 HALVINGS: Final = 18
+#: Draws of a sample over which what drawing changes is averaged.
+DRAWS: Final = 4
 COOLEST, HOTTEST = 1e-4, 30.0
 TINY: Final = 1e-300
 
@@ -102,25 +106,39 @@ def chances(pool: Pool, goals: Goals, weights: Mapping[str, float | Values], k: 
 
 
 def temperature(pool: Pool, goals: Goals, weights: Mapping[str, float], k: int, share: float, seed: int = 0,
-                how: How = GREEDY) -> float:  # fmt: skip
+                how: How = GREEDY, spans: Mapping[str, float] = MappingProxyType({})) -> float:  # fmt: skip
     """Return τ at which exploring costs `share` of the expected clicks of `pool`'s slates, against the coolest draw.
 
-    Found by halving on common random numbers; the hottest where even that costs less.
+    `spans[goal]` is how far a goal goes that is asked for: it loses that share of its value or span, whichever is
+    more, at most. Found by halving on common random numbers; the hottest where even that costs less.
     """
     if share <= 0:
         return 0.0
     spread = _spread(pool, goals, weights, k, how)
 
-    def clicks(tau: float) -> float:
-        drawn = draw(pool, goals, weights, k, tau, np.random.default_rng(seed), how=how)
-        return float((pool.at(pool.p_click, drawn.places) @ pool.attention[:k]).mean())
+    def means(tau: float) -> Values:
+        places = draw(pool, goals, weights, k, tau, np.random.default_rng(seed), how=how).places
+        clicks = (pool.at(pool.p_click, places) @ pool.attention[:k]).mean()
+        return np.array([clicks, *(goals[name].value(pool, places).mean() for name in spans)])
 
-    least = (1 - share) * clicks(0.0)
+    best = means(0.0)
+    least = best - share * np.maximum(np.abs(best), [0.0, *spans.values()])
     low, high = np.log(COOLEST), np.log(HOTTEST)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if clicks(spread * float(np.exp(middle))) >= least else (low, middle)
+        low, high = (middle, high) if (means(spread * float(np.exp(middle))) >= least).all() else (low, middle)
     return spread * float(np.exp(low))
+
+
+def changed(pool: Pool, goals: Goals, weights: Mapping[str, float], k: int, temperature: float,
+            how: How = GREEDY) -> dict[str, float]:  # fmt: skip
+    """Return by how much the mean value of each goal is another where slates are drawn than where they are composed."""
+    rng, best = np.random.default_rng(1), compose(pool, goals, weights, k, how=how)
+    drawn = [draw(pool, goals, weights, k, temperature, rng, how=how).places for _ in range(DRAWS)]
+    return {
+        name: float(np.mean([goal.value(pool, places).mean() for places in drawn]) - goal.value(pool, best).mean())
+        for name, goal in goals.items()
+    }
 
 
 def _spread(pool: Pool, goals: Goals, weights: Mapping[str, float], k: int, how: How) -> float:

@@ -178,6 +178,15 @@ def test_exploring_alone_draws_from_what_is_served_without_goals(live: LiveShop)
     assert any(line.propensity is not None and line.propensity < 1 for line in drawn.items)
 
 
+def test_what_slates_bring_that_are_drawn_is_told_as_drawn(live: LiveShop) -> None:
+    best, drawn = (asked(live, Goals(dial={"clicks": 0.9}), explore=share).goals for share in (0.0, 0.2))
+    assert best is not None
+    assert drawn is not None
+    assert drawn.expected["clicks"] == pytest.approx(0.8 * best.expected["clicks"], rel=0.08)
+    assert drawn.shares["clicks"] < best.shares["clicks"] - 0.05
+    assert drawn.today == best.today
+
+
 def test_new_settings_are_solved_beside_what_is_answered(live: LiveShop) -> None:
     for goals in (Goals(dial={"clicks": 0.37}), Goals(maximise="diversity", keep={"revenue": ">= +900%"})):
         question = RecommendRequest(user_id="u00000007", k=9, goals=goals)

@@ -97,8 +97,7 @@ def solve_ahead(engine: Engine, question: bodies.RecommendRequest, segments: Seq
         for segment in segments:
             with suppress(ParetailError):
                 goals, how = asked_goals(question), _how(steering, question)
-                steering.setting(goals, segment, question.k, how)
-                steering.heat(goals, segment, question.k, steering.config.explore if share is None else share, how)
+                steering.drawn(goals, segment, question.k, steering.config.explore if share is None else share, how)
 
 
 def solve_for_all(engine: Engine, question: bodies.RecommendRequest) -> None:
@@ -139,7 +138,8 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
     """Return the rows, lines and forecast of a slate from candidates `rows` and what the ranker tells of them."""
     engine, rules = asked.engine, question.slate or bodies.SlateRules()
     steering, segment = engine.recommender.steering, asked.segment
-    setting = steering.setting(asked_goals(question), segment, question.k, _how(steering, question))
+    share = steering.config.explore if question.explore is None else question.explore
+    heat, setting = steering.drawn(asked_goals(question), segment, question.k, share, _how(steering, question))
     if not len(rows):
         return (
             rows,
@@ -157,7 +157,7 @@ def slate(asked: Asked, rows: Rows, told: Predictions, question: bodies.Recommen
         seen = Request(question.user_id, rows, numbers, asked.past, asked.about)
         engine.requests.note(segment, seen, steering.config.requests)
     hard = hard_rules.hard(rules, engine.shelf, pool)
-    places, propensity = _composed(steering, pool, setting, question, segment, hard, belief)
+    places, propensity = _composed(steering, pool, setting, question, heat, hard, belief)
     chosen, broken = places[0][places[0] >= 0], hard.broken(places)[0]
     near, there = expected.told_apart(places)
     pulled = pulls(near, steering.available, setting.weights, there)
@@ -190,14 +190,13 @@ def _rng(purpose: str, question: bodies.RecommendRequest) -> np.random.Generator
     return rng_for(f"policy/{purpose}/{json.dumps(who)}", 0)
 
 
-def _composed(steering: Steering, pool: Pool, setting: Setting, question: bodies.RecommendRequest, segment: str,
+def _composed(steering: Steering, pool: Pool, setting: Setting, question: bodies.RecommendRequest, heat: float,
               hard: Rules, belief: Belief) -> tuple[Rows, NDArray[np.float64] | None]:  # fmt: skip
     """Return the places of the slate, and how probable each was where chance decided; NaN: nobody can tell."""
-    share, how = steering.config.explore if question.explore is None else question.explore, _how(steering, question)
-    if share <= 0:
+    how = _how(steering, question)
+    if heat <= 0:
         places = compose(pool, steering.available, setting.weights, question.k, hard, how=how)
         return places, belief.unknown(question.k)
-    heat = steering.heat(asked_goals(question), segment, question.k, share, how)
     drawn = draw(pool, steering.available, setting.weights, question.k, heat, _rng("explore", question), hard, how)
     return drawn.places, drawn.propensity[0]
 

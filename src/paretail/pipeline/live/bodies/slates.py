@@ -96,7 +96,9 @@ class GoalsAnswer(Struct, omit_defaults=True):
     """What is predicted of a slate, goal by goal in its unit (money in the reporting currency)."""
 
     predicted: Annotated[Amounts, Meta(description="Of this slate.")]
-    expected: Annotated[Amounts, Meta(description="On average over users like this one, under these goals.")]
+    expected: Annotated[
+        Amounts, Meta(description="On average over users like this one, under these goals, drawn as `explore` says.")
+    ]
     today: Annotated[Amounts, Meta(description="On average over them without goals: `[policy] base`.")]
     shares: Annotated[
         Amounts,
