@@ -51,6 +51,14 @@ def test_a_refused_candidate_starts_as_an_experiment() -> None:
     assert np.isnan(found.low)
 
 
+def test_a_log_in_which_nothing_happened_ships_nothing() -> None:
+    rows = 5000
+    log = Logged(np.zeros(rows), np.full(rows, 0.5), np.where(np.arange(rows) % 2, 0.9, 0.1))
+    found = gate(ips(log), Terms.mean(log.reward), looked_at(log.weights))
+    assert found.verdict == "experiment"
+    assert [problem.code for problem in found.refused] == ["OFFP-13"]
+
+
 def test_losses_have_their_margin_on_the_side_of_losses() -> None:
     cost = Terms.mean(-np.random.default_rng(2).random(5000))
     assert gate(cost, cost, None, margin=0.02).verdict == "ship"

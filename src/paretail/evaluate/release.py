@@ -9,11 +9,14 @@ trials", JAMA 308(24), 2012, doi:10.1001/jama.2012.87802). Of several candidates
 alpha (C. Bonferroni, 1936).
 
 Deviations: 1. Where the incumbent's value is negative, the margin is a share of its size. 2. A candidate that a guard
-refuses is not shipped, and not called worse either: the log cannot tell.
+refuses is not shipped, and not called worse either: the log cannot tell; nor can one in which nothing came of
+anything, as where the events that would count are missing.
 """
 
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
 
 from paretail.core.errors import Problem
 from paretail.evaluate.offpolicy.estimate import judged
@@ -46,12 +49,20 @@ def gate(
     `candidate` are the terms of its estimate, `incumbent` those of the mean reward of the same rows, `seen` the weights
     of the candidate's estimate. `candidates` is how many are judged on this log.
     """
+    if not (incumbent.base.any() or incumbent.gain.any()):
+        return Release("experiment", candidate.value, 0.0, np.nan, np.nan, (_nothing(),))
     share = 1 - margin if incumbent.value >= 0 else 1 + margin
     gain = candidate.minus(incumbent.times(share))
     found = judged(gain, seen, interval, 1 - (1 - level) / candidates, limits, groups)
     return Release(
         _verdict(found.low, found.high), candidate.value, incumbent.value, found.low, found.high, found.refused
     )
+
+
+def _nothing() -> Problem:
+    found = "the log shows no reward at all, so that no candidate can be worse"
+    do = "See that the log has the events that count, log for longer, or name another goal"
+    return Problem("OFFP-13", found, "Expected some", do)
 
 
 def _verdict(low: float, high: float) -> Verdict:
