@@ -27,6 +27,15 @@ def test_what_cannot_be_read_is_refused(line: str) -> None:
         parse(line)
 
 
+@pytest.mark.parametrize("line", [
+    "revenue=0.5,revenue=0.2", "maximise=clicks,maximise=revenue", "preset=a,preset=b",
+    "maximise=clicks,revenue>=-2%,revenue>=-5%", "revenue=0.5, revenue=0.5",
+])  # fmt: skip
+def test_what_is_told_twice_is_refused(line: str) -> None:
+    with pytest.raises(PolicyError, match=r"tell \w+ twice.*POL-03"):
+        parse(line)
+
+
 @pytest.mark.parametrize("told", [{}, {"dial": {}}, {"dial": {"clicks": True}}, {"dial": 3}, {"dials": {"clicks": 1}},
                                   {"maximise": "clicks", "keep": {"revenue": "-2%"}}])  # fmt: skip
 def test_json_that_cannot_be_read_is_refused(told: dict[str, object]) -> None:

@@ -111,13 +111,17 @@ def read(told: Mapping[str, Any], where: str = "goals") -> Goals:
 
 
 def parse(line: str) -> Goals:
-    """Read goals from a line; raises PolicyError (POL-03)."""
+    """Read goals from a line; raises PolicyError (POL-03), for what is told twice too."""
     told: dict[str, Any] = {}
+    terms = set()
     for part in line.split(","):
         term = _TERM.fullmatch(part)
         if term is None:
             raise _unreadable(line)
         name, sign, value = term.groups()
+        if (name, sign) in terms:
+            raise PolicyError(Problem("POL-03", f"the goals {line!r} tell {name} twice", EXPECTED, "Keep one of them"))
+        terms.add((name, sign))
         if sign == ">=":
             told.setdefault("keep", {})[name] = f">= {value}"
         elif name in ("maximise", "preset"):
