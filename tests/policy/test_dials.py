@@ -61,6 +61,15 @@ def test_a_goal_that_cannot_move_spoils_no_other_dial(dials: Dials, k: int, stil
     assert still not in alone.shares
 
 
+def test_slates_longer_than_there_are_candidates_are_measured_at_one_length() -> None:
+    few = pool(users=60, cands=12, seed=1, attention=1 / (1 + 0.35 * np.arange(30)))
+    dials, short = Dials(few, GOALS, BASE, 24), Dials(few, GOALS, BASE, 12)
+    for goal in ("novelty", "diversity", "distance"):
+        low, high = dials.ends(goal)
+        assert low <= high + 1e-6
+    assert dials.ends("clicks")[0] == pytest.approx(short.ends("clicks")[0], rel=0.05)
+
+
 def test_a_dial_at_its_end_is_the_goal_alone_with_ties_broken(dials: Dials) -> None:
     alone = GOALS["diversity"].value(dials.sample, compose(dials.sample, GOALS, {"diversity": 1.0}, 8)).mean()
     setting = dials.setting(parse("diversity=1"))

@@ -308,6 +308,7 @@ class Dials:
 
     def _by_chance(self) -> NDArray[np.int32]:
         valid = self.sample.valid
+        valid = np.pad(valid, ((0, 0), (0, max(0, self.k - valid.shape[1]))))
         order = np.random.default_rng(0).random(valid.shape) - valid
         places = np.argsort(order, axis=1)[:, : self.k].astype(np.int32)
         return np.where(np.take_along_axis(valid, places, 1), places, -1).astype(np.int32)
