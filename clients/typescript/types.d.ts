@@ -154,11 +154,11 @@ export interface Goals {
 export interface GoalsAnswer {
   /** Of this slate. */
   predicted: Record<string, number>;
-  /** On average over users like this one, under these goals. */
+  /** On average over users like this one, under these goals, drawn as `explore` says. */
   expected: Record<string, number>;
   /** On average over them without goals: `[policy] base`. */
   today: Record<string, number>;
-  /** Where each goal that is weighed stands in its reachable range, 0 to 1. */
+  /** Where each goal that is weighed stands in its reachable range, 0 to 1; without a goal that nothing moves: `front.told` names it. */
   shares: Record<string, number>;
   /** Users like this one: `new`, `light` or `heavy`. */
   segment: string;
