@@ -154,6 +154,26 @@ def test_the_gram_matrix_is_taken_at_what_the_tasks_share() -> None:
         torch.testing.assert_close(param.grad, gradient)
 
 
+@pytest.mark.parametrize(("part", "pulls"), [(0.5, True), (0.05, False), (0.0, False)])
+def test_a_task_that_pulls_at_hardly_anything_shared_is_not_weighed_by_it(part: float, pulls: bool) -> None:
+    """Two columns of a row are shared, the third task has the last: it counts as in the plain sum, as the penalty."""
+    rows = torch.tensor(x := [1.0, -2.0, 0.5], dtype=torch.float64, requires_grad=True)
+    row = rows.clone()
+    shared, own = row[:2], row[2]
+    losses = {"a": shared.square().sum() + 1, "b": (shared - 1).square().sum(), "c": part * shared[0] + own + 5}
+    asked = Losses(losses, (shared,), own.square(), {}, (row,))
+    a, b, c = (float(loss.detach()) for loss in losses.values())
+    balance = Fixed(needs_gram=True, weights=(4.0, 2.0, 700.0), fixed=False)
+    told = step(asked, [rows], torch.optim.SGD([rows], lr=0.0), balance)
+    gram, by_hand = balance.seen[0][0], np.array([[2.0, -4.0], [0.0, -6.0], [part, 0.0]])
+    by_hand[2] *= pulls
+    np.testing.assert_allclose(gram, by_hand @ by_hand.T)
+    as_plain = (4 * a + 2 * b) / (a + b)
+    assert told["weight/c"] == pytest.approx(700 if pulls else as_plain)
+    much = (4 * a + 2 * b + 700 * c) / (a + b + c) if pulls else as_plain
+    assert told["loss"] == pytest.approx(4 * a + 2 * b + told["weight/c"] * c + much * x[2] ** 2)
+
+
 @pytest.mark.parametrize(("fixed", "weights"), [(True, (0.5, 3.0)), (False, (0.5, 3.0)), (False, (100.0, 0.01))])
 def test_a_penalty_counts_with_the_tasks_and_no_balance_sees_it(fixed: bool, weights: tuple[float, float]) -> None:
     """Of weights that are not set its part of the loss is what it is beside the plain sum."""

@@ -8,10 +8,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from paretail.learn.step import step  # noqa: E402  # torch may be missing
+from paretail.rank.balance import balancer  # noqa: E402
 from paretail.rank.config import RankConfig  # noqa: E402  # torch may be missing
 from paretail.rank.learned.fitting import Frame  # noqa: E402  # torch may be missing
 from paretail.rank.learned.gaussian import expected  # noqa: E402  # torch may be missing
-from paretail.rank.learned.network import Answered, Batch, RankNet, Sizes  # noqa: E402  # torch may be missing
+from paretail.rank.learned.network import Answered, Batch, Beliefs, RankNet, Sizes  # noqa: E402  # torch may be missing
 
 TASKS = ("click", "long_view", "cart", "purchase", "value")
 ROWS = 12
@@ -55,6 +57,50 @@ def test_steps_of_the_funnel_are_compared_over_the_same_impressions(monkeypatch:
     monkeypatch.setattr(net.net, "disorder", lambda p: torch.tensor(0.0))
     torch.testing.assert_close(with_order, net.loss(asked).penalty + 3)
     assert network(sharing="aitm").net.disorder({"click": click, "cart": click * cart}) == 0
+
+
+def test_balancers_see_what_tasks_share_and_no_task_s_own_numbers() -> None:
+    """Clicks and what is paid read no number together: the bargain weighs clicks, and values count as in the sum."""
+    net, asked = network(), batch(value=torch.linspace(-1.0, 1.0, ROWS))
+    with torch.no_grad():
+        net.net.last["value"].weight.zero_()
+    losses = net.loss(asked)
+    click, value = (torch.autograd.grad(losses.tasks[task], losses.shared, retain_graph=True, materialize_grads=True)
+                    for task in ("click", "value"))  # fmt: skip
+    assert [part.shape[1] for part in losses.shared[:2]] == [net.columns, net.columns]
+    assert [float(part.abs().sum()) for part in value] == [0.0] * len(value)
+    assert all(float(part.abs().sum()) > 0 for part in click)
+    told = step(losses, net.parameters(), torch.optim.SGD(net.parameters(), lr=0.0), balancer("nash", TASKS))
+    weighed = sum(told[f"weight/{task}"] * told[f"loss/{task}"] for task in TASKS[:-1])
+    plain = sum(told[f"loss/{task}"] / net.config.weight_of(task) for task in TASKS[:-1])
+    assert told["weight/value"] == pytest.approx(weighed / plain)
+
+
+def test_where_gradients_are_looked_at_changes_no_bit_of_a_plain_step() -> None:
+    """As where whole rows are read, which hold the columns that are shared."""
+    net, asked = network(), batch(value=torch.linspace(-1.0, 1.0, ROWS))
+
+    def gradients() -> list[Any]:
+        losses = net.loss(asked)
+        return list(torch.autograd.grad(sum(losses.tasks.values()) + losses.penalty, list(net.parameters())))
+
+    def rows(user: Any, item: Any, features: Any, price: Any) -> Beliefs:
+        (p, p_var), (q, q_var), k, every = user, item, net.columns, len(TASKS)
+        both = p[:, :k] * q[:, :k]
+        spread = p_var[:, :k] * q[:, :k] ** 2 + p[:, :k] ** 2 * q_var[:, :k] + p_var[:, :k] * q_var[:, :k]
+        mix, out = net.weights(), net.net(features)
+        x = torch.stack([out.logits[task] for task in TASKS], 1) * net.gain
+        biases, slopes = p[:, k : k + every] + q[:, k:], net.slope + p[:, k + every :]
+        mean = net.bias + both @ mix.T + biases + slopes * price[:, None] + x
+        variance = spread @ (mix**2).T + p_var[:, k : k + every] + q_var[:, k:]
+        variance = variance + p_var[:, k + every :] * price[:, None] ** 2
+        return Beliefs(*(dict(zip(TASKS, one.unbind(1), strict=True))
+                         for one in (mean, variance, spread @ (mix * mix[0]).T)))  # fmt: skip
+
+    ours = gradients()
+    net.beliefs = rows  # type: ignore[method-assign]
+    for one, other in zip(ours, gradients(), strict=True):
+        assert one.equal(other)
 
 
 @pytest.mark.parametrize("space", ["esmm", "escm2_ips", "escm2_dr"])

@@ -8,13 +8,17 @@ amount to. Beside weights that make up for what a loss was multiplied by (`Losse
 L_t / c_t, so that units do not count. Beside weights that are set once and for all the penalty counts as often as the
 task that counts most. At a representation this costs the heads' part of a backward pass more.
 
+A task with less than LEAST of its gradient (at `Losses.whole`, of which `shared` is a part) at what is shared pulls at
+nothing there: no balance sees it. It counts as the penalty does, so as in the plain sum.
+
 Source: O. Sener, V. Koltun, "Multi-Task Learning as Multi-Objective Optimization", 2018, arXiv:1810.04650, section 3.3
-(gradients at the representation). Deviations: 1. the weights apply to the heads' own parameters too.
+(gradients at the representation). Deviations: 1. the weights apply to the heads' own parameters too; 2. tasks that pull
+at nothing shared are left out: a weight that is the inverse of nearly nothing counts their own numbers as often.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import torch
@@ -29,6 +33,8 @@ from paretail.learn import LearnError
 
 Loss = Float[Tensor, ""]
 Array = NDArray[np.float64]
+#: The share of its gradient's length that a task must have at what is shared to be weighed by it.
+LEAST: Final = 0.1
 
 
 class Balance(Protocol):
@@ -53,12 +59,14 @@ class Losses:
     """The loss of each task, the tensors of the forward pass that the tasks share, and what is no task's (a prior).
 
     `scales` tells what losses were multiplied by, 1 where it tells nothing: without, they are of the penalty's unit.
+    `whole` are tensors that hold `shared` and what each task has for itself beside it; without, all is shared.
     """
 
     tasks: Mapping[str, Loss]
     shared: Sequence[Tensor] = field(default=())
     penalty: Loss | None = None
     scales: Mapping[str, float] = field(default_factory=dict)
+    whole: Sequence[Tensor] = field(default=())
 
 
 def step(
@@ -80,10 +88,10 @@ def step(
     """
     asked, params = _asked(losses), [param for param in params if param.requires_grad]
     values = _finite(asked.tasks)
-    weights = _weights(asked, params, values, balance)
+    weights, times = _weights(asked, params, values, balance)
     total = sum((w * loss for w, loss in zip(weights.tolist(), asked.tasks.values(), strict=True)), torch.zeros(()))
     if asked.penalty is not None:
-        total = total + _times(asked, weights, values, balance) * asked.penalty
+        total = total + times * asked.penalty
     _clear(params, optimiser)
     norm = _descend(total, params, optimiser, clip, scaler)
     figures = {"loss": float(total.detach()), "grad_norm": norm}
@@ -107,36 +115,48 @@ def _finite(tasks: Mapping[str, Loss]) -> Array:
     raise _not_finite("; ".join(f"the loss {task!r} is {value}" for task, value in bad.items()))
 
 
-def _weights(asked: Losses, params: Sequence[Tensor], values: Array, balance: Balance | None) -> Array:
+def _weights(asked: Losses, params: Sequence[Tensor], values: Array, balance: Balance | None) -> tuple[Array, float]:
+    """Return the weight of each task, and how often the penalty counts."""
     if balance is None:
-        return np.ones(len(values))
-    gram = _gram(list(asked.tasks.values()), asked.shared or params) if balance.needs_gram else None
+        return np.ones(len(values)), 1.0
+    gram = _gram(asked, params) if balance.needs_gram else None
     weights = np.asarray(balance.weigh(gram, values), np.float64)
     if weights.shape != values.shape or not (np.isfinite(weights) & (weights >= 0)).all():
         raise ValueError(f"{type(balance).__name__} must weigh {len(values)} tasks with numbers >= 0, not {weights}")
-    return weights
+    if balance.fixed:
+        return weights, float(weights.max())
+    pulls = np.ones(len(values), bool) if gram is None or not gram.any() else gram.diagonal() > 0
+    times = _times(asked, weights, values, balance, pulls)
+    return np.where(pulls, weights, times), times
 
 
-def _times(asked: Losses, weights: Array, values: Array, balance: Balance | None) -> float:
+def _times(asked: Losses, weights: Array, values: Array, balance: Balance, pulls: NDArray[np.bool_]) -> float:
     """Return how often the penalty counts; where losses are below 0, as often as tasks do in the mean."""
-    if balance is None or balance.fixed:
-        return float(weights.max())
     scale = np.array([asked.scales.get(task, 1.0) if balance.rescales else 1.0 for task in asked.tasks])
-    weights, values, scale = weights[scale > 0], values[scale > 0], scale[scale > 0]
+    there = pulls & (scale > 0)
+    weights, values, scale = weights[there], values[there], scale[there]
     plain = values / scale
     if (plain >= 0).all() and plain.any():
         return float(weights @ values / plain.sum())
     return float((weights * scale).mean()) if len(scale) else 1.0
 
 
-def _gram(losses: Sequence[Loss], at: Sequence[Tensor]) -> Array:
-    """Return the products of the losses' gradients at the tensors `at`, summed in float64."""
-    found = [torch.autograd.grad(loss, at, retain_graph=True, materialize_grads=True) for loss in losses]
-    gram = np.zeros((len(losses), len(losses)))
+def _gram(asked: Losses, params: Sequence[Tensor]) -> Array:
+    """Return the products of the losses' gradients at what is shared, in float64; 0 of tasks that hardly pull there."""
+    at, whole = (asked.shared, asked.whole) if asked.shared else (params, ())
+    every = [*at, *whole]
+    found = [
+        torch.autograd.grad(loss, every, retain_graph=True, materialize_grads=True) for loss in asked.tasks.values()
+    ]
+    products = []
     for parts in zip(*found, strict=True):
         rows = torch.stack([part.flatten() for part in parts]).double()
-        gram += (rows @ rows.T).cpu().numpy()
-    return gram
+        products.append((rows @ rows.T).cpu().numpy())
+    gram = np.sum(products[: len(at)], axis=0)
+    if whole:
+        hardly = gram.diagonal() < LEAST**2 * np.sum(products[len(at) :], axis=0).diagonal()
+        gram[hardly] = gram[:, hardly] = 0.0
+    return np.asarray(gram)
 
 
 def _clear(params: Sequence[Tensor], optimiser: Optimizer) -> None:

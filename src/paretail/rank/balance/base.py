@@ -80,8 +80,8 @@ class DirectedConfig(Config):
 def directed(gram: Array, solve: Callable[[Array], Array], unit_gradients: bool = False) -> Array:
     """Return the weights that `solve` finds for the tasks that have a gradient; 1 for those that have none.
 
-    A task has no gradient at what is shared in a batch without its examples, and while its head is still all zeros. It
-    takes no part then, and its weight matters to its head alone.
+    A task has no gradient at what is shared in a batch without its examples, and where it hardly pulls there beside
+    what it pulls at alone (`learn.step`). It takes no part then: the step counts it as it counts the penalty.
     """
     length = lengths(gram)
     there = length > 0

@@ -91,13 +91,15 @@ class Answered:
 class Beliefs:
     """Mean and variance of each task's logit (of `value`: of its logarithm), their covariance with the first task's,
 
-    and the tensors that the tasks share.
+    and the tensors that the tasks share: columns of vectors, and what the architecture says. `whole` are those and the
+    rows that hold these columns beside each task's own biases and slopes.
     """
 
     mean: Mapping[str, Vector]
     variance: Mapping[str, Vector]
     together: Mapping[str, Vector]
     shared: Sequence[Tensor] = field(default=())
+    whole: Sequence[Tensor] = field(default=())
     penalty: Tensor = field(default_factory=lambda: torch.zeros(()))
 
 
@@ -160,8 +162,9 @@ class RankNet(nn.Module):
                 price: Tensor) -> Beliefs:  # fmt: skip
         """Return what is believed of pairs, given means and variances `[pairs, columns + ...]` of both ends."""
         (p, p_var), (q, q_var), k, every = user, item, self.columns, len(self.tasks)
-        both = p[:, :k] * q[:, :k]
-        spread = p_var[:, :k] * q[:, :k] ** 2 + p[:, :k] ** 2 * q_var[:, :k] + p_var[:, :k] * q_var[:, :k]
+        u, i = p[:, :k], q[:, :k]  # a balancer weighs gradients here: the rest of a row is some task's own
+        both = u * i
+        spread = p_var[:, :k] * i**2 + u**2 * q_var[:, :k] + p_var[:, :k] * q_var[:, :k]
         mix = self.weights()
         out = self.net(features)
         x = torch.stack([out.logits[task] for task in self.tasks], 1) * self.gain
@@ -175,7 +178,7 @@ class RankNet(nn.Module):
         of_mean, of_variance, of_both = (
             dict(zip(self.tasks, one.unbind(1), strict=True)) for one in (mean, variance, together)
         )
-        return Beliefs(of_mean, of_variance, of_both, (p, q, *out.shared), out.penalty)
+        return Beliefs(of_mean, of_variance, of_both, (u, i, *out.shared), (p, q, *out.shared), out.penalty)
 
     def weights(self) -> Float[Tensor, "tasks columns"]:
         """Return the weight w_tk that each task gives to each column."""
@@ -219,7 +222,7 @@ class RankNet(nn.Module):
         losses = {task: self._task_loss(task, told, batch) for task in self.tasks}
         penalty = told.penalty + self.net.disorder(self._funnel(told))
         scales = {task: self.config.weight_of(task) for task in self.tasks}
-        return Losses(losses, told.shared, self._held() / self.examples + penalty, scales)
+        return Losses(losses, told.shared, self._held() / self.examples + penalty, scales, told.whole)
 
     def _funnel(self, told: Beliefs) -> dict[str, Vector]:
         """Return the probability of each step of the funnel over all that is shown at the first position."""
