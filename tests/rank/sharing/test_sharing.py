@@ -86,10 +86,17 @@ def test_selectors_are_distributions_that_reach_a_single_expert() -> None:
     r = model.selected("cart", x)
     assert r.shape == (5, 2, 8)
     torch.testing.assert_close(r.sum(-1), torch.ones(5, 2))
-    far = model.selected("cart", 1e4 * x)
+    far = model.selected("cart", 1e6 * x)
     assert ((far == 0) | (far == 1)).all()
     with pytest.raises(ValidationError, match="a power of two, such as 4"):
         made("dselect_k", experts=6)
+
+
+def test_every_selector_starts_where_its_step_has_a_slope() -> None:
+    model = made("dselect_k", inputs=32, gamma=0.5)
+    far = torch.randn(2000, 32, generator=torch.Generator().manual_seed(3)).clamp(-5, 5)
+    assert all((model.selectors[task](far).abs() < 0.5 / 2).all() for task in TASKS)
+    assert all(0 < param.abs().max() <= 0.5 / 100 for param in model.selectors.parameters())
 
 
 def test_the_calibrator_asks_later_steps_to_be_no_likelier() -> None:

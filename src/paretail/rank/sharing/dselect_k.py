@@ -2,8 +2,9 @@
 
     gate(x) = sum_{i <= k} softmax(G x)_i r(Z_i x),   r(z)_e = prod_j S(z_j)^{b_ej} (1 - S(z_j))^{1 - b_ej}
 
-b_e is the binary code of expert e, and S the smooth step, which reaches 0 and 1: a selector ends at one expert. The
-penalty is `entropy` times the mean entropy of the selectors.
+b_e is the binary code of expert e, and S the smooth step, which reaches 0 and 1: a selector ends at one expert. It
+starts near none: weights of Z are drawn from ± gamma / 100, as in the authors' code, since S has no gradient beyond
+± gamma / 2. The penalty is `entropy` times the mean entropy of the selectors.
 
 H. Hazimeh et al., "DSelect-k: Differentiable Selection in the Mixture of Experts with Applications to Multi-Task
 Learning", NeurIPS 2021, arXiv:2106.03760. Deviations: 1. the number of experts is a power of two, so that every code is
@@ -49,6 +50,8 @@ class DSelectK(Sharing[DSelectKConfig]):
         self.register_buffer("codes", codes.float(), persistent=False)
         self.experts = self.experts_of(inputs, config.experts)
         self.selectors = nn.ModuleDict({task: nn.Linear(inputs, config.k * bits) for task in tasks})
+        for param in self.selectors.parameters():
+            nn.init.uniform_(param, -config.gamma / 100, config.gamma / 100)
         self.shares = nn.ModuleDict({task: nn.Linear(inputs, config.k) for task in tasks})
         self.towers = nn.ModuleDict({task: self.tower(config.dim, 1) for task in tasks})
         self.last = self.heads()
