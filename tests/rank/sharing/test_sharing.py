@@ -145,3 +145,38 @@ def test_own_and_common_experts_by_hand() -> None:
     gate = torch.softmax(level.gates["cart"](x), 1)
     z = sum(gate[:, [e]] * expert(x) for e, expert in enumerate(experts))
     torch.testing.assert_close(model(x).logits["cart"], model.last["cart"](model.towers["cart"](z))[:, 0])
+
+
+def test_own_experts_of_a_later_level_read_what_their_task_heard_by_hand() -> None:
+    model, x = made("ple", levels=2), batch()
+    one, two = model.levels
+    own = {task: one.own[task](x) for task in TASKS}
+    heard = torch.cat([own["cart"], one.common(x)], 1)
+    h = torch.einsum("be,bed->bd", one.gates["cart"](x).softmax(1), heard)
+    every = torch.cat([*(own[task] for task in sorted(TASKS)), one.common(x)], 1)
+    common = torch.einsum("be,bed->bd", one.gate(x).softmax(1), every)
+    heard = torch.cat([two.own["cart"](h), two.common(common)], 1)
+    z = torch.einsum("be,bed->bd", two.gates["cart"](h).softmax(1), heard)
+    torch.testing.assert_close(model(x).logits["cart"], model.last["cart"](model.towers["cart"](z))[:, 0])
+
+
+def test_each_step_of_the_funnel_takes_over_from_the_one_before_by_hand() -> None:
+    model, x = made("aitm"), batch()
+    q = {task: model.towers[task](model.bottom(x)) for task in TASKS}
+    z = q["click"]
+    for task in TASKS[1:]:
+        one, u = model.transfers[task], (model.transfers[task].g(z), q[task])
+        a = torch.stack([(one.h1(v) * one.h2(v)).sum(1) / 8**0.5 for v in u]).exp()
+        z = (a[0, :, None] * one.h3(u[0]) + a[1, :, None] * one.h3(u[1])) / a.sum(0)[:, None]
+        torch.testing.assert_close(model(x).logits[task], model.last[task](z)[:, 0])
+
+
+def test_the_smooth_step_by_hand() -> None:
+    """At a quarter of its width it is 27/32, -2/64 + 3/8 + 1/2, and 5/32 on the other side."""
+    model, gamma = made("dselect_k", k=1, gamma=2.0), 2.0
+    with torch.no_grad():
+        model.selectors["cart"].weight.zero_()
+        model.selectors["cart"].bias.copy_(torch.tensor([gamma / 4, -gamma / 4]))
+    a, b = 27 / 32, 5 / 32
+    expected = torch.tensor([(1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b])
+    torch.testing.assert_close(model.selected("cart", batch(1))[0, 0], expected)
