@@ -8,12 +8,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from paretail.core.errors import ConfigError  # noqa: E402
 from paretail.learn.step import step  # noqa: E402  # torch may be missing
 from paretail.rank.balance import balancer  # noqa: E402
 from paretail.rank.config import RankConfig  # noqa: E402  # torch may be missing
 from paretail.rank.learned.fitting import Frame  # noqa: E402  # torch may be missing
 from paretail.rank.learned.gaussian import expected  # noqa: E402  # torch may be missing
-from paretail.rank.learned.network import Answered, Batch, Beliefs, RankNet, Sizes  # noqa: E402  # torch may be missing
+from paretail.rank.learned.network import Answered, Batch, Beliefs, RankNet, Sizes, _masks  # noqa: E402  # torch may be missing
 
 TASKS = ("click", "long_view", "cart", "purchase", "value")
 ROWS = 12
@@ -74,6 +75,25 @@ def test_balancers_see_what_tasks_share_and_no_task_s_own_numbers() -> None:
     weighed = sum(told[f"weight/{task}"] * told[f"loss/{task}"] for task in TASKS[:-1])
     plain = sum(told[f"loss/{task}"] / net.config.weight_of(task) for task in TASKS[:-1])
     assert told["weight/value"] == pytest.approx(weighed / plain)
+
+
+def test_columns_of_their_own_are_all_read_by_one_task_each() -> None:
+    """What is paid reads none, whatever its place among the tasks."""
+    for tasks in (TASKS, ("click", "value", "purchase")):
+        learned, fixed = _masks(RankConfig(dim=12, own_dim=4, shared_vectors=False), tasks)
+        assert fixed.sum(0).tolist() == [1.0] * 16
+        assert learned.sum() == 0
+        shares = {task: int(n) for task, n in zip(tasks, fixed.sum(1), strict=True)}
+        assert shares.pop("value") == 0
+        assert max(shares.values()) - min(shares.values()) <= 1
+
+
+def test_fewer_columns_than_tasks_that_read_them_are_refused() -> None:
+    few = RankConfig(dim=2, own_dim=0, shared_vectors=False)
+    told = r"dim \+ own_dim = 2 with shared_vectors = false.*Expected 3 or more.*click, cart, purchase.*CONF-03"
+    with pytest.raises(ConfigError, match=told):
+        _masks(few, ("click", "cart", "purchase", "value"))
+    _masks(few, ("click", "purchase", "value"))
 
 
 def test_where_gradients_are_looked_at_changes_no_bit_of_a_plain_step() -> None:

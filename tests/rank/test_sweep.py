@@ -97,7 +97,7 @@ def test_what_came_of_items_is_counted_of_all_users_until_each_moment() -> None:
 @pytest.mark.parametrize("settings", [{}, {"space": "esmm", "relation": 1.0}])
 def test_single_task_models_share_no_number(settings: dict[str, object]) -> None:
     made = bench(**settings)
-    single = single_of(made.config, len(made.tasks))
+    single = single_of(made.config, made.tasks)
     assert single.relation == 0
     net = made.network(single)
     batch = made.early.batch(slice(0, 500))

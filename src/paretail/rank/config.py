@@ -42,7 +42,7 @@ class RankConfig(Config):
     balance_settings: dict[str, Any] = Field(default_factory=dict, description="Settings of that balancer.")
     dim: int = Field(12, ge=1, description="Columns of vectors that all tasks read; those not needed vanish.")
     own_dim: int = Field(4, ge=0, description="Columns that clicks do not read.")
-    shared_vectors: bool = Field(True, description="Whether tasks share the columns of vectors, or each has its own.")
+    shared_vectors: bool = Field(True, description="Whether tasks share the columns of vectors, or divide them.")
     epochs: int = Field(24, ge=1, description="Passes over the impressions.")
     batch_size: int = Field(8192, ge=1, description="Impressions of a step, fewer for small logs.")
     lr: float = Field(0.02, gt=0, description="Learning rate, before its cosine.")

@@ -30,6 +30,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from paretail.core.errors import ConfigError, Problem
 from paretail.learn.step import Losses
 from paretail.rank import earlier
 from paretail.rank.config import RankConfig
@@ -345,15 +346,27 @@ class RankNet(nn.Module):
             table.forget(torch.nonzero(self.get_buffer(counts) == 0).squeeze(1))
 
 
+def readers(tasks: Sequence[str]) -> tuple[str, ...]:
+    """Return the tasks that read columns: what is paid is the item's price and the user's habit, and few examples."""
+    return tuple(task for task in tasks if task != "value")
+
+
 def _masks(config: RankConfig, tasks: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Return which weights of columns are learned, and the fixed ones, `[tasks, columns]` each."""
-    shape = len(tasks), config.dim + config.own_dim
+    """Return which weights of columns are learned, and the fixed ones, `[tasks, columns]` each.
+
+    Raises ConfigError (CONF-03) where each task is to have columns of its own, and there are fewer than tasks.
+    """
+    shape, those = (len(tasks), config.dim + config.own_dim), readers(tasks)
+    if not config.shared_vectors and shape[1] < len(those):
+        found = f"[rank] dim + own_dim = {shape[1]} with shared_vectors = false"
+        expected = f"Expected {len(those)} or more, a column at least for each of {', '.join(those)}"
+        raise ConfigError(Problem("CONF-03", found, expected, "Raise dim, or let tasks share the columns"))
     learned, fixed = torch.zeros(shape), torch.zeros(shape)
     for place, task in enumerate(tasks):
-        if task == "value":
-            continue  # what is paid is the item's price and the user's habit, and few examples
+        if task not in those:
+            continue
         if not config.shared_vectors:
-            fixed[place, place :: len(tasks)] = 1.0
+            fixed[place, those.index(task) :: len(those)] = 1.0
         elif task == "click":
             fixed[place, : config.dim] = 1.0
         else:

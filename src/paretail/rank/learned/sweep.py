@@ -9,7 +9,7 @@ gradients then touch no number of each other's.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, Final, Self
@@ -35,7 +35,7 @@ from paretail.rank.control import revenue_found
 from paretail.rank.examples import Examples, learnable
 from paretail.rank.learned.fitting import THREADED, Frame, balance_of, batch_size, learn, network_of, optimiser
 from paretail.rank.learned.gaussian import expected
-from paretail.rank.learned.network import Beliefs, RankNet, gaussian_loss
+from paretail.rank.learned.network import Beliefs, RankNet, gaussian_loss, readers
 from paretail.rank.sides import UserSides, item_sides
 from paretail.rank.spaces import SPACES
 from paretail.rank.standings import Standings, cuts_of
@@ -56,7 +56,7 @@ def sweep(graph: ShopGraph, events: Events, config: RankConfig, seed: int = 0, p
     """
     bench = Bench.of(graph, events, config, seed)
     ways = _ways(config, bench.tasks)
-    single = bench.tried("single-task", "weighted", None, single_of(config, len(bench.tasks)))
+    single = bench.tried("single-task", "weighted", None, single_of(config, bench.tasks))
     found = []
     for number, (name, (kind, weight, settings)) in enumerate(ways.items()):
         progress(f"Sweep: {name}", number / len(ways))
@@ -91,13 +91,14 @@ def _balanced(config: RankConfig, name: str, settings: Mapping[str, Any]) -> Ran
     return config.model_copy(update={"balance": name, "balance_settings": dict(settings)})
 
 
-def single_of(config: RankConfig, tasks: int) -> RankConfig:
+def single_of(config: RankConfig, tasks: Sequence[str]) -> RankConfig:
     """Return the settings of a network in which each task has as much for itself as the shared one has for all."""
+    times = len(readers(tasks))
     alone = {name: value for name, value in config.sharing_settings.items() if name in COMMON}
     apart = {"sharing": "single", "sharing_settings": alone, "shared_vectors": False, "task_weights": {},
              "space": "conditional", "space_settings": {}, "relation": 0.0}  # fmt: skip
     return _balanced(config, "weighted", {}).model_copy(
-        update=apart | {"dim": tasks * config.dim, "own_dim": tasks * config.own_dim}
+        update=apart | {"dim": times * config.dim, "own_dim": times * config.own_dim}
     )
 
 
