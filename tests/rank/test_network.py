@@ -96,6 +96,24 @@ def test_fewer_columns_than_tasks_that_read_them_are_refused() -> None:
     _masks(few, ("click", "purchase", "value"))
 
 
+def test_the_covariance_that_is_told_counts_columns_by_what_they_amount_to() -> None:
+    """Purchases follow clicks by the one column that has not vanished; other weights say nothing of that."""
+    net = network()
+    click, purchase = TASKS.index("click"), TASKS.index("purchase")
+    with torch.no_grad():
+        for table in (net.user_own, net.item_own):
+            table.mean[:, 1 : net.columns] = 0.0
+        for side in (net.user_side, net.item_side):
+            side.mean.zero_()
+        net.mix[purchase] = torch.tensor([0.5, -9.0, 7.0, 1.0])
+        for head in net.net.last.values():
+            head.weight.zero_()
+    assert float(net.relations()[click, purchase]) == pytest.approx(1)
+    omega = net.covariance()
+    assert float(omega.trace()) == pytest.approx(1)
+    assert float(omega[click, purchase] / (omega[click, click] * omega[purchase, purchase]).sqrt()) > 0.99
+
+
 def test_where_gradients_are_looked_at_changes_no_bit_of_a_plain_step() -> None:
     """As where whole rows are read, which hold the columns that are shared."""
     net, asked = network(), batch(value=torch.linspace(-1.0, 1.0, ROWS))

@@ -301,13 +301,26 @@ class RankNet(nn.Module):
 
     def _own(self) -> Float[Tensor, "numbers tasks"]:
         """Return what each task has for itself above what is shared: its weights of columns, and its head's."""
-        heads = torch.stack([self.net.last[task].get_parameter("weight").squeeze(0) for task in self.tasks], 1)
-        return torch.cat([self.weights().T, heads])
+        return torch.cat([self.weights().T, self._heads()])
+
+    def _heads(self) -> Float[Tensor, "numbers tasks"]:
+        return torch.stack([self.net.last[task].get_parameter("weight").squeeze(0) for task in self.tasks], 1)
+
+    def _power(self) -> Float[Tensor, " columns"]:
+        """Return how much each column moves logits of weight 1: the mean square over users, times that over items."""
+        k = self.columns
+        users = self.user_own.mean[self.get_buffer("user_of")] + self.get_buffer("user_columns") @ self.user_side.mean
+        return users[:, :k].pow(2).mean(0) * self.items()[0][:, :k].pow(2).mean(0)
 
     @torch.no_grad()
     def covariance(self) -> Float[Tensor, "tasks tasks"]:
-        """Return the learned covariance Ω of the tasks: what each has for itself, beside the others'."""
-        return relations.covariance(self._own())
+        """Return the learned covariance Ω of the tasks: what each has for itself, beside the others'.
+
+        Of weights as far as they count: those of columns by the columns' power, as in `relations`, so that columns that
+        have vanished say nothing. What `[rank] relation` holds in training is weights as they are.
+        """
+        columns = self.weights() * self._power().sqrt()
+        return relations.covariance(torch.cat([columns.T, self._heads() * self.gain]))
 
     @torch.no_grad()
     def tables(self) -> Tables:
@@ -326,11 +339,8 @@ class RankNet(nn.Module):
 
         Of Σ_k w_tk p_k q_k with the variances that the columns have among users and items.
         """
-        k = self.columns
-        users = self.user_own.mean[self.get_buffer("user_of")] + self.get_buffer("user_columns") @ self.user_side.mean
-        power = users[:, :k].pow(2).mean(0) * self.items()[0][:, :k].pow(2).mean(0)
         mix = self.weights()
-        covariance = (mix * power) @ mix.T
+        covariance = (mix * self._power()) @ mix.T
         length = covariance.diagonal().clamp(min=SMALL**2).sqrt()
         return covariance / length[:, None] / length
 
