@@ -13,8 +13,9 @@ from paretail.learn import LearnError
 from paretail.pipeline.config import ShopConfig
 from paretail.pipeline.ranking import add_ranker
 from paretail.pipeline.train import train
-from paretail.rank.checking import check_rank, weights_of
+from paretail.rank.checking import check_counted, check_rank, weights_of
 from paretail.rank.config import RankConfig
+from paretail.rank.examples import TASKS
 from paretail.rank.learned.fitting import balance_of
 from paretail.rank.sharing import SHARING, sharing_settings
 from paretail.rank.spaces import SPACES, space_settings
@@ -32,6 +33,11 @@ from .test_network import batch, network
         ({"sharing_settings": {"dim": 0}}, r"\[rank\] sharing_settings: dim = 0"),
         ({"space": "escm2_dr", "space_settings": {"x": 1}}, r"\[rank\] space_settings: x is not a setting"),
         ({"balance_settings": {"weights": {"cort": 2.0}}}, r"the task 'cort'.*did you mean 'cart'.*RANK-03"),
+        ({"balance_settings": {"weights": dict.fromkeys(TASKS, 0.0)}}, r"the weight 0, by task_weights or.*CONF-03"),
+        (
+            {"task_weights": dict.fromkeys(TASKS, 0.0), "balance": "nash"},
+            r"gives click, .*, value the weight 0.*CONF-03",
+        ),
     ],
 )
 def test_what_leads_nowhere_is_refused_before_data_are_read(
@@ -57,6 +63,16 @@ def test_weights_of_tasks_that_are_left_out_count_nothing_and_are_told() -> None
     assert settings == {"weights": {"click": 2.0}}
     assert told == ("the weight of `value` in balance_settings counts nothing: that task is left out",)
     assert balance_of(config, ("click", "purchase")).weigh(None, [1.0, 1.0]).tolist() == [2.0, 1.0]
+
+
+def test_a_weight_of_0_is_told_and_weights_of_0_for_all_that_are_learned_refused() -> None:
+    config = RankConfig(task_weights={"click": 0.0}, balance_settings={"weights": {"cart": 0.0}})
+    assert [line[:27] for line in weights_of(config, ("click", "cart", "purchase"))[1]] == [
+        "the weight of `click` is 0:", "the weight of `cart` is 0: ",
+    ]  # fmt: skip
+    check_counted(config, ("click", "purchase"))
+    with pytest.raises(ConfigError, match=r"gives click, cart the weight 0.*CONF-03"):
+        check_counted(config, ("click", "cart"))
 
 
 def test_a_task_weight_replaces_its_own_alone() -> None:

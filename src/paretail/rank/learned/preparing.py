@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from paretail.data.features.pairs import PairFeatures
 from paretail.data.types import Events
 from paretail.graph.shopgraph import ShopGraph
-from paretail.rank.checking import weights_of
+from paretail.rank.checking import check_counted, weights_of
 from paretail.rank.config import RankConfig
 from paretail.rank.earlier import NAMES, Dense, Earlier, Fit, learned_from
 from paretail.rank.examples import Examples, learnable
@@ -46,11 +46,13 @@ class Prepared:
 
         Features are standardised as those of `origin` are, where there is one.
 
-        Raises RankError: RANK-04 where there are too few clicks, RANK-15 where an attribute tells what happened.
+        Raises RankError: RANK-04 where there are too few clicks, RANK-15 where an attribute tells what happened;
+        ConfigError (CONF-03) where no task that the log can teach has a weight.
         """
         hours, seconds = config.attribution_hours, config.long_view_seconds
         found = Examples.of(events, graph.nodes["user"], graph.nodes["item"], hours, seconds)
         examples, remarks = learnable(found.settled(), events.frame)
+        check_counted(config, examples.tasks)
         remarks += found.waits.remarks(examples.tasks, found.ts_ms) + weights_of(config, examples.tasks)[1]
         remarks += examples.unweighed + crowded(graph)
         if config.leaks == "refuse":
