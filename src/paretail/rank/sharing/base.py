@@ -28,8 +28,10 @@ class SharingConfig(Config):
 class Shared:
     """What an architecture makes of a batch.
 
-    `shared` are the tensors through which every task's gradient passes to what the tasks have in common: what
-    `learn.step.Losses.shared` wants; empty where nothing is shared. `penalty` is to be added to the losses.
+    `shared` are tensors that every task's gradient reaches: what `learn.step.Losses.shared` wants, empty where nothing
+    is shared. Balancers look there; it is not all that tasks have in common: those of `ple` with several levels also
+    meet in the first level's own experts, through the common path, those of `aitm` in the towers of those before them.
+    `penalty` is to be added to the losses.
     """
 
     logits: Mapping[str, Float[Tensor, " batch"]]
