@@ -106,8 +106,6 @@ def test_the_covariance_that_is_told_counts_columns_by_what_they_amount_to() -> 
         for side in (net.user_side, net.item_side):
             side.mean.zero_()
         net.mix[purchase] = torch.tensor([0.5, -9.0, 7.0, 1.0])
-        for head in net.net.last.values():
-            head.weight.zero_()
     assert float(net.relations()[click, purchase]) == pytest.approx(1)
     omega = net.covariance()
     assert float(omega.trace()) == pytest.approx(1)

@@ -22,8 +22,8 @@ MORE: Final = (
     "th{vertical-align:bottom}summary{cursor:pointer;font-weight:bold}"
 )
 OMEGA: Final = (
-    "Ω of what each task has for itself, the weights of its columns, as far as those amount to something, and of its "
-    "head; its trace is 1. The darker, the stronger the correlation; orange is a negative one."
+    "Ω of the weights that tasks give to the columns of vectors, as far as those amount to something among users and "
+    "items; its trace is 1. The darker, the stronger the correlation; orange is a negative one."
 )
 Facts = Mapping[str, Any]
 

@@ -301,10 +301,8 @@ class RankNet(nn.Module):
 
     def _own(self) -> Float[Tensor, "numbers tasks"]:
         """Return what each task has for itself above what is shared: its weights of columns, and its head's."""
-        return torch.cat([self.weights().T, self._heads()])
-
-    def _heads(self) -> Float[Tensor, "numbers tasks"]:
-        return torch.stack([self.net.last[task].get_parameter("weight").squeeze(0) for task in self.tasks], 1)
+        heads = torch.stack([self.net.last[task].get_parameter("weight").squeeze(0) for task in self.tasks], 1)
+        return torch.cat([self.weights().T, heads])
 
     def _power(self) -> Float[Tensor, " columns"]:
         """Return how much each column moves logits of weight 1: the mean square over users, times that over items."""
@@ -314,13 +312,12 @@ class RankNet(nn.Module):
 
     @torch.no_grad()
     def covariance(self) -> Float[Tensor, "tasks tasks"]:
-        """Return the learned covariance Ω of the tasks: what each has for itself, beside the others'.
+        """Return the learned covariance Ω of the tasks: of weights that they give to columns, by these columns' power.
 
-        Of weights as far as they count: those of columns by the columns' power, as in `relations`, so that columns that
-        have vanished say nothing. What `[rank] relation` holds in training is weights as they are.
+        As in `relations`, columns that have vanished say nothing. A head's numbers are its own tower's, and say nothing
+        beside another's. What `[rank] relation` holds in training is all weights as they are, those of heads too.
         """
-        columns = self.weights() * self._power().sqrt()
-        return relations.covariance(torch.cat([columns.T, self._heads() * self.gain]))
+        return relations.covariance((self.weights() * self._power().sqrt()).T)
 
     @torch.no_grad()
     def tables(self) -> Tables:

@@ -9,7 +9,8 @@ the weights that a task gives to the columns of vectors, then those of its head.
 Y. Zhang, D.-Y. Yeung, "A Convex Formulation for Learning Task Relationships in Multi-Task Learning", UAI 2010,
 arXiv:1203.3536. Deviations: 1. Ω takes its best value at each step in place of taking turns. 2. W is that of heads and
 of columns, above what the tasks share; the paper's is all there is. 3. No penalty on |W| beside: priors hold it.
-4. What is told of a trained network (`RankNet.covariance`) is the best Ω of weights times what their columns amount to.
+4. What is told of a trained network (`RankNet.covariance`) is the best Ω of columns' weights times the root of what
+those amount to, without heads.
 """
 
 from typing import Final
