@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import tempfile
@@ -71,7 +72,8 @@ def meter(command: Sequence[str], cwd: Path, env: Mapping[str, str] | None = Non
     """Run a command to its end and say what it took; raises SystemExit with its output where it fails.
 
     Memory is the resident set of the process and its descendants, sampled (Linux), and at least the exact peak of
-    the largest single one. Pages that processes share count once for each.
+    the largest single one, where that is above what this process has held: the figure of children begins with their
+    parent's. Pages that processes share count once for each.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         started, peak, ended = time.perf_counter(), 0, 0
@@ -86,7 +88,11 @@ def meter(command: Sequence[str], cwd: Path, env: Mapping[str, str] | None = Non
         printed, errors = out.read(), err.read()
     if process.returncode:
         sys.exit(f"{' '.join(command)}\nexit code {process.returncode}\n{printed}{errors}")
-    largest = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    largest, mine = (
+        figure.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        for figure in (usage, resource.getrusage(resource.RUSAGE_SELF))
+    )
+    largest = largest if largest > mine + MIB else 0  # Linux counts to within some pages
     return Used(wall, usage.ru_utime + usage.ru_stime, max(peak, largest) / MIB, printed)
 
 

@@ -8,6 +8,8 @@ import harness
 import pytest
 import result_tables
 
+from paretail.core.memory import peak_mib
+
 HELD = "x = bytearray(80 * 2**20)"
 ABOUT = {
     "commit": "abc", "date": "2026-11-22T10:00:00+00:00", "python": "3.11.7", "load_at_start": [0.5, 0.4, 0.3],
@@ -25,10 +27,19 @@ def test_memory_of_a_process_and_its_child_counts_together(tmp_path: Path) -> No
     assert used.cpu_s > 0
 
 
-def test_the_peak_of_a_process_too_short_to_sample_is_exact(tmp_path: Path) -> None:
-    used = harness.meter([sys.executable, "-c", f"{HELD}; print('done')"], tmp_path, every_s=0.5)
-    assert used.peak_rss_mib > 80
+def test_the_peak_of_a_process_too_short_to_sample_is_exact_where_it_is_above_ours(tmp_path: Path) -> None:
+    more = round(peak_mib()) + 80
+    held = f"x = bytearray(b'x') * ({more} << 20)"
+    used = harness.meter([sys.executable, "-c", f"{held}; print('done')"], tmp_path, every_s=0.5)
+    assert more < used.peak_rss_mib < more + 60
     assert used.printed == "done\n"
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory of others is read from /proc")
+def test_what_we_held_ourselves_is_no_memory_of_a_command(tmp_path: Path) -> None:
+    ours = bytearray(b"x") * (150 << 20)
+    used = harness.meter([sys.executable, "-c", "import time; time.sleep(0.2)"], tmp_path)
+    assert 1 < used.peak_rss_mib < len(ours) / harness.MIB
 
 
 def test_a_command_that_fails_stops_the_benchmark_and_says_why(tmp_path: Path) -> None:

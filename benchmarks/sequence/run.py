@@ -15,7 +15,6 @@ vectors, shortened; what it learned is rounded to 8-bit integers too.
 import argparse
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -31,6 +30,7 @@ sys.path.insert(0, str(HERE.parent))
 import harness  # noqa: E402  # a benchmark is a script: the harness lies one folder up
 
 from paretail.core.kernels import use_cores  # noqa: E402
+from paretail.core.memory import peak_mib  # noqa: E402
 from paretail.core.rng import rng_for  # noqa: E402
 from paretail.data.ingest import ingest  # noqa: E402
 from paretail.data.splits import Split  # noqa: E402
@@ -144,7 +144,7 @@ def _one(line: Ask, work: Path) -> Ask:
         "NDCG@10": round(float(accuracy.mean()), 4), "± NDCG": round(float(accuracy.std() / len(accuracy) ** 0.5), 4),
         "HR@10": round(float(_hits(model, split, measured).any(axis=1).mean()), 4),
         "epochs": (model.run or {}).get("best_epoch", 0), "CPU minutes": round(cpu_s / 60, 1),
-        "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "memory_mib": int(peak_mib()),
         "bundle_mib": round(sum(array.nbytes for array in model.arrays().values()) / 2**20, 2),
     }  # fmt: skip
 

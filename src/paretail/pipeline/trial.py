@@ -6,7 +6,6 @@ one that fails harms nobody.
 """
 
 import json
-import resource
 import sys
 from pathlib import Path
 from time import perf_counter
@@ -15,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from paretail.core.memory import peak_mib
 from paretail.data.held import Mode
 from paretail.data.types import History
 from paretail.graph.shopgraph import ShopGraph
@@ -43,7 +43,7 @@ def run(folder: Path) -> None:
     np.savez(folder / "lists.npz", items=items, scores=scores)
     done = {
         "model": name, "settings": choice.config.model_dump(mode="json"), "remarks": list(choice.remarks),
-        "train_seconds": seconds, "peak_mib": _peak_mib(), "run": getattr(model, "run", None),
+        "train_seconds": seconds, "peak_mib": peak_mib(), "run": getattr(model, "run", None),
         "p50_ms": float(np.percentile(latency, 50)), "p99_ms": float(np.percentile(latency, 99)),
     }  # fmt: skip
     (folder / "done.json").write_text(json.dumps(done), encoding="utf-8")
@@ -71,11 +71,6 @@ def _latency(
         top_k(model.score(one, None, mode), k, items_had(one, target, mode, graph.items))
         taken.append(1000 * (perf_counter() - began))
     return np.array(taken[UNTIMED:])
-
-
-def _peak_mib() -> float:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 if __name__ == "__main__":
