@@ -245,3 +245,21 @@ def test_what_is_known_of_users_beside_their_events_is_in_the_bundle(shop: DemoS
             assert [values.name(node) for node in np.flatnonzero(about[row])] == [told[user_id][column]]
     new = loaded.history_from(Events(pl.DataFrame(schema=EVENT_COLUMNS), "clock"), ids)
     assert joined(history, new).about.keys() == history.about.keys()
+
+
+def test_whom_the_model_knows_nothing_of_gets_what_most_people_wanted(loaded: Recommender, shop: DemoShop) -> None:
+    flat = loaded.with_model(Popular(np.zeros(len(loaded.items), np.float32)))
+    nobody = flat.history_of(pl.Series(["nobody"]))
+    lists = flat.recommend(nobody, len(loaded.items))
+    rows = lists.item_idx[0]
+    bought = dict(shop.events().filter(kind="purchase").group_by("sku").agg(pl.col("visitor_id").n_unique()).rows())
+    counts = [bought.get(item_id, 0) for item_id in loaded.items.names(rows)]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[-1]
+    assert lists.scores[0, 0] >= counts[0]
+    text = flat.in_words(flat.explain(nobody, rows[:1])[0])
+    assert text == f"popular: {counts[0]} people bought this"
+    both = flat.history_of(pl.Series([busiest(loaded), "nobody"]))
+    assert (flat.scores(both, "none") == flat.scores(nobody, "none")).all()
+    known = loaded.with_model(Popular(np.arange(len(loaded.items), dtype=np.float32)))
+    assert (known.scores(nobody, "none") == np.arange(len(loaded.items))).all()

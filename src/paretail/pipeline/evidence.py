@@ -9,8 +9,10 @@ from scipy import sparse
 
 from paretail.core.ids import Rows
 from paretail.core.sparse import counts_in_common
+from paretail.data.kinds import NOT_TARGETS
 from paretail.data.types import History
 from paretail.graph.paths import Index, by_item_and_kind
+from paretail.retrieve.base import Scores
 
 
 class Evidence:
@@ -42,6 +44,27 @@ class Evidence:
         bounds, _ = self.index
         kinds = len(self._history.kinds)
         return bool(bounds[item * kinds] < bounds[(item + 1) * kinds])
+
+    def wanted(self, scores: Scores, target: str) -> Scores:
+        """Return `scores[users, items]` where rows that tell all items alike count who did `target` with each.
+
+        Of equal counts the item with more users of any wish is before. So a list for somebody of whom a model knows
+        nothing is in the order that its reasons tell, not in that of rows.
+        """
+        alike = np.flatnonzero((scores == scores[:, :1]).all(axis=1)) if scores.size else np.empty(0, np.int64)
+        if not len(alike):
+            return scores
+        scores = scores.copy()
+        scores[alike] = self._popularity(target)
+        return scores
+
+    def _popularity(self, target: str) -> NDArray[np.float32]:
+        kinds = self._history.kinds
+        users = np.diff(self.index[0])[: self._items * len(kinds)].reshape(self._items, len(kinds))
+        wishes = users[:, [kind not in NOT_TARGETS for kind in kinds]].sum(axis=1)
+        counts = users[:, kinds.index(target)] if target in kinds else np.zeros(self._items)
+        popularity: NDArray[np.float32] = (counts + wishes / (wishes.max(initial=0) + 1)).astype(np.float32)
+        return popularity
 
     def among(self, people: NDArray[np.bool_], items: Sequence[int], kind: int) -> list[int]:
         """Return for each item how many of the users marked in `people` did `kind` with it."""

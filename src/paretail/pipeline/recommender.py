@@ -159,7 +159,8 @@ class Recommender:
     ) -> Candidates:
         """Return the best `k` items for each user of `history`, without those of the kinds in `exclude`.
 
-        `allowed[items]` says which items lists may hold, None all.
+        `allowed[items]` says which items lists may hold, None all. Where the model tells all items alike the list is in
+        the order of popularity (`Evidence.wanted`).
         """
         excluded = self.excluded_kinds(exclude)
         mode, hidden = self.mode(excluded), self.hidden(history, excluded)
@@ -168,7 +169,7 @@ class Recommender:
         for start in range(0, history.users, block):
             rows = np.arange(start, min(start + block, history.users))
             with ONE_AT_A_TIME:
-                scores = self.model.score(history.of_users(rows), now_ms, mode)
+                scores = self.evidence.wanted(self.model.score(history.of_users(rows), now_ms, mode), self.target)
                 scores = scores if allowed is None else np.where(allowed, scores, np.float32(-np.inf))
                 parts.append(top_k(scores, k, _items_of(hidden.of_users(rows), len(self.items))))
             progress("Scoring", rows[-1] / history.users)
@@ -179,12 +180,14 @@ class Recommender:
     def scores(self, history: History, mode: Mode, best: NDArray[np.integer] | None = None) -> Scores:
         """Return `scores[users, items]` of a few users, whose lists leave out what `mode` says.
 
-        With `best[users]` they are exact for that many items (`retrieve/shortlist.py`).
+        With `best[users]` they are exact for that many items (`retrieve/shortlist.py`). Where the model tells all items
+        alike they are popularity (`Evidence.wanted`).
         """
         with ONE_AT_A_TIME:
-            return (
+            scores = (
                 self.model.score(history, None, mode) if best is None else score_best(self.model, history, best, mode)
             )
+            return self.evidence.wanted(scores, self.target)
 
     def explain(self, history: History, rows: Rows, exclude: Sequence[str] | None = None) -> list[Reason]:
         """Return why each item of `rows` is in the list of the one user of `history`.

@@ -11,7 +11,15 @@ import pytest
 
 from paretail.core.clock import now_ms
 from paretail.core.errors import BundleError, UsageError
-from paretail.pipeline.live.bodies import CategoriesRequest, Event, FriendsRequest, Item, MergeRequest, NewEvent
+from paretail.pipeline.live.bodies import (
+    CategoriesRequest,
+    Event,
+    FriendsRequest,
+    Item,
+    MergeRequest,
+    NewEvent,
+    RecommendRequest,
+)
 from paretail.pipeline.live.shop import LiveShop
 
 from ...trained import paretail
@@ -74,6 +82,17 @@ def test_categories_of_a_user_of_a_visitor_and_of_nobody(live: LiveShop) -> None
     assert set(categories(live, user_id="u1", exclude=["purchase"])) == {"Shop > Bikes", "Shop > Pots"}
     assert categories(live, user_id="u1", exclude_ids=["Shop"], k=1) == ["Shop > Hats"]
     assert set(categories(live, filter='category = "Shop"')) == {"Shop > Pots", "Shop > Hats", "Shop > Bikes"}
+
+
+def test_somebody_unknown_gets_what_most_people_bought_where_the_model_knows_nothing_of_them(
+    live: LiveShop, folder: Path
+) -> None:
+    bought = dict(pl.read_csv(folder / "events.csv").group_by("item_id").agg(pl.col("user_id").n_unique()).rows())
+    answer = live.recommend(RecommendRequest(user_id="nobody", k=10, explain=True))
+    assert {line.source for line in answer.items} == {"popular"}
+    counts = [bought[line.item_id] for line in answer.items]
+    assert counts == sorted(bought.values(), reverse=True)[:10]
+    assert [line.reason for line in answer.items] == [f"popular: {count} people bought this" for count in counts]
 
 
 def test_an_event_on_an_item_is_in_the_next_list_of_categories(live: LiveShop) -> None:
