@@ -62,6 +62,12 @@ def test_each_mode_is_judged_for_itself_and_the_figure_is_that_of_what_was_chose
     assert (name, choice.figure, len(choice.remarks)) == ("hybrid", "NDCG@20 0.2500 ± 0.0200", 2)
 
 
+def test_where_nothing_could_be_measured_no_figure_is_told(graph: ShopGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, choice = measured(graph, monkeypatch)
+    assert (name, choice.figure, dict(choice.metrics)) == ("blend", "", {})
+    assert choice.remarks == ("Chosen: blend; too little to measure the others by", "as measured")
+
+
 def chosen(graph: ShopGraph, candidates: dict[str, dict[str, Any]]) -> tuple[str, Any, str]:
     name, choice = choose_model(graph, QUESTION, {"candidates": candidates}, 0, 10.0, silent)
     return name, choice.config, "\n".join(choice.remarks)

@@ -32,6 +32,7 @@ FEWEST_EVENTS: Final = 5000
 #: The gain that a hybrid must show, in standard errors.
 ERRORS: Final = 2.0
 NOT_ENOUGH: Final = f"not more than {ERRORS:g} standard errors"
+UNMEASURED: Final = "too little to measure the others by"
 #: What was measured of one mode (`retrieve/segments.py`).
 Told = Mapping[str, Any]
 
@@ -64,7 +65,8 @@ def choose_model(
     )
     assert isinstance(choice.config, HybridConfig)
     if not won:
-        told = (f"Chosen: blend; with the others it is {_better(choice.metrics)}: {NOT_ENOUGH}", *remarks)
+        reason = f"with the others it is {_better(choice.metrics)}: {NOT_ENOUGH}" if metrics else UNMEASURED
+        told = (f"Chosen: blend; {reason}", *remarks)
         config: Any = model(FIRST).config_type.parse(choice.config.members[FIRST])
         return FIRST, Choice(config, metrics, (*told, *choice.remarks), figure)
     alone = {mode: Blending(segments=[{FIRST: 1.0}]) for mode in choice.config.modes if mode not in won}
@@ -135,7 +137,7 @@ def _better(modes: Mapping[str, Told]) -> str:
     """Say by how much the hybrid's lists of some modes are better, and in which where these are several."""
     which = [f" ({mode})" if len(modes) > 1 else "" for mode in modes]
     gains = ["{:+.4f} ± {:.4f}".format(*told["ahead_of"][FIRST]) for told in modes.values()]
-    listed = ", ".join(map("".join, zip(gains, which, strict=True))) or "+0.0000 ± 0.0000"
+    listed = ", ".join(map("".join, zip(gains, which, strict=True)))
     return f"better than the blend alone by {listed} NDCG in validation"
 
 
