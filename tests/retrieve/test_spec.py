@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from paretail.core.errors import ConfigError
+from paretail.retrieve.auto import check_settings
 from paretail.retrieve.models import MODELS, model
-from paretail.retrieve.spec import PRESETS, GraphModelSpec
+from paretail.retrieve.spec import NEEDS, PRESETS, GraphModelSpec
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -55,6 +56,43 @@ def test_options_that_cannot_go_together(settings: dict[str, Any], field: str, e
         GraphModelSpec.parse(settings, "[model.settings]")
     told = [str(problem) for problem in refused.value.problems]
     assert any(f"[model.settings]: {field} = " in line and expected in line for line in told), told
+
+
+@pytest.mark.parametrize(
+    ("settings", "field", "needed"),
+    [
+        ({"loss": "bpr", "temperature": 0.05}, "temperature", "loss = 'softmax'"),
+        ({"loss": "bpr", "correction": False}, "correction", "loss = 'softmax'"),
+        ({"uniformity": 3.0}, "uniformity", "loss = 'alignment'"),
+        ({"margin": 0.1}, "margin", "loss = 'margin'"),
+        ({"negative_weight": 9.0}, "negative_weight", "loss = 'margin'"),
+        ({"loss": "alignment", "bias": False, "negatives_from": "popular"}, "negatives_from", "another loss"),
+        ({"contrast_temperature": 0.9}, "contrast_temperature", "contrast above 0"),
+        ({"augmentation": "noise"}, "augmentation", "contrast above 0"),
+        ({"augmentation_size": 0.5}, "augmentation_size", "contrast above 0"),
+        ({"popularity_power": 0.1}, "popularity_power", "negatives_from = 'popular'"),
+        ({"pool": 5000}, "pool", "negatives_from = 'hard'"),
+        ({"start": "random", "start_rounds": 9}, "start_rounds", "start = 'spectral'"),
+    ],
+)  # fmt: skip
+def test_settings_that_mean_nothing_are_refused_before_training_and_read_from_bundles(
+    settings: dict[str, Any], field: str, needed: str
+) -> None:
+    usual = {field: GraphModelSpec.usual(field)}
+    check_settings("lightgcn", settings | usual)
+    with pytest.raises(ConfigError) as refused:
+        check_settings("hybrid", {"members": {"blend": {}, "lightgcn": settings}})
+    assert f"members.lightgcn]: {field} = {settings[field]!r}. Expected: none given, or {needed}" in str(refused.value)
+    assert GraphModelSpec.parse(settings)
+
+
+def test_each_setting_that_needs_another_can_have_it() -> None:
+    losses = {"softmax": {}, "margin": {"bias": False}, "alignment": {"bias": False}}
+    points = [GraphModelSpec.parse({"loss": loss, **more}) for loss, more in losses.items()]
+    points += [GraphModelSpec(contrast=0.1), GraphModelSpec(negatives_from="popular"), GraphModelSpec()]
+    points += [GraphModelSpec(negatives_from="hard", shared=False, negatives=8)]
+    assert not [name for name, (_, holds) in NEEDS.items() if not any(map(holds, points))]
+    assert set(NEEDS) <= set(GraphModelSpec.model_fields)
 
 
 def test_what_a_preset_says_itself_is_no_contradiction() -> None:

@@ -24,6 +24,7 @@ from paretail.retrieve.models import model
 from paretail.retrieve.models.hybrid import Failing, Hybrid, HybridConfig
 from paretail.retrieve.question import ASKS
 from paretail.retrieve.segments import Blending
+from paretail.retrieve.spec import GraphModelSpec, idle
 
 #: What the others must add to.
 FIRST: Final = "blend"
@@ -89,13 +90,20 @@ def check(given: dict[str, Any]) -> None:
 def check_settings(name: str, given: dict[str, Any], where: str = "[model.settings]", also: Sequence[str] = ()) -> None:
     """Raise ConfigError for a model or a setting that does not exist, or a folder that it needs, of members too.
 
-    `also` are names that could be asked for beside those of the table.
+    So it does for settings of a graph model that mean nothing beside the others. `also` are names that could be asked
+    for beside those of the table.
     """
     settings = model(name, also).config_type.parse(given, where)
+    if isinstance(settings, GraphModelSpec) and (found := idle(settings)):
+        raise ConfigError([_idle(where, setting, given[setting], needed) for setting, needed in found.items()])
     if (folder := getattr(settings, "text_encoder", None)) is not None:
         check_folder(folder)
     for member, own in getattr(settings, "members", {}).items():
         check_settings(member, own, f"[model.settings.members.{member}]")
+
+
+def _idle(where: str, setting: str, value: Any, needed: str) -> Problem:
+    return Problem("CONF-03", f"{where}: {setting} = {value!r}", f"Expected: none given, or {needed}", "Change either")
 
 
 def _candidates(graph: ShopGraph, config: AutoConfig) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:

@@ -6,6 +6,7 @@ their own: a user's first vector is the normalised sum of vectors of the items h
 from the user's events alone. Architecture search samples this class; networks are in `retrieve.net`, which needs torch.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field, NonNegativeFloat, ValidationInfo, field_validator
@@ -235,6 +236,32 @@ class GraphModelSpec(LossConfig, NegativesConfig, SamplingConfig):
             and not self.residual
             and (self.activation, self.normalisation) == ("none",) * 2
         )
+
+
+#: Settings that mean nothing unless others are so: what these must be, in words, and whether they are.
+NEEDS: Final[dict[str, tuple[str, Callable[[GraphModelSpec], bool]]]] = {
+    "temperature": ("loss = 'softmax'", lambda spec: spec.loss == "softmax"),
+    "correction": ("loss = 'softmax'", lambda spec: spec.loss == "softmax"),
+    "uniformity": ("loss = 'alignment'", lambda spec: spec.loss == "alignment"),
+    "margin": ("loss = 'margin'", lambda spec: spec.loss == "margin"),
+    "negative_weight": ("loss = 'margin'", lambda spec: spec.loss == "margin"),
+    "negatives_from": ("another loss than 'alignment'", lambda spec: spec.loss != "alignment"),
+    "contrast_temperature": ("contrast above 0", lambda spec: spec.contrast > 0),
+    "augmentation": ("contrast above 0", lambda spec: spec.contrast > 0),
+    "augmentation_size": ("contrast above 0", lambda spec: spec.contrast > 0),
+    "popularity_power": ("negatives_from = 'popular'", lambda spec: spec.negatives_from == "popular"),
+    "pool": ("negatives_from = 'hard'", lambda spec: spec.negatives_from == "hard"),
+    "start_rounds": ("start = 'spectral'", lambda spec: spec.start == "spectral"),
+}
+
+
+def idle(spec: GraphModelSpec) -> dict[str, str]:
+    """Return the settings that were given another value than they have by themselves and mean nothing in `spec`.
+
+    With each goes what it would need. Bundles and searches that have such settings work as if they had none.
+    """
+    given = (name for name in NEEDS if name in spec.model_fields_set and getattr(spec, name) != spec.usual(name))
+    return {name: NEEDS[name][0] for name in given if not NEEDS[name][1](spec)}
 
 
 Point = dict[str, Any]
