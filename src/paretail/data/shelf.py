@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from paretail.core.errors import DataError, Problem
 from paretail.core.ids import Rows, Vocabulary
-from paretail.data.conditions import Mask
+from paretail.data.conditions import Mask, leaves
 from paretail.data.documents import ItemDocument
 from paretail.data.filters import Filter
 from paretail.data.shelf_columns import Cells, Numbers
@@ -89,6 +89,12 @@ class Shelf:
     def matching(self, wanted: Filter) -> Mask:
         """Return for which items a filter is true, listable or not; UsageError where it does not fit the fields."""
         return self._masks.get(f"filter {wanted}", lambda rows: wanted.mask(self._table, rows))
+
+    def untold(self, wanted: Filter) -> list[str]:
+        """Return the fields of a filter that fits of which nothing is known of any item."""
+        fields = dict.fromkeys(leaf.field for leaf in leaves(wanted.condition))
+        rows = self.rows
+        return [str(field) for field in fields if not self._table.column(field).known(rows).any()]
 
     # Columns for others
 

@@ -14,7 +14,6 @@ from paretail.core.errors import Problem, UsageError
 from paretail.core.files import atomic_file, check_writable
 from paretail.core.ids import Rows
 from paretail.core.progress import Progress, silent
-from paretail.data import filters
 from paretail.data.ages import young
 from paretail.data.types import Candidates, History
 from paretail.pipeline.holdout import read_events
@@ -97,7 +96,7 @@ def _fell(facts: Mapping[str, Any], order: Literal["auto", "model"] | Order) -> 
 def _allowed(recommender: Recommender, max_age_days: float | None, where: str | None) -> NDArray[np.bool_] | None:
     """Return which items lists may hold, None for all; raises UsageError for a filter's fault."""
     masks = [] if max_age_days is None else [young(recommender.created_ts_ms, now_ms(), max_age_days)]
-    masks += [] if where is None else [recommender.shelf().matching(filters.parse(where))]
+    masks += [] if where is None else [recommender.matching(recommender.shelf(), where)]
     return np.logical_and.reduce(masks) if masks else None
 
 

@@ -18,6 +18,7 @@ from paretail.core.ids import Rows, Vocabulary
 from paretail.core.kernels import ONE_AT_A_TIME
 from paretail.core.money import minor_per_major
 from paretail.core.progress import Progress, silent
+from paretail.data import filters
 from paretail.data.held import Mode
 from paretail.data.kinds import NOT_TARGETS, PRODUCT, SELF, TARGETS
 from paretail.data.shelf import Shelf
@@ -250,6 +251,19 @@ class Recommender:
     def shelf(self) -> Shelf:
         """Return the catalogue to filter by, as the bundle knows it."""
         return Shelf.of(self.catalogue, self.items, minor_per_major(self.manifest.config["data"]["currency"]))
+
+    def matching(self, shelf: Shelf, where: str) -> NDArray[np.bool_]:
+        """Return for which rows of `shelf` a filter is true; raises UsageError for its faults.
+
+        FILT-05 where lists hold labels or people and nothing is known of a field for any: no such list would be filled.
+        """
+        wanted = filters.parse(where)
+        mask = shelf.matching(wanted)
+        if self.lists != ITEM and (untold := shelf.untold(wanted)):
+            found = f"lists hold {self.lists}, and none of these has {' or '.join(untold)}"
+            do = "Filter by what they have, or train a bundle of items and filter these"
+            raise UsageError(Problem("FILT-05", found, "Fields that are known of what lists hold", do))
+        return mask
 
     @cached_property
     def moment_ms(self) -> int:

@@ -133,6 +133,19 @@ def test_whoever_was_forgotten_is_listed_no_more(live: LiveShop) -> None:
     assert first not in forgotten
 
 
+def test_a_filter_by_what_no_label_has_is_refused(live: LiveShop, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"lists hold category, and none of these has price.*FILT-05"):
+        categories(live, filter='price < 30 or category = "Shop"')
+    with pytest.raises(UsageError, match=r"lists hold user, and none of these has brand or title.*FILT-05"):
+        friends(live, filter='brand = "x" or title = "y"')
+    out = tmp_path / "lists.csv"
+    done = paretail(
+        "recommend", "--bundle", folder / "categories", "--users", "all", "--out", out, "--filter", "price<3"
+    )
+    assert (done.code != 0, out.exists()) == (True, False)
+    assert "FILT-05" in done.err
+
+
 def test_items_that_are_set_are_no_categories(live: LiveShop) -> None:
     live.put_items([Item("i99", title="New", category=["Shop", "Pots"]), Item("Shop", hidden=True)])
     assert categories(live, user_id="u1", k=1) == ["Shop"]

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from paretail.core.clock import now_ms
 from paretail.core.ids import Rows
-from paretail.data import filters
 from paretail.data.ages import young
 from paretail.pipeline.live.bodies import Rules
 from paretail.pipeline.live.engine import Engine
@@ -41,11 +40,11 @@ class Drawing:
 def allowed(engine: Engine, rules: Rules, *more: str | None) -> Mask | None:
     """Return which rows of the shelf may be listed, None for all of them; raises UsageError for a filter's fault.
 
-    FILT-04 where the age of no item is known.
+    FILT-04 where the age of no item is known, FILT-05 where a field is known of no label or person.
     """
     shelf, size = engine.shelf, len(engine.shelf)
     masks = [engine.listable(rules.out_of_stock)]
-    masks += [shelf.matching(filters.parse(text)) for text in (rules.filter, *more) if text is not None]
+    masks += [engine.recommender.matching(shelf, text) for text in (rules.filter, *more) if text is not None]
     if rules.max_age_days is not None:
         masks.append(young(shelf.created_ts_ms, now_ms(), rules.max_age_days))
     if rules.include_items:
