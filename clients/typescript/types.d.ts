@@ -44,6 +44,8 @@ export interface CategoriesRequest {
   filter?: string | null;
   /** Tell why each one is in the list. By default false. */
   explain?: boolean;
+  /** Tell the strongest ways from the user to each one, with exact counts, up to three. By default false. */
+  paths?: boolean;
   /** Your own name for this request. */
   request_id?: string | null;
 }
@@ -120,6 +122,8 @@ export interface FriendsRequest {
   filter?: string | null;
   /** Tell why each one is in the list. By default false. */
   explain?: boolean;
+  /** Tell the strongest ways from the user to each one, with exact counts, up to three. By default false. */
+  paths?: boolean;
   /** Your own name for this request. */
   request_id?: string | null;
 }

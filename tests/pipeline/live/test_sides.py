@@ -35,17 +35,22 @@ def circle(name: str) -> int:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shop of three circles, each with a category of its own; one bundle of each sort."""
+    """A shop of three circles, each with a category of its own; one bundle of each sort.
+
+    p1 bought what has no category, and knows three people of a circle.
+    """
     folder, rng = tmp_path_factory.mktemp("sides"), np.random.default_rng(1)
     items = [(f"i{n}", "Shop|" + ("Pots", "Hats", "Bikes")[n % CIRCLES]) for n in range(30)]
-    pl.DataFrame(items, ["item_id", "category"], orient="row").with_columns(
+    pl.DataFrame([*items, ("plain", None)], ["item_id", "category"], orient="row").with_columns(
         pl.col("category").str.replace("|", " > ", literal=True)
     ).write_csv(folder / "items.csv")
     did = [(f"u{user}", f"i{circle(f'u{user}') + CIRCLES * int(item)}", "buy", 1_700_000_000 + day * DAY)
            for user in range(PEOPLE) for day, item in enumerate(rng.choice(10, 4, replace=False))]  # fmt: skip
+    did.append(("p1", "plain", "buy", 1_700_000_000))
     pl.DataFrame(did, ["user_id", "item_id", "event", "ts"], orient="row").write_csv(folder / "events.csv")
     links = [(f"u{a}", f"u{b}") for a in range(PEOPLE) for b in range(a)
              if a % CIRCLES == b % CIRCLES and rng.random() < 0.3]  # fmt: skip
+    links += [("p1", f"u{n}") for n in (1, 4, 7)]
     pl.DataFrame(links, ["user_id", "friend_id"], orient="row").write_csv(folder / "links.csv")
     (folder / "shop.toml").write_text(
         '[data]\nevents = "events.csv"\nitems = "items.csv"\nlinks = "links.csv"\ntime = "seconds"\n'
@@ -131,6 +136,16 @@ def test_whoever_was_forgotten_is_listed_no_more(live: LiveShop) -> None:
     assert first not in friends(live, user_id="u1", k=90)
     forgotten = friends(live, user_id=first, k=90)
     assert first not in forgotten
+
+
+def test_ways_to_categories_and_to_people_are_told_where_they_are_asked_for(live: LiveShop) -> None:
+    told = {line.item_id: line.paths for line in live.categories(CategoriesRequest(user_id="p1", paths=True)).items}
+    for category in ("Shop", "Shop > Hats"):
+        assert [(way.kind, way.text) for way in told[category]] == [("friend", "3 of your 3 friends bought this")]
+    assert told["Shop > Pots"] == []
+    first = live.friends(FriendsRequest(user_id="p1", k=1, paths=True)).items[0]
+    assert re.fullmatch(r'you know "u[147]": \d+ others? who knows? "u[147]" also knows? them', first.paths[0].text)
+    assert not live.friends(FriendsRequest(user_id="p1", k=1)).items[0].paths
 
 
 def test_a_filter_by_what_no_label_has_is_refused(live: LiveShop, folder: Path, tmp_path: Path) -> None:

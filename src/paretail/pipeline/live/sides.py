@@ -37,8 +37,7 @@ class Sides:
         rows, values = rules.draw(engine, scores_of([asked], [question.k])[0], asked.drawing(question.k))
         model, degraded = str(engine.recommender.manifest.facts["model"]), list[str]()
         lines = asked.lines(rows, values, model if asked.is_known else "popular")
-        if question.explain:
-            asked.explain(lines, rows, degraded)
+        asked.tell_why(lines, rows, degraded)
         return bodies.RecommendAnswer(question.request_id or uuid4().hex, engine.version, lines, degraded)
 
     def problems(self) -> list[str]:
@@ -54,5 +53,6 @@ class Sides:
 def _rules(question: bodies.TargetRequest) -> bodies.Rules:
     return bodies.Rules(
         user_id=question.user_id, events=question.events, items=question.items, exclude=question.exclude,
-        filter=question.filter, exclude_items=question.exclude_ids, explain=question.explain, fatigue=0,
+        filter=question.filter, exclude_items=question.exclude_ids, explain=question.explain,
+        paths=question.paths, fatigue=0,
     )  # fmt: skip

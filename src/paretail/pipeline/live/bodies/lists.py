@@ -172,6 +172,9 @@ class TargetRequest(Visitor, forbid_unknown_fields=True, kw_only=True):
     exclude_ids: Annotated[Items, Meta(description="Not these.")] = field(default_factory=list)
     filter: Annotated[Filter | None, Meta(description="Only those for which this is true.")] = None
     explain: Annotated[bool, Meta(description="Tell why each one is in the list.")] = False
+    paths: Annotated[
+        bool, Meta(description="Tell the strongest ways from the user to each one, with exact counts, up to three.")
+    ] = False
     request_id: Annotated[Id | None, Meta(description="Your own name for this request.")] = None
 
 
