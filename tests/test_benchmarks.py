@@ -1,5 +1,6 @@
 """The benchmarks' meter, record and tables: what a run costs is seen, and what is recorded is what is shown."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import result_tables
 
 from paretail.core.memory import peak_mib
+from paretail.retrieve.auto import check_settings
 
 HELD = "x = bytearray(80 * 2**20)"
 ABOUT = {
@@ -135,3 +137,12 @@ def test_the_table_of_architectures_goes_on_where_it_stopped_and_is_searched(
     assert told["mf, tuned"]["validation"] == "0.1000"
     assert replay.half_width({"0": [1.0, 3.0], "1": [4.0], "2": [6.0]}) == pytest.approx(4.3027 * 2 / 3**0.5, rel=1e-4)
     assert table.measure(["planted"], (0,)) == len(table.RIVALS) + 444 - 63
+
+
+def test_settings_that_are_fixed_in_advance_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(harness.__file__).parent / "real_sets"))
+    fixed = importlib.import_module("sets").FIXED
+    assert "lightgcn, fixed" in fixed
+    for name, settings in fixed.values():
+        check_settings(name, settings)
+        assert {"epochs", "bias_lift"} <= set(settings)  # else the search chooses them

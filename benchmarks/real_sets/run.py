@@ -1,11 +1,14 @@
 """Accuracy and cost on real shops: the command line trains and recommends, a script that shares no code scores.
 
     PARETAIL_DATA=... PARETAIL_JUDGE=.../score_lists.py python benchmarks/real_sets/run.py [SET ...]
-        [--models NAME ...] [--seeds 0 1 2] [--budget 10m] [--out FOLDER]
+        [--models NAME ...] [--seeds 0 1 2] [--budget 10m] [--dry KEY=VALUE ...] [--out FOLDER]
 
 For every set: `paretail init` writes shop.toml, `[model] name` is set, then `paretail train` and one
 `paretail recommend` a protocol, each a process of its own under the meter. No command is ever given holdout.parquet but
 the scorer. Without PARETAIL_JUDGE, `paretail evaluate` scores.
+
+A row of FIXED (`sets.py`: `--models "lightgcn, fixed"`) has its settings from there and a second to search, which finds
+nothing left. `--dry epochs=1` changes settings of such rows to see that they run, and records nothing.
 
 Rows of models that do not run stay as an earlier run left them. A figure is the mean over seeds; its standard error is
 that over users (the judge's), and `spread` the largest difference between seeds.
@@ -24,13 +27,13 @@ import tomlkit
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 import harness  # noqa: E402  # a benchmark is a script: the harness lies one folder up
-from sets import PUBLISHED, SETS, Protocol, Set  # noqa: E402
+from sets import FIXED, PUBLISHED, SETS, Protocol, Set  # noqa: E402
 
 from paretail.pipeline.config import ModelConfig  # noqa: E402
 
 JUDGE = os.environ.get("PARETAIL_JUDGE")
 OURS = ModelConfig().name  # what a shop gets that names no model
-FIXED = ("popular",)  # models without randomness: one seed is enough
+ALIKE = ("popular",)  # models without randomness: one seed is enough
 
 
 def main() -> None:
@@ -41,12 +44,16 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--budget", default="10m")
     parser.add_argument("--without-ranker", action="store_true", help="train no ranker; lists have the model's order")
+    parser.add_argument("--dry", nargs="+", default=[], metavar="KEY=VALUE", help="try rows of FIXED, record nothing")
     parser.add_argument("--out", type=Path, help="keep shop.toml, bundles and lists here")
     asked = parser.parse_args()
     for name, data, work in harness.real_sets(asked.sets, asked.out):
         about = harness.circumstances() | {"seeds": asked.seeds, "budget": asked.budget, "scored_by": _scorer()}
         about |= {"without_ranker": asked.models} if asked.without_ranker else {}
         rows = [row for model in asked.models for row in _model(model, name, data, work, asked)]
+        if asked.dry:
+            print(json.dumps(rows, indent=1))
+            continue
         harness.record(HERE, name, about, _with_others(name, asked.models, rows) + PUBLISHED.get(name, []))
 
 
@@ -54,7 +61,7 @@ def _with_others(name: str, models: list[str], rows: list[dict[str, Any]]) -> li
     """Return the new rows and, of earlier runs, those of models that did not run now, which say when they ran."""
     file = HERE / "results.json"
     earlier = json.loads(file.read_text(encoding="utf-8")).get(name, {"rows": []}) if file.exists() else {"rows": []}
-    told = {"earlier": {key: earlier[key] for key in ("date", "commit") if key in earlier}}
+    told = {"earlier": {key: earlier[key] for key in ("date", "commit", "budget") if key in earlier}}
     others = [told | row for row in earlier["rows"] if row["model"] not in models and row["protocol"] != "published"]
     return sorted(rows + others, key=lambda row: (row["protocol"], not row["ours"]))
 
@@ -66,13 +73,14 @@ def _scorer() -> str:
 def _model(model: str, name: str, data: Path, work: Path, asked: argparse.Namespace) -> list[dict[str, Any]]:
     """Return the rows of one model: one a protocol, over all seeds."""
     shop = SETS[name]
-    config = _configure(model, shop, data, work, asked.without_ranker)
+    config = _configure(model, shop, data, work, asked)
     found: dict[str, list[dict[str, Any]]] = {}
-    for seed in asked.seeds[:1] if model in FIXED else asked.seeds:
-        bundle = work / f"{model}-{seed}"
-        trained = _train(config, bundle, seed, asked.budget)
+    slug = _slug(model)
+    for seed in asked.seeds[:1] if model in ALIKE else asked.seeds:
+        bundle = work / f"{slug}-{seed}"
+        trained = _train(config, bundle, seed, "1s" if model in FIXED else asked.budget)
         for protocol in shop.protocols:
-            lists = work / f"{model}-{seed}-{protocol.exclude}.parquet"
+            lists = work / f"{slug}-{seed}-{protocol.exclude}.parquet"
             listed = harness.meter([harness.PARETAIL, *_recommend(bundle, protocol, data, lists)], work)
             scores = _score(bundle, lists, protocol, data)
             if JUDGE and "ranker" in json.loads(trained.printed)["facts"]:
@@ -102,15 +110,21 @@ def _given(config: Path, trained: harness.Used, work: Path, asked: argparse.Name
     return _train(given, work / "given", asked.seeds[-1], asked.budget)
 
 
-def _configure(model: str, shop: Set, data: Path, work: Path, plain: bool) -> Path:
-    """Write shop.toml by `paretail init`, and name the model in it."""
-    config = work / f"{model}.toml"
+def _slug(model: str) -> str:
+    return model.replace(", ", "-").replace(" ", "-")
+
+
+def _configure(model: str, shop: Set, data: Path, work: Path, asked: argparse.Namespace) -> Path:
+    """Write shop.toml by `paretail init`, and name the model in it, with its settings where these are fixed."""
+    config = work / f"{_slug(model)}.toml"
     tables = [part for table in shop.tables for part in (f"--{table}", str(data / f"{table}.parquet"))]
     kinds = [part for kind in shop.kinds for part in ("--kind", kind)]
     harness.meter([harness.PARETAIL, "init", *tables, *kinds, "--out", str(config), "--force"], work)
     document = tomlkit.parse(config.read_text(encoding="utf-8"))
-    document["model"] = {"name": model}
-    if plain:
+    name, settings = FIXED.get(model, (model, {}))
+    settings = settings | {key: json.loads(value) for key, value in (told.split("=", 1) for told in asked.dry)}
+    document["model"] = {"name": name, **({"settings": settings} if settings else {})}
+    if asked.without_ranker:
         document["rank"] = {"enabled": False}
     config.write_text(tomlkit.dumps(document), encoding="utf-8")
     return config
