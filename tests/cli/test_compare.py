@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 from ..trained import DemoShop, paretail, parts
@@ -63,3 +65,22 @@ def test_wrong_input_is_refused_before_anything_is_trained(
     done = paretail("compare", "--config", shop.config_with(tmp_path / "shop.toml"), "--models", models, *more)
     assert done.code != 0
     assert f"({code})" in done.err
+
+
+def test_people_without_events_are_asked_apart(tmp_path: Path) -> None:
+    rng, day = np.random.default_rng(0), 86_400
+    known = [(f"u{u}", f"i{u % 4 * 5 + int(item)}", 100 * day * n // 6 + u) for u in range(120) for n in range(6)
+             for item in rng.integers(0, 5, 1)]  # fmt: skip
+    new = [(f"n{u}", "i7", 95 * day + u) for u in range(60)]
+    last = [(f"u{u}", f"i{u % 4 * 5 + int(rng.integers(5))}", 95 * day + u) for u in range(120)]
+    often = [(f"u{u}", "i7", day + u) for u in range(120)]
+    rows = [(user, item, "buy", 1_700_000_000 + ts) for user, item, ts in (*known, *new, *last, *often)]
+    pl.DataFrame(rows, ["user_id", "item_id", "event", "ts"], orient="row").write_csv(tmp_path / "events.csv")
+    (tmp_path / "shop.toml").write_text('[data]\nevents = "events.csv"\ntime = "seconds"\n[goal]\nrepeat = true\n')
+    done = paretail(
+        "compare", "--config", tmp_path / "shop.toml", "--models", "popular,knn", "--budget", "2s", "--json"
+    )
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert (found["users"], found["new_users"]) == (120, 60)
+    assert [one["new_users"] for one in found["models"]] == [[1.0, 0.0]] * 2  # all bought what most had

@@ -96,8 +96,8 @@ def comparison(console: Console, found: Comparison, out: Path | None) -> None:
         "behind the best ± a standard error", soft_wrap=True,
     )  # fmt: skip
     names = (
-        f"NDCG@{found.k}", "behind", f"Recall@{found.k}", "light", "new items", "coverage", "train", "memory", "p50",
-        "p99",
+        f"NDCG@{found.k}", "behind", f"Recall@{found.k}", "light", "new users", "new items", "coverage", "train",
+        "memory", "p50", "p99",
     )  # fmt: skip
     table = Table("model", *names, box=SIMPLE, collapse_padding=True, pad_edge=False)
     for one in found.models:

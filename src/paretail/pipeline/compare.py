@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from paretail.core.errors import DataError, Problem
 from paretail.core.progress import Progress, silent
 from paretail.core.rng import rng_for
-from paretail.data.held import Mode
-from paretail.data.splits import Split
-from paretail.data.types import Catalogue
+from paretail.data.held import Held, Mode
+from paretail.data.splits import Split, by_time
+from paretail.data.types import Catalogue, History
 from paretail.evaluate.context import Context, labels
 from paretail.evaluate.ranking import hits, ndcg
 from paretail.evaluate.report import Report, evaluate
@@ -25,7 +25,7 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.pipeline.config import ModelConfig, ShopConfig
 from paretail.pipeline.train import check_model, graph_of
 from paretail.retrieve.base import Question
-from paretail.retrieve.question import held_out
+from paretail.retrieve.question import FEWEST_NEWCOMERS, held_out
 
 #: Users whom models are judged on, at most.
 MOST_ASKED: Final = 5000
@@ -39,11 +39,13 @@ class Compared:
     """One model: what it is worth and costs, or why it could not be tried.
 
     `behind` is by how much its NDCG is below that of the best, with the standard error of the paired difference.
+    `new_users` is its NDCG for people without any event, with the standard error, None where too few are new.
     """
 
     name: str
     report: Report | None = None
     behind: tuple[float, float] | None = None
+    new_users: tuple[float, float] | None = None
     train_seconds: float | None = None
     peak_mib: float | None = None
     p50_ms: float | None = None
@@ -54,13 +56,17 @@ class Compared:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was asked, and the models, the best first and those that failed last."""
+    """What was asked, and the models, the best first and those that failed last.
+
+    `new_users` counts those of them who have no event before the questions, and are in no other figure.
+    """
 
     target: str
     mode: Mode
     users: int
     pairs: int
     k: int
+    new_users: int
     models: tuple[Compared, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -105,6 +111,8 @@ def _compared(
         **asdict(question), "mode": mode, "seed": seed, "seconds": seconds / len(models), "k": k,
         "wishes": list(question.wishes), "weights": dict(question.weights),
     }  # fmt: skip
+    new, wanted = _newcomers(graph.history, split, question.target, seed)
+    np.save(folder / "new.npy", new)
     context = Context.of(split.train, graph.items, rows=asked, categories=_labels(train))
     found, values = [], {}
     for number, model in enumerate(models):
@@ -113,22 +121,43 @@ def _compared(
         if isinstance(result, str):
             found.append(Compared(model.name, failed=result))
             continue
-        done, items, scores = result
+        done, items, scores, of_new = result
         values[model.name] = ndcg(hits(items, held), held.counts)
         costs = {key: done[key] for key in ("train_seconds", "peak_mib", "p50_ms", "p99_ms")}
         report = evaluate(items, scores, held, context, ks=(k,), seed=seed)
-        found.append(Compared(model.name, report, remarks=tuple(done["remarks"]), **costs))
+        cold = _mean(ndcg(hits(of_new, wanted), wanted.counts)) if len(new) else None
+        found.append(Compared(model.name, report, new_users=cold, remarks=tuple(done["remarks"]), **costs))
     ranked = _ranked(found, values)
-    return Comparison(question.target, mode, len(asked), len(held.item_idx), k, ranked)
+    return Comparison(question.target, mode, len(asked), len(held.item_idx), k, len(new), ranked)
+
+
+def _newcomers(history: History, split: Split, target: str, seed: int) -> tuple[NDArray[np.int64], Held]:
+    """Return whose first event comes after the moment at which all are asked, MOST_ASKED at most, and what they take.
+
+    They are nobody where there is no such moment, or where fewer are new than could tell models apart.
+    """
+    later = split if split.cut_ms is None else by_time(history, target, cut_ms=split.cut_ms)
+    new = np.flatnonzero((later.held.counts > 0) & (np.diff(later.train.indptr) == 0))
+    if split.cut_ms is None or len(new) < FEWEST_NEWCOMERS:
+        new = new[:0]
+    if len(new) > MOST_ASKED:
+        new = np.sort(rng_for("pipeline/compare/new", seed).choice(new, MOST_ASKED, replace=False))
+    return new, later.held.of_users(new)
+
+
+def _mean(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the mean and its standard error."""
+    return float(values.mean()), float(values.std() / np.sqrt(len(values)))
 
 
 def _tried(
     folder: Path, number: str, job: dict[str, Any], asked: NDArray[np.int64]
-) -> tuple[dict[str, Any], NDArray[Any], NDArray[Any]] | str:
+) -> tuple[dict[str, Any], NDArray[Any], NDArray[Any], NDArray[Any]] | str:
     """Return what one model's process wrote, or in a line why it wrote nothing."""
     own = folder / number
     own.mkdir()
-    (own / "graph").symlink_to(folder / "graph")
+    for shared in ("graph", "new.npy"):
+        (own / shared).symlink_to(folder / shared)
     (own / "job.json").write_text(json.dumps(job), encoding="utf-8")
     np.save(own / "asked.npy", asked)
     limit = max(FEWEST_SECONDS, PATIENCE * job["seconds"])
@@ -140,7 +169,8 @@ def _tried(
     if done.returncode:
         return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"it ended with {done.returncode}"
     lists = np.load(own / "lists.npz")
-    return json.loads((own / "done.json").read_text(encoding="utf-8")), lists["items"], lists["scores"]
+    told = json.loads((own / "done.json").read_text(encoding="utf-8"))
+    return told, lists["items"], lists["scores"], lists["of_new"]
 
 
 def _ranked(found: Sequence[Compared], values: dict[str, NDArray[np.float64]]) -> tuple[Compared, ...]:
@@ -152,8 +182,7 @@ def _ranked(found: Sequence[Compared], values: dict[str, NDArray[np.float64]]) -
     ranked = []
     for one in judged:
         lost = values[best] - values[one.name]
-        behind = (float(lost.mean()), float(lost.std() / np.sqrt(len(lost))))
-        ranked.append(Compared(**{**vars(one), "behind": behind}))
+        ranked.append(Compared(**{**vars(one), "behind": _mean(lost)}))
     return (*ranked, *(one for one in found if one.failed))
 
 

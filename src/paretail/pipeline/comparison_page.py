@@ -21,6 +21,7 @@ def page(found: Comparison) -> str:
     """Return the page."""
     title = f"{len(found.models)} models: who finds the next {escape(found.target)}"
     asked = f"{found.users:,} users, {found.pairs:,} held-out pairs, full ranking, lists of {found.k}"
+    asked += f"; {found.new_users:,} new users besides" if found.new_users else ""
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
     remarks = "".join(_remarks(one) for one in found.models if one.remarks)
     return f"{head}<h1>{title}</h1><p>{asked}; 95 % intervals.</p>{picture(found)}{_table(found)}{remarks}</html>\n"
@@ -54,8 +55,8 @@ def ndcg_of(one: Compared) -> Row | None:
 
 
 def _table(found: Comparison) -> str:
-    head = ("model", f"NDCG@{found.k}", "behind the best", f"Recall@{found.k}", "light users", "new items", "coverage",
-            "train", "memory", "p50", "p99")  # fmt: skip
+    head = ("model", f"NDCG@{found.k}", "behind the best", f"Recall@{found.k}", "light users", "new users", "new items",
+            "coverage", "train", "memory", "p50", "p99")  # fmt: skip
     rows = "".join(_row(one) for one in found.models)
     return f"<table><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>{rows}</table>"
 
@@ -72,13 +73,14 @@ def _row(one: Compared) -> str:
 def cells_of(one: Compared) -> list[str]:
     """Return a model's figures as text, in the order of the table's columns after the name."""
     if one.report is None:
-        return [""] * 10
+        return [""] * 11
     behind = "" if one.behind is None or one.behind[0] == 0 else f"-{one.behind[0]:.4f} ± {one.behind[1]:.4f}"
     shown = [one.report.row("ndcg"), one.report.row("recall")]
-    segments = [one.report.row("ndcg", segment="light"), one.report.row("recall", segment="new_items")]
+    light, new_items = one.report.row("ndcg", segment="light"), one.report.row("recall", segment="new_items")
+    new_users = "-" if one.new_users is None else f"{one.new_users[0]:.4f}"
     coverage = one.report.row("catalogue_coverage")
     return [
-        _figure(shown[0]), behind, _figure(shown[1]), *(_plain(row) for row in (*segments, coverage)),
+        _figure(shown[0]), behind, _figure(shown[1]), _plain(light), new_users, _plain(new_items), _plain(coverage),
         f"{one.train_seconds:.1f} s", f"{one.peak_mib:,.0f} MiB", f"{one.p50_ms:.1f} ms", f"{one.p99_ms:.1f} ms",
     ]  # fmt: skip
 
