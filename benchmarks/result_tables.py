@@ -45,7 +45,7 @@ def table(name: str) -> str:
 def _plain(results: Results) -> str:
     """Return every row as it is: one column a figure."""
     rows = [{"part": part, **row} for part, run in results.items() for row in run["rows"]]
-    heads = list(dict.fromkeys(head for row in rows for head in row))
+    heads = _heads(rows)
     return _markdown([*map(_named, heads)], [[_figure(row.get(head, "")) for head in heads] for row in rows])
 
 
@@ -53,10 +53,15 @@ def _apart(results: Results) -> str:
     """Return a table for each part, every row as it is."""
     parts = []
     for part, run in results.items():
-        heads = list(dict.fromkeys(head for row in run["rows"] for head in row))
+        heads = _heads(run["rows"])
         rows = [[_figure(row.get(head, "")) for head in heads] for row in run["rows"]]
         parts.append(f"`{part}`\n\n{_markdown([*map(_named, heads)], rows)}")
     return "\n\n".join(parts)
+
+
+def _heads(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the figures of rows; when those of earlier runs were taken stands below the table."""
+    return [head for head in dict.fromkeys(head for row in rows for head in row) if head != "earlier"]
 
 
 def _named(key: str) -> str:

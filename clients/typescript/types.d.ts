@@ -162,7 +162,7 @@ export interface GoalsAnswer {
   expected: Record<string, number>;
   /** On average over them without goals: `[policy] base`. */
   today: Record<string, number>;
-  /** Where each goal that is weighed stands in its reachable range, 0 to 1; without a goal that nothing moves: `front.told` names it. */
+  /** Where each goal that is weighed stands in its reachable range, 0 to 1, below 0 where drawing slates costs more of it than that; without a goal of which slates without goals have all: `front.told` names it. */
   shares: Record<string, number>;
   /** Users like this one: `new`, `light` or `heavy`. */
   segment: string;

@@ -261,5 +261,13 @@ def test_whom_the_model_knows_nothing_of_gets_what_most_people_wanted(loaded: Re
     assert text == f"popular: {counts[0]} people bought this"
     both = flat.history_of(pl.Series([busiest(loaded), "nobody"]))
     assert (flat.scores(both, "none") == flat.scores(nobody, "none")).all()
+    few = np.zeros(len(loaded.items), np.float32)
+    few[rows[-1]] = 1e-3  # one item has a score, all others none
+    listed = loaded.with_model(Popular(few)).recommend(nobody, len(loaded.items))
+    assert listed.item_idx[0].tolist() == [rows[-1], *rows[:-1]]
+    assert listed.scores[0, 0] == np.float32(1e-3)
+    assert listed.scores[0, 0] > listed.scores[0, 1] >= listed.scores[0, -1] >= 0
+    none = np.full(len(loaded.items), -np.inf, np.float32)
+    assert (loaded.with_model(Popular(none)).scores(nobody, "none") == -np.inf).all()
     known = loaded.with_model(Popular(np.arange(len(loaded.items), dtype=np.float32)))
     assert (known.scores(nobody, "none") == np.arange(len(loaded.items))).all()

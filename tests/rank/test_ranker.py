@@ -206,6 +206,14 @@ def test_a_bundle_keeps_it_to_the_last_bit() -> None:
         np.testing.assert_array_equal((after | more[1])[name], values)
 
 
+def test_columns_that_another_version_divided_otherwise_are_not_read() -> None:
+    ranker = trained()
+    facts = {**ranker.facts, "config": {**ranker.facts["config"], "shared_vectors": False}}
+    del facts["readers"]  # which a bundle of before has not
+    with pytest.raises(KeyError, match="readers"):
+        Ranker.from_arrays(ranker.arrays(), facts, graph().tables["item"], graph().history)
+
+
 def test_same_seed_same_bytes() -> None:
     one, other = (Ranker.train(graph(), planted().shop.events, RankConfig(**QUICK | {"epochs": 1})) for _ in range(2))
     assert all(other.arrays()[name].tobytes() == array.tobytes() for name, array in one.arrays().items())

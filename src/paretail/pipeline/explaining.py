@@ -57,8 +57,11 @@ def position_in_words(found: Position) -> str:
         if found.measured
         else "No other was measured"
     )
-    still = [f"No weight moves {goal} here: it has no range" for goal in found.still]
-    return ". ".join([beaten, *still, *(_cost_in_words(goal, change) for goal, change in found.costs.items())]) + "."
+    still = [
+        f"Asking for {goal} changes nothing here: slates without goals have all there is of it" for goal in found.still
+    ]
+    costs = [_cost_in_words(goal, change) for goal, change in found.costs.items() if goal not in found.still]
+    return ". ".join([beaten, *still, *costs]) + "."
 
 
 def _cost_in_words(goal: str, change: Mapping[str, float]) -> str:

@@ -296,7 +296,8 @@ class Steering:
               how: How | None = None) -> tuple[float, Setting]:  # fmt: skip
         """Return the temperature at which drawing costs `share`, and the setting with what drawn slates bring.
 
-        That is of the expected clicks; a goal that is asked for loses no greater share of its value or range.
+        That is of the expected clicks; a goal that is asked for loses no greater share of its value or range. Goals
+        that slates share (coverage, fairness) are told as composed: each pool is drawn by itself.
         """
         setting = self.setting(goals, segment, k, how)
         if share <= 0:
@@ -310,6 +311,8 @@ class Steering:
                 found = self._heats.get(key)
                 if found is None:
                     found = self._heated(setting, () if asked is None else asked.names, segment, k, share, how)
+                    if self.setting(goals, segment, k, how) is not setting:
+                        return found  # dials were measured anew meanwhile: the next question has their heat
                     if len(self._heats) >= MOST_HEATS:
                         self._heats = dict(list(self._heats.items())[MOST_HEATS // 2 :])
                     self._heats[key] = found

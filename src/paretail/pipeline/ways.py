@@ -1,6 +1,7 @@
 """Ways: the strongest ways through the shop's graph from somebody to a listed item, with exact counts, in words.
 
-No model is asked (`graph/paths.py`). Friends are counted and never named.
+No model is asked (`graph/paths.py`). Friends are counted and never
+named, but for lists of people, where who is known to both is an item that was had.
 """
 
 from threading import Lock

@@ -31,7 +31,7 @@ def check_rank(config: RankConfig) -> None:
 def weights_of(config: RankConfig, tasks: Collection[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the balancer's settings for the tasks that are learned, and what is said of others' weights and of 0."""
     settings = config.balance_settings
-    idle = tuple(f"the weight of `{task}` is 0: nothing is learned of it, what is told of it is little but its share"
+    idle = tuple(f"the weight of `{task}` is 0: it is not learned, and every pair gets about its usual rate"
                  for task, weight in _counted(config, tasks).items() if not weight)  # fmt: skip
     if config.balance != "weighted" or "weights" not in settings:
         return settings, idle

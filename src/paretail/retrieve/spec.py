@@ -245,6 +245,7 @@ NEEDS: Final[dict[str, tuple[str, Callable[[GraphModelSpec], bool]]]] = {
     "uniformity": ("loss = 'alignment'", lambda spec: spec.loss == "alignment"),
     "margin": ("loss = 'margin'", lambda spec: spec.loss == "margin"),
     "negative_weight": ("loss = 'margin'", lambda spec: spec.loss == "margin"),
+    "negatives": ("negatives that are drawn", lambda spec: spec.loss != "alignment" and spec.negatives_from != "batch"),
     "negatives_from": ("another loss than 'alignment'", lambda spec: spec.loss != "alignment"),
     "contrast_temperature": ("contrast above 0", lambda spec: spec.contrast > 0),
     "augmentation": ("contrast above 0", lambda spec: spec.contrast > 0),

@@ -136,6 +136,12 @@ def test_whoever_was_forgotten_is_listed_no_more(live: LiveShop) -> None:
     assert first not in friends(live, user_id="u1", k=90)
     forgotten = friends(live, user_id=first, k=90)
     assert first not in forgotten
+    known = live.friends(FriendsRequest(user_id="p1", k=1, paths=True)).items[0].paths[0].item_id
+    assert known is not None
+    live.forget_users([known])
+    lines = live.friends(FriendsRequest(user_id="p1", k=90, paths=True, explain=True)).items
+    assert lines
+    assert f'"{known}"' not in repr([(line.reason, line.paths) for line in lines])
 
 
 def test_ways_to_categories_and_to_people_are_told_where_they_are_asked_for(live: LiveShop) -> None:

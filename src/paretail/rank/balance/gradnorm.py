@@ -30,13 +30,13 @@ class GradNorm(Balancer[GradNormConfig]):
     config_type, needs_gram, claims = GradNormConfig, True, Claims(scale_invariant=True)
 
     def weights(self, gram: Array, losses: Array, state: State) -> tuple[Array, State]:
-        """Return the weights of the tasks that had a loss and a gradient so far; 1 for the others."""
+        """Return the weights of the tasks that had a loss so far and have a gradient now; 1 for the others."""
         first, now, length = (kept(state, key, len(losses)) for key in ("first", "now", "length"))
         told, pulls = known(losses, self), lengths(gram)
         first = np.where((first == 0) & told, losses, first)
         now = np.where(told, self._mixed(now, losses, now > 0), now)
         length = np.where(pulls > 0, np.exp(self._mixed(_log(length), _log(pulls), length > 0)), length)
-        begun = (first > 0) & (length > 0)
+        begun = (first > 0) & (pulls > 0)
         weights = np.ones(len(losses))
         if begun.any():
             share = now[begun] / first[begun]

@@ -32,7 +32,7 @@ from paretail.rank.learned.explain import Explainer, Halves
 from paretail.rank.learned.fitting import Frame, learn, log_prices, weighed
 from paretail.rank.learned.foldin import Usual, folded
 from paretail.rank.learned.inputs import width
-from paretail.rank.learned.network import SIGMA, RankNet, Sizes, state_of
+from paretail.rank.learned.network import SIGMA, RankNet, Sizes, readers, state_of
 from paretail.rank.learned.preparing import LATER, Prepared
 from paretail.rank.learned.transfer import Origin
 from paretail.rank.segments import divided, item_segments
@@ -338,7 +338,8 @@ class Ranker:
     @property
     def facts(self) -> dict[str, Any]:
         """What a manifest tells of the ranker, as plain values."""
-        return {"config": self.config.model_dump(mode="json"), "tasks": list(self.tasks), "report": dict(self.report)}
+        told = {"config": self.config.model_dump(mode="json"), "tasks": list(self.tasks), "report": dict(self.report)}
+        return told | {"readers": list(readers(self.tasks))}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any], items: pl.DataFrame,
@@ -351,6 +352,7 @@ class Ranker:
         config = RankConfig.parse(dict(facts["config"]), "the bundle")
         features = PairFeatures.from_arrays(items, history, part(FEATURES))  # a KeyError tells of another version
         asks = tuple(facts["report"]["retrieved"])
+        _ = config.shared_vectors or facts["readers"]  # so does this: among whom columns are divided
         state = part(NET)
         sizes = Sizes(len(state["user_own.mean"]), 0, len(state["item_own.mean"]), len(state["user_side.mean"]),
                       len(state["item_side.mean"]), width(config, asks))  # fmt: skip

@@ -103,8 +103,9 @@ class GoalsAnswer(Struct, omit_defaults=True):
     shares: Annotated[
         Amounts,
         Meta(
-            description="Where each goal that is weighed stands in its reachable range, 0 to 1; without a goal that "
-            "nothing moves: `front.told` names it."
+            description="Where each goal that is weighed stands in its reachable range, 0 to 1, below 0 where "
+            "drawing slates costs more of it than that; without a goal of which slates without goals have all: "
+            "`front.told` names it."
         ),
     ]
     segment: Annotated[str, Meta(description="Users like this one: `new`, `light` or `heavy`.")]
