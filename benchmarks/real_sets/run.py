@@ -157,8 +157,9 @@ def _score(bundle: Path, lists: Path, protocol: Protocol, data: Path) -> dict[st
         told = _json(_judged(lists, protocol, data))
         return {name: {"mean": told[name], "se": told[f"{name}_se"]} for name in protocol.metrics}
     command = [harness.PARETAIL, "evaluate", "--bundle", str(bundle), "--holdout", str(data / "holdout.parquet")]
-    told = _json([*command, "--exclude", protocol.exclude, "--against", "none", "--json"])
-    return {name: {"mean": told["metrics"][name]} for name in protocol.metrics}
+    (told,) = _json([*command, "--exclude", protocol.exclude, "--against", "none", "--json"])["reports"].values()
+    rows = {f"{row['metric']}@{row['k']}": row for row in told["rows"] if row["segment"] == "all"}
+    return {name: {"mean": rows[name]["mean"]} for name in protocol.metrics}
 
 
 def _json(command: list[str]) -> dict[str, Any]:
