@@ -155,7 +155,7 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
 
 def test_the_state_of_a_balance_is_kept(tmp_path: Path) -> None:
     class Counting:
-        needs_gram = False
+        needs_gram = fixed = rescales = False
 
         def __init__(self) -> None:
             self.state: dict[str, Any] = {"calls": 0}
