@@ -62,9 +62,8 @@ class Asked:
         told = [*((event.item_id, event.quantity) for event in question.events), *((i, 1.0) for i in question.items)]
         about = {**about, **engine.products(question.user_id, told)}
         gone = _gone(engine)
-        past = (
-            past.where(~np.isin(past.item_idx, gone)) if len(gone) else past
-        )  # nobody is told of them, by reasons too
+        if len(gone):  # they are in no list, and in no reason of one
+            past = past.where(~np.isin(past.item_idx, gone))
         leaves_out = np.array([kind in (*excluded, SELF) for kind in recommender.history.kinds] or [False])
         had = np.concatenate([past.item_idx[leaves_out[past.kind]], gone])
         seen = shown.of_session(question.session_id) if question.skip_shown and question.session_id else []
