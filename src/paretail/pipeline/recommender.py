@@ -160,8 +160,8 @@ class Recommender:
     ) -> Candidates:
         """Return the best `k` items for each user of `history`, without those of the kinds in `exclude`.
 
-        `allowed[items]` says which items lists may hold, None all. Where the model tells all items alike the list is in
-        the order of popularity (`Evidence.wanted`).
+        `allowed[items]` says which items lists may hold, None all. Items of the same lowest score follow by popularity
+        (`Evidence.wanted`).
         """
         excluded = self.excluded_kinds(exclude)
         mode, hidden = self.mode(excluded), self.hidden(history, excluded)
@@ -181,8 +181,8 @@ class Recommender:
     def scores(self, history: History, mode: Mode, best: NDArray[np.integer] | None = None) -> Scores:
         """Return `scores[users, items]` of a few users, whose lists leave out what `mode` says.
 
-        With `best[users]` they are exact for that many items (`retrieve/shortlist.py`). Where the model tells all items
-        alike they are popularity (`Evidence.wanted`).
+        With `best[users]` they are exact for that many items (`retrieve/shortlist.py`). Those of the same lowest score
+        follow by popularity (`Evidence.wanted`).
         """
         with ONE_AT_A_TIME:
             scores = (

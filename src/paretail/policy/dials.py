@@ -84,7 +84,7 @@ class Curve:
 
     @property
     def moves(self) -> bool:
-        """Whether its weight changes the goal: not where all candidates are worth the same to it."""
+        """Whether its weight changes the goal: not where slates without it have all there is, or all are alike."""
         return self.high - self.low > SAME * max(abs(self.low), abs(self.high))
 
     def share(self, value: float) -> float:
