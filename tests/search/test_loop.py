@@ -34,6 +34,15 @@ def test_each_round_is_screened_and_its_best_trained_in_full(tmp_path: Path) -> 
     assert [one.number for one in found.trials] == list(range(1, 31))
 
 
+def test_of_several_goals_the_most_accurate_of_a_round_is_trained_in_full_and_first(tmp_path: Path) -> None:
+    goals = ("accuracy", "latency", "memory")
+    loop = Loop(SPACE, None, Lab(), Journal.open(tmp_path / "e", "x"), Plan(goals))  # type: ignore[arg-type]
+    fast, light = {"ndcg": 0.1, "p99_ms": 1.0, "memory_mib": 9.0}, {"ndcg": 0.1, "p99_ms": 9.0, "memory_mib": 1.0}
+    best, failed = {"ndcg": 0.3, "p99_ms": 5.0, "memory_mib": 5.0}, {"failed": "no luck"}
+    assert loop._promoted([failed, fast, light, best, failed, {**best, "ndcg": 0.2}]) == [3, 1]
+    assert loop._promoted([failed, {**best, "p99_ms": None}]) == []
+
+
 def test_what_was_only_screened_is_told_as_it_would_have_ended(tmp_path: Path) -> None:
     told: dict[object, float] = {}
 

@@ -208,9 +208,13 @@ class Loop:
                 raise UsageError(_immeasurable(goal))
 
     def _promoted(self, screens: Sequence[Measured]) -> list[int]:
-        """Return the rows that are trained in full, the best after screening first."""
-        worth = standing(gains(screens, self.plan.goals))
+        """Return the rows that are trained in full: the most accurate after screening, then the best in all goals."""
+        gained = gains(screens, self.plan.goals)
+        worth = standing(gained)
         order = [int(row) for row in np.argsort(-worth, kind="stable") if np.isfinite(worth[row])]
+        # A front has two ends in each goal, and no room for all: the choice is made among the most accurate.
+        best = max(order, key=lambda row: gained[row, 0], default=None)
+        order.sort(key=lambda row: row != best)
         return order[: max(1, round(self.plan.keep * len(screens)))]
 
     def _tell(self, number: int) -> None:
