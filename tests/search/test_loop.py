@@ -43,6 +43,13 @@ def test_of_several_goals_the_most_accurate_of_a_round_is_trained_in_full_and_fi
     assert loop._promoted([failed, {**best, "p99_ms": None}]) == []
 
 
+def test_without_screening_all_that_is_trained_counts_and_nothing_is_trained_twice(tmp_path: Path) -> None:
+    lab = Lab(worth=lambda job: nan if job.settings["dim"] == 32 else 0.5)
+    found = search(tmp_path, lab, trials=12, screen=1.0)
+    assert [job.share for job in lab.done] == [1.0] * 13
+    assert len(found.whole) == sum(not one.failed for one in found.trials) > 4
+
+
 def test_what_was_only_screened_is_told_as_it_would_have_ended(tmp_path: Path) -> None:
     told: dict[object, float] = {}
 

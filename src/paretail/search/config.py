@@ -28,7 +28,10 @@ class SearchConfig(Config):
         0.25, gt=0, le=1, description="Share of its epochs that every architecture is trained for; 1: no screening."
     )
     keep: float = Field(
-        0.34, gt=0, le=1, description="Share of a round, the best after screening, that is trained in full."
+        0.34,
+        gt=0,
+        le=1,
+        description="Share of a round, the best after screening, that is trained in full; without screening all are.",
     )
     patience: int | None = Field(
         None, ge=1, description="Ends the search after so many trials without a better one; by default none does."

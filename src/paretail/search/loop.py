@@ -59,6 +59,10 @@ class Plan:
     seed: int = 0
     named: str = ""
 
+    def promoted(self, screened: int) -> int:
+        """How many of a round are trained in full: all of them where screening is a whole training."""
+        return screened if self.screen == 1 else max(1, round(self.keep * screened))
+
     @property
     def minutes(self) -> float | None:
         """The longest that a training may take."""
@@ -215,7 +219,7 @@ class Loop:
         # A front has two ends in each goal, and no room for all: the choice is made among the most accurate.
         best = max(order, key=lambda row: gained[row, 0], default=None)
         order.sort(key=lambda row: row != best)
-        return order[: max(1, round(self.plan.keep * len(screens)))]
+        return order[: self.plan.promoted(len(screens))]
 
     def _tell(self, number: int) -> None:
         """Tell the strategy of round `number`, and again of what was only screened before it: ratios are known better.
@@ -270,7 +274,8 @@ class Loop:
         """Estimate what the first round takes: as long as baselines of its kind, as many side by side."""
         took = [one.get("seconds", 0.0) for job, one in zip(jobs, measured, strict=True) if job.model == "graph"]
         if took:
-            trainings = self.plan.batch * self.plan.screen + max(1, round(self.plan.keep * self.plan.batch))
+            batch, screen = self.plan.batch, self.plan.screen
+            trainings = batch if screen == 1 else batch * screen + self.plan.promoted(batch)
             aside = min(self.found.seconds / max(sum(one.get("seconds", 0.0) for one in measured), 1e-9), 1.0)
             self.first = float(np.median(took)) * trainings * aside
 
