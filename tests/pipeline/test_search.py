@@ -102,6 +102,8 @@ def test_what_is_served_stays_and_the_new_version_is_a_candidate(lab: Lab, tmp_p
     ("wish", "told"),
     [
         ({"pick": "latncy", "goals": ("accuracy", "latency")}, "did you mean 'latency'.*SRCH-17"),
+        ({"pick": "mf"}, "Expected a number, or one of accuracy, lightgcn.*SRCH-17"),
+        ({"pick": "19"}, "--pick 19. Expected a number from 1 to 18.*SRCH-17"),
         ({"ray": "auto", "workers": 2}, "SRCH-19"),
     ],
 )
@@ -111,7 +113,7 @@ def test_what_cannot_be_is_refused_before_the_data_are_read(
     monkeypatch.setattr(module, "target_of", lambda *_: pytest.fail("read the data"))
     monkeypatch.setitem(sys.modules, "paretail.search.cluster", ModuleType("cluster"))
     with pytest.raises(UsageError, match=told):
-        called(tmp_path, **wish)
+        called(tmp_path, parse_config(TEXT.replace('["popular"', '["mf"'), "shop.toml"), **wish)
     with pytest.raises(ConfigError, match=r"did you mean 'hybrid'.*SRCH-01"):
         called(tmp_path, parse_config(TEXT.replace("evolution", "hybird"), "shop.toml"))
 
@@ -128,6 +130,10 @@ def test_a_preset_outside_the_space_is_a_rival_and_never_chosen(lab: Lab, tmp_pa
     assert done.picked.chosen.number
     assert done.outside == {"lightgcn": "negatives = 2048"}
     assert "The preset lightgcn is a rival only: it is outside [search.space] (negatives = 2048)" in done.remarks
+    trained = len(lab.done)
+    with pytest.raises(UsageError, match=r"--pick lightgcn: it is outside \[search.space\] \(negatives = 2048\)"):
+        called(tmp_path / "new", config("negatives = 64\n"), pick="lightgcn")
+    assert len(lab.done) == trained
     assert {one.settings["half_life_days"] for one in done.found.trials} <= {None, 30.0}
     inside = called(tmp_path / "inside", config("negatives = [64, 2048]\n"))
     assert (inside.picked.chosen.settings["negatives"], inside.outside) == (2048, {})

@@ -58,6 +58,14 @@ def test_a_pick_that_is_not_there_names_the_nearest(wish: str) -> None:
         picked(TRAINED, ("accuracy", "latency"), wish)
 
 
+def test_a_pick_that_was_not_trained_in_full_is_told_why() -> None:
+    screened, failed = (replace(TRAINED[0], number=number, whole=None) for number in (15, 16))
+    trained = [*TRAINED, screened, replace(failed, screened={"failed": "no luck"})]
+    for wish, told in (("15", "#15 was only screened"), ("#16", "#16 failed: no luck")):
+        with pytest.raises(UsageError, match=rf"{told}\. One that was trained in full: 1, 2, 3, 4\..*SRCH-17"):
+            picked(trained, ("accuracy", "latency"), wish)
+
+
 def test_a_third_goal_is_said_to_make_no_choice() -> None:
     assert picked(TRAINED, ("accuracy", "latency", "memory")).why.endswith("the best in latency, whatever memory")
 

@@ -30,20 +30,20 @@ from paretail.pipeline.bundle import refuse_foreign, versions
 from paretail.pipeline.config import ModelConfig, ShopConfig
 from paretail.pipeline.ranking import rooted
 from paretail.pipeline.search_report import Judged, Searched, as_text
-from paretail.pipeline.search_rivals import baselines, current_job, options_said, outside
+from paretail.pipeline.search_rivals import baselines, current_job, options_said, outside, pickable
 from paretail.pipeline.train import FEW_EVENTS, Trained, asked, check_model, published, target_of
 from paretail.retrieve.base import Question
 from paretail.retrieve.choose import Choice
 from paretail.retrieve.encoder import check_folder
 from paretail.retrieve.fitting import FitContext, fit
 from paretail.retrieve.models import model as model_of
-from paretail.retrieve.spec import PRESETS, GraphModelSpec
+from paretail.retrieve.spec import GraphModelSpec
 from paretail.search.config import SearchConfig
 from paretail.search.ground import Ground
 from paretail.search.importance import what_matters
 from paretail.search.journal import Journal
 from paretail.search.loop import Loop, Plan, Tried
-from paretail.search.picking import Picked, ahead, no_pick, picked
+from paretail.search.picking import Picked, ahead, check_pick, no_point, picked
 from paretail.search.space import GraphSpace, checked
 from paretail.search.strategies import build, known
 from paretail.search.trial import LENGTH
@@ -104,9 +104,8 @@ def _check(config: ShopConfig, out: Path, bundle: Path, wish: Asked) -> None:
     if wish.ray is not None and wish.workers is not None:
         raise UsageError(Problem("SRCH-19", f"--workers {wish.workers} beside --ray", "One of them: a cluster works "
                                  "with every free core", "Leave --workers out"))  # fmt: skip
-    pickable = [*wish.goals, *(name for name in config.search.baselines if name in PRESETS)]
-    if wish.pick is not None and wish.pick not in pickable and not wish.pick.removeprefix("#").isdigit():
-        raise UsageError(no_pick(wish.pick, pickable))
+    if wish.pick is not None:
+        check_pick(wish.pick, [*wish.goals, *pickable(config.search)], config.search.trials)
     check_writable(out)
     refuse_foreign(bundle)
 
@@ -136,9 +135,12 @@ def _searched(
     ground = Ground.of(graph, question, seed, None if asks.exclude == "auto" else asks.exclude)
     journal = Journal.open(out / "evaluations.jsonl", ground.fingerprint)
     known = len(journal)
+    rivals, now = baselines(space, asks, seed), current_job(bundle, seed)
+    away = {name: outside(space, job.settings) for name, job in rivals.items() if job.model == "graph"}
+    if wish.pick is not None and (why := away.get(wish.pick)) is not None:
+        raise UsageError(no_point(wish.pick, why))
     with _lab(ground, out, wish) as lab:
         loop = Loop(space, strategy, lab, journal, _plan(asks, wish.goals, seed))
-        rivals, now = baselines(space, asks, seed), current_job(bundle, seed)
         measured = loop.baselines(list(rivals.values()), progress)
         found = loop.run(progress)
         measured += loop.beside(list(now.values()))
@@ -146,7 +148,6 @@ def _searched(
         Tried(0, -1, None, job.settings | one.get("settings", {}), None, one, name)
         for (name, job), one in zip((rivals | now).items(), measured, strict=True)
     ]
-    away = {name: outside(space, job.settings) for name, job in rivals.items() if job.model == "graph"}
     points = [one for one in judged if away.get(one.name, "no point") is None]
     choice = picked([*found.trials, *points], wish.goals, wish.pick)
     told = _told(ground, space, asks, wish.goals, found, judged, choice, seed)

@@ -28,12 +28,18 @@ def baselines(space: GraphSpace, asks: SearchConfig, seed: int) -> dict[str, Job
     """Return the jobs of the baselines by name."""
     jobs = {}
     for name in dict.fromkeys(asks.baselines):
-        if name in PRESETS and name != "mf":  # the table's `mf` is matrix factorisation that tunes itself
+        if name in pickable(asks):
             weights = {"weights": space.options["weights"][0]}
             jobs[name] = Job("graph", {**DEFAULTS, **weights, **PRESETS[name]}, seed=seed)
         else:
             jobs[name] = Job(name, {}, seed=seed, seconds=CHOOSING_SHARE * asks.budget_seconds)
     return jobs
+
+
+def pickable(asks: SearchConfig) -> list[str]:
+    """Return the baselines that are presets, points of a space that may be chosen."""
+    # the table's `mf` is matrix factorisation that tunes itself
+    return [name for name in asks.baselines if name in PRESETS and name != "mf"]
 
 
 def current_job(bundle: Path, seed: int) -> dict[str, Job]:

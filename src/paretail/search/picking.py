@@ -41,7 +41,7 @@ def picked(trained: Sequence[Tried], goals: Sequence[str], wish: str | None = No
     kept = sorted(np.flatnonzero(front(worth)), key=lambda row: -worth[row, 0])
     best = tuple(found[row] for row in kept)
     if wish is not None:
-        return Picked(*_wished(found, worth, goals, wish), best)
+        return Picked(*_wished(found, worth, goals, wish, trained), best)
     if len(goals) == 1:
         return Picked(best[0], "the most accurate in validation", best)
     near = [row for row in kept if _as_good(found[row], best[0])]
@@ -66,20 +66,38 @@ def _as_good(one: Tried, best: Tried) -> bool:
     return lost <= WITHIN * error
 
 
-def _wished(found: Sequence[Tried], worth: "np.ndarray", goals: Sequence[str], wish: str) -> tuple[Tried, str]:
+def _wished(
+    found: Sequence[Tried], worth: "np.ndarray", goals: Sequence[str], wish: str, trained: Sequence[Tried]
+) -> tuple[Tried, str]:
     named = {one.called or str(one.number): one for one in found}
-    if wish.lstrip("#") in named:
-        one = named[wish.lstrip("#")]
+    if wish.removeprefix("#") in named:
+        one = named[wish.removeprefix("#")]
         return one, f"picked by its {'name' if one.called else 'number'}"
     if wish in goals:
         return found[int(np.argmax(worth[:, list(goals).index(wish)]))], f"the best in {wish}"
-    raise UsageError(no_pick(wish, [*goals, *named]))
+    there = next((one for one in trained if wish in (one.name, str(one.number), one.called)), None)
+    if there is None:
+        raise UsageError(_no_pick(wish, f"Expected {nearest(wish, [*goals, *named])}"))
+    why = f"failed: {there.failed}" if there.failed else "was only screened"
+    raise UsageError(_no_pick(f"{wish}: {there.name} {why}", f"One that was trained in full: {', '.join(named)}"))
 
 
-def no_pick(wish: str, options: Sequence[str]) -> Problem:
-    """Return what is said of a wish that is none of `options`."""
-    expected = f"Expected {nearest(wish, options)}"
-    return Problem("SRCH-17", f"--pick {wish!r}", expected, "Pick a goal, a preset or a number of the table")
+def check_pick(wish: str, names: Sequence[str], trials: int) -> None:
+    """Raise UsageError (SRCH-17) for what no search can pick: neither one of `names` nor one of so many `trials`."""
+    number = wish.removeprefix("#")
+    if number.isdecimal() and not 1 <= int(number) <= trials:
+        raise UsageError(_no_pick(wish, f"Expected a number from 1 to {trials}: there are so many trials"))
+    if not number.isdecimal() and wish not in names:
+        raise UsageError(_no_pick(wish, f"Expected a number, or {nearest(wish, names)}"))
+
+
+def no_point(wish: str, why: str) -> Problem:
+    """Return what is said of a preset that the space excludes."""
+    return _no_pick(f"{wish}: it is outside [search.space] ({why})", "A point of the space")
+
+
+def _no_pick(wish: str, expected: str) -> Problem:
+    return Problem("SRCH-17", f"--pick {wish}", expected, "Pick a goal, a preset or a number of the table")
 
 
 def _nothing(trained: Sequence[Tried]) -> Problem:
