@@ -51,3 +51,21 @@ def test_as_many_as_have_a_column_each() -> None:
     assert f"shown c{LABELS - 1:03d}" in found
     assert "shown others" not in found
     assert crowded(made) == ()
+
+
+def test_lifts_by_hand() -> None:
+    """Five of the five that a user was shown, usually a half (each category counts once more), 20 pseudo-events."""
+    made = graph(2)
+    sides, found = lifts(made)
+    np.testing.assert_allclose(sides.shares, [6 / 12, 6 / 12])
+    own, other = np.log((5 + 20 / 2) / (25 / 2)), np.log((20 / 2) / (25 / 2))
+    np.testing.assert_allclose(found["shown c000"], [own, other], rtol=1e-6)
+    np.testing.assert_allclose(found["shown c001"], [other, own], rtol=1e-6)
+
+
+def test_somebody_to_whom_nothing_was_shown_by_a_log_that_tells_nothing() -> None:
+    made = graph(2)
+    silent = made.history.where(np.zeros(len(made.history.item_idx), bool))
+    assert UserSides.of(silent, ItemFacts.of(made.tables["item"])).matrix(silent).shape == (2, 0)
+    sides = UserSides.of(made.history, ItemFacts.of(made.tables["item"]))
+    np.testing.assert_array_equal(sides.matrix(silent), np.zeros((2, 2)))

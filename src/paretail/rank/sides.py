@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 import polars as pl
+from numba import njit
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -123,23 +124,17 @@ class UserSides:
         """Return `[users, nodes]` of the nodes of one type that have a column."""
         nodes, known = self.nodes[name], history.about.get(name)
         found = np.zeros((history.users, len(nodes)), np.float32)
-        if known is not None and len(nodes):
-            column = np.minimum(np.searchsorted(nodes, known.indices), len(nodes) - 1)
-            there = nodes[column] == known.indices
-            row = np.repeat(np.arange(history.users), np.diff(known.indptr))
-            found[row[there], column[there]] = known.data[there]
+        if known is not None:
+            _fill_known(nodes, known.indptr, known.indices, known.data, found)
         return found
 
     def _lifts(self, history: History) -> Dense:
         """Return how much more of each category was shown to each user than to people, as logarithms."""
-        if not len(self.shares):
-            return np.zeros((history.users, 0), np.float32)
-        code = self.category[history.item_idx]
-        there = (says(history) == past.SHOWN) & (code >= 0)
-        cell = history.user_idx[there].astype(np.int64) * len(self.shares) + code[there]
-        counts = np.bincount(cell, minlength=history.users * len(self.shares)).reshape(history.users, -1)
-        total = counts.sum(axis=1, keepdims=True)
-        return np.asarray(np.log((counts + SHOWN * self.shares) / ((total + SHOWN) * self.shares)), np.float32)
+        ratios = np.empty((history.users, len(self.shares)))
+        if not ratios.size:
+            return ratios.astype(np.float32)
+        _fill_ratios(history.indptr, self.category, history.item_idx, says(history), self.shares, ratios)
+        return np.log(ratios).astype(np.float32)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a bundle keeps beside the catalogue."""
@@ -154,6 +149,31 @@ class UserSides:
         nodes = {parts[1]: arrays[key] for key, parts in split.items() if parts[0] == "nodes"}
         cells = {(parts[1], parts[2]): arrays[key] for key, parts in split.items() if parts[0] == "cells"}
         return cls(nodes, cells, arrays["shares"], _largest(ItemFacts.of(items).category), arrays["usual"])
+
+
+@njit(cache=True, nogil=True)
+def _fill_known(nodes, indptr, indices, data, found):  # type: ignore[no-untyped-def]
+    """Fill what users are known to be, among the nodes that have a column, which are in order."""
+    for user in range(len(found)):
+        for place in range(indptr[user], indptr[user + 1]):
+            column = np.searchsorted(nodes, indices[place])
+            if column < len(nodes) and nodes[column] == indices[place]:
+                found[user, column] = data[place]
+
+
+@njit(cache=True, nogil=True)
+def _fill_ratios(indptr, category, item, told, shares, found):  # type: ignore[no-untyped-def]
+    """Fill the share of each category among what was shown to users, drawn to the usual one, over that."""
+    for user in range(len(found)):
+        counts, total = np.zeros(len(shares)), 0
+        for event in range(indptr[user], indptr[user + 1]):
+            code = category[item[event]]
+            if told[event] == past.SHOWN and code >= 0:
+                counts[code] += 1
+                total += 1
+        for code in range(len(shares)):
+            drawn = np.float32(SHOWN) * shares[code]
+            found[user, code] = (counts[code] + drawn) / ((total + SHOWN) * shares[code])
 
 
 def _labels(graph: ShopGraph) -> tuple[sparse.csc_array, list[str]]:
