@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 
+from paretail.core.config import Config
 from paretail.core.errors import ConfigError, UsageError
 from paretail.pipeline import search as module
 from paretail.pipeline.bundle import current, versions
 from paretail.pipeline.config import parse_config
+from paretail.pipeline.search import _plan
 from paretail.pipeline.search_report import Searched
 from paretail.search.config import SearchConfig
+from paretail.search.strategies.random import Random
 
 from ..search.made_up import Lab
 from .made_up_search import TEXT, called, config, made_up
@@ -122,6 +125,29 @@ def test_what_cannot_be_is_refused_before_the_data_are_read(
 def test_a_budget_that_is_no_time_is_told_what_one_is(budget: str) -> None:
     with pytest.raises(ConfigError, match="a number with s, m or h, such as 90s, 20m or 2h"):
         SearchConfig.parse({"budget": budget})
+
+
+class Given(Config):
+    """Settings without a default."""
+
+    share: float
+
+
+class Own(Random):
+    """A strategy of one's own."""
+
+    config_type = Given
+
+
+def test_a_strategy_of_ones_own_may_want_a_setting() -> None:
+    asks = SearchConfig(strategy=f"{__name__}:Own", settings={"share": 0.5})
+    assert _plan(asks, ("accuracy",), 0).trials == 40
+
+
+def test_a_search_with_other_baselines_is_another_whose_time_is_counted_anew() -> None:
+    few, many = (_plan(SearchConfig(baselines=names), ("accuracy",), 0) for names in (["mf"], ["mf", "knn"]))
+    assert few.named != many.named
+    assert few.named == _plan(SearchConfig(baselines=["mf"], trials=60), ("accuracy",), 0).named
 
 
 def test_a_preset_outside_the_space_is_a_rival_and_never_chosen(lab: Lab, tmp_path: Path) -> None:

@@ -156,8 +156,9 @@ def _searched(
 
 
 def _plan(asks: SearchConfig, goals: tuple[str, ...], seed: int) -> Plan:
-    planned = [asks.trials] if "horizon" in known(asks.strategy, {})[0].config_type.model_fields else []
-    way = [*planned, asks.strategy, asks.settings, asks.batch, asks.screen, asks.keep, asks.space, goals, seed]
+    horizon = "horizon" in type(known(asks.strategy, asks.settings)[1]).model_fields
+    way = [*([asks.trials] if horizon else []), asks.strategy, asks.settings, asks.batch, asks.screen, asks.keep,
+           asks.space, asks.baselines, goals, seed]  # fmt: skip
     named = sha256(repr(way).encode()).hexdigest()[:8]
     return Plan(
         goals, asks.trials, asks.batch, asks.screen, asks.keep, asks.budget_seconds, asks.patience, asks.target, seed,
