@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -16,6 +17,7 @@ from paretail.core.errors import DataError
 from paretail.data.types import EVENT_COLUMNS, Events, Shop
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question
+from paretail.search import ground as module
 from paretail.search.ground import Ground
 from paretail.search.loop import Tried
 from paretail.search.trial import Job, evaluate
@@ -95,6 +97,27 @@ def test_other_data_have_another_fingerprint(ground: Ground) -> None:
     assert Ground.of(graph_of(120, seed=1), QUESTION, 3).fingerprint != ground.fingerprint
     assert Ground.of(graph_of(120), QUESTION, 4).fingerprint != ground.fingerprint
     assert Ground.of(graph_of(120), QUESTION, 3, "all").fingerprint != ground.fingerprint
+
+
+@pytest.mark.parametrize("part", ["held", "learned", "told"])
+def test_another_split_of_the_same_data_has_another_fingerprint(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, honest = graph_of(20), module.held_out
+    monkeypatch.setattr(module, "FEWEST_TO_PART", 1)
+    was = Ground.of(graph, QUESTION, 3)
+
+    def moved(*asked: Any) -> Any:
+        split = honest(*asked)
+        if part == "told":  # who is shown to the search is drawn next
+            asked[-1].random()
+        items, train = split.held.item_idx, split.train
+        kept = np.arange(len(train.item_idx)) > 0 if part == "learned" else np.ones(len(train.item_idx), bool)
+        held = replace(split.held, item_idx=items[::-1] if part == "held" else items)
+        return replace(split, held=held, train=train.where(kept))
+
+    monkeypatch.setattr(module, "held_out", moved)
+    now = Ground.of(graph, QUESTION, 3)
+    assert ((now.told == was.told).all(), len(now.told)) == (part != "told", len(was.told))
+    assert now.fingerprint != was.fingerprint
 
 
 def test_a_whole_training_tells_of_every_user_and_of_costs(ground: Ground) -> None:

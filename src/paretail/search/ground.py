@@ -10,7 +10,7 @@ hidden events of the users told again, by which architectures are chosen too, an
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -89,7 +89,8 @@ class Ground:
         learned = np.zeros(len(whole.item_idx), bool)
         learned[np.asarray(split.train.quantity, np.int64)] = True
         known = learned | _shown(whole, question.target, apart if apart is not told else apart[:0])
-        made = _fingerprint(graph, question, mode, seed)
+        parts = (split.held.indptr, split.held.item_idx, told, learned)
+        made = _fingerprint(graph, question, mode, seed, parts)
         train = graph.with_history(whole.where(learned))
         return cls(train, split.held, told, apart, question, mode, made, whole.where(known))
 
@@ -144,7 +145,8 @@ def _shown(history: History, target: str, apart: NDArray[np.int64]) -> NDArray[n
     return shown & ~np.isin(history.item_idx, apart) if target == FRIEND else shown
 
 
-def _fingerprint(graph: ShopGraph, question: Question, mode: Mode, seed: int) -> str:
-    """Return a SHA-256 of all that a trial learns from and is asked: the graph, the question, the split."""
+def _fingerprint(graph: ShopGraph, question: Question, mode: Mode, seed: int, parts: Sequence[NDArray[Any]]) -> str:
+    """Return a SHA-256 of all that a trial learns from and is asked: the graph, the question, the split in `parts`."""
     asked = [asdict(question), mode, seed, MOST_ASKED, TOLD_SHARE, fingerprint(graph)]
-    return sha256(json.dumps(asked, default=dict).encode()).hexdigest()
+    split = [sha256(part.astype(np.int64).tobytes()).hexdigest() for part in parts]
+    return sha256(json.dumps([*asked, *split], default=dict).encode()).hexdigest()

@@ -33,9 +33,9 @@ from paretail.retrieve.topk import top_k
 from paretail.search.ground import Ground
 
 #: Raised by one whenever trials measure something else: older evaluations are then not used.
-VERSION: Final = 2
+VERSION: Final = 3
 #: The same of how models choose their own settings.
-CHOOSING: Final = 2
+CHOOSING: Final = 3
 #: Lists are judged at this length; cold is who had at most so many items, or is among this share with the fewest.
 LENGTH: Final = 20
 COLD_ITEMS, COLD_SHARE = 5, 0.25
