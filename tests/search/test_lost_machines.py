@@ -34,6 +34,7 @@ class Ray(ModuleType):
         self.init: Callable[..., None] = lambda **_: None
         self.shutdown: Callable[[], None] = lambda: None
         self.gone, self.version = False, __version__
+        self.unfit = 0  # so many actors cannot begin
         self.cluster_resources, self.available_resources = lambda: {"CPU": 4.0}, lambda: {"CPU": self.free}
 
     def wait(self, waiting: list[Any], num_returns: int, timeout: float | None) -> tuple[list[Any], list[Any]]:
@@ -74,7 +75,11 @@ class Trainer:
         pass
 
     def about(self) -> tuple[str, str]:
-        return sys.modules["ray"].version, "node"
+        ray = sys.modules["ray"]
+        if ray.unfit:
+            ray.unfit -= 1
+            raise LostError("no module named 'paretail'")
+        return ray.version, "node"
 
     def evaluate(self, job: Job) -> dict[str, Any]:
         if job.model == "always" or (job.model == "once" and "once" not in self.lost):
@@ -85,9 +90,10 @@ class Trainer:
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], Any]:
-    def made(free: float) -> Any:
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    def made(free: float, **then: Any) -> Any:
         monkeypatch.setitem(sys.modules, "ray", Ray(free))
+        sys.modules["ray"].__dict__.update(then)
         monkeypatch.delitem(sys.modules, "paretail.search.cluster", raising=False)
         module = import_module("paretail.search.cluster")
         monkeypatch.setattr(Trainer, "lost", [], raising=False)
@@ -128,3 +134,20 @@ def test_a_machine_that_is_lost_for_good_or_comes_back_another_is_done_without(
 def test_a_cluster_without_a_free_core_is_refused(cluster: Any, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none of its cores is free, 4 are at work.*SRCH-25"):
         cluster(0.0)(tmp_path, "auto")
+
+
+def test_an_actor_that_cannot_begin_is_done_without(cluster: Any, tmp_path: Path) -> None:
+    with cluster(2.0, unfit=1)(tmp_path, "auto") as there:
+        assert len(there._idle) == 1
+        assert [one["model"] for one in there.run([Job("fine"), Job("last")], lambda job, one: None)] == [
+            "fine",
+            "last",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("then", "told"), [({"unfit": 2}, "no module named 'paretail'.*SRCH-25"), ({"version": "0.0"}, "0.0.*SRCH-22")]
+)
+def test_where_nobody_can_begin_it_says_why(cluster: Any, tmp_path: Path, then: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        cluster(2.0, **then)(tmp_path, "auto")

@@ -8,7 +8,7 @@ in its place, which works from when it has answered: where there is no machine f
 Needs the extra `ray` (SRCH-20), on every machine with the same version of paretail.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from socket import create_connection
 from tempfile import TemporaryDirectory
@@ -58,9 +58,9 @@ class Trainer:
 class Cluster(Staffed):
     """The cluster at `address` (`auto`: this one), with the ground that `folder` keeps.
 
-    Only cores that nobody uses are taken. Raises UsageError: SRCH-21 where there is no cluster, SRCH-22 where a machine
-    has another version of paretail, SRCH-25 where all cores are at work for others, or none begins to work. `run`
-    raises it too, where all machines are lost.
+    Only cores that nobody uses are taken; machines with another version of paretail, or on which no worker begins, are
+    done without. Raises UsageError: SRCH-21 where there is no cluster, SRCH-22 where all have another version, SRCH-25
+    where all cores are at work for others, or none begins to work. `run` raises it too, where all machines are lost.
     """
 
     def __init__(self, folder: Path, address: str) -> None:
@@ -76,19 +76,18 @@ class Cluster(Staffed):
         files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         self._files = ray.put(files)
         self._coming: dict[Any, Any] = {}
+        self._idle: list[Any] = []
+        self.address, self.nodes = address, set[str]()
+        self._strangers, self._lost = set[str](), ""  # versions elsewhere, and how the last actor was lost
         self._spare = TRIES * cores  # actors that are asked for in place of those that are lost before they work
         for _ in range(cores):
             self._ask_for_one()
         begun, _ = ray.wait(list(self._coming), num_returns=cores, timeout=START_SECONDS)
-        if not begun:
+        for one in begun:
+            self._take(one)
+        if not self._idle:
             self.close()
-            raise UsageError(_nobody(address))
-        about = ray.get(begun)
-        self._idle = [self._coming.pop(one) for one in begun]
-        self.address, self.nodes = address, sorted({node for _, node in about})
-        if strangers := sorted({version for version, _ in about} - {__version__}):
-            self.close()
-            raise UsageError(_other_version(strangers))
+            raise UsageError(_other_version(self._strangers) if self._strangers else _nobody(address, self._lost))
 
     def run(self, jobs: Sequence[Job], ended: Ended) -> list[Measured]:
         """Return the result of each job, in their order."""
@@ -128,7 +127,7 @@ class Cluster(Staffed):
         there = [*busy, *self._coming]
         done, _ = ray.wait(there, num_returns=1, timeout=None if busy else START_SECONDS) if there else ([], [])
         if not done:
-            raise UsageError(_nobody(self.address))
+            raise UsageError(_nobody(self.address, self._lost))
         return done[0]
 
     def _ask_for_one(self) -> None:
@@ -146,9 +145,14 @@ class Cluster(Staffed):
         """Let an actor work that has begun, unless it was lost meanwhile or has another version of paretail."""
         trainer = self._coming.pop(begun)
         try:
-            if ray.get(begun)[0] == __version__:
+            version, node = ray.get(begun)
+            if version == __version__:
                 self._idle.append(trainer)
-        except ray.exceptions.RayActorError:
+                self.nodes.add(node)
+            else:
+                self._strangers.add(version)
+        except ray.exceptions.RayActorError as error:
+            self._lost = str(error).splitlines()[0] if str(error) else type(error).__name__
             if self._spare:
                 self._spare -= 1
                 self._ask_for_one()
@@ -178,12 +182,13 @@ def _busy(address: str, busy: int) -> Problem:
     return Problem("SRCH-25", found, "One free core or more", "Wait until they are done, or add a machine")
 
 
-def _nobody(address: str) -> Problem:
-    found = f"--ray {address}: none of its machines began to work within {START_SECONDS:.0f} seconds"
+def _nobody(address: str, lost: str) -> Problem:
+    why = f"; the last one was lost: {lost}" if lost else ""
+    found = f"--ray {address}: none of its machines began to work within {START_SECONDS:.0f} seconds{why}"
     do = "Look after the machines (ray status), and call again: what was trained is kept"
     return Problem("SRCH-25", found, "One machine or more", do)
 
 
-def _other_version(strangers: Sequence[str]) -> Problem:
-    found = f"machines of the cluster have paretail {', '.join(strangers)}"
+def _other_version(strangers: Iterable[str]) -> Problem:
+    found = f"all machines of the cluster that began to work have paretail {', '.join(sorted(strangers))}"
     return Problem("SRCH-22", found, f"The version of this machine, {__version__}", "Install the same everywhere")
