@@ -64,7 +64,8 @@ def test_remarks_tell_the_choice_and_the_distance_from_each_rival() -> None:
     first, second = list(searched().remarks)
     assert first.startswith("Chosen: #1 (")
     assert "NDCG@20 0.5200 ± 0.0200 (200 users); 3 architectures tried, 1 trained in full" in first
-    assert second.startswith("Ahead of lightgcn by 0.0200 ± 0.0000, on 200 users")
+    assert second == "Ahead of lightgcn by 0.0200 ± 0.0000, on 200 users that no choice was made by"
+    assert list(searched(measured(-0.05)).remarks)[-1] == "Ahead of current by 0.0700 ± 0.0000, on 200 users"
 
 
 def test_a_preset_that_nothing_beats_is_told_as_such() -> None:
@@ -78,7 +79,7 @@ def test_a_rival_that_is_better_is_told_with_what_to_do() -> None:
     assert searched(measured(-0.05)).better is None
     better = searched(measured(0.05))
     assert list(better.remarks)[1].startswith("Better than what the search found is current, by more than one standard")
-    assert list(better.remarks)[1].endswith(": leave it as it is")
+    assert list(better.remarks)[1].endswith(" error, on 200 users: leave it as it is")
     blend = replace(better.rivals[2], tried=replace(better.rivals[2].tried, called="blend"))
     assert '[model] name = "blend" in shop.toml, and paretail train' in (replace(better, rivals=(blend,)).better or "")
 

@@ -81,7 +81,7 @@ class Searched:
             yield f"The preset {name} is a rival only: it is outside [search.space] ({why})"
         for one in self.rivals:
             if one.behind is not None:
-                yield f"{_ahead(one.tried.name, *one.behind)}{self._judged_on}"
+                yield f"{_ahead(one.tried.name, *one.behind)}{self._judged_on(one.tried.name)}"
 
     @property
     def better(self) -> str | None:
@@ -94,11 +94,15 @@ class Searched:
             f'publish it: [model] name = "{name}" in shop.toml, and paretail train; "auto" mixes both where that helps'
         )
         do = "leave it as it is" if name == CURRENT else take
-        return f"Better than what the search found is {name}, by more than one standard error{self._judged_on}: {do}"
+        return (
+            f"Better than what the search found is {name}, by more than one standard error{self._judged_on(name)}: {do}"
+        )
 
-    @property
-    def _judged_on(self) -> str:
-        return f", on {self.apart:,} users that no choice was made by" if self.apart else ", on the same users"
+    def _judged_on(self, rival: str) -> str:
+        if not self.apart:
+            return ", on the same users"
+        # settings of the current version may have been chosen by any user
+        return f", on {self.apart:,} users{'' if rival == CURRENT else ' that no choice was made by'}"
 
     @property
     def standing(self) -> str:

@@ -52,11 +52,12 @@ class SearchConfig(Config):
         "stands for no value.",
     )
 
-    @field_validator("budget")
+    @field_validator("budget", mode="before")
     @classmethod
-    def _is_duration(cls, budget: str) -> str:
-        if not fullmatch(r"\d+(\.\d+)?[smh]", budget) or not float(budget[:-1]):
-            raise ValueError("a number with s, m or h, such as 90s, 20m or 2h")
+    def _is_duration(cls, budget: object) -> object:
+        known = isinstance(budget, str) and fullmatch(r"\d+(\.\d+)?[smh]", budget)
+        if not known or not float(str(budget)[:-1]):
+            raise ValueError('a number with s, m or h, such as "90s", "20m" or "2h"')
         return budget
 
     @property

@@ -93,6 +93,16 @@ def test_a_generator_that_makes_one_known_net_is_filled_up_and_caught() -> None:
     assert len(strategy.fresh(found, 100)) >= 19 > shares["filled"] > 0
 
 
+def test_what_is_illegal_is_nothing_new() -> None:
+    class Barren(Branches):
+        def from_tokens(self, tokens: Any) -> Any:
+            return None
+
+    strategy: Any = build("gan", Barren(joins=8, width=7), seed=2, settings=QUICK | {"updates": 2})
+    strategy._make_better(SPACE.encode(SPACE.sample(np.random.default_rng(0), 8)), 1)
+    assert strategy._price == pytest.approx(2 * strategy.config.newness)
+
+
 def test_a_steep_discriminator_half_forgets_at_any_weight_of_the_penalty() -> None:
     strategy, _ = searched(rounds=3, generator=False, penalty=1e-6, weight_decay=0.0, lr=0.3)
     assert "the discriminator half forgets" in strategy.alarms[0]

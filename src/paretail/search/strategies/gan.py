@@ -157,7 +157,7 @@ class Gan(Remembering):
             found = [self.space.from_tokens(row) for row in tokens.tolist()]
             pull = bonus * (1 + max(0.0, HELD - figures.get("entropy", HELD)) / HELD * 10)
             figures = improve(self._maker, tokens, self._rewards(found, known), c.generator_lr, pull)
-            new_share = len(self.fresh(found, len(found))) / len(found)
+            new_share = len(self.fresh((a for a in found if a is not None), len(found))) / len(found)
             self._price = float(np.clip(self._price + c.newness - new_share, 0, 4)) if c.newness else 0.0
         return {"entropy": figures["entropy"], "price": self._price, "bonus": bonus}
 
