@@ -61,6 +61,20 @@ def test_a_goal_that_cannot_move_spoils_no_other_dial(dials: Dials, k: int, stil
     assert still not in alone.shares
 
 
+def test_a_goal_of_which_the_base_has_all_is_held_beside_another_dial(dials: Dials) -> None:
+    """What is sold brings revenue, so that slates for revenue alone have all of it; novelty would take .37 of that."""
+    goals = GOALS | {"sales": GOALS["revenue"]}
+    both = Dials(dials.sample, goals, {"revenue": 1.0}, 8)
+    assert not both.curve("sales").moves
+    found = both.setting(parse("sales=0.9,novelty=0.9"))
+    assert found.shares["sales"] == pytest.approx(found.shares["novelty"], abs=0.03)
+    assert found.shares["sales"] > 0.75
+    assert "sales" not in found.position.still
+    easy = both.setting(parse("sales=0.5,novelty=0.4"))
+    assert easy.shares["novelty"] == pytest.approx(0.4, abs=0.03)
+    assert both.setting(parse("sales=0.9")).position.still == ("sales",)
+
+
 def test_slates_longer_than_there_are_candidates_are_measured_at_one_length() -> None:
     few = pool(users=60, cands=12, seed=1, attention=1 / (1 + 0.35 * np.arange(30)))
     dials, short = Dials(few, GOALS, BASE, 24), Dials(few, GOALS, BASE, 12)

@@ -320,13 +320,13 @@ class Steering:
 
     def _heated(self, setting: Setting, asked: tuple[str, ...], segment: str, k: int, share: float,
                 how: How) -> tuple[float, Setting]:  # fmt: skip
-        sample, curve = _few(self.samples[segment]), self.dials(segment, k, how).curve  # drawing is not compiled
-        spans = {name: curve(name).high - curve(name).low for name in asked}
+        sample, dials = _few(self.samples[segment]), self.dials(segment, k, how)  # drawing is not compiled
+        spans = {name: dials.curve(name).high - dials.curve(name).low for name in asked}
         heat = temperature(sample, self._goals, setting.weights, k, share, how=how, spans=spans)
         goals = {name: self._goals[name] for name in setting.expected}
         change = changed(sample, goals, setting.weights, k, heat, how)
         expected = {name: value + change[name] for name, value in setting.expected.items()}
-        shares = {name: curve(name).share(expected[name]) for name in setting.shares}
+        shares = {name: dials.share(expected[name], name) for name in setting.shares}
         return heat, replace(setting, expected=expected, shares=shares)
 
     def segments(self, history: History) -> NDArray[np.intp]:

@@ -55,7 +55,8 @@ class Setting:
     """Weights in one over each goal's own unit, and what the sample says of them.
 
     `expected[goal]` is the mean over slates; `today[goal]` that of the base; `shares[goal]` is the position in the
-    goal's reachable range, 0 to 1, of goals that have one; `position` is where the setting lies among those measured.
+    goal's reachable range, 0 to 1, of goals that have one, and of those asked for of which the base has all and others
+    took some, in the range by chance to alone; `position` is where the setting lies among those measured.
     """
 
     weights: Mapping[str, float]
@@ -201,16 +202,29 @@ class Dials:
 
     def _setting(self, parts: Mapping[str, float], asked: tuple[str, ...]) -> Setting:
         expected, today = ({goal: self.mean(each, goal) for goal in self.goals} for each in (parts, self.base))
-        shares = {goal: self.curve(goal).share(expected[goal]) for goal in parts if self.curve(goal).moves}
+        shares = {goal: self._share(parts, goal) for goal in parts if self.curve(goal).moves}
+        taken = {goal: self._share(parts, goal) for goal in asked if goal not in shares and self._is_held(goal)}
+        shares |= {goal: share for goal, share in taken.items() if share < 1 - NEAR}  # the other goals take of it
         measured = [dict(key) for key in self._slates]
         still = tuple(name for name in asked if name not in shares)
         found = replace(position(self._share, parts, asked, measured), still=still)
         return Setting(self.weights(parts), expected, today, shares, found)
 
-    def _share(self, parts: Mapping[str, float], goal: str) -> float:
-        """Return the position in the goal's range; where the base leaves it none, in what it has by chance to alone."""
-        curve, value = self.curve(goal), self.mean(parts, goal)
+    def share(self, value: float, goal: str) -> float:
+        """Return the position of a value in the goal's range, where the base leaves it none in that by chance to alone.
+
+        A goal has none where slates without it have all there is of it.
+        """
+        curve = self.curve(goal)
         return curve.share(value) if curve.moves else (value - self.ends(goal)[0]) / self._span(goal)
+
+    def _share(self, parts: Mapping[str, float], goal: str) -> float:
+        return self.share(self.mean(parts, goal), goal)
+
+    def _is_held(self, goal: str) -> bool:
+        """Whether slates without the goal have all there is of it, which other goals may take."""
+        low, high = self.ends(goal)
+        return not self.curve(goal).moves and high - low > SAME * max(abs(low), abs(high))
 
     def _dialled(self, dial: Mapping[str, float]) -> dict[str, float]:
         if len(dial) == 1:
@@ -219,18 +233,23 @@ class Dials:
         return self._solve(dial)
 
     def _solve(self, dial: Mapping[str, float]) -> dict[str, float]:
-        """Return parts whose measured shares are as near to the dials as was found; a goal that stays misses none."""
+        """Return parts whose measured shares are as near to the dials as was found.
+
+        A goal of which slates without goals have all there is misses where the others take too much of it, one that
+        nothing can move never.
+        """
         names = list(dial)
         moves = np.array([self.curve(name).moves for name in names])
+        held = np.array([self._is_held(name) for name in names])
         asked = np.array([dial[name] for name in names])
         single = np.array([self.curve(name).part_for(dial[name]) for name in names])
         odds = np.log(np.clip(single, TIE, 1 - TIE)) - np.log1p(-np.clip(single, TIE, 1 - TIE))
-        best, least, steps = odds, np.inf, np.full(len(names), 4.0)
+        single_odds, best, least, steps = odds, odds, np.inf, np.full(len(names), 4.0)
         before = np.zeros(len(names))
         for _ in range(ROUNDS):
             parts = self._beside(names, odds)
-            shares = np.array([self.curve(name).share(self.mean(parts, name)) for name in names])
-            short = np.where(moves, asked - shares, 0.0)
+            short = asked - np.array([self._share(parts, name) for name in names])
+            short = np.where(moves | (held & ((short > 0) | (odds > single_odds))), short, 0.0)
             if np.abs(short).max() < least:
                 best, least = odds, float(np.abs(short).max())
             if least < NEAR:
