@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretail.core.errors import ConfigError, MissingExtraError, UsageError
+from paretail.core.rng import rng_for
 from paretail.search.base import Strategy
 from paretail.search.standing import standing
 from paretail.search.strategies import STRATEGIES, build
+from paretail.search.strategies.hybrid import Hybrid
 from tests.search.spaces import Branches, score, size
 
 SPACE = Branches()
@@ -171,3 +173,24 @@ def test_scores_of_another_shape_are_refused(goals: int, scores: list[Any]) -> N
     strategy = build("random", SPACE, goals=goals)
     with pytest.raises(UsageError, match=f"2 architectures, with {goals} .*SRCH-24"):
         strategy.tell(strategy.ask(2), scores)
+
+
+def test_hybrid_begins_by_chance_and_beside_the_best_where_it_was_told_some() -> None:
+    space, near = Branches(joins=8, width=7), np.random.default_rng(0)
+    untold, told, again = (Hybrid(space) for _ in range(3))
+    for number in range(2):  # six and then twelve known, of which `start` is 10
+        drawn = untold.random(6, rng_for(f"search/hybrid/{number}", 0))
+        asked = untold.ask(6)
+        assert asked == drawn
+        untold.tell(asked, scores_of(asked))
+    best, other = sorted(space.sample(near, 2), key=score, reverse=True)
+    told.tell([other, best], scores_of([other, best]))
+    for _ in range(2):
+        best = max(told.told, key=score)
+        asked, beside = told.ask(6), set(space.neighbours(best, near, 1000))
+        assert set(asked[:3]) <= beside
+        assert not set(asked[3:]) <= beside
+        again.load_state(told.state())
+        told.tell(asked[:3], scores_of(asked[:3]))
+        again.tell(asked[:3], scores_of(asked[:3]))
+    assert again.ask(4) == told.ask(4)

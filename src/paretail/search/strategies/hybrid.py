@@ -10,7 +10,8 @@ goals each choice has a direction drawn at random, in which the Chebyshev distan
 
 Deviations: 1. a Gaussian process on ranks in place of an ensemble of networks.
 2. candidates are improved by a few rounds of local search on the bound itself. 3. the goals' bounds are scalarised, not
-the goals.
+the goals. 4. what was told before the first question is better than chance where shops search: half of what is drawn
+at the beginning are neighbours of the best.
 """
 
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ import numpy as np
 from pydantic import Field
 
 from paretail.core.config import Config
-from paretail.search.base import Architecture, Array
+from paretail.search.base import Architecture, Array, State
 from paretail.search.memory import Remembering
 from paretail.search.surrogate import Belief, GaussianProcess, normal_scores
 
@@ -27,7 +28,11 @@ from paretail.search.surrogate import Belief, GaussianProcess, normal_scores
 class HybridConfig(Config):
     """Settings of the strategy `hybrid`."""
 
-    start: int = Field(10, ge=2, description="Architectures drawn at random before the surrogate is asked.")
+    start: int = Field(
+        10, ge=2,
+        description="Architectures known before the surrogate is asked: drawn at random, half of them beside the best "
+        "of what was told at first.",
+    )  # fmt: skip
     beta: float = Field(1.0, ge=0, description="Standard deviations added to what is expected: how bold choices are.")
     parents: int = Field(10, ge=1, description="The best so far whose neighbours are candidates.")
     drawn: int = Field(1000, ge=0, description="Candidates drawn at random, each time.")
@@ -40,12 +45,17 @@ class Hybrid(Remembering):
     name = "hybrid"
     config_type = HybridConfig
     config: HybridConfig
+    _given = False  # whether it was told anything before it asked
 
     def propose(self, count: int, rng: np.random.Generator) -> Iterable[Architecture]:
-        """Return the candidates of which most is hoped; at the beginning none, so that chance decides."""
+        """Return the candidates of which most is hoped; at the beginning none, so that chance decides.
+
+        Who was told something before the first question, such as presets, begins with neighbours of the best, by half.
+        """
         known = list(self.told)
+        self._given = self._given if self.rounds > 1 else bool(known)
         if len(known) < self.config.start:
-            return []
+            return self.fresh(self._near(self._best(1), rng), count // 2) if self._given else []
         values = normal_scores(np.array([self.told[a] for a in known]))
         rows = self.space.encode(known)
         models = [GaussianProcess().fit(rows, goal) for goal in values.T]
@@ -58,9 +68,7 @@ class Hybrid(Remembering):
         self, models: list[GaussianProcess], directions: Array, rng: np.random.Generator
     ) -> list[Architecture]:
         """Return new architectures: neighbours of the best, random ones, neighbours of the most hopeful of these."""
-        known, stand = self.standings()
-        best = [known[row] for row in np.argsort(-stand, kind="stable")[: self.config.parents]]
-        found = self._near(best, rng) + self.space.sample(rng, self.config.drawn)
+        found = self._near(self._best(self.config.parents), rng) + self.space.sample(rng, self.config.drawn)
         candidates = self.fresh(found, len(found))
         for _ in range(self.config.climbs if candidates else 0):
             hopes = _hopes([m.believe(self.space.encode(candidates)) for m in models], directions, self.config.beta)
@@ -68,6 +76,10 @@ class Hybrid(Remembering):
             near = self._near([candidates[row] for row in list(tops)[: self.config.parents]], rng)
             candidates += self.fresh(near, len(near), candidates)
         return candidates
+
+    def _best(self, count: int) -> list[Architecture]:
+        known, stand = self.standings()
+        return [known[row] for row in np.argsort(-stand, kind="stable")[:count]]
 
     def _near(self, architectures: list[Architecture], rng: np.random.Generator) -> list[Architecture]:
         return [near for a in architectures for near in self.space.neighbours(a, rng, 64)]
@@ -85,6 +97,15 @@ class Hybrid(Remembering):
             for belief in beliefs:
                 belief.choose(row)
             yield candidates[row]
+
+    def state(self) -> State:
+        """Return what is remembered, and whether something was told at first."""
+        return super().state() | {"given": self._given}
+
+    def load_state(self, state: State) -> None:
+        """Go on where `state` was taken."""
+        super().load_state(state)
+        self._given = state["given"]
 
 
 def _hopes(beliefs: list[Belief], directions: Array, beta: float) -> Array:
