@@ -1,15 +1,15 @@
 """Slates for goals: what they truly bring, how far dials and budgets miss, against evolution, and what they cost.
 
     PARETAIL_WORLD=.../world.py PARETAIL_DATA=.../data python benchmarks/goals/run.py
-        [slates dials retail front latency forecasts released] [--seeds 1 2 3 4 5]
+        [slates dials retail front latency served forecasts released] [--seeds 1 2 3 4 5]
 
 `slates`: init, train and `recommend --settings` as they come on planted shops, judged by `score_slates.py` beside
 `world.py`, which knows what each slate truly brings and shares no code with us. `dials`: shares of the range and
 budgets asked for on the training log and achieved on requests of the held-out days, by the model's own scores and, of
 budgets, by the truth. `front`: 91 weightings of three goals against NSGA-II with 20 and 200 times as many slates.
 `retail`: dials of Online Retail, trained on all days of its training events but the last 28, asked for on those.
-`latency`: goals on 500 candidates. `forecasts`, `released`: see visited.py, 60 settings
-in 20 shops, and the gate's verdicts on 8 settings a shop.
+`latency`: goals on 500 candidates, by themselves; `served`: what they add to an answer of the service. `forecasts`,
+`released`: see visited.py, 60 settings in 20 shops, and the gate's verdicts on 8 settings a shop.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def main() -> None:
     asked = parser.parse_args()
     world = Path(os.environ.get("PARETAIL_WORLD", ""))
     for part in asked.parts:
-        if part in ("slates", "dials") and not world.is_file():
+        if part in ("slates", "dials", "served") and not world.is_file():
             print(f"{part} skipped: PARETAIL_WORLD does not name the script that writes planted shops")
             continue
         seeds = list(VISITED) if part == "forecasts" else asked.seeds
@@ -372,7 +372,14 @@ def _latency(world: Path, seeds: list[int], keep: Path) -> list[dict[str, Any]]:
     return rows
 
 
-PARTS = {"slates": _slates, "dials": _dials, "retail": _retail, "front": _front, "latency": _latency,
+def _served(world: Path, seeds: list[int], keep: Path) -> list[dict[str, Any]]:
+    """One shop suffices."""
+    run = [sys.executable, str(HERE / "served.py"), str(_shop(world, seeds[0], keep) / "bundle")]
+    env = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    return list(json.loads(subprocess.run(run, env=env, check=True, capture_output=True, text=True).stdout))
+
+
+PARTS = {"slates": _slates, "dials": _dials, "retail": _retail, "front": _front, "latency": _latency, "served": _served,
          "forecasts": _forecasts, "released": _released}  # fmt: skip
 
 if __name__ == "__main__":
