@@ -10,7 +10,7 @@ pytest.importorskip("gymnasium")
 
 from paretail.core.errors import UsageError
 from paretail.core.rng import rng_for
-from paretail.pipeline import learning
+from paretail.pipeline import grounds, learning
 from paretail.pipeline.learning import Asked, Look
 from paretail.policy.agents import SlateDQN, SlatePPO, stages
 from paretail.sim import preset
@@ -67,9 +67,7 @@ def test_a_run_that_was_stopped_between_its_files_goes_on_exactly(
 ) -> None:
     note, looked = learning._note, whole[0].run.looks
     with monkeypatch.context() as killed:
-        killed.setattr(
-            learning, "_note", lambda out, asked, looks: note(out, asked, looks) if len(looks) < 2 else 1 / 0
-        )
+        killed.setattr(learning, "_note", lambda out, run, looks: note(out, run, looks) if len(looks) < 2 else 1 / 0)
         with pytest.raises(ZeroDivisionError):
             learning.learn(Asked(**ASKED), tmp_path)
     parts = learning.learn(Asked(**ASKED), tmp_path)
@@ -126,9 +124,17 @@ def test_what_cannot_be_asked_is_said(wrong: dict[str, Any]) -> None:
         Asked(**wrong).check()
 
 
+def test_a_run_does_not_go_on_where_data_are_others(
+    whole: tuple[learning.Learned, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grounds.Simulated, "mark", {"data": "of another day"})
+    with pytest.raises(UsageError, match=r"AGENT-11|of another day"):
+        learning.learn(Asked(**ASKED), whole[1])
+
+
 def test_a_folder_with_another_run_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "seed-1").mkdir()
-    learning._note(tmp_path / "seed-1", Asked(agent="dqn"), [Look(1, 1.0, 1.0, 1.0, None, {})])
+    learning._note(tmp_path / "seed-1", Asked(agent="dqn").run, [Look(1, 1.0, 1.0, 1.0, None, {})])
     with pytest.raises(UsageError, match="AGENT-11"):
         learning.learn(Asked(seed=0), tmp_path)
     with pytest.raises(UsageError, match="AGENT-15"):

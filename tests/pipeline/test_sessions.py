@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,13 @@ pytest.importorskip("torch")
 pytest.importorskip("gymnasium")
 
 from paretail.core.errors import DataError, UsageError
+from paretail.core.ids import Vocabulary
 from paretail.data.sessions import drawn_users
 from paretail.data.types import Events
 from paretail.pipeline.agent_release import unlearned
 from paretail.pipeline.agents import agent_of
 from paretail.pipeline.bundle import current
-from paretail.pipeline.grounds import Logged
+from paretail.pipeline.grounds import Logged, mark
 from paretail.pipeline.holdout import read_events
 from paretail.pipeline.recommender import Recommender
 from paretail.pipeline.sessions import Wares, sessions_of, visits_of
@@ -61,6 +64,16 @@ def test_a_long_gap_begins_a_visit_and_too_few_visits_are_refused(ready: tuple[R
     assert not together.ended.any()  # the log ends before anybody could be said to have gone
     with pytest.raises(DataError, match="SESS-02"):
         sessions_of(recommender, Events(events.frame.head(50), events.time), SLOTS, wares)
+
+
+def test_a_run_knows_its_data_by_items_and_log(ready: tuple[Recommender, Events]) -> None:
+    recommender, events = ready
+    log = sessions_of(recommender, events, SLOTS, Wares.of(recommender))
+    later = replace(log, reward=log.reward + np.eye(len(log))[0])
+    others = copy(recommender)
+    others.items = Vocabulary(recommender.items.ids.reverse())
+    assert len({mark(recommender, log), mark(recommender, later), mark(others, log)}) == 3
+    assert mark(recommender, log) == mark(copy(recommender), replace(log))
 
 
 def test_an_agent_learns_from_the_shops_log_and_says_what_the_log_cannot_tell(shop: DemoShop, tmp_path: Path) -> None:

@@ -106,8 +106,18 @@ class ShopAgent:
 def add_agent(root: Path, name: str, folder: Path, wares: Wares, told: Mapping[str, Any], turn: bool = True) -> str:
     """Publish a new version of a bundle that holds an agent which was saved to `folder`; return its name.
 
-    Its items are those of the bundle's current version, in their order. Raises BundleError.
+    Its items are those of `wares`, by whose vectors it must have learned.
+    Raises BundleError (AGENT-12 where it did not).
     """
+    from paretail.learn import checkpoint
+
+    vectors = checkpoint.load(folder / _FILES[1]).tensors["vectors"].numpy()
+    if vectors.shape != wares.vectors.shape or not np.allclose(vectors, wares.vectors, atol=1e-3):
+        found = (
+            f"{folder}: the agent knows {len(vectors):,} items by other vectors than those of its {len(wares.ids):,}"
+        )
+        do = "Learn it anew, on the bundle as it is, and in another folder: paretail learn --env logs --publish --out"
+        raise BundleError(Problem("AGENT-12", found, "Expected an agent that learned of these items", do))
     kept = Bundle.load(root)
     manifest = json.loads((folder / _FILES[0]).read_text(encoding="utf-8"))
     group = _group(name)
@@ -116,7 +126,7 @@ def add_agent(root: Path, name: str, folder: Path, wares: Wares, told: Mapping[s
         {key: dict(values) for key, values in kept.arrays.items()}, dict(kept.tables),
     )  # fmt: skip
     draft.arrays[group] = {file: np.frombuffer((folder / file).read_bytes(), np.uint8) for file in _FILES}
-    draft.tables[group] = kept.tables["items"].select("item_id")
+    draft.tables[group] = wares.ids.rename("item_id").to_frame()
     about = {
         "kind": manifest["agent"],
         "slots": manifest["slots"],
@@ -149,7 +159,7 @@ def agent_of(recommender: Recommender, name: str) -> ShopAgent:
             (Path(folder) / file).write_bytes(np.asarray(content, np.uint8).tobytes())
         agent = kinds[agents[name]["kind"]].load(Path(folder))
     ids: pl.Series = recommender.table(group)["item_id"]
-    wares = Wares(agent.vectors, int(agents[name]["leading"]))
+    wares = Wares(agent.vectors, int(agents[name]["leading"]), ids)
     return ShopAgent(
         name, agent, wares, recommender.items.rows(ids), AgentGoals.of(agents[name]), presets_of(recommender)
     )

@@ -12,7 +12,9 @@ know the first part; the model of users whose features evaluation stands on is f
 agent are at the third. So no model of users judges what was learned from it.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -39,6 +41,8 @@ class Ground(Protocol):
 
     #: What `learn` of an agent takes.
     source: Any
+    #: By what a run that was stopped knows that this is where it learned.
+    mark: Mapping[str, str]
     #: What a value is, in the report.
     judged: str
 
@@ -70,6 +74,7 @@ class Ground(Protocol):
 class Simulated:
     """The simulated shop: its visits, or for agents that learn from logs, a log of it."""
 
+    mark: Final[Mapping[str, str]] = {}  # the seed says it all
     judged = "Mean reward of a visit ± 95 %, all on the same visits of users that nobody learned on."
 
     def __init__(self, agent: str, seed: int, visits: int, progress: Progress) -> None:
@@ -150,6 +155,7 @@ class Logged:
         self.wares = Wares.of(self.recommender)
         events = read_events(log, self.recommender.manifest.config)
         self.visited = visits_of(self.recommender, events, slots, self.wares)
+        self.mark = {"data": mark(self.recommender, self.visited.log)}
         self.learned, fitted, self.other = self.visited.log.parts(*SHARES)
         self.kind: Any = AGENTS.get(agent) or FROM_LOGS[agent]
         self.slots, self.dials = slots, dials
@@ -218,6 +224,13 @@ class Logged:
         told = {"learned": {"from_ms": int(ts_ms.min()), "to_ms": int(ts_ms.max()), "shares": list(SHARES),
                             "visits": len(self.learned.starts)}}  # fmt: skip
         return told if not self.dials else told | {"goals": self.worth.to_json()}
+
+
+def mark(recommender: Any, log: Any) -> str:
+    """Return a fingerprint of the events and ids that a bundle was trained on and of the visits of a log."""
+    names = "\n".join([recommender.manifest.data_fingerprint, *recommender.items.ids.to_list()])
+    columns = [part.tobytes() for part in (log.session, log.rows, log.clicks, log.reward)]
+    return sha256(b"".join([names.encode(), *columns])).hexdigest()[:16]
 
 
 class Worth:

@@ -10,6 +10,7 @@ The best of all seeds is kept, and looked at once more where no choice was made,
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -163,8 +164,8 @@ class Learned:
 def learn(asked: Asked, out: Path, progress: Progress = silent) -> Learned:
     """Learn, write `out`/agent, a folder a seed and the report, and tell how it went; goes on where `out` has a run.
 
-    Raises UsageError: AGENT-11 for what cannot be asked or where `out` holds a run of another kind, AGENT-15 for dials
-    of an agent that has none.
+    Raises UsageError: AGENT-11 for what cannot be asked or where `out` holds a run of another kind or on other data,
+    AGENT-15 for dials of an agent that has none.
     """
     from paretail.pipeline.learning_page import page
 
@@ -172,7 +173,7 @@ def learn(asked: Asked, out: Path, progress: Progress = silent) -> Learned:
     seeds = [asked.seed + number for number in range(asked.seeds)]
     folders = [out / f"seed-{seed}" for seed in seeds]
     for folder in folders:
-        _before(asked, folder)
+        _before(asked.run, folder)
     began, runs, ground = monotonic(), list[Run](), _ground(asked, progress)
     for seed, folder in zip(seeds, folders, strict=True):
         left = 60 * asked.minutes - (monotonic() - began)
@@ -192,7 +193,8 @@ def learn(asked: Asked, out: Path, progress: Progress = silent) -> Learned:
 
 def _seed(asked: Asked, seed: int, out: Path, ground: Ground, minutes: float, progress: Progress) -> Run:
     """Learn by one seed until it is due."""
-    looks, began = _before(asked, out), monotonic()
+    run = asked.run | dict(ground.mark)
+    looks, began = _before(run, out), monotonic()
     agent = ground.load(out / "newest") if looks else ground.new()
     stopped = _due(asked, looks, began, minutes)
     while stopped is None:
@@ -212,7 +214,7 @@ def _seed(asked: Asked, seed: int, out: Path, ground: Ground, minutes: float, pr
         if _best(looks) == len(looks) - 1:
             agent.save(out / "agent")
         agent.save(out / "newest")
-        _note(out, asked, looks)
+        _note(out, run, looks)
         stopped = _due(asked, looks, began, minutes)
     return Run(seed, tuple(looks), _best(looks), stopped)
 
@@ -265,17 +267,17 @@ def _due(asked: Asked, looks: list[Look], began: float, minutes: float) -> str |
     return None
 
 
-def _before(asked: Asked, out: Path) -> list[Look]:
-    """Return the looks of the run that `out` holds, if any."""
+def _before(run: Mapping[str, Any], out: Path) -> list[Look]:
+    """Return the looks of the run that `out` holds, if any; what is known of that run must agree with this one."""
     if not (out / "run.json").exists():
         return []
     kept = json.loads((out / "run.json").read_text(encoding="utf-8"))
-    if kept["asked"] != asked.run:
+    if not run.items() <= kept["asked"].items():
         found = f"{out} holds a run of {kept['asked']}"
-        raise UsageError(Problem("AGENT-11", found, f"Expected none, or one of {asked.run}", "Choose another folder"))
+        raise UsageError(Problem("AGENT-11", found, f"Expected none, or one of {run}", "Choose another folder"))
     return [Look(**look) for look in kept["looks"]]
 
 
-def _note(out: Path, asked: Asked, looks: list[Look]) -> None:
+def _note(out: Path, run: Mapping[str, Any], looks: list[Look]) -> None:
     with atomic_file(out / "run.json") as aside:
-        aside.write_text(json.dumps({"asked": asked.run, "looks": [asdict(look) for look in looks]}), encoding="utf-8")
+        aside.write_text(json.dumps({"asked": run, "looks": [asdict(look) for look in looks]}), encoding="utf-8")

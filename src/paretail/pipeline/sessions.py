@@ -45,10 +45,12 @@ Values = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Wares:
-    """Items as agents see them, `vectors[items, features]`, of which the first `leading` describe users too."""
+    """Items as agents see them, `vectors[items, features]`, of which the first `leading` describe users too; `ids` are
+    the shop's, in the order of the rows."""
 
     vectors: Values
     leading: int
+    ids: pl.Series
 
     @classmethod
     def of(cls, recommender: Recommender) -> "Wares":
@@ -63,7 +65,7 @@ class Wares:
             known.append(_scaled(np.log1p(np.maximum(price, 0)))[:, None])
         leading = sum(column.shape[1] for column in known)
         vectors = np.hstack([*known, _categories(items)])
-        return cls(np.clip(vectors, -_LARGEST, _LARGEST).astype(np.float32), leading)
+        return cls(np.clip(vectors, -_LARGEST, _LARGEST).astype(np.float32), leading, recommender.items.ids)
 
     @property
     def width(self) -> int:

@@ -4,6 +4,7 @@ import gc
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,13 @@ def bundle(shop: DemoShop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     agent.save(root.parent / "agent")
     add_agent(root, "iql", root.parent / "agent", wares, {"value": 1.0})
     return root
+
+
+def test_an_agent_that_learned_of_other_items_is_not_put_into_a_bundle(bundle: Path) -> None:
+    wares = Wares.of(Recommender.load(bundle))
+    for others in (wares.vectors[1:], wares.vectors[::-1]):
+        with pytest.raises(BundleError, match="AGENT-12"):
+            add_agent(bundle, "iql", bundle.parent / "agent", replace(wares, vectors=others), {})
 
 
 def asked(user: str, **more: Any) -> bodies.RecommendRequest:
