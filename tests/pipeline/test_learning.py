@@ -128,7 +128,7 @@ def test_a_run_does_not_go_on_where_data_are_others(
     whole: tuple[learning.Learned, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(grounds.Simulated, "mark", {"data": "of another day"})
-    with pytest.raises(UsageError, match=r"AGENT-11|of another day"):
+    with pytest.raises(UsageError, match="of another day"):
         learning.learn(Asked(**ASKED), whole[1])
 
 

@@ -41,10 +41,13 @@ class Ground(Protocol):
 
     #: What `learn` of an agent takes.
     source: Any
-    #: By what a run that was stopped knows that this is where it learned.
-    mark: Mapping[str, str]
     #: What a value is, in the report.
     judged: str
+
+    @property
+    def mark(self) -> Mapping[str, str]:
+        """By what a run that was stopped knows that this is where it learned."""
+        ...
 
     def new(self) -> Any:
         """Return an agent that has learned nothing."""

@@ -7,8 +7,7 @@ agent that was saved between two calls of `learn` and loaded again learns on wit
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar, Final, Self
@@ -21,7 +20,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from paretail.core.errors import Problem
-from paretail.core.rng import rng_for
 from paretail.learn import device
 from paretail.learn.step import step as descend
 from paretail.policy.agents import AgentError, stages, storage
@@ -34,8 +32,9 @@ from paretail.policy.agents.items import SMALL, items_of
 from paretail.policy.agents.lanes import Environment, Lanes
 from paretail.policy.agents.memory import Memory, State
 from paretail.policy.agents.networks import Eyes, Response, groups_of
-from paretail.policy.agents.sessions import Choose, Player, Round, Rows, Sessions, tensors
+from paretail.policy.agents.sessions import Choose, Round, Rows, Sessions, tensors
 from paretail.policy.agents.spaces import Reader, Values, same, slots_of
+from paretail.policy.agents.stages import Progress, Told
 from paretail.policy.agents.trials import Start
 
 #: Sessions before the newest by whose mean return an agent's progress is told.
@@ -46,19 +45,6 @@ FEW_LR: Final = 1e-3
 MANY_LR: Final = 3e-4
 
 
-@dataclass(frozen=True)
-class Told:
-    """What a round brought: steps so far, mean return of the newest sessions, losses."""
-
-    steps: int
-    seconds: float
-    mean_return: float | None
-    figures: Mapping[str, float] = field(default_factory=dict)
-
-
-Progress = Callable[[Told], None]
-
-
 class Agent(ABC):
     """An agent for observations of one space and slates of these items."""
 
@@ -66,6 +52,8 @@ class Agent(ABC):
     Config: ClassVar[type[AgentConfig]]
     probed: bool
     seconds: float
+    way: int
+    recent: list[float]
 
     def __init__(
         self,
@@ -145,45 +133,32 @@ class Agent(ABC):
     ) -> list[Told]:  # fmt: skip
         """Learn for `steps` steps of all lanes together, and tell what each round brought.
 
-        `of`: all steps that will be asked for, where this is a stretch of a longer run: trials and exploring take their
-        shares of those. `minutes`: this call ends after so many, if not 0.
-        Raises AgentError (AGENT-03 to -07); the agent is then as it was after its last whole round.
+        `of`: all steps that will be asked for, where this is a stretch of a longer run in one environment: the probe,
+        trials and exploring take their shares of those, and what went best in stretches before counts. Without it the
+        environment may be another: sessions of calls before are forgotten. `minutes`: this call ends after so many, if
+        not 0. Raises AgentError (AGENT-03 to -07); the agent is then as it was after its last whole round.
         """
-        began, done, told = monotonic(), 0, []
+        if steps < 1:
+            raise stages.few(steps)
         lanes = self._fitted(env, seed)  # what does not fit is refused before anything changes
+        told, way, recent = list[Told](), self.way, self.recent
         self._acting, self.way = None, 0
         self._limit(minutes)
-        self._rng = rng_for(f"agents/ways/{self.rounds}", seed)
-        self._horizon = (0, of) if of else (self.steps, steps)
-        player = Player(self, lanes, seed, rng_for(f"agents/aims/{self.rounds}", seed))
-        if not self.probed:
-            done += stages.met(self, player, of or steps, seed)
-        before, spare = self.seconds, stages.spare(self, steps, lanes.count)
-        while done < steps - spare and not self.late:
-            rng = rng_for(f"agents/round/{self.rounds}", seed)
-            count = max(1, min(self.round_steps, steps - spare - done) // lanes.count)
-            played = player.play(count, lambda state: self._choose(state, rng, True), rng)  # noqa: B023  # it ends before
-            figures = self._learned(played, rng)
-            done += count * lanes.count
-            self.steps += count * lanes.count
-            self.rounds += 1
-            self.seconds = before + monotonic() - began
-            told.append(Told(self.steps, self.seconds, self.mean_return, figures))
-            if progress is not None:
-                progress(told[-1])
-        self._settle()
-        self._acting, self.way = None, 0
-        if spare and not self.late:
-            self.way = stages.way(self, player, spare, rng_for(f"agents/ways/{self.rounds}", seed))
-            self._acting = None
-        self._rng, self.seconds = acting_rng(), before + monotonic() - began
+        try:
+            stages.rounds(self, lanes, steps, seed, progress, of, told)
+        except BaseException:
+            if not told and self.steps:
+                self.way, self.recent = way, recent
+            raise
+        finally:
+            self._acting, self._rng = None, acting_rng()
         return told
 
     def _forget(self) -> None:
         """Be as before the first step of learning, networks apart."""
         self.rounds, self.steps, self.seconds, self.usual = 0, 0, 0.0, 0.5
         self.reading: Reading | None = None
-        self.recent: list[float] = []
+        self.recent = []
         self.start, self.way, self.probed = Start(), 0, False
 
     @property
@@ -345,6 +320,8 @@ class Agent(ABC):
         self.start = start
 
     def _learned(self, played: Round, rng: np.random.Generator) -> dict[str, float]:
+        if not played.valid.any():  # all lanes began anew
+            return {}
         figures = self._update(played, rng)
         if self.reading is not None:
             figures |= self._respond(played, rng)
@@ -355,6 +332,8 @@ class Agent(ABC):
 
     def _respond(self, played: Round, rng: np.random.Generator) -> dict[str, float]:
         """Let the model of clicks learn from the newest rounds."""
+        if not played.valid.any():
+            return {}
         self._past = [*self._past, played]
         while len(self._past) > 1 and sum(one.valid.size for one in self._past) > self.config.response_past:
             self._past.pop(0)
@@ -388,6 +367,10 @@ class Agent(ABC):
     def _known(self) -> dict[int, list[float]]:
         """Return what is known already of sessions by these ways."""
         return {}
+
+    def _anew(self) -> None:
+        """Forget what went best: it may have been in another environment."""
+        self.recent = []
 
     def _settle(self) -> None:  # noqa: B027  # most agents have nothing due
         """Do what is due when learning ends."""

@@ -312,6 +312,10 @@ class SlateDQN(Agent):
             self.best = float(np.mean(recent))
             self._best = {name: value.clone() for name, value in self.networks.state_dict().items()}
 
+    def _anew(self) -> None:
+        super()._anew()
+        self.best, self._best = -np.inf, {}
+
     def _settle(self) -> None:
         if self._best:
             self.networks.load_state_dict(self._best)

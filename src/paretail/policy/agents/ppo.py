@@ -80,7 +80,8 @@ class PolicyAgent(Agent):
     def _drawn(self, state: State, rng: np.random.Generator, temper: float) -> tuple[Rows, NDArray[np.float64]]:
         """Return draws from the policy at a temperature; at 0 the best."""
         noise = gumbel(rng, len(state["obs"]), self.slots, len(self.vectors)) * np.float32(temper) if temper else None
-        return self.hands.composed(state, self.slots, noise)
+        hands = self.hands if self.way < len(self.tempers) else self._of_policy()  # the noise is in the policy's units
+        return hands.composed(state, self.slots, noise)
 
     def _ways(self) -> list[Way]:
         def at(temper: float) -> Way:
@@ -93,10 +94,13 @@ class PolicyAgent(Agent):
         return {self.tempers.index(1.0): self.recent[-_KNOWN:]} if 1.0 in self.tempers else {}
 
     def _hands(self) -> Hands:
-        bound = self.bound
         if self.way == len(self.tempers):
             begun = merged(self.response.scorer, self.start)
             return Hands(self.items, self.eyes, [begun], lambda parts: parts[0])
+        return self._of_policy()
+
+    def _of_policy(self) -> Hands:
+        bound = self.bound
         return Hands(self.items, self.eyes, bound.scorers, bound.mix)
 
     def _begin(self, start: Start, played: Sequence[Round]) -> None:

@@ -1,14 +1,21 @@
-"""What an agent does before its rounds, and after them: a probe, trials of starts, and a comparison of ways to act."""
+"""What `learn` does: a probe, trials of starts, rounds, and in the end a comparison of ways to act."""
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from paretail.core.errors import Problem
 from paretail.core.rng import rng_for
+from paretail.policy.agents import AgentError
 from paretail.policy.agents.dealt import Dealt, best_way
 from paretail.policy.agents.feedback import Probe, find
+from paretail.policy.agents.lanes import Lanes
 from paretail.policy.agents.sessions import Player, Rows, remembered
 from paretail.policy.agents.trials import Start, fading, found
 
@@ -19,6 +26,49 @@ if TYPE_CHECKING:
 RECENT: Final = 100
 #: Steps of a lane below which starts are not tried, nor ways compared.
 _LEAST: Final = 40
+#: Steps of the probe whatever its share is, unless that is more than half of all: an agent reads clicks by it for ever.
+_PROBE: Final = 100
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a round brought: steps so far, mean return of the newest sessions, losses."""
+
+    steps: int
+    seconds: float
+    mean_return: float | None
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+Progress = Callable[[Told], None]
+
+
+def rounds(agent: "Agent", lanes: Lanes, steps: int, seed: int, progress: Progress | None, of: int,
+           told: list[Told]) -> None:  # fmt: skip
+    """Learn as `Agent.learn` says, and add to `told` what each round brought."""
+    began, before, done = monotonic(), agent.seconds, 0
+    agent._rng = rng_for(f"agents/ways/{agent.rounds}", seed)
+    agent._horizon = (0, of) if of else (agent.steps, steps)
+    if not of:
+        agent._anew()
+    player = Player(agent, lanes, seed, rng_for(f"agents/aims/{agent.rounds}", seed))
+    if not agent.probed:
+        done += met(agent, player, of or steps, seed)
+    last = spare(agent, steps, lanes.count)
+    while done < steps - last and not agent.late:
+        rng = rng_for(f"agents/round/{agent.rounds}", seed)
+        count = max(1, min(agent.round_steps, steps - last - done) // lanes.count)
+        played = player.play(count, lambda state: agent._choose(state, rng, True), rng)  # noqa: B023  # it ends before
+        figures = agent._learned(played, rng)
+        done += count * lanes.count
+        agent.steps += count * lanes.count
+        agent.rounds += 1
+        agent.seconds = before + monotonic() - began
+        told.append(Told(agent.steps, agent.seconds, agent.mean_return, figures))
+        if progress is not None:
+            progress(told[-1])
+    ended(agent, player, last, rng_for(f"agents/ways/{agent.rounds}", seed))
+    agent.seconds = before + monotonic() - began
 
 
 def met(agent: "Agent", player: Player, steps: int, seed: int) -> int:
@@ -35,7 +85,8 @@ def met(agent: "Agent", player: Player, steps: int, seed: int) -> int:
 def probe(agent: "Agent", player: Player, steps: int, rng: np.random.Generator) -> int:
     """Play random slates and learn how to read what is seen; return the steps that it took."""
     lanes = player.lanes.count
-    count = max(1, min(agent.config.probe, int(steps * agent.config.probe_share)) // lanes)
+    share = min(agent.config.probe, int(steps * agent.config.probe_share))
+    count = max(1, max(share, min(agent.config.probe, _PROBE, steps // 2)) // lanes)
     played = player.play(count, lambda state: _random(agent, len(state["obs"]), rng), rng)
     flat = played.valid.ravel()
     raw, after = (part.reshape(count * lanes, -1)[flat] for part in (played.raw, played.raw_after))
@@ -92,10 +143,27 @@ def spare(agent: "Agent", steps: int, lanes: int) -> int:
     return asked if agent.reading is not None and asked >= _LEAST * lanes and len(agent._ways()) > 1 else 0
 
 
-def way(agent: "Agent", player: Player, steps: int, rng: np.random.Generator) -> int:
-    """Return the way to act that brings most in `steps` of all lanes together."""
+def ended(agent: "Agent", player: Player, steps: int, rng: np.random.Generator) -> None:
+    """Settle, and find the way to act that brings most in `steps` of all lanes together, or leave all as it was."""
+    parts: tuple[Any, ...] = (agent.networks, agent.response, agent.response_optimiser)
+    past, kept = list(agent._past), [deepcopy(part.state_dict()) for part in parts] if steps else []
+    agent._settle()
+    agent._acting = None
+    if not steps or agent.late:
+        return
     before = player.lanes.steps
-    player.anew(rng)
-    which = best_way(Dealt(agent, player, rng), agent._ways(), steps, agent._known())
+    try:
+        player.anew(rng)
+        agent.way = best_way(Dealt(agent, player, rng), agent._ways(), steps, agent._known())
+    except BaseException:
+        agent._past = past
+        for part, state in zip(parts, kept, strict=True):
+            part.load_state_dict(state)
+        raise
     agent.steps += player.lanes.steps - before
-    return which
+
+
+def few(steps: int) -> AgentError:
+    """Return the error of a call for no steps (AGENT-17)."""
+    do = "Ask for the steps of all lanes together: learn(env, 100_000)"
+    return AgentError(Problem("AGENT-17", f"learn for {steps} steps", "Expected 1 or more", do))
