@@ -45,7 +45,7 @@ class Observed:
         lanes, categories = len(seen["user"]), self.shop.categories
         if len(self.shown) != lanes:
             self.shown = np.zeros((lanes, len(self.items)), dtype=bool)
-        begun = seen["slate"][:, 0] >= 0
+        begun = seen["session"][:, -3] > 0  # a visit's first slate follows none of its own
         self.shown[~begun] = False
         self.shown[np.flatnonzero(begun)[:, None], seen["slate"][begun]] = True
         slots = np.round(seen["session"][:, :categories] * seen["session"][:, -3:-2] * self.shop.config.longest

@@ -91,6 +91,16 @@ def test_a_life_has_visits_and_is_truncated_when_its_days_are_over() -> None:
     assert over > 10 * left
 
 
+def test_clicks_of_the_last_slate_of_a_visit_are_seen_in_a_life_too() -> None:
+    env = ShopVectorEnv(20, visited(SIZES, VisitConfig(slots=5, life=True)))
+    env.reset(seed=0)
+    ended = np.zeros(20, bool)
+    for _ in range(40):
+        seen, _, left, over, info = env.step(env.action_space.sample())
+        assert (seen["clicked"].sum(1) == info["goals"][:, 0])[~ended].all()
+        ended = (left | over) & ~ended
+
+
 def test_an_observation_shows_tastes_with_an_error_and_never_the_hidden_state() -> None:
     visits = shop()
     observer = Observer(visits)

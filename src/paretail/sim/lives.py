@@ -149,7 +149,8 @@ def _next_visit(shop: Visits, state: State, went: Mask, draws: Draws) -> tuple[S
 
 
 def _arrived(shop: Visits, state: State, back: Mask, days: Values) -> State:
-    """Return the state with a new visit begun for those who are `back`, rested for `days`."""
+    """Return the state with a new visit begun for those who are `back`, rested for `days`; what the last slate was and
+    what was clicked in it is still to be seen."""
     stays = ~back
     weary = state.weary * 0.5 ** (days / shop.config.rest_days)[:, None]
     return state.but(
@@ -160,7 +161,5 @@ def _arrived(shop: Visits, state: State, back: Mask, days: Values) -> State:
         shown=state.shown * stays[:, None].astype(np.int16),
         tally=state.tally * stays[:, None],
         told=state.told * stays[:, None, None],
-        slate=np.where(back[:, None], -1, state.slate).astype(np.int32),
-        clicked=state.clicked & stays[:, None],
         last=np.where(back, -1, state.last).astype(np.int32),
     )
