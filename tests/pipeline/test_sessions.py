@@ -47,7 +47,8 @@ def test_lists_become_visits_in_their_order(ready: tuple[Recommender, Events]) -
     starts = np.isin(np.arange(len(log)), log.starts)
     assert (log.seen["slate"][starts] == -1).all()
     assert (log.seen["slate"][~starts] == log.rows[np.flatnonzero(~starts) - 1]).all()
-    assert (log.after["clicked"] == log.clicks).all()
+    assert (log.after["clicked"] <= log.clicks).all()
+    assert (log.after["clicked"][np.flatnonzero(~starts) - 1] == log.seen["clicked"][~starts]).all()
     assert (log.reward >= log.clicks.sum(1)).all()
     assert np.nanmax(log.propensity) <= 1
     assert np.abs(log.seen["user"]).max() > 0
@@ -64,6 +65,19 @@ def test_a_long_gap_begins_a_visit_and_too_few_visits_are_refused(ready: tuple[R
     assert not together.ended.any()  # the log ends before anybody could be said to have gone
     with pytest.raises(DataError, match="SESS-02"):
         sessions_of(recommender, Events(events.frame.head(50), events.time), SLOTS, wares)
+
+
+def test_clicks_that_came_after_the_next_list_count_in_the_reward_alone(ready: tuple[Recommender, Events]) -> None:
+    recommender, events = ready
+    close = events.frame.with_columns(ts_ms=(pl.col("ts_ms") - pl.col("ts_ms").min()) // 2000)
+    moved = pl.when(pl.col("kind") == "impression").then("ts_ms").otherwise(pl.col("ts_ms") + 180 * 60_000)
+    late = Events(close.with_columns(ts_ms=moved).sort("ts_ms", maintain_order=True), events.time)
+    visited = visits_of(recommender, late, SLOTS, Wares.of(recommender))
+    first = late.frame.filter(pl.col("kind") != "impression")["ts_ms"].min()
+    log, unclicked = visited.log, visited.ts_ms <= first
+    assert unclicked.sum() > 10
+    assert log.clicks[unclicked].any()
+    assert not log.seen["clicked"][unclicked].any()
 
 
 def test_a_run_knows_its_data_by_items_and_log(ready: tuple[Recommender, Events]) -> None:

@@ -7,7 +7,8 @@ last list, unless the log ends before that could be known. Items are vectors of 
 
 and a user is the mean of the first 18 over the newest `NEWEST` items turned to before the visit, with the log of how
 many. A list brings clicks, purchases and revenue (`GOALS`, in the currency's minor units); its reward is clicks +
-purchases. What of a log makes no visit is counted (`Visited.account`).
+purchases. The next list of the visit knows of it what happened before that one was shown: later clicks count in the
+reward alone. What of a log makes no visit is counted (`Visited.account`).
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from scipy import sparse
 from paretail.core.eigen import eigenpairs
 from paretail.core.errors import DataError, Problem
 from paretail.core.rng import rng_for
-from paretail.data.attribution import following, outcomes, window_ms
+from paretail.data.attribution import following, outcomes, tie, window_ms
 from paretail.data.kinds import NOT_TARGETS
 from paretail.data.sessions import SessionLog
 from paretail.data.types import Events, History
@@ -119,13 +120,15 @@ def visits_of(recommender: Recommender, events: Events, slots: int, wares: Wares
     session = lists["session"].to_numpy().astype(np.int64)
     began = np.r_[True, np.diff(session) != 0]
     last = np.r_[began[1:], True]
-    before = np.where(began[:, None], -1, np.roll(rows, 1, axis=0))
-    clicked = np.where(began[:, None], 0, np.roll(clicks, 1, axis=0)).astype(np.int8)
-    user = _users(recommender, events, lists, began, wares)
     ts_ms = lists["ts_ms"].to_numpy().astype(np.int64)
+    until = np.where(last, np.iinfo(np.int64).max, np.roll(ts_ms, -1))
+    soon = (np.stack(lists["first_ms"].to_list()) < until[:, None]).astype(np.int8)
+    before = np.where(began[:, None], -1, np.roll(rows, 1, axis=0))
+    clicked = np.where(began[:, None], 0, np.roll(soon, 1, axis=0)).astype(np.int8)
+    user = _users(recommender, events, lists, began, wares)
     open_still = ts_ms + GAP_MS > int(events.frame["ts_ms"].max() or 0)  # type: ignore[arg-type]  # milliseconds
     seen: dict[str, NDArray[Any]] = {"user": user, "slate": before.astype(np.int64), "clicked": clicked}
-    after: dict[str, NDArray[Any]] = {"user": user, "slate": rows.astype(np.int64), "clicked": clicks.astype(np.int8)}
+    after: dict[str, NDArray[Any]] = {"user": user, "slate": rows.astype(np.int64), "clicked": soon}
     propensity = np.array(lists["propensity"].to_list(), np.float64)
     log = SessionLog(
         session, _hashed(lists["user_id"]), seen, after, rows.astype(np.int64), clicks.astype(np.float32), propensity,
@@ -152,21 +155,26 @@ def _hashed(user_id: pl.Series) -> NDArray[np.int64]:
 def _lists(recommender: Recommender, events: Events, slots: int) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return one row a whole list, visit by visit, and how many lists there were, whole or not.
 
-    Columns: session, user_id, ts_ms, rows, clicks, bought, revenue, propensity, reward.
+    Columns: session, user_id, ts_ms, rows, clicks, first_ms (when each was first clicked), bought, revenue, propensity,
+    reward.
     """
     every = events.frame.filter(pl.col("kind") == "impression")
     named = every.filter(pl.col("request_id").is_not_null() & pl.col("position").is_not_null())
     shown = named.filter(pl.col("position").is_between(1, slots)).with_row_index("impression")
     hours = RankConfig.parse(recommender.manifest.config.get("rank", {}), "the bundle").attribution_hours
-    followed = outcomes(shown, following([events.frame]), window_ms(hours))
+    told = following([events.frame])
+    tied = tie(shown, told.filter(pl.col("kind") != "refund"), window_ms(hours))
+    first = tied.group_by("impression").agg(first_ms=pl.col("ts_ms").min())
+    followed = outcomes(shown, told, window_ms(hours)).join(first, on="impression", how="left")
     joined = shown.join(followed, on="impression", how="left", maintain_order="left").with_columns(
         row=pl.Series(recommender.items.rows(shown["item_id"])),
+        first_ms=pl.col("first_ms").fill_null(np.iinfo(np.int64).max),
         click=(pl.col("clicked") | pl.col("carted") | pl.col("purchased")).fill_null(False).cast(pl.Float32),
         bought=pl.col("purchased").fill_null(False).cast(pl.Float64), odds=pl.col("propensity").fill_null(np.nan),
         revenue=pl.col("revenue_minor").fill_null(0).cast(pl.Float64),
     )  # fmt: skip
     lists = joined.sort("position").group_by("request_id", "user_id", maintain_order=True).agg(
-        pl.col("ts_ms").min(), "bought", "revenue", rows="row", clicks="click", propensity="odds",
+        pl.col("ts_ms").min(), "first_ms", "bought", "revenue", rows="row", clicks="click", propensity="odds",
         reward=pl.col("click").sum().cast(pl.Float64) + pl.col("bought").sum(),
     )  # fmt: skip
     short, strange = pl.col("rows").list.len() != slots, pl.col("rows").list.min() < 0

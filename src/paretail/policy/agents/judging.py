@@ -45,14 +45,16 @@ class Judge:
         return self.of(lambda rows: slates(agent, picked(mine.states, rows)), level)
 
     def of(self, acts: Callable[[NDArray[np.int64]], Rows], level: float = 0.95) -> Estimate:
-        """Return the estimate of a policy that shows `acts(rows)` in the states of these rows of the log."""
-        log, starts = self.log, self.log.starts
-        then = np.flatnonzero(~log.ended & ~np.isin(np.arange(len(log)) + 1, [*starts, len(log)])) + 1
+        """Return the estimate of a policy that shows `acts(rows)` in these states of `replayed`: rows of the log, and
+        behind them the states that follow visits which the log cuts."""
+        log, starts, states = self.log, self.log.starts, self.played.states
+        stayed = np.flatnonzero(~log.ended)  # where the log ends before a visit does, the visit goes on all the same
+        then = self.played.next_at[stayed, 0]
         asked = np.union1d(starts, then)
-        found = np.zeros((len(log), self.phi.shape[1]))
-        found[asked] = self.users.features(picked(self.played.states, asked), acts(asked))
+        found = np.zeros((len(states["obs"]), self.phi.shape[1]))
+        found[asked] = self.users.features(picked(states, asked), acts(asked))
         after = np.zeros_like(self.phi)
-        after[then - 1] = found[then]
+        after[stayed] = found[then]
         session = np.repeat(np.arange(len(starts)), log.lengths)
         steps = Transitions(self.phi, after, log.reward, session, found[starts], users=log.user[starts])
         return _agreed(fitted_q(steps, level=level), fitted_q(_narrowed(steps), level=level))

@@ -104,8 +104,11 @@ def _stepped(agent: Mind, log: SessionLog, raw: Values, after: Values, starts: N
         rows = starts[there] + step
         state = {"aim": aim, **memory.state()}
         yield_state = {"obs": agent.reader.features(raw[rows]), **picked(state, there)}
-        shown, clicks = np.zeros((lanes, agent.slots), np.int64), np.zeros((lanes, agent.slots), np.float32)
-        shown[there], clicks[there] = log.rows[rows], log.clicks[rows]
+        shown, clicks = np.zeros((lanes, agent.slots), np.int64), None
+        shown[there] = log.rows[rows]
+        if agent.reading is not None:  # the clicks that observations tell: acting sees no others
+            clicks = np.zeros((lanes, agent.slots), np.float32)
+            clicks[there] = agent.reading(raw[rows], after[rows], log.rows[rows], agent.vectors)
         memory.note(shown, clicks, usual)
         last = there & (lengths == step + 1)
         last[there] &= ~log.ended[rows]
