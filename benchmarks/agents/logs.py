@@ -57,8 +57,8 @@ def rows(asked: argparse.Namespace) -> Iterator[dict[str, object]]:
     for name in found[0]["true"]:
         values = np.array([one["true"][name] for one in found])
         over = 100 * (values / logging - 1)
-        yield {"policy": name, "visits of the log": asked.visits, "true value": _figure(values),
-               "over the logging policy, %": _figure(over), "each seed": " ".join(f"{x:.2f}" for x in values),
+        yield {"policy": name, "visits of the log": asked.visits, "true value": student(values),
+               "over the logging policy, %": student(over), "each seed": " ".join(f"{x:.2f}" for x in values),
                "CPU s": round(float(np.mean([one["cpu"].get(name, 0) for one in found])), 1)}  # fmt: skip
     for one, seed in zip(found, asked.seeds, strict=True):
         for name, told in one["estimates"].items():
@@ -135,7 +135,7 @@ def _true(shop: Any, policy: Any, seed: int) -> float:
     return float(rollout(shop, policy, JUDGED, seed, preset.REWARD, preset.judges(shop)).reward.mean())
 
 
-def _figure(values: np.ndarray) -> str:
+def student(values: np.ndarray) -> str:
     """Mean over seeds and Student's 95 % interval."""
     from scipy.special import stdtrit
 

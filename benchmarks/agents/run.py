@@ -7,7 +7,8 @@
 seed, and is judged by 250 visits of the other half with the same luck for all. `foreign`: `foreign.py`, single items
 and slates of 10, 60 sessions; greedy and informed know what agents cannot see. Of stable-baselines3 (extra `peers`),
 if it is installed, PPO with its defaults gets as many steps of the same users, item rows divided by their number. ±
-is 1.96 standard errors over users or sessions of all seeds. What is in `--keep` is not learned again. `goals`: clicks
+is 1.96 standard errors over users or sessions of all seeds, with `shops` in the column's name Student's t over the
+seeds' means, which is what other shops and seeds differ by. What is in `--keep` is not learned again. `goals`: clicks
 and revenue in frozen shop 1; an agent a weighting, and one that is told the weights and learns a tenth of their
 steps. `speed`: `--steps` of the frozen shop, 20,000 at most, told for 100,000; `acting`: 1,000 slates of 10 of 500
 candidates, by starts that draw tastes and by those that do not.
@@ -105,14 +106,20 @@ def shop(asked: argparse.Namespace) -> Rows:
                 lambda: reward(learn(one, name, asked.steps, seed)),  # noqa: B023  # it is called at once
             )
             judged.setdefault(name, []).append(found)
-    relevant = np.concatenate(judged["relevant"])
+    relevant = judged["relevant"]
     for name, parts in judged.items():
-        over = figure(np.concatenate(parts) - relevant)
+        over = [part - beside for part, beside in zip(parts, relevant, strict=True)]
         seeds = " ".join(f"{part.mean():.2f}" for part in parts)
         yield {
             "policy": name, "steps": asked.steps if name in (*asked.agents, "stable-baselines3 ppo") else "",
-            "reward": figure(np.concatenate(parts)), "over relevant": over, "by seed": seeds,
+            "reward": figure(np.concatenate(parts)), "over relevant": figure(np.concatenate(over)), "by seed": seeds,
+            **by_shop(np.array([part.mean() for part in parts]), np.array([part.mean() for part in over])),
         }  # fmt: skip
+
+
+def by_shop(reward: np.ndarray, over: np.ndarray) -> dict[str, object]:
+    """Return what means of shops say of other shops, and of other seeds: ± of Student's t."""
+    return {"reward, shops": logs.student(reward), "over relevant, shops": logs.student(over)}
 
 
 def learned(one: Any, name: str, steps: int, seed: int) -> Any:
