@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("gymnasium")
 
-from paretail.policy.agents.losses import double_q, gae, n_step, ratio_loss, reinforce_loss, slate_q, td_loss  # noqa: E402
+from paretail.policy.agents.losses import gae, n_step, ratio_loss, reinforce_loss, slate_q, td_loss  # noqa: E402
 
 
 def test_td_loss_is_square_near_the_target_and_straight_far_from_it() -> None:
@@ -20,11 +20,6 @@ def test_td_loss_moves_q_alone() -> None:
     td_loss(q, torch.tensor([0.5]), torch.tensor([0.5]), v).backward()
     assert v.grad is None
     assert float(q.grad) == pytest.approx(-1.0)
-
-
-def test_double_q_values_what_the_selector_picks() -> None:
-    q, selector = torch.tensor([[1.0, 5.0], [2.0, 3.0]]), torch.tensor([[9.0, 0.0], [0.0, 1.0]])
-    assert double_q(q, selector).tolist() == [1.0, 3.0]
 
 
 def test_n_step_sums_until_a_session_or_its_record_ends() -> None:

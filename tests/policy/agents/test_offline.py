@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 torch = pytest.importorskip("torch")
 
 from paretail.core.errors import DataError  # noqa: E402
 from paretail.data.odds import drawn, odds  # noqa: E402
-from paretail.policy.agents import FROM_LOGS, AgentError  # noqa: E402
+from paretail.evaluate.offpolicy.fitted import fitted_q  # noqa: E402
+from paretail.policy.agents import FROM_LOGS, AgentError, judging  # noqa: E402
 from paretail.policy.agents.judging import Judge, slates  # noqa: E402
 from paretail.policy.agents.logs import Told, replayed  # noqa: E402
 from paretail.policy.agents.memory import picked  # noqa: E402
@@ -47,6 +49,7 @@ def test_saved_between_two_calls_an_agent_learns_on_with_the_same_numbers(name: 
     again = FROM_LOGS[name].load(tmp_path / "agent")
     told = [one.learn(LOG, 4, seed=1) for one in (agent, again)]
     assert told[0][-1].figures == told[1][-1].figures
+    assert {"scale", "value"} <= set(told[0][-1].figures)
     for key, value in agent.networks.state_dict().items():
         assert torch.equal(value, again.networks.state_dict()[key]), key
     assert again.steps == 8
@@ -84,6 +87,33 @@ def test_sessions_that_ended_may_be_left_out_on_the_way() -> None:
         told.shown(LOG.rows[[row + step for row in at]][here])
 
 
+def test_only_clicks_that_observations_tell_are_remembered() -> None:
+    def part(side: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return {"slate": side["slate"], **more}
+
+    env = Leaving()
+    blind = FROM_LOGS["iql"](spaces.Dict({"slate": env.observation_space["slate"]}), env.item_vectors, 3, CONFIG)
+    log = replace(LOG, seen=part(LOG.seen), after=part(LOG.after))
+    blind.take_log(log, 0)
+    assert blind.reading is None
+    assert not replayed(blind, log).states["clicked"].any()
+    agent, soon = made("iql"), LOG.clicks * (np.arange(len(LOG)) % 2)[:, None]  # others were clicked later
+    late = replace(LOG, after=part(LOG.after, clicked=soon.astype(np.int8)))
+    agent.take_log(late, 0)
+    played = replayed(agent, late)
+    assert (played.clicks[:, 0] == LOG.clicks).all()
+    assert (played.states["clicked"][played.next_at[:, 0]][:, :3][~LOG.ended] == soon[~LOG.ended]).all()
+
+
+def test_visits_that_the_log_cuts_go_on_in_an_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, taken = LOG.pick(np.arange(len(LOG.starts)) < 60), []
+    log = replace(log, ended=log.ended & (log.session % 2 == 0))
+    judge = Judge(UserModel.fit(made("iql"), log), log)
+    monkeypatch.setattr(judging, "fitted_q", lambda steps, **more: taken.append(steps) or fitted_q(steps, **more))
+    judge.of(lambda rows: np.tile([0, 1, 2], (len(rows), 1)))
+    assert (taken[0].after.any(1) == ~log.ended).all()
+
+
 def test_a_model_of_users_is_calibrated_on_sessions_that_it_has_not_seen() -> None:
     fitted, other = log_of(600, seed=3).halves()
     users = UserModel.fit(made("iql"), fitted)
@@ -95,6 +125,7 @@ def test_a_model_of_users_is_calibrated_on_sessions_that_it_has_not_seen() -> No
 
 def test_estimates_of_near_policies_hold_and_those_of_far_ones_are_refused_or_hold() -> None:
     log = log_of(560, seed=5)
+    log = replace(log, ended=np.isin(np.arange(len(log)), log.starts + log.lengths - 1))  # all are over after 8 steps
     fitted, other = log.halves()
     judge = Judge(UserModel.fit(made("iql"), fitted), other)
     own = judge.of(lambda rows: other.rows[rows])
@@ -139,6 +170,10 @@ def test_logs_that_do_not_fit_are_refused() -> None:
     for name in ("reward", "clicks"):
         with pytest.raises(DataError, match=f"decisions whose {name} is no number.*first: 0"):
             replace(LOG, **{name: np.full_like(getattr(LOG, name), np.nan)})
+    with pytest.raises(AgentError, match="AGENT-17"):
+        agent.learn(LOG, 0)
+    with pytest.raises(AgentError, match="AGENT-08"):
+        FROM_LOGS["cql"](Leaving().observation_space).learn(LOG, 5)
     with pytest.raises(DataError, match="SESS-01"):
         replace(LOG, session=LOG.session[::-1])
     assert agent.steps == 0

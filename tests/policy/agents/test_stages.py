@@ -10,11 +10,11 @@ from gymnasium.vector import SyncVectorEnv
 
 torch = pytest.importorskip("torch")
 
-from paretail.policy.agents import AGENTS, AgentError, SlatePPO  # noqa: E402
+from paretail.policy.agents import AGENTS, AgentError, SlateDQN, SlatePPO  # noqa: E402
 from paretail.policy.agents.sessions import Sessions  # noqa: E402
 
 from .test_agents import made  # noqa: E402
-from .worlds import Bored  # noqa: E402
+from .worlds import Bored, TwoStates  # noqa: E402
 
 
 class OneStep(gymnasium.Env):
@@ -100,6 +100,19 @@ def test_exploring_at_work_is_by_the_policy_whatever_way_was_best() -> None:
         agent.way, agent._acting = way, None
         found.append(agent._choose(state, np.random.default_rng(0), True)[0])
     assert (found[0] == found[1]).all()
+
+
+def test_where_no_clicks_can_be_read_what_was_shown_counts_as_the_choice_of_one() -> None:
+    agent = SlateDQN(TwoStates().observation_space, None, 1, {"choice": "one", "dim": 8, "updates": 1, "warm": 1})
+    agent.learn(TwoStates(), 64)
+    agent.networks.zero_grad()
+    agent._loss(agent.replay.draw(64, np.random.default_rng(0))).backward()
+    assert any(w.grad is not None and w.grad.any() for w in agent.networks["q"].scorer.parameters())
+
+
+def test_numbers_are_logged_in_the_units_of_the_environment() -> None:
+    agent = made("reinforce", Bored())
+    assert {"scale", "value"} <= set(agent.learn(Bored(), 150)[-1].figures)
 
 
 def test_learning_for_no_steps_is_refused() -> None:

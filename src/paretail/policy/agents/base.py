@@ -85,7 +85,7 @@ class Agent(ABC):
         if isinstance(item_vectors, spaces.Discrete):
             item_vectors = np.eye(int(item_vectors.n), dtype=np.float32)
         if item_vectors is not None:
-            self._make(np.asarray(item_vectors, np.float32), 0)
+            self._make(_matrix(item_vectors), 0)
 
     # ---- what subclasses are
 
@@ -178,14 +178,17 @@ class Agent(ABC):
 
         Raises AgentError: AGENT-03 for an observation that does not fit, AGENT-08 where nothing was learned yet.
         """
+        self._need_made()
+        self._sessions = self._sessions or Sessions(self, 1, self._rng)
+        rows = self._next(self._sessions, observation, explore, self._rng)[0]
+        return int(rows[0]) if self.single else rows
+
+    def _need_made(self) -> None:
         if not self._made:
             raise AgentError(
                 Problem("AGENT-08", "the agent has neither item vectors nor learned anything",
                         "Expected one that knows its actions", "Call learn(env, ...), or give item vectors")
             )  # fmt: skip
-        self._sessions = self._sessions or Sessions(self, 1, self._rng)
-        rows = self._next(self._sessions, observation, explore, self._rng)[0]
-        return int(rows[0]) if self.single else rows
 
     def crowd(self) -> Crowd:
         """Return a policy for batches of observations, of many sessions side by side."""
@@ -374,6 +377,14 @@ class Agent(ABC):
 
     def _settle(self) -> None:  # noqa: B027  # most agents have nothing due
         """Do what is due when learning ends."""
+
+
+def _matrix(values: Any) -> Values:
+    """Return vectors as numbers, nan where they are none."""
+    try:
+        return np.asarray(values, np.float32)
+    except (TypeError, ValueError):
+        return np.full(np.shape(values), np.nan, np.float32)
 
 
 def _float(values: NDArray[np.generic]) -> torch.Tensor:

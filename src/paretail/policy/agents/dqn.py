@@ -19,6 +19,8 @@ current network valued by the target network. Deviations:
    its variance over items costs `hold` / steps in the loss, the ridge of a prior at 0 whatever the number of steps.
    Else 300 updates find items that are good by mistake among 1,000 (docs/lab/LOG.md).
 6. Where a slate is still to be found, all slots have the mean bias, and in `one` nothing stands above them.
+7. `one` moves q of the items that were clicked by their mean, where several were; where no clicks can be read, of all
+   that were shown.
 """
 
 from collections.abc import Mapping, Sequence
@@ -276,7 +278,8 @@ class SlateDQN(Agent):
             bound = self._bound(self.networks["q"])
             return self._error(bound.value(seen, slate), r_t, discount_t, v_t) + self._doubt(bound, seen)
         _, items, none = self._choices(self._bound(self.networks["q"]), seen)
-        done, chosen = torch.from_numpy(clicks), items.gather(1, slate)
+        done = torch.from_numpy(clicks if self.reading is not None else np.ones_like(clicks))
+        chosen = items.gather(1, slate)
         q_tm1 = torch.where(done.sum(1) > 0, (done * chosen).sum(1) / done.sum(1).clamp(min=1), none)
         return self._error(q_tm1, r_t, discount_t, v_t)
 

@@ -2,7 +2,6 @@
 
 At time t-1 (`tm1`) an action was taken; `r_t` and `discount_t` followed (discount 0 where the episode ended), and the
 state of time t. Sources: V. Mnih et al., "Human-level control through deep reinforcement learning", 2015 (`td_loss`);
-H. van Hasselt et al., "Deep Reinforcement Learning with Double Q-learning", 2016, arXiv:1509.06461 (`double_q`);
 J. Schulman et al., "High-Dimensional Continuous Control Using Generalized Advantage Estimation", 2016, arXiv:1506.02438
 (`gae`); J. Schulman et al., "Proximal Policy Optimization Algorithms", 2017, arXiv:1707.06347 (`ratio_loss`); R. J.
 Williams, 1992, doi:10.1007/BF00992696 (`reinforce_loss`); E. Ie et al., "SlateQ", 2019, arXiv:1905.12767 (`slate_q`).
@@ -24,11 +23,6 @@ Steps = NDArray[np.float64]
 def td_loss(q_tm1: Batch, r_t: Batch, discount_t: Batch, v_t: Batch) -> Loss:
     """Return the Huber loss of q against r + discount · v, which is no variable."""
     return huber_loss(q_tm1, (r_t + discount_t * v_t).detach())
-
-
-def double_q(q_t: Float[Tensor, "batch actions"], selector_t: Float[Tensor, "batch actions"]) -> Batch:
-    """Return q_t of the action that is best by `selector_t`."""
-    return q_t.gather(1, selector_t.argmax(1, keepdim=True))[:, 0]
 
 
 def n_step(r_t: Steps, discount_t: Steps, chain_t: NDArray[np.bool_], n: int) -> tuple[Steps, Steps, NDArray[np.int64]]:

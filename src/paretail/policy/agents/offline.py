@@ -30,12 +30,13 @@ from paretail.policy.agents.base import FEW_LR, RECENT, Agent, Progress, Told
 from paretail.policy.agents.config import AgentConfig
 from paretail.policy.agents.feedback import Probe, find
 from paretail.policy.agents.hands import Hands
-from paretail.policy.agents.logs import replayed
+from paretail.policy.agents.logs import fits, raw_of, replayed
 from paretail.policy.agents.losses import n_step, td_loss
 from paretail.policy.agents.memory import State
 from paretail.policy.agents.networks import Seen
 from paretail.policy.agents.sessions import Round, Rows, tensors
 from paretail.policy.agents.slates import composed, free
+from paretail.policy.agents.stages import few
 from paretail.policy.agents.stays import Known, LogQ, Stays
 
 #: Sessions side by side from which on slates are filled for all at once: 1.3 ms a session in place of 3.4.
@@ -107,8 +108,12 @@ class OfflineAgent(Agent):
     ) -> list[Told]:  # fmt: skip
         """Learn for `steps` optimiser steps, and tell what each round of them brought; goes on from where it was.
 
-        Raises AgentError (AGENT-03, AGENT-12) for a log that does not fit; the agent is then as it was.
+        Raises AgentError (AGENT-03, AGENT-12 for a log that does not fit, AGENT-08 for an agent without item vectors,
+        AGENT-17); the agent is then as it was.
         """
+        if steps < 1:
+            raise few(steps)
+        self._need_made()
         began, before, told, done = monotonic(), self.seconds, [], 0
         self._limit(minutes)
         taken = self._prepared(log, seed)
@@ -128,11 +133,12 @@ class OfflineAgent(Agent):
         self._make(self.vectors, seed)
         self.single = self.slots == 1
         self.usual = float(np.clip(log.clicks.mean(), 1e-4, 1 - 1e-4))
-        played = replayed(self, log)
-        raw, after = played.raw[:, 0], played.raw_after[:, 0]
+        fits(self, log)
+        raw, after = (raw_of(self, part, len(log)) for part in (log.seen, log.after))
         some = rng_for("agents/logs/reading", seed).permutation(len(raw))[:2000]
         clicked = log.clicks[some].sum(1).astype(np.float64)
         self.reading, _ = find(Probe(raw[some], after[some], log.rows[some], clicked), self.reader.leaves, self.vectors)
+        played = replayed(self, log)
         self._scale(played)
         with torch.no_grad():
             self.eyes.usual.fill_(self.usual)
@@ -157,12 +163,15 @@ class OfflineAgent(Agent):
     def _trained(self, taken: Taken, count: int, rng: np.random.Generator) -> dict[str, float]:
         told: list[dict[str, float]] = []
         for number in range(count):
-            which = rng.integers(len(taken.reward), size=self.config.batch_size)
-            losses = replace(self._losses(self._batch(taken, which)), penalty=self.config.pull * self.q.q.moved())
+            batch = self._batch(taken, rng.integers(len(taken.reward), size=self.config.batch_size))
+            losses = replace(self._losses(batch), penalty=self.config.pull * self.q.q.moved())
             told.append(descend(losses, self.networks.parameters(), self.optimiser, clip=10.0))
             if (self.steps + number + 1) % self.config.target_steps == 0:
                 self.target.load_state_dict(self.networks["q"].state_dict())
-        return {name: float(np.mean([one[name] for one in told])) for name in told[0] if name.startswith("loss/")}
+        figures = {name: float(np.mean([one[name] for one in told])) for name in told[0] if name.startswith("loss/")}
+        with torch.no_grad():
+            value = self.reward_scale * self.q.value(batch.seen, batch.rows).mean().item()
+        return figures | {"scale": self.reward_scale, "value": value}
 
     def _batch(self, taken: Taken, which: NDArray[np.int64]) -> Batch:
         states = taken.played.states

@@ -93,9 +93,4 @@ class Scale:
         return float(np.sqrt(max(self.squares / self.count - self.mean**2, 1e-8)))
 
 
-def flat(values: NDArray[np.generic], slots: int = 0) -> NDArray[np.generic]:
-    """Return `[steps · lanes]` or `[steps · lanes, slots]`."""
-    return values.reshape(-1, slots) if slots else values.reshape(-1)
-
-
-__all__ = ["Bound", "Policy", "Scale", "flat", "gumbel"]
+__all__ = ["Bound", "Policy", "Scale", "gumbel"]

@@ -40,4 +40,5 @@ class SlateReinforce(PolicyAgent):
         bonus = -self.config.entropy * entropy(scores).mean()
         losses = Losses({"policy": policy, "value": self.config.value * value, "entropy": bonus})
         told = descend(losses, self.networks.parameters(), self.optimiser, clip=self.config.clip)
-        return {"loss/policy": told["loss/policy"], "loss/value": told["loss/value"], "scale": scale}
+        figures = {name: told[name] for name in ("loss/policy", "loss/value")}
+        return figures | {"scale": scale, "value": scale * float((returns - advantage).ravel()[part].mean())}

@@ -77,11 +77,6 @@ def entropy(scores: Scores) -> BySlot:
     return -(log_p.exp() * log_p.masked_fill(log_p == -torch.inf, 0)).sum(2)
 
 
-def top_slate(v: Float[Tensor, "batch items"], q: Float[Tensor, "batch items"], slots: int) -> Rows:
-    """Return SlateQ's top-k: the items of the largest v·q."""
-    return (v * q).topk(slots, 1).indices
-
-
 def greedy_slate(v: Float[Tensor, "batch items"], q: Float[Tensor, "batch items"], slots: int,
                  v_none: Tensor, q_none: Tensor) -> Rows:  # fmt: skip
     """Return the slates filled one by one, each time with the item that makes (Σ v q) / (Σ v) largest."""

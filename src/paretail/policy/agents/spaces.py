@@ -88,7 +88,7 @@ class Reader:
         parts = [self._part(observation, leaf, lanes) for leaf in self.leaves]
         row = np.concatenate(parts, axis=1) if parts else np.zeros((lanes, 0), np.float32)
         if not np.isfinite(row).all():
-            raise self._unfit(f"an observation holds {row[~np.isfinite(row)][0]}")
+            raise self._unfit(f"one that holds {row[~np.isfinite(row)][0]}")
         return row
 
     def features(self, raw: Values) -> Values:
@@ -119,6 +119,8 @@ class Reader:
             rows = np.asarray(found, dtype=np.float32).reshape(lanes, leaf.size)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise self._unfit(f"{_told(observation)} ({type(error).__name__}: {error})") from None
+        if leaf.form == "flags" and not ((rows >= 0) & (rows < leaf.flags)).all():
+            raise self._unfit(f"one that holds {rows.min():g} to {rows.max():g}")
         return np.clip(rows, -_BIG, _BIG) if np.isfinite(rows).all() else rows
 
     def _unfit(self, found: str) -> AgentError:

@@ -69,12 +69,12 @@ def load(kind: type[AgentType], folder: Path) -> AgentType:
         if digest != manifest["sha256"]:
             raise _foreign(folder, "agent.safetensors is not the file that its manifest names", kind.name)
         kept = checkpoint.load(folder / "agent.safetensors")
+        config = kind.Config.parse(_tuples(manifest["config"]), "manifest.json")
+        agent = kind(space_of(manifest["space"]), kept.tensors["vectors"].numpy(), manifest["slots"], config)
     except KeyError as error:
         raise _foreign(folder, f"its manifest lacks {error}", kind.name) from None
     except (OSError, ValueError, LearnError) as error:
         raise _foreign(folder, str(error), kind.name) from None
-    config = kind.Config.parse(_tuples(manifest["config"]), "manifest.json")
-    agent = kind(space_of(manifest["space"]), kept.tensors["vectors"].numpy(), manifest["slots"], config)
     try:
         _take(agent, kept, manifest)
     except (KeyError, RuntimeError) as error:  # weights that are missing, too many or of another shape
