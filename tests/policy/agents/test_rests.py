@@ -8,12 +8,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from paretail.core.rng import rng_for  # noqa: E402
 from paretail.policy.agents import SlatePPO  # noqa: E402
-from paretail.policy.agents.base import Player, rng_for  # noqa: E402
 from paretail.policy.agents.hands import Hands  # noqa: E402
 from paretail.policy.agents.items import items_of  # noqa: E402
 from paretail.policy.agents.rests import Rests, proposed  # noqa: E402
-from paretail.policy.agents.sessions import tensors  # noqa: E402
+from paretail.policy.agents.sessions import Player, tensors  # noqa: E402
 from paretail.policy.agents.slates import composed  # noqa: E402
 from paretail.policy.agents.trials import Start, changed, greedy, merged, ruled  # noqa: E402
 

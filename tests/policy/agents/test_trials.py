@@ -7,11 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from paretail.core.rng import rng_for  # noqa: E402
 from paretail.policy.agents import SlatePPO  # noqa: E402
-from paretail.policy.agents.base import Player, rng_for  # noqa: E402
 from paretail.policy.agents.dealt import Dealt, best_way  # noqa: E402
 from paretail.policy.agents.items import items_of  # noqa: E402
-from paretail.policy.agents.sessions import tensors  # noqa: E402
+from paretail.policy.agents.sessions import Player, tensors  # noqa: E402
 from paretail.policy.agents.trials import Start, changed, drawn, found, merged  # noqa: E402
 
 from .worlds import Bored  # noqa: E402
