@@ -91,18 +91,18 @@ def test_only_clicks_that_observations_tell_are_remembered() -> None:
     def part(side: dict[str, Any], **more: Any) -> dict[str, Any]:
         return {"slate": side["slate"], **more}
 
-    env = Leaving()
+    env, some = Leaving(), LOG.pick(np.arange(len(LOG.starts)) < 60)
     blind = FROM_LOGS["iql"](spaces.Dict({"slate": env.observation_space["slate"]}), env.item_vectors, 3, CONFIG)
-    log = replace(LOG, seen=part(LOG.seen), after=part(LOG.after))
+    log = replace(some, seen=part(some.seen), after=part(some.after))
     blind.take_log(log, 0)
     assert blind.reading is None
     assert not replayed(blind, log).states["clicked"].any()
-    agent, soon = made("iql"), LOG.clicks * (np.arange(len(LOG)) % 2)[:, None]  # others were clicked later
-    late = replace(LOG, after=part(LOG.after, clicked=soon.astype(np.int8)))
+    agent, soon = made("iql"), some.clicks * (np.arange(len(some)) % 2)[:, None]  # others were clicked later
+    late = replace(some, after=part(some.after, clicked=soon.astype(np.int8)))
     agent.take_log(late, 0)
     played = replayed(agent, late)
-    assert (played.clicks[:, 0] == LOG.clicks).all()
-    assert (played.states["clicked"][played.next_at[:, 0]][:, :3][~LOG.ended] == soon[~LOG.ended]).all()
+    assert (played.clicks[:, 0] == some.clicks).all()
+    assert (played.states["clicked"][played.next_at[:, 0]][:, :3][~some.ended] == soon[~some.ended]).all()
 
 
 def test_visits_that_the_log_cuts_go_on_in_an_estimate(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ def test_a_round_in_which_all_lanes_begin_anew_teaches_nothing(name: str) -> Non
 @pytest.mark.parametrize("name", ["ppo", "dqn"])
 def test_a_break_while_ways_are_compared_leaves_the_agent_of_the_last_round(name: str) -> None:
     env, steps, kept = Bored(), iter(range(1000)), dict[str, Any]()
-    agent = made(name, env, settle_share=0.3)
+    agent = made(name, env, settle_share=0.3, response_passes=2.0, **({"updates": 2} if name == "dqn" else {}))
     step = env.step
     env.step = lambda rows: 1 / 0 if next(steps) == 250 else step(rows)  # type: ignore[method-assign,return-value]  # of 260
 
@@ -83,7 +83,7 @@ def test_an_agent_that_learns_in_short_calls_reads_clicks() -> None:
 
 def test_what_went_best_in_another_environment_is_forgotten() -> None:
     for of in (0, 1000):
-        agent = made("dqn", Bored(), trial=0, probe=20)
+        agent = made("dqn", Bored(), trial=0, probe=20, updates=2)
         agent.learn(Bored(), 50, seed=3, of=1000)
         agent.best, agent.recent = 1e9, [1e9]
         agent._best = {name: torch.zeros_like(value) for name, value in agent.networks.state_dict().items()}
