@@ -169,6 +169,7 @@ def test_a_log_that_never_explored_says_what_it_can_tell_and_how_to_start(shop: 
         assert done.code == 0, done.err
         assert done.out.count("cannot tell (2 settings, such as today)") == 1
         assert all(words in done.out for words in (code, "live", "[policy] explore", "in brackets"))
+        assert "an experiment on a few users does" in done.out
     done = paretail("release", *asked, "--setting", "diversity=1", "--json")
     told = json.loads(done.out)
     assert (done.code, told["verdict"], [one["code"] for one in told["refused"]]) == (3, "experiment", ["OFFP-12"])

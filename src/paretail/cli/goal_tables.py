@@ -12,7 +12,7 @@ from rich.table import Table
 
 from paretail.core.errors import Problem
 from paretail.evaluate.release import Release
-from paretail.pipeline.forecast import Line
+from paretail.pipeline.forecast import LIVE, Line
 from paretail.pipeline.pareto import Front
 
 #: So many points of a front are printed; its page has all.
@@ -31,6 +31,11 @@ VERDICTS = {
 ONE_LOOK: Final = (
     "The 95 % are of this one look. Looks at the log as it grows, and other candidates on it, spend the same 5 %: say "
     "--of how many there will be, or take lists that no look has seen"
+)
+#: What is said where a log tells of no setting that was asked for.
+NO_LOG_TELLS: Final = (
+    "This log tells of no setting, for the reasons above; an experiment on a few users does: "
+    "paretail release --bundle BUNDLE --setting SETTING --log LOG --start shop.toml writes it"
 )
 #: What a script is told of a verdict.
 EXITS: Final = {"ship": 0, "experiment": 3, "keep": 4}
@@ -93,6 +98,8 @@ def forecast(console: Console, lines: Sequence[Line], lists: int, users: int) ->
         whose = settings[0] if len(settings) == 1 else f"{len(settings)} settings, such as {settings[0]}"
         told = f"{problem.found}. {problem.expected}. {problem.do}. ({code})"
         console.print(f"[red]cannot tell[/red] ({escape(whose)}): {escape(told)}", soft_wrap=True)
+    if all(line.estimate.refused for line in lines if line.setting != LIVE):
+        console.print(NO_LOG_TELLS, markup=False, soft_wrap=True)
 
 
 def _refusals(lines: Sequence[Line]) -> dict[str, tuple[list[str], Problem]]:
