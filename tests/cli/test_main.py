@@ -28,6 +28,7 @@ def cpu_seconds(*arguments: str) -> float:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["recommend", "--help"]])
 def test_help_answers_at_once(arguments: list[str]) -> None:
+    assert "Usage: paretail" in paretail(*arguments).out
     pairs = [(cpu_seconds("-m", "paretail", *arguments), cpu_seconds("-c", WRITES_HELP)) for _ in range(5)]
     assert min(asked for asked, _ in pairs) < 2 * min(alone for _, alone in pairs), pairs
 

@@ -112,7 +112,7 @@ def _points(dials: Dials, goals: Sequence[str], values: NDArray[np.float64], per
     return tuple(
         Point(
             {name: float(value / per(name)) for name, value in zip(goals, row, strict=True)},
-            {name: round(min(1.0, max(0.0, dials.curve(name).share(float(value)))), 4)
+            {name: round(min(1.0, max(0.0, dials.share(float(value), name))), 4)
              for name, value in zip(goals, row, strict=True)},
             bool(is_front),
         )

@@ -211,12 +211,11 @@ class Dials:
         return Setting(self.weights(parts), expected, today, shares, found)
 
     def share(self, value: float, goal: str) -> float:
-        """Return the position of a value in the goal's range, where the base leaves it none in that by chance to alone.
+        """Return the position of a value in the goal's range; where the base has all of it, in that by chance to alone.
 
-        A goal has none where slates without it have all there is of it.
+        1 where nothing moves the goal.
         """
-        curve = self.curve(goal)
-        return curve.share(value) if curve.moves else (value - self.ends(goal)[0]) / self._span(goal)
+        return (value - self.ends(goal)[0]) / self._span(goal) if self._is_held(goal) else self.curve(goal).share(value)
 
     def _share(self, parts: Mapping[str, float], goal: str) -> float:
         return self.share(self.mean(parts, goal), goal)

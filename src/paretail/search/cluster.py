@@ -83,8 +83,11 @@ class Cluster(Staffed):
         for _ in range(cores):
             self._ask_for_one()
         begun, _ = ray.wait(list(self._coming), num_returns=cores, timeout=START_SECONDS)
-        for one in begun:
-            self._take(one)
+        while begun:
+            for one in begun:
+                self._take(one)
+            still = not self._idle and self._coming  # those that were asked for in place of the lost
+            begun = ray.wait(list(self._coming), num_returns=1, timeout=START_SECONDS)[0] if still else []
         if not self._idle:
             self.close()
             raise UsageError(_other_version(self._strangers) if self._strangers else _nobody(address, self._lost))
@@ -152,7 +155,7 @@ class Cluster(Staffed):
             else:
                 self._strangers.add(version)
         except ray.exceptions.RayActorError as error:
-            self._lost = str(error).splitlines()[0] if str(error) else type(error).__name__
+            self._lost = (str(error).strip().splitlines() or [type(error).__name__])[-1]  # the cause is told last
             if self._spare:
                 self._spare -= 1
                 self._ask_for_one()
@@ -184,7 +187,7 @@ def _busy(address: str, busy: int) -> Problem:
 
 def _nobody(address: str, lost: str) -> Problem:
     why = f"; the last one was lost: {lost}" if lost else ""
-    found = f"--ray {address}: none of its machines began to work within {START_SECONDS:.0f} seconds{why}"
+    found = f"--ray {address}: none of its machines began to work{why or f' within {START_SECONDS:.0f} seconds'}"
     do = "Look after the machines (ray status), and call again: what was trained is kept"
     return Problem("SRCH-25", found, "One machine or more", do)
 

@@ -78,7 +78,8 @@ def _wished(
     there = next((one for one in trained if wish in (one.name, str(one.number), one.called)), None)
     if there is None:
         raise UsageError(_no_pick(wish, f"Expected {nearest(wish, [*goals, *named])}"))
-    why = f"failed: {there.failed}" if there.failed else "was only screened"
+    unmeasured = "was only screened" if there.whole is None else "is not measured in all of the goals"
+    why = f"failed: {there.failed}" if there.failed else unmeasured
     raise UsageError(_no_pick(f"{wish}: {there.name} {why}", f"One that was trained in full: {', '.join(named)}"))
 
 

@@ -5,7 +5,7 @@
 - `session` [2 categories + 3]: the share of the slots, and of the clicks, of this visit that each category had; slates
   seen / `longest`, days since the first visit / `days`, and whether this is a later visit.
 - `last` [features]: the vector of the item clicked last in this visit, 0 where none was.
-- `slate` [slots]: rows of the last slate of this visit, -1 where there was none.
+- `slate` [slots]: rows of the last slate, in a life that of the visit before too; -1 where there was none.
 - `clicked` [slots]: 1 where the last slate was clicked on.
 
 `item_vectors[items, features]`: vectors for looking and for buying (8 each), popularity, log of the price relative to

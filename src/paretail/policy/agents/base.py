@@ -136,7 +136,8 @@ class Agent(ABC):
         `of`: all steps that will be asked for, where this is a stretch of a longer run in one environment: the probe,
         trials and exploring take their shares of those, and what went best in stretches before counts. Without it the
         environment may be another: sessions of calls before are forgotten. `minutes`: this call ends after so many, if
-        not 0. Raises AgentError (AGENT-03 to -07); the agent is then as it was after its last whole round.
+        not 0. Raises AgentError (AGENT-03 to -07); the agent is then as it was after its last whole round, but for
+        what was kept of an earlier environment.
         """
         if steps < 1:
             raise stages.few(steps)
