@@ -149,12 +149,3 @@ def test_reasons_and_paths_stand_beside_the_same_lists(shop: DemoShop, tmp_path:
     assert brands.height > 0
     assert brands.join(items, on="item_id").filter(pl.col("value") != pl.col("brand")).is_empty()
     assert set(told.filter(user_id="nobody")["paths"]) == {""}
-
-
-def test_what_is_out_of_stock_is_in_no_list_unless_let_in(shop: DemoShop, tmp_path: Path) -> None:
-    items = pl.read_csv(shop.folder / "items.csv")
-    gone = set(items.filter(~pl.col("in_stock"))["sku"])
-    assert gone, "the shop should have items that sold out"
-    assert not gone & set(lists(shop, tmp_path / "r.parquet", "-k", 100, "--exclude", "none")["item_id"])
-    every = lists(shop, tmp_path / "r.parquet", "-k", 100, "--exclude", "none", "--out-of-stock")
-    assert gone < set(every["item_id"])

@@ -21,7 +21,6 @@ def recommend(
     settings: Path | None = None,
     slate: Path | None = None,
     where: Annotated[str | None, Parameter(name="--filter")] = None,
-    out_of_stock: Annotated[bool, Parameter(negative="")] = False,
     reasons: Annotated[bool, Parameter(negative="")] = False,
     json: bool = False,
 ) -> None:
@@ -60,8 +59,6 @@ def recommend(
         Without `--goals` or `--settings` slates serve `[policy] base`, as the setting `today`.
     where
         Only items for which this is true, such as `category in ["shoes"] and price < 50`.
-    out_of_stock
-        List items too that are out of stock (`in_stock` of the catalogue). Slates hold none.
     reasons
         Tell why each item is in the list: `reason`, and `paths`, the strongest ways from the user to it with exact
         counts. Costs some 5 ms for a list of 20.
@@ -98,7 +95,6 @@ def recommend(
             settings=wanted,
             rules=rules,
             where=where,
-            out_of_stock=out_of_stock,
             with_reasons=reasons,
             progress=tell,
         )

@@ -42,7 +42,6 @@ def recommend_to_file(
     settings: Settings | None = None,
     rules: SlateRules | None = None,
     where: str | None = None,
-    out_of_stock: bool = False,
     with_reasons: bool = False,
     progress: Progress = silent,
 ) -> dict[str, Any]:
@@ -51,8 +50,7 @@ def recommend_to_file(
     With an `order` the score is what the ranker expects of the item, and BundleError (RANK-05) is raised without one;
     `auto` is the model's, or the ranker's where that made better lists of the newest events.
     With `settings` the lists are slates that serve their goals under `rules` of the whole, and a column `setting` comes
-    first. Lists hold items for which the filter `where` is true, none that are out of stock unless `out_of_stock`
-    lets them in, which slates never do. `with_reasons` adds the columns `reason` and `paths`.
+    first. Lists hold items for which the filter `where` is true. `with_reasons` adds the columns `reason` and `paths`.
     """
     check_k(k)
     check_out(out)
@@ -60,7 +58,7 @@ def recommend_to_file(
     if order not in ("auto", "model"):
         assert recommender.ranker  # where there is none, that is said now
     recommender.excluded_kinds(exclude)
-    allowed = _allowed(recommender, max_age_days, where, out_of_stock)
+    allowed = _allowed(recommender, max_age_days, where)
     user_ids = read_ids(users, recommender.columns("user_id", "users", "events"), recommender.users.ids)
     histories, unused = recommender.history_of(user_ids), 0
     if history is not None:
@@ -95,11 +93,9 @@ def _fell(facts: Mapping[str, Any], order: Literal["auto", "model"] | Order) -> 
     return f"The ranker learned nothing of `{order}`: lists are in the order of `{found}`"
 
 
-def _allowed(recommender: Recommender, max_age_days: float | None, where: str | None,
-             out_of_stock: bool) -> NDArray[np.bool_] | None:  # fmt: skip
+def _allowed(recommender: Recommender, max_age_days: float | None, where: str | None) -> NDArray[np.bool_] | None:
     """Return which items lists may hold, None for all; raises UsageError for a filter's fault."""
     masks = [] if max_age_days is None else [young(recommender.created_ts_ms, now_ms(), max_age_days)]
-    masks += [] if out_of_stock or recommender.in_stock.all() else [recommender.in_stock]
     masks += [] if where is None else [recommender.matching(recommender.shelf(), where)]
     return np.logical_and.reduce(masks) if masks else None
 
