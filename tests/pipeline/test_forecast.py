@@ -156,7 +156,8 @@ def test_the_verb_tells_every_setting_beside_today(shop: DemoShop, log: Path, tm
     assert seen.code == 0, seen.err
     assert "today" in seen.out
     assert "Mind: " in seen.out
-    assert ("an experiment on a few users does" in seen.out) == (seen.out.count("cannot tell") > 0)
+    untold = all(line["refused"] for line in told if line["setting"] in ("today", "clicks=1"))
+    assert ("an experiment on a few users does" in seen.out) == untold
 
 
 def test_a_log_that_never_explored_says_what_it_can_tell_and_how_to_start(shop: DemoShop, tmp_path: Path) -> None:

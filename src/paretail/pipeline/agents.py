@@ -113,7 +113,8 @@ def add_agent(root: Path, name: str, folder: Path, wares: Wares, told: Mapping[s
 
     vectors = checkpoint.load(folder / _FILES[1]).tensors["vectors"].numpy()
     if vectors.shape != wares.vectors.shape or not np.allclose(vectors, wares.vectors, atol=1e-3):
-        found = f"{folder}: the agent knows {len(vectors):,} items, the bundle {len(wares.ids):,}, or by other vectors"
+        unlike = "by other vectors of them" if len(vectors) == len(wares.ids) else f"of {len(vectors):,} items"
+        found = f"{folder}: the bundle has {len(wares.ids):,} items, the agent learned {unlike}"
         do = "Learn it anew, on the bundle as it is: paretail learn --env logs --publish --out NEW_FOLDER"
         raise BundleError(Problem("AGENT-12", found, "Expected an agent that learned of these items", do))
     kept = Bundle.load(root)
