@@ -17,6 +17,7 @@ from paretail.retrieve.base import Question
 from paretail.retrieve.fitting import FitContext, WarmStart, fit
 from paretail.retrieve.models.sequence import Sequence, SequenceConfig
 from paretail.retrieve.sequences.sizes import SIZES
+from paretail.retrieve.sequences.start import random, spectral
 from paretail.sim.planted import Planted, planted, planted_sequence
 
 pytest.importorskip("torch")
@@ -66,6 +67,18 @@ def test_learns_what_follows_what() -> None:
 )
 def test_every_option_learns(settings: dict[str, Any]) -> None:
     assert share(fitted(**settings)) >= 0.90
+
+
+@pytest.mark.parametrize("begin", ["spectral", "random"])
+def test_item_vectors_start_where_they_are_told_to(begin: str) -> None:
+    """A training that hardly moves leaves them there."""
+    made = fitted(start=begin, attributes=False, epochs=1, lr=1e-9).arrays()["items"]
+    counts = np.bincount(graph().history.item_idx, minlength=graph().items)
+    pairs = graph().interactions(dict.fromkeys(graph().history.kinds, 1.0))
+    expected = {"spectral": spectral(pairs, 32, 0), "random": random(counts > 0, 32, 0)}
+    assert (made * expected.pop(begin)).sum(1) == pytest.approx(1)
+    (other,) = expected.values()
+    assert np.abs((made * other).sum(1)).max() < 0.9
 
 
 def test_order_is_what_it_learns_from() -> None:

@@ -147,6 +147,18 @@ def test_weights_and_direction_enter_as_computed_by_hand(message: str) -> None:
     close(ours(y, x, Edges.of(found).turned), by_hand(message, ours, y, x, turned))
 
 
+def test_the_greatest_and_the_attention_of_sage_count_weights_as_computed_by_hand() -> None:
+    """A maximum is of what neighbours say times the weights of their edges; attention counts an edge so many times."""
+    (x, y), found = states(), matrix(weighted=True)
+    D = torch.from_numpy(found.toarray())
+    most, gated = (made("sage", aggregation=way) for way in ("max", "attention"))
+    greatest = (D[:, :, None] * most.lin(y).relu()).amax(1)
+    close(most(x, y, Edges.of(found)), most.lin_l(greatest) + most.lin_r(x))
+    raised = D * torch.exp(gated.gate(y))[:, 0]
+    shares = raised / raised.sum(1, keepdim=True).clamp(min=1e-30)
+    close(gated(x, y, Edges.of(found)), gated.lin_l(shares @ y) + gated.lin_r(x))
+
+
 def test_direction_matters_where_source_and_target_are_of_one_type() -> None:
     found = matrix(shape=(8, 8), weighted=True)
     x, _ = states(targets=8)

@@ -26,7 +26,7 @@ OPTIONS: list[dict[str, Any]] = [
     *({"message": "gin", "normalisation": name, "residual": True} for name in ("layer", "batch")),
     *({"message": "sage", "aggregation": name, "edges": "all"} for name in ("max", "attention")),
     {"message": "gatv2", "heads": 2, "edges": "all", "relations": "separate"},
-    {"message": "gcn", "edges": "all", "relations": "separate", "depth": 3}, {"edges": "all"},
+    {"message": "gcn", "edges": "all", "relations": "separate", "depth": 4}, {"edges": "all"}, {"depth": 4},
     {"profile": "shared"}, {"bias": False}, {"start": "random"}, {"half_life_days": 1.0},
     {"attributes": True, "content": True, "id_dropout": 0.2}, {"ids": False, "attributes": True, "start": "random"},
     {"ids": False, "content": True, "start": "random", "message": "sage"},

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
+import pytest
 import torch
 from scipy import sparse
 
@@ -14,6 +15,8 @@ from paretail.retrieve.net import training
 from paretail.retrieve.net.starting import go_on, spectral
 from paretail.retrieve.spec import GraphModelSpec
 from paretail.sim.planted import planted
+
+from . import worlds
 
 
 def test_rounds_bring_the_start_to_the_leading_singular_vectors() -> None:
@@ -31,6 +34,23 @@ def test_rounds_bring_the_start_to_the_leading_singular_vectors() -> None:
     assert shares == sorted(shares)
     assert shares[0] < 0.9
     assert shares[-1] > 0.999
+
+
+def test_items_and_what_they_say_of_users_start_at_the_spectral_vectors_or_at_random() -> None:
+    spec = GraphModelSpec.parse({"dim": 8})
+    pairs = training.pairs_of(worlds.graph(), spec)
+    expected = spectral(pairs, 8, 4, 0)
+    tables = []
+    for how in ("spectral", "random"):
+        network = training.network_of(worlds.graph(), spec.model_copy(update={"start": how}), pairs, 0)
+        assert network.items.ids is not None
+        assert network.profile is not None
+        assert network.profile.ids is not None
+        tables += [network.items.ids.detach().numpy(), network.profile.ids.detach().numpy()]
+    assert all(np.array_equal(table, expected) for table in tables[:2])
+    assert not any(np.abs(table - expected).max() < 0.1 for table in tables[2:])
+    assert np.abs(tables[2] - tables[3]).max() > 0.1
+    assert [np.sqrt(np.mean(table**2)) for table in tables] == pytest.approx([0.1] * 4, rel=0.15)
 
 
 def test_what_is_made_of_texts_starts_anew_and_what_is_made_of_vectors_goes_on() -> None:
