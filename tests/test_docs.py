@@ -58,6 +58,14 @@ def test_every_verb_and_each_of_its_options_is_documented() -> None:
     assert not bare, f"options without a word of help: {bare}"
 
 
+@pytest.mark.parametrize("package", ["retrieve", "learn"])
+def test_a_file_that_cites_a_paper_says_where_it_deviates(package: str) -> None:
+    files = {file: file.read_text(encoding="utf-8") for file in (ROOT / "src" / "paretail" / package).rglob("*.py")}
+    citing = {file: text for file, text in files.items() if "arXiv:" in text or "doi:10" in text}
+    assert citing
+    assert not [str(file.relative_to(ROOT)) for file, text in citing.items() if "eviation" not in text]
+
+
 @pytest.mark.parametrize("heading", generate_reference.TABLES)
 def test_every_entry_of_a_table_is_documented(heading: str) -> None:
     entries = generate_reference.table(heading)

@@ -112,6 +112,8 @@ CASES = [
     Case("users_not_in_file", "100 of 200", "warn", tables={"users": USERS[:100]}),
     Case("users_not_in_file", "200 of 200", "fail", tables={"users": [{"user_id": "A"}]}),
     Case("links_to_unknown_users", "1 of 2", "warn", tables={"links": [{"user_id": "u1", "friend_id": "zoe"}]}),
+    Case("links_to_unknown_users", "1 of 21 (4.8 %) users", "warn",
+         tables={"links": [{"user_id": f"u{n}", "friend_id": f"u{n + 1}" if n else "zoe"} for n in range(19)]}),
     Case("links_to_unknown_users", "2 of 2", "fail", tables={"links": [{"user_id": "yan", "friend_id": "zoe"}]}),
     Case("self_links", "1 of 1", "fail", tables={"links": [{"user_id": "u1", "friend_id": "u1"}]}),
     Case("too_few_events", "only 2 events of 1 users on 1 items", "fail", lambda rows: rows[:2]),

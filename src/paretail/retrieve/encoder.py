@@ -2,7 +2,7 @@
 
 Source: N. Reimers, I. Gurevych, "Sentence-BERT: sentence embeddings using Siamese BERT-networks", EMNLP 2019,
 arXiv:1908.10084. The folder is read from this machine alone and asked once in training; a bundle needs neither it nor
-the library.
+the library. Deviations: null and blank texts are zeros; pooling is whatever the folder says.
 """
 
 from functools import lru_cache

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 pytest.importorskip("torch")
 
 from paretail.core.progress import silent
-from paretail.retrieve.base import Question
+from paretail.retrieve.base import Question, reads_traits
 from paretail.retrieve.choose import choose
 from paretail.retrieve.models import model
 from paretail.retrieve.net.choosing import _Search
@@ -61,3 +63,28 @@ def test_a_bundle_of_sums_is_read_and_asked_without_torch(tmp_path: Path) -> Non
     )
     done = subprocess.run([sys.executable, "-c", asked, str(tmp_path / "arrays.npz")], capture_output=True, text=True)
     assert done.stdout == "(1, 40) False\n", done.stderr
+
+
+SMALL: dict[str, Any] = {"dim": 8, "epochs": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("lightgcn", SMALL),
+        ("lightgcn", {**SMALL, "attributes": True}),
+        ("gcn", SMALL),
+        ("hetero", SMALL),
+        ("content", {"dim": 8}),
+        ("hybrid", {"members": {"popular": {}, "knn": {}}}),
+        ("hybrid", {"members": {"popular": {}, "content": {"dim": 8}}}),
+    ],
+    ids=str,
+)
+def test_a_model_says_that_it_reads_traits_where_scores_follow_from_them(name: str, settings: dict[str, Any]) -> None:
+    """Or somebody known by a profile alone would be told that their list is the popular one."""
+    kind = model(name)
+    fitted = kind.fit(graph(), kind.config_type.parse(settings), 0)
+    alone = replace(graph().history, about={})
+    follows = not np.allclose(fitted.score(graph().history), fitted.score(alone))
+    assert reads_traits(fitted) == follows

@@ -6,17 +6,17 @@ from paretail.core.errors import Problem, Severity
 from paretail.data.checks.base import Check, share
 from paretail.data.tables import Tables
 
-SOME, TOO_MANY = 0.05, 0.95
+TOO_MANY = 0.95
 
 
 def check(tables: Tables) -> list[Problem]:
-    """Warn where over 5 % of the linked users are unknown; over 95 % the ids are not the same and it is a fail."""
+    """Warn of any linked user who is unknown; over 95 % the ids are not the same and it is a fail."""
     if not tables.links.height or not tables.events.height:
         return []
     linked = pl.concat([tables.links["user_id"], tables.links["friend_id"].alias("user_id")]).unique().sort()
     known = pl.concat([tables.events["user_id"], tables.users["user_id"]])
     absent = linked.filter(~linked.is_in(known.implode()))
-    if len(absent) <= SOME * len(linked):
+    if not len(absent):
         return []
     found = f"links: {share(len(absent), len(linked))} users have no event and no row, as {absent.head(3).to_list()}"
     some = tables.events["user_id"].unique(maintain_order=True).head(3).to_list()

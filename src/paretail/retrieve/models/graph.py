@@ -69,6 +69,12 @@ class GraphModel:
         return cls(serving.arrays_of(network), config, run)
 
     @property
+    def reads_traits(self) -> bool:
+        """Whether users' vectors follow from traits or friends, too: as first vectors, or as neighbours that users hear."""
+        kept = [name for name in self._arrays if name.startswith(("told/", "states/"))]
+        return any(name.startswith("told/") or name.rpartition("/")[2] != "item" for name in kept)
+
+    @property
     def item_vectors(self) -> Scores | None:
         """Return what meets users' vectors in a product; None where scores are no products."""
         return None if self.spec.scorer == "mlp" else self._arrays["items"]

@@ -32,7 +32,7 @@ from paretail.graph.interactions import kind_weights
 from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve import mixing
 from paretail.retrieve.ahead import add_ahead, ahead, best_of, shaped
-from paretail.retrieve.base import Arrays, Question, Retriever, Scores
+from paretail.retrieve.base import Arrays, Question, Retriever, Scores, reads_traits
 from paretail.retrieve.choose import Choice, check_given, choose
 from paretail.retrieve.falls import falls
 from paretail.retrieve.fitting import FitContext, WarmStart, as_validated, fit, shortened
@@ -106,6 +106,11 @@ class Hybrid:
         self.config, self.members = config, members
         runs = {name: getattr(member, "run", None) for name, member in members.items()}
         self.run: Mapping[str, Any] | None = {name: run for name, run in runs.items() if run} or None
+
+    @property
+    def reads_traits(self) -> bool:
+        """Whether any member follows from what is known of users apart from events."""
+        return any(reads_traits(member) for member in self.members.values())
 
     @classmethod
     def fit(cls, graph: ShopGraph, config: Any, seed: int) -> Self:

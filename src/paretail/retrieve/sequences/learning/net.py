@@ -5,7 +5,9 @@ score(j) = (h_t + asked_{k_{t+1}})·v_j / τ + b_j,    L = Σ_t w(k_{t+1}) CE(sc
 
 Where items come once, the cross-entropy may be over those that the user had not yet: what is drawn without
 replacement follows taste among what is left (R. Plackett, "The analysis of permutations", 1975, doi:10.2307/2346567),
-and nothing is spent on learning what was had, which no list holds.
+and nothing is spent on learning what was had, which no list holds. Deviations: 1. what an item is worth follows the
+user's state, and changes from draw to draw; 2. draws weigh by their kind; 3. an event with an item that was had is
+learned still, against those not had; 4. with negatives, the items left are those drawn.
 """
 
 from dataclasses import dataclass
