@@ -16,8 +16,10 @@ from paretail.graph.shopgraph import ShopGraph
 from paretail.retrieve.base import Question
 from paretail.retrieve.fitting import FitContext, WarmStart, fit
 from paretail.retrieve.models.sequence import Sequence, SequenceConfig
+from paretail.retrieve.sequences import choosing
 from paretail.retrieve.sequences.sizes import SIZES
 from paretail.retrieve.sequences.start import random, spectral
+from paretail.retrieve.tune import Trial
 from paretail.sim.planted import Planted, planted, planted_sequence
 
 pytest.importorskip("torch")
@@ -143,6 +145,29 @@ def test_chooses_the_number_of_epochs_and_a_size() -> None:
     fixed = Sequence.choose(graph(), question, SMALL | {"epochs": 2}, 0, 0.1, silent).config
     assert isinstance(fixed, SequenceConfig)
     assert fixed.epochs == 2
+
+
+@pytest.mark.parametrize(
+    ("gains", "asked", "size"),
+    [((0.1, -0.1, 0.3), 2, 0), ((0.1, 0.2, -0.1), 3, 1), ((0.1, 0.0), 2, 0), ((0.1,) * 5, 5, -1)],
+)
+def test_size_auto_stops_growing_where_validation_does(
+    gains: tuple[float, ...], asked: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each size is better by one of `gains` than the one before; after the first that is not, none is tried."""
+    names, tried = list(SIZES), []
+
+    def trial(self: object, settings: dict[str, Any], minutes: float) -> Trial:
+        tried.append(settings["size"])
+        if not set(settings).isdisjoint({"dropout", "layers", "length", "lr", "repeat"}):
+            return Trial(settings | {"epochs": 3}, np.zeros(9))  # the steps after the sizes, none of which helps
+        known = sum((*gains, *[0.0] * len(names))[: names.index(settings["size"]) + 1])
+        return Trial(settings | {"epochs": 3}, np.full(9, known))
+
+    monkeypatch.setattr(choosing._Search, "_trial", trial)
+    choice = Sequence.choose(graph(), Question("purchase", False, ("purchase",)), {"size": "auto"}, 0, 60.0, silent)
+    assert list(dict.fromkeys(tried)) == names[:asked]
+    assert choice.config.size == names[size]  # type: ignore[attr-defined]
 
 
 def test_a_small_one_learns_from_a_large_one() -> None:

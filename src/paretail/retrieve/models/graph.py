@@ -70,7 +70,7 @@ class GraphModel:
 
     @property
     def reads_traits(self) -> bool:
-        """Whether users' vectors follow from traits or friends, too: as first vectors, or as neighbours that users hear."""
+        """Whether users' vectors follow from traits or friends, too, as first vectors or as neighbours."""
         kept = [name for name in self._arrays if name.startswith(("told/", "states/"))]
         return any(name.startswith("told/") or name.rpartition("/")[2] != "item" for name in kept)
 
