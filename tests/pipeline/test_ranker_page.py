@@ -34,7 +34,7 @@ FACTS: dict[str, Any] = {
 
 
 def test_it_says_what_the_report_says() -> None:
-    told = page("v1", FACTS, "EUR", "")
+    told = page("v1", FACTS, "EUR")
     rows = dict(re.findall(r"<tr><td>(.*?)</td>(.*?)</tr>", told))
     assert "0.0123" in rows["click"] or "0.0123" in told
     assert rows["&lt;a&gt;"] == '<td><span class="off">1.500</span> (50)</td>'
@@ -42,37 +42,37 @@ def test_it_says_what_the_report_says() -> None:
     assert rows["c"] == "<td>none happened (1)</td>"
     assert rows["all"].endswith('<td>40.00</td><td>50.00</td><td><span class="off">0.800</span></td>')
     assert rows["new"].endswith("<td>7</td><td>2</td><td>1.00</td><td>0.00</td><td>nothing paid</td>")
-    assert "the task `cart` is left out" in told
+    assert "the task <code>cart</code> is left out" in told
     assert told.count("<svg") == 2
     assert "isotonic, by price" in told
     assert "over clicks, zeros included, would have found 21 % of it" in told
 
 
 def test_the_covariance_of_tasks_is_a_matrix_with_its_numbers() -> None:
-    told = page("v1", FACTS, "EUR", "").split("Covariance of tasks")[1]
+    told = page("v1", FACTS, "EUR").split("Covariance of tasks")[1]
     assert "learned with them, at strength 2.5" in told
     assert told.count("<th>click</th><th>value</th>") == 1
     cells = {name: re.findall(r">([-\d.]+)</td>", row) for name, row in
              re.findall(r"<tr><td>(click|value)</td>(.*?)</tr>", told)}  # fmt: skip
     assert cells == {"click": ["0.640", "-0.216"], "value": ["-0.216", "0.360"]}
     assert told.count('rgba(217,95,2,0.27)" title="correlation -0.45"') == 2
-    free = page("v1", FACTS | {"config": FACTS["config"] | {"relation": 0.0}}, "EUR", "")
+    free = page("v1", FACTS | {"config": FACTS["config"] | {"relation": 0.0}}, "EUR")
     assert "It held nothing: [rank] relation" in free
 
 
 def test_segments_with_enough_positives_have_plots_of_their_own() -> None:
     curves = {"before": TOLD, "after": TOLD | {"error": 0.004}}
     rows = [row | (curves if row["segment"] == "<a>" else {}) for row in FACTS["report"]["segments"]]
-    told = page("v1", FACTS | {"report": FACTS["report"] | {"segments": rows}}, "EUR", "")
+    told = page("v1", FACTS | {"report": FACTS["report"] | {"segments": rows}}, "EUR")
     (fold,) = re.findall(r"<details open><summary>category</summary>(.*?)</details>", told)
     assert re.findall(r"<figcaption>(.*?)</figcaption>", fold) == ["&lt;a&gt;"]
     assert "off by 0.0500 before calibration, 0.0040 after" in fold
-    assert "<details" not in page("v1", FACTS, "EUR", "")
+    assert "<details" not in page("v1", FACTS, "EUR")
 
 
 def test_without_money_there_is_no_revenue() -> None:
     report = {name: value for name, value in FACTS["report"].items() if name != "values"}
-    assert "Revenue" not in page("v1", FACTS | {"report": report}, "EUR", "")
+    assert "Revenue" not in page("v1", FACTS | {"report": report}, "EUR")
 
 
 def test_points_stand_where_they_belong() -> None:

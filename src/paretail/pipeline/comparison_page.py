@@ -5,26 +5,21 @@ from typing import Final
 
 from paretail.evaluate.report import Row
 from paretail.pipeline.compare import Compared, Comparison
+from paretail.pipeline.pages import listed, opening
 
 WIDTH: Final = 720
 LINE: Final = 34
 LEFT: Final = 130
 RIGHT: Final = 150
-STYLE: Final = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1d2b2a}"
-    "table{border-collapse:collapse}td,th{padding:.3rem .8rem;text-align:right;border-bottom:1px solid #d5dedd}"
-    "td:first-child,th:first-child{text-align:left}.failed{color:#a33}"
-)
 
 
 def page(found: Comparison) -> str:
     """Return the page."""
-    title = f"{len(found.models)} models: who finds the next {escape(found.target)}"
+    title = f"{len(found.models)} models: who finds the next {found.target}"
     asked = f"{found.users:,} users, {found.pairs:,} held-out pairs, full ranking, lists of {found.k}"
     asked += f"; {found.new_users:,} new users besides" if found.new_users else ""
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
     remarks = "".join(_remarks(one) for one in found.models if one.remarks)
-    return f"{head}<h1>{title}</h1><p>{asked}; 95 % intervals.</p>{picture(found)}{_table(found)}{remarks}</html>\n"
+    return f"{opening(title)}<p>{asked}; 95 % intervals.</p>{picture(found)}{_table(found)}{remarks}</html>\n"
 
 
 def picture(found: Comparison) -> str:
@@ -94,4 +89,4 @@ def _plain(row: Row) -> str:
 
 
 def _remarks(one: Compared) -> str:
-    return f"<h2>{escape(one.name)}</h2><ul>{''.join(f'<li>{escape(line)}</li>' for line in one.remarks)}</ul>"
+    return f"<h2>{escape(one.name)}</h2>{listed(one.remarks)}"

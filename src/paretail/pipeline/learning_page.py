@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from paretail.pipeline.learning import RIVALS, Learned, Look
-from paretail.pipeline.training_page import STYLE
+from paretail.pipeline.pages import opening
 
 
 def page(learned: Learned) -> str:
@@ -16,8 +16,7 @@ def page(learned: Learned) -> str:
     title = f"{asked.agent} learned in {asked.env}, {len(learned.runs)} seeds"
     last = "" if learned.tested is None else " The last look and the comparisons are at other visits of theirs."
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-        f"<h1>{escape(title)}</h1><p>{escape(learned.judged)} Best looks were chosen on them: new visits bring a "
+        f"{opening(title)}<p>{escape(learned.judged)} Best looks were chosen on them: new visits bring a "
         f"little less.{last} A value is nan where a guard refuses it.</p>{_summary(learned)}"
         f"<h2>Seeds</h2>{_seeds(learned)}<h2>Curves of seed {run.seed}, by stretch of {asked.stretch:,} steps</h2>"
         f"{_curves(learned)}<h2>Losses and scales</h2>{_scales(learned)}{_calibration(learned.users)}</html>\n"

@@ -5,7 +5,7 @@ from itertools import accumulate
 from typing import Final
 
 from paretail.pipeline.loop import Looped
-from paretail.pipeline.training_page import STYLE
+from paretail.pipeline.pages import opening
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 720, 300, 64, 34
 #: Curves: of a day's rewards, what they are called, their colour.
@@ -34,8 +34,7 @@ def page(looped: Looped) -> str:
     )
     stopped = ", ".join(map(str, looped.should_have_stopped)) or "none"
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-        f"<h1>{escape(title)}</h1><p>{asked.visits} visits a day, {asked.explore:.0%} of the slots at random, "
+        f"{opening(title)}<p>{asked.visits} visits a day, {asked.explore:.0%} of the slots at random, "
         f"{asked.settled:.0%} once there are agents, their odds logged. "
         f"Days whose release was worse in truth by more than {asked.margin:.0%}: {stopped}.</p>"
         f"{picture(looped)}<h2>All days together</h2><table><tr><th>policy</th><th>reward</th><th>over frozen</th></tr>"

@@ -5,8 +5,8 @@ from html import escape
 from itertools import combinations
 from typing import Final
 
+from paretail.pipeline.pages import opening
 from paretail.pipeline.pareto import Front, Point
-from paretail.pipeline.training_page import STYLE
 
 WIDTH, HEIGHT, LEFT, BOTTOM, ROOM = 460, 340, 70, 50, 14
 ON, OFF, TODAY = "#1b7f79", "#b8c9c7", "#d0542c"
@@ -17,7 +17,6 @@ SUGGESTED: Final = "#1d2b2a"
 def page(found: Front) -> str:
     """Return the page."""
     title = f"{' against '.join(found.goals)}: what slates can bring"
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
     about = (
         f"{len(found.points)} weightings, each measured on slates of {found.k} for {found.requests} requests of the "
         f"log (model {found.version}). {sum(point.is_front for point in found.points)} are on the front: nothing "
@@ -29,8 +28,8 @@ def page(found: Front) -> str:
         "to see the setting that asks for it.</p>"
     )
     pictures = "".join(picture(found, a, b) for a, b in combinations(found.goals, 2))
-    body = f"<h1>{escape(title)}</h1><p>{escape(about)}</p>{legend}{pictures}{_suggested(found)}{_table(found)}"
-    return f"{head}{body}</html>\n"
+    body = f"<p>{escape(about)}</p>{legend}{pictures}{_suggested(found)}{_table(found)}"
+    return f"{opening(title)}{body}</html>\n"
 
 
 def _place_of_today(found: Front) -> str:

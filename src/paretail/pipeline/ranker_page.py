@@ -8,6 +8,7 @@ from html import escape
 from typing import Any, Final
 
 from paretail.core.money import minor_per_major
+from paretail.pipeline.pages import listed, opening
 
 #: Edge of a reliability plot, its margins, and the edge of one of many.
 SIDE, LEFT, BOTTOM = 240, 52, 36
@@ -28,12 +29,11 @@ OMEGA: Final = (
 Facts = Mapping[str, Any]
 
 
-def page(version: str, facts: Facts, currency: str, style: str) -> str:
+def page(version: str, facts: Facts, currency: str) -> str:
     """Return the page of a ranker whose facts a manifest holds."""
-    report, title = facts["report"], f"Ranker: {escape(version)}"
+    report, title = facts["report"], f"Ranker: {version}"
     parts = [
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{style}{MORE}</style>',
-        f"<h1>{title}</h1>", _about(facts), *_reliability(report), *_segments(report), *_by_segment(report),
+        opening(title, MORE), _about(facts), *_reliability(report), *_segments(report), *_by_segment(report),
         *_money(report, currency), *_relations(facts), *_curves(report),
     ]  # fmt: skip
     return f"{''.join(parts)}</html>\n"
@@ -45,8 +45,7 @@ def _about(facts: Facts) -> str:
     rows += [(f"Positive examples of {task}", f"{count:,}") for task, count in report["positives"].items()]
     rows += [("Sharing, balance", f"{config['sharing']}, {config['balance']}"),
              ("Calibration", f"{config['calibration']}, by {config['calibration_by']}")]  # fmt: skip
-    remarks = "".join(f"<li>{escape(line)}</li>" for line in report["remarks"])
-    return f"{_table(rows)}{f'<ul>{remarks}</ul>' if remarks else ''}"
+    return f"{_table(rows)}{listed(report['remarks'])}"
 
 
 def _reliability(report: Facts) -> Iterator[str]:

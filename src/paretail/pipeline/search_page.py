@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from paretail.pipeline.comparison_page import STYLE
+from paretail.pipeline.pages import listed, opening
 from paretail.pipeline.search_report import Searched, cells, shown
 from paretail.search.goals import GOALS
 from paretail.search.loop import Tried, name_of
@@ -14,7 +14,6 @@ from paretail.search.trial import Measured
 
 WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, ROOM = 720, 260, 60, 90, 34, 16
 ON, OFF, PICKED = "#1b7f79", "#b8c9c7", "#d0542c"
-MORE: Final = "td div{background:#1b7f79;height:.8rem}pre{background:#f2f6f5;padding:.6rem;white-space:pre-wrap}"
 #: Fields that matter less are not shown.
 LEAST_SHARE: Final = 0.01
 MOST_FIELDS: Final = 12
@@ -22,10 +21,9 @@ MOST_FIELDS: Final = 12
 
 def page(done: Searched) -> str:
     """Return the page."""
-    title = f"{len(done.found.trials)} architectures: who finds the next {escape(done.target)}"
+    title = f"{len(done.found.trials)} architectures: who finds the next {done.target}"
     parts = [
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}{MORE}</style>',
-        f"<h1>{title}</h1><p>{escape(_asked(done))}</p>", *_choice(done), *_rivals(done), *_trajectory(done),
+        opening(title), f"<p>{escape(_asked(done))}</p>", *_choice(done), *_rivals(done), *_trajectory(done),
         *_front(done), *_matters(done), *_alarms(done), *_all(done),
     ]  # fmt: skip
     return f"{''.join(parts)}</html>\n"
@@ -43,8 +41,7 @@ def _asked(done: Searched) -> str:
 def _choice(done: Searched) -> Iterator[str]:
     chosen = done.picked.chosen
     steps = f". To put it live: {', or whatever a log says: '.join(done.steps)}" if done.steps else ""
-    lines = "".join(f"<li>{escape(line)}</li>" for line in (*done.remarks, f"{done.standing}{steps}"))
-    yield f"<h2>Chosen: {escape(chosen.title)}</h2><ul>{lines}</ul>"
+    yield f"<h2>Chosen: {escape(chosen.title)}</h2>{listed((*done.remarks, f'{done.standing}{steps}'))}"
     yield drawing(chosen.settings)
     told = "\n".join(f"{name} = {_toml(value)}" for name, value in chosen.fitted.items() if value is not None)
     yield (
@@ -179,7 +176,7 @@ def _matters(done: Searched) -> Iterator[str]:
 
 def _alarms(done: Searched) -> Iterator[str]:
     if done.found.alarms:
-        yield f"<h2>Alarms</h2><ul>{''.join(f'<li>{escape(line)}</li>' for line in done.found.alarms)}</ul>"
+        yield f"<h2>Alarms</h2>{listed(done.found.alarms)}"
 
 
 def _all(done: Searched) -> Iterator[str]:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
+from paretail.pipeline.pages import listed, opening
 from paretail.pipeline.ranker_page import OMEGA, covariance
-from paretail.pipeline.training_page import STYLE
 from paretail.rank.tradeoff import Row, Tradeoff, on_front
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 440, 70, 150, 20, 50
@@ -17,10 +17,9 @@ Place = Callable[[tuple[float, float]], tuple[float, float]]
 
 def page(version: str, found: Tradeoff) -> str:
     """Return the page."""
-    title = f"How {escape(', '.join(found.tasks))} trade off: {escape(version)}"
-    remarks = "".join(f"<li>{escape(line)}</li>" for line in lines(found))
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}{NARROW}</style>'
-    return f"{head}<h1>{title}</h1><ul>{remarks}</ul>{picture(found)}{_table(found)}{_covariance(found)}</html>\n"
+    title = f"How {', '.join(found.tasks)} trade off: {version}"
+    begins = f"{opening(title, NARROW)}{listed(lines(found))}"
+    return f"{begins}{picture(found)}{_table(found)}{_covariance(found)}</html>\n"
 
 
 def lines(found: Tradeoff) -> list[str]:

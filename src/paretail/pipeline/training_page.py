@@ -7,14 +7,9 @@ from typing import Any, Final
 
 from paretail.core.files import atomic_file
 from paretail.pipeline import ranker_page
+from paretail.pipeline.pages import listed, opening
 from paretail.rank.boosted.ranker import KIND
 
-STYLE: Final = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1d2b2a}"
-    "table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #d5dedd}"
-    "td:first-child,th:first-child{text-align:left}td div{background:#1b7f79;height:.8rem}"
-    "pre{background:#f2f6f5;padding:.6rem;white-space:pre-wrap}"
-)
 #: What each mode's lists leave out, for people.
 LEAVES_OUT: Final = {"none": "nothing", "target": "what a user had", "all": "all that a user touched"}
 #: The segments of a hybrid's weights, by number of events.
@@ -40,7 +35,7 @@ def write_page(out: Path, version: str, facts: Facts, ranker: Facts | None = Non
     path, beside = (out / "reports" / f"{version}{end}.html" for end in ("", "-ranker"))
     if ranker is not None:
         with atomic_file(beside) as aside:
-            aside.write_text(ranker_page.page(version, ranker, currency, STYLE), encoding="utf-8")
+            aside.write_text(ranker_page.page(version, ranker, currency), encoding="utf-8")
     with atomic_file(path) as aside:
         aside.write_text(page(version, facts, None if ranker is None else beside.name), encoding="utf-8")
     return path
@@ -48,12 +43,11 @@ def write_page(out: Path, version: str, facts: Facts, ranker: Facts | None = Non
 
 def page(version: str, facts: Facts, ranker: str | None = None) -> str:
     """Return the page; `ranker` is the name of its ranker's."""
-    title = f"{escape(facts['model'])}: {escape(version)}"
-    remarks = "".join(f"<li>{escape(line)}</li>" for line in facts.get("remarks", ()))
+    title = f"{facts['model']}: {version}"
     settings = facts["settings"]
     parts = [
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>',
-        f"<h1>{title}</h1>", _table(_shop(facts)), f"<h2>Why</h2><ul>{remarks or '<li>Nothing was searched</li>'}</ul>",
+        opening(title), _table(_shop(facts)),
+        f"<h2>Why</h2>{listed(facts.get('remarks', ()), 'Nothing was searched')}",
         _link(ranker), *_weights(settings),
         *_curves(facts.get("validation"), "Validation: training on the split by which settings were chosen"),
         *_curves(facts.get("run"), "Training on all events"),
