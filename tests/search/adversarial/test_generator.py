@@ -47,8 +47,9 @@ def test_it_moves_towards_what_is_rewarded_and_the_bonus_keeps_it_from_it() -> N
 
 def test_weights_start_orthogonal_and_the_head_small() -> None:
     policy = Generator(CHOICES, 16, seed=0)
-    for gate in (policy.memory.weight_hh_l0, policy.memory.weight_ih_l0):  # [3 * 16, 16]: orthonormal columns
-        assert torch.allclose(gate.T @ gate, torch.eye(16), atol=1e-5)
+    for layer in policy.layers:
+        for part in (layer.seeing, layer.seen, layer.wide):  # [48, 16], [16, 16], [32, 16]: orthonormal columns
+            assert torch.allclose(part.weight.T @ part.weight, torch.eye(16), atol=1e-5)
     assert torch.allclose(policy.head.weight @ policy.head.weight.T, 1e-4 * torch.eye(sum(CHOICES)), atol=1e-8)
     assert not policy.head.bias.any()
 
@@ -70,3 +71,14 @@ def test_a_restart_keeps_a_share_of_the_weights() -> None:
     before, fresh = policy.places.weight.detach().clone(), Generator(CHOICES, 16, seed=5).places.weight.detach()
     policy.start(5, kept=0.5)
     assert torch.allclose(policy.places.weight, 0.5 * before + 0.5 * fresh)
+
+
+def test_each_field_sees_those_before_it_and_none_after() -> None:
+    policy = Generator((3, 5, 4, 2), 16, seed=0)
+    with torch.no_grad():
+        policy.head.weight.mul_(100)
+        first = torch.zeros(1, 4, dtype=torch.int64)
+        for field in range(4):
+            told = policy.logits(first), policy.logits(first.index_fill(1, torch.tensor([field]), 1))
+            same = [torch.equal(one, other) for one, other in zip(told[0][0], told[1][0], strict=True)]
+            assert same == [place <= field for place in range(4)]

@@ -1,28 +1,61 @@
-"""The generator: a recurrent policy that writes an architecture field by field, trained with PPO.
+"""The generator: a small Transformer decoder that writes an architecture field by field, trained with PPO.
 
     maximise  E min(r A, clip(r, 1 - e, 1 + e) A) + c H(policy),   r = p_new(token) / p_old(token)
 
 A is the reward of a whole architecture less the batch's mean, in units of its spread.
 
-Sources: J. Schulman, F. Wolski, P. Dhariwal, A. Radford, O. Klimov, "Proximal policy optimization algorithms", 2017,
-arXiv:1707.06347, equations 7 and 9; B. Zoph, Q. Le, "Neural architecture search with reinforcement learning", ICLR
-2017, arXiv:1611.01578 (a recurrent controller); A. Saxe, J. McClelland, S. Ganguli, 2014, arXiv:1312.6120 (orthogonal
-starts); J. Ash, R. Adams, "On warm-starting neural network training", NeurIPS 2020, arXiv:1910.08475 (shrink and
-perturb, after a collapse).
-Deviations: 1. no value network: a reward comes once, at the end, and the batch's mean is its baseline. 2. a GRU over
-fields, not the graph network of S. Rezaei et al. (IJCAI 2021): spaces tell tokens, of which some make no graph. 3. all
-of a batch is one minibatch, and Adam's moments begin anew with each batch: a batch's rewards are those of a new judge.
-4. the bonus is the mean entropy of a field as a share of its largest, not the sum in nats.
+Sources: A. Vaswani et al., "Attention is all you need", NeurIPS 2017, arXiv:1706.03762 (the decoder); J. Schulman,
+F. Wolski, P. Dhariwal, A. Radford, O. Klimov, "Proximal policy optimization algorithms", 2017, arXiv:1707.06347,
+equations 7 and 9; B. Zoph, Q. Le, "Neural architecture search with reinforcement learning", ICLR 2017, arXiv:1611.01578
+(writing field by field); A. Saxe, J. McClelland, S. Ganguli, 2014, arXiv:1312.6120 (orthogonal starts); J. Ash,
+R. Adams, "On warm-starting neural network training", NeurIPS 2020, arXiv:1910.08475 (shrink and perturb, after a
+collapse).
+Deviations: 1. no value network: a reward comes once, at the end, and the batch's mean is its baseline. 2. a decoder
+over fields, not the graph network of S. Rezaei et al. (IJCAI 2021): spaces tell tokens, of which some make no graph.
+3. norms come first, and have no weights of their own. 4. all of a batch is one minibatch, and Adam's moments begin anew
+with each batch: a batch's rewards are those of a new judge. 5. the bonus is the mean entropy of a field as a share of
+its largest, not the sum in nats.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
 from paretail.learn.step import step
 from paretail.search.base import Array
+
+LAYERS: Final = 1
+HEADS: Final = 4
+#: Keys and values of a layer, `[batch, heads, fields, columns]`.
+Past = tuple[Tensor, Tensor]
+#: What is known before the first field.
+NONE: Final[list[Past | None]] = [None] * LAYERS
+
+
+class Layer(nn.Module):
+    """One layer of the decoder: each field sees itself and those before it."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.seeing = nn.Linear(width, 3 * width, bias=False)  # queries, keys, values
+        self.seen = nn.Linear(width, width)
+        self.wide, self.narrow = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+
+    def forward(
+        self, x: Float[Tensor, "batch fields width"], past: Past | None = None
+    ) -> tuple[Float[Tensor, "batch fields width"], Past]:
+        """Return the fields' states, and what later ones see of all so far; with a past, `x` is the one field next."""
+        seeing = self.seeing(layer_norm(x, x.shape[-1:])).unflatten(-1, (3 * HEADS, -1)).transpose(1, 2)
+        query, key, value = seeing.chunk(3, dim=1)
+        if past is not None:
+            key, value = (torch.cat(pair, dim=2) for pair in zip(past, (key, value), strict=True))
+        found = scaled_dot_product_attention(query, key, value, is_causal=past is None)
+        x = x + self.seen(found.transpose(1, 2).flatten(2))
+        return x + self.narrow(gelu(self.wide(layer_norm(x, x.shape[-1:])))), (key, value)
 
 
 class Generator(nn.Module):
@@ -37,7 +70,7 @@ class Generator(nn.Module):
         self.fields = len(choices)
         self.options = nn.Embedding(total + 1, width)  # the last stands before the first field
         self.places = nn.Embedding(self.fields, width)
-        self.memory = nn.GRU(width, width, batch_first=True)
+        self.layers = nn.ModuleList([Layer(width) for _ in range(LAYERS)])
         self.head = nn.Linear(width, total)
         starts = torch.tensor([0, *choices]).cumsum(0)
         places = torch.arange(total)
@@ -58,8 +91,16 @@ class Generator(nn.Module):
     def logits(self, tokens: Int[Tensor, "batch fields"]) -> Float[Tensor, "batch fields options"]:
         """Return log probabilities of every option of each field, given the fields before it."""
         before = torch.cat([torch.full_like(tokens[:, :1], self.head.out_features), tokens + self.offsets], dim=1)
-        states, _ = self.memory(self.options(before[:, :-1]) + self.places.weight)
+        states, _ = self._states(self.options(before[:, :-1]) + self.places.weight)
         return self._masked(self.head(states), self.allowed)
+
+    def _states(self, x: Tensor, pasts: Sequence[Past | None] = NONE) -> tuple[Tensor, list[Past | None]]:
+        """Return the states of fields, and each layer's keys and values so far."""
+        met: list[Past | None] = []
+        for layer, past in zip(self.layers, pasts, strict=True):
+            x, past = layer(x, past)
+            met.append(past)
+        return layer_norm(x, x.shape[-1:]), met
 
     def _masked(self, scores: Tensor, allowed: Bool[Tensor, "*fields options"]) -> Tensor:
         return scores.masked_fill(~allowed, -torch.inf).log_softmax(-1)
@@ -67,9 +108,9 @@ class Generator(nn.Module):
     @torch.no_grad()
     def sample(self, count: int, draw: torch.Generator, warmth: float = 1.0) -> Int[Tensor, "batch fields"]:
         """Draw architectures as tokens, legal or not; `warmth` above 1 evens out what is likely and what is not."""
-        last, state, tokens = torch.full((count, 1), self.head.out_features), None, []
+        last, pasts, tokens = torch.full((count, 1), self.head.out_features), NONE, []
         for field in range(self.fields):
-            output, state = self.memory(self.options(last) + self.places.weight[field], state)
+            output, pasts = self._states(self.options(last) + self.places.weight[field], pasts)
             chances = self._masked(self.head(output[:, 0]) / warmth, self.allowed[field]).exp()
             last = torch.multinomial(chances, 1, generator=draw)
             tokens.append(last - self.offsets[field])

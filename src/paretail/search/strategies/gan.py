@@ -63,13 +63,13 @@ class GanConfig(Config):
     penalty: float = Field(0.3, ge=0, description="Weight of the one-sided gradient penalty.")
     spectral: bool = Field(False, description="Whether the discriminator's matrices have a norm of 1 at most.")
     members: int = Field(4, ge=1, description="Networks of the ensemble.")
-    width: int = Field(32, ge=4, description="Width of their layers, and of the generator's.")
+    width: int = Field(32, ge=4, multiple_of=4, description="Width of their layers, and of the generator's.")
     steps: int = Field(40, ge=1, description="Steps of the discriminator in each round.")
     lr: float = Field(3e-3, gt=0, description="Learning rate of the discriminator at the beginning of a round.")
     weight_decay: float = Field(0.05, ge=0, description="Pull of the discriminator's weights towards zero.")
     updates: int = Field(5, ge=1, description="Batches on which the generator is improved in each round.")
     batch_size: int = Field(64, ge=8, description="Architectures of such a batch.")
-    generator_lr: float = Field(7e-3, gt=0, description="Learning rate of the generator.")
+    generator_lr: float = Field(3e-3, gt=0, description="Learning rate of the generator.")
     entropy: float = Field(0.1, ge=0, description="Weight of the generator's entropy at first; it falls to a third.")
     horizon: int = Field(
         200,
