@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -76,11 +77,40 @@ def test_people_without_events_are_asked_apart(tmp_path: Path) -> None:
     often = [(f"u{u}", "i7", day + u) for u in range(120)]
     rows = [(user, item, "buy", 1_700_000_000 + ts) for user, item, ts in (*known, *new, *last, *often)]
     pl.DataFrame(rows, ["user_id", "item_id", "event", "ts"], orient="row").write_csv(tmp_path / "events.csv")
-    (tmp_path / "shop.toml").write_text('[data]\nevents = "events.csv"\ntime = "seconds"\n[goal]\nrepeat = true\n')
+    (tmp_path / "shop.toml").write_text(
+        '[data]\nevents = "events.csv"\ntime = "seconds"\n[goal]\nrepeat = true\n'
+        '[model]\nname = "hybrid"\n[model.settings.members]\npopular = {}\nknn = {}\n'
+    )
+    out = tmp_path / "report"
     done = paretail(
-        "compare", "--config", tmp_path / "shop.toml", "--models", "popular,knn", "--budget", "2s", "--json"
+        "compare", "--config", tmp_path / "shop.toml", "--models", "knn,hybrid", "--budget", "2s", "--out", out
     )
     assert done.code == 0, done.err
-    found = json.loads(done.out)
+    found = json.loads((out / "compare.json").read_text())
     assert (found["users"], found["new_users"]) == (120, 60)
+    assert {one["name"] for one in found["models"]} == {"knn", "hybrid"}
     assert [one["new_users"] for one in found["models"]] == [[1.0, 0.0]] * 2  # all bought what most had
+    assert "60 new users besides" in (out / "compare.html").read_text()
+    for one in found["models"]:
+        assert_told(one, done.out, (out / "compare.html").read_text())
+
+
+def assert_told(one: dict[str, Any], table: str, page: str) -> None:
+    """Check that the terminal's table and the page tell a model's figures and costs, in the order of the headings."""
+    headings = ["light", "new", "users", "new", "items", "coverage", "train", "memory", "p50", "p99"]
+    (line,) = (line.split() for line in table.splitlines() if line.split()[:1] == ["model"])
+    assert line[-len(headings) :] == headings
+    rows = {(row["metric"], row["segment"]): row for row in one["report"]["rows"]}
+    ndcg, coverage = rows["ndcg", "all"], rows["catalogue_coverage", "all"]
+    figure = f"{ndcg['mean']:.4f} ± {(ndcg['high'] - ndcg['low']) / 2:.4f}"
+    cells = (
+        f"{rows['ndcg', 'light']['mean']:.4f}", f"{one['new_users'][0]:.4f}", "-", f"{coverage['mean']:.4f}",
+        f"{one['train_seconds']:.1f} s", f"{one['peak_mib']:,.0f} MiB", f"{one['p50_ms']:.1f} ms",
+        f"{one['p99_ms']:.1f} ms",
+    )  # fmt: skip
+    (line,) = (line.split() for line in table.splitlines() if line.split()[:1] == [one["name"]])
+    assert line[1:3] == [f"{ndcg['mean']:.4f}", "±"]  # half the interval may stand below
+    assert " ".join(line).endswith(" ".join(cells))
+    (row,) = (row for row in page.split("<tr>") if row.startswith(f"<td>{one['name']}</td>"))
+    assert f"<td>{figure}</td>" in row
+    assert "".join(f"<td>{cell}</td>" for cell in cells) in row

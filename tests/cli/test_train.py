@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from paretail.pipeline.bundle import current, versions
+from paretail.pipeline.bundle import Bundle, current, versions
+from paretail.sim.planted import planted
 
 from ..trained import DemoShop, paretail, parts, start
 
@@ -39,6 +40,32 @@ def test_a_shop_is_trained_and_asked_from_the_shell(name: str, shop: DemoShop, t
     lists = pl.read_csv(tmp_path / "lists.csv")
     assert lists["user_id"].n_unique() == 300
     assert lists.height == 1500
+
+
+def test_auto_tells_what_it_chose_and_keeps_why_in_the_bundle(tmp_path: Path) -> None:
+    settings = """[data]
+events = "events.parquet"
+time = "milliseconds"
+[rank]
+enabled = false
+[goal]
+repeat = false
+[model]
+name = "auto"
+[model.settings.candidates]
+blend = {modes = {target = {theta = {"pop target|anyone" = 1.0}}}}
+knn = {}
+"""  # a blend of one poor signal, so that the other is sure to help
+    events = planted(300, 80, 15).shop.events.frame.select("user_id", "item_id", event="kind", ts="ts_ms")
+    events.write_parquet(tmp_path / "events.parquet")
+    (tmp_path / "shop.toml").write_text(settings)
+    done = paretail("train", "--config", tmp_path / "shop.toml", "--out", tmp_path / "b", "--budget", "2s")
+    assert done.code == 0, done.err
+    facts = Bundle.load(tmp_path / "b").manifest.facts
+    assert facts["model"] == "hybrid"
+    (remark,) = (remark for remark in facts["remarks"] if remark.startswith("Chosen:"))
+    assert remark.startswith("Chosen: hybrid, better than the blend alone by +0.")
+    assert remark in done.out.replace(" \n", " ").replace("\n", " ")
 
 
 def test_a_second_training_adds_a_version_and_leaves_the_first(shop: DemoShop, tmp_path: Path) -> None:

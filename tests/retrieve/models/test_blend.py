@@ -254,12 +254,18 @@ def test_friends_join_only_where_they_help() -> None:
     assert "stays out" in strangers.remarks[1]
 
 
-def test_with_time_too_it_is_told_whether_friends_joined() -> None:
-    graph = shop_graph(planted(150, 40, 8), "clock")
-    links = np.random.default_rng(0).random((150, 150)) < 0.05
+@pytest.mark.parametrize("alike", [True, False])
+def test_with_time_too_friends_join_only_where_they_help_and_it_is_told(alike: bool) -> None:
+    """Weights are learned on the newest events: friends who share tastes have one, friends at random none."""
+    world = planted(200, 60, 8)
+    graph, likeness = shop_graph(world, "clock"), np.corrcoef(world.oracle) - 2 * np.eye(200)
+    near = likeness >= np.sort(likeness, axis=1)[:, [-8]]
+    links = near | near.T if alike else np.random.default_rng(0).random((200, 200)) < 0.04
     graph = graph.with_history(replace(graph.history, about={"user": sparse.csr_array(links.astype(np.float32))}))
-    told = chosen(graph, Question("purchase", False, ("purchase",))).remarks
-    assert sum("What friends had" in remark for remark in told) == 1
+    choice = chosen(graph, Question("purchase", False, ("purchase",)))
+    assert ("friends had|about user" in choice.config.modes["target"].theta) == alike  # type: ignore[attr-defined]
+    (told,) = (remark for remark in choice.remarks if remark.startswith("What friends had"))
+    assert told.startswith("What friends had " + ("joins" if alike else "stays out"))
 
 
 def test_a_model_that_reads_links_says_so() -> None:
