@@ -64,14 +64,22 @@ def test_a_break_while_ways_are_compared_leaves_the_agent_of_the_last_round(name
     assert (agent._past, agent.steps) == (kept["past"], kept["steps"])
 
 
-def test_a_break_before_the_first_round_leaves_the_way_to_act() -> None:
-    agent = made("ppo", Bored())
+@pytest.mark.parametrize("name", ["ppo", "dqn"])
+def test_a_break_before_the_first_round_leaves_the_way_to_act_and_what_went_best(name: str) -> None:
+    agent = made(name, Bored(), **({"updates": 2} if name == "dqn" else {}))
     agent.learn(Bored(), 150, seed=0)
-    agent.way, recent = 3, list(agent.recent)
+    agent.way, recent = 1, list(agent.recent)
     assert recent
+    if name == "dqn":
+        agent.best, agent._best = 7.0, dict(agent.networks.state_dict())
+    before = agent.extra()
     with pytest.raises(AgentError, match="AGENT-06"):
         agent.learn(Bored(fault="raise"), 100, seed=1)
-    assert (agent.way, agent.recent) == (3, recent)
+    assert (agent.way, agent.recent) == (1, recent)
+    after = agent.extra()
+    assert after[1] == before[1]
+    assert after[0].keys() == before[0].keys()
+    assert all((after[0][key] == value).all() for key, value in before[0].items())
 
 
 def test_an_agent_that_learns_in_short_calls_reads_clicks() -> None:
@@ -81,14 +89,17 @@ def test_an_agent_that_learns_in_short_calls_reads_clicks() -> None:
     assert agent.steps == 200
 
 
-def test_what_went_best_in_another_environment_is_forgotten() -> None:
+def test_what_went_best_and_was_played_in_another_environment_is_forgotten() -> None:
     for of in (0, 1000):
         agent = made("dqn", Bored(), trial=0, probe=20, updates=2)
         agent.learn(Bored(), 50, seed=3, of=1000)
-        agent.best, agent.recent = 1e9, [1e9]
+        agent.best, agent.recent, played = 1e9, [1e9], agent.replay.size
+        assert played > 0
         agent._best = {name: torch.zeros_like(value) for name, value in agent.networks.state_dict().items()}
         agent.learn(Bored(), 32, seed=4, of=of)
         assert (agent.best == 1e9) == (1e9 in agent.recent) == (not agent.networks["q"].beta) == (of > 0)
+        # else rewards of another environment are learned for as long as its steps are drawn
+        assert agent.replay.size == 32 + (played if of else 0)
 
 
 def test_exploring_at_work_is_by_the_policy_whatever_way_was_best() -> None:
@@ -100,6 +111,23 @@ def test_exploring_at_work_is_by_the_policy_whatever_way_was_best() -> None:
         agent.way, agent._acting = way, None
         found.append(agent._choose(state, np.random.default_rng(0), True)[0])
     assert (found[0] == found[1]).all()
+
+
+def test_exploring_at_work_builds_what_fills_slates_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = Bored()
+    agent = made("ppo", env)
+    seen, built = env.reset(seed=0)[0], list[Any]()
+    of_policy = agent._of_policy
+    monkeypatch.setattr(agent, "_of_policy", lambda: built.append(of_policy()) or built[-1])
+    agent.way = len(agent.tempers)
+    for _ in range(3):
+        agent.act(seen, explore=True)
+        agent.act(seen)
+    assert len(built) == 1
+    agent._acting = None  # as after a round of learning
+    agent.act(seen, explore=True)
+    assert len(built) == 2
+    assert agent._drawing[1] is built[1]
 
 
 def test_where_no_clicks_can_be_read_what_was_shown_counts_as_the_choice_of_one() -> None:

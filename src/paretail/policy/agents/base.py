@@ -54,6 +54,8 @@ class Agent(ABC):
     seconds: float
     way: int
     recent: list[float]
+    #: What a call of `learn` begins anew, and has again if it breaks before its first round: values put in their place.
+    forgotten: ClassVar[tuple[str, ...]] = ("way", "recent")
 
     def __init__(
         self,
@@ -136,20 +138,20 @@ class Agent(ABC):
         `of`: all steps that will be asked for, where this is a stretch of a longer run in one environment: the probe,
         trials and exploring take their shares of those, and what went best in stretches before counts. Without it the
         environment may be another: sessions of calls before are forgotten. `minutes`: this call ends after so many, if
-        not 0. Raises AgentError (AGENT-03 to -07); the agent is then as it was after its last whole round, but for
-        what was kept of an earlier environment.
+        not 0. Raises AgentError (AGENT-03 to -07); the agent is then as it was after its last whole round, or before
+        the call.
         """
         if steps < 1:
             raise stages.few(steps)
         lanes = self._fitted(env, seed)  # what does not fit is refused before anything changes
-        told, way, recent = list[Told](), self.way, self.recent
+        told, before = list[Told](), {name: getattr(self, name) for name in self.forgotten}
         self._acting, self.way = None, 0
         self._limit(minutes)
         try:
             stages.rounds(self, lanes, steps, seed, progress, of, told)
         except BaseException:
             if not told and self.steps:
-                self.way, self.recent = way, recent
+                vars(self).update(before)
             raise
         finally:
             self._acting, self._rng = None, acting_rng()
@@ -373,7 +375,7 @@ class Agent(ABC):
         return {}
 
     def _anew(self) -> None:
-        """Forget what went best: it may have been in another environment."""
+        """Forget what may have been in another environment: what went best and, of some agents, what was played."""
         self.recent = []
 
     def _settle(self) -> None:  # noqa: B027  # most agents have nothing due

@@ -109,6 +109,7 @@ class SlateDQN(Agent):
     name: ClassVar[str] = "dqn"
     Config: ClassVar[type[AgentConfig]] = DQNConfig
     config: DQNConfig
+    forgotten: ClassVar[tuple[str, ...]] = (*Agent.forgotten, "replay", "best", "_best")
 
     def _build(self) -> nn.ModuleDict:
         self.target = Q(self.items, self.eyes, self._kept, self.config.dueling)
@@ -318,6 +319,7 @@ class SlateDQN(Agent):
     def _anew(self) -> None:
         super()._anew()
         self.best, self._best = -np.inf, {}
+        self.replay = Replay(self.config.replay)  # what paid elsewhere would be learned for as long as it is drawn
 
     def _settle(self) -> None:
         if self._best:

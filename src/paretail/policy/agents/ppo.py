@@ -51,6 +51,7 @@ class PolicyAgent(Agent):
 
     def _build(self) -> nn.ModuleDict:
         self.scale = Scale()
+        self._drawing: tuple[Hands, Hands] | None = None
         policy = Policy(self.items, self.eyes, self._kept, self.config.sharpness)
         return nn.ModuleDict({"policy": policy, "value": Valuer(self.items, self.eyes, self._kept, self.slots)})
 
@@ -80,8 +81,7 @@ class PolicyAgent(Agent):
     def _drawn(self, state: State, rng: np.random.Generator, temper: float) -> tuple[Rows, NDArray[np.float64]]:
         """Return draws from the policy at a temperature; at 0 the best."""
         noise = gumbel(rng, len(state["obs"]), self.slots, len(self.vectors)) * np.float32(temper) if temper else None
-        hands = self.hands if self.way < len(self.tempers) else self._of_policy()  # the noise is in the policy's units
-        return hands.composed(state, self.slots, noise)
+        return self._policy_hands().composed(state, self.slots, noise)
 
     def _ways(self) -> list[Way]:
         def at(temper: float) -> Way:
@@ -98,6 +98,14 @@ class PolicyAgent(Agent):
             begun = merged(self.response.scorer, self.start)
             return Hands(self.items, self.eyes, [begun], lambda parts: parts[0])
         return self._of_policy()
+
+    def _policy_hands(self) -> Hands:
+        """Return what fills slates by the policy, whatever the way to act: exploring noise is in the policy's units."""
+        if self.way < len(self.tempers):
+            return self.hands
+        if self._drawing is None or self._drawing[0] is not self.hands:  # weights have changed since
+            self._drawing = self.hands, self._of_policy()
+        return self._drawing[1]
 
     def _of_policy(self) -> Hands:
         bound = self.bound

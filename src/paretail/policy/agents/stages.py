@@ -49,7 +49,7 @@ def rounds(agent: "Agent", lanes: Lanes, steps: int, seed: int, progress: Progre
     began, before, done = monotonic(), agent.seconds, 0
     agent._rng = rng_for(f"agents/ways/{agent.rounds}", seed)
     agent._horizon = (0, of) if of else (agent.steps, steps)
-    if not of:
+    if agent.probed and not of:
         agent._anew()
     player = Player(agent, lanes, seed, rng_for(f"agents/aims/{agent.rounds}", seed))
     if not agent.probed:
