@@ -25,6 +25,8 @@ HEADINGS = {
 }  # fmt: skip
 #: Metrics that are shown by segment.
 SPLIT = ("recall", "ndcg", "hr")
+#: Columns that the comparison's table may take where nobody watches: it has twelve, and a model's name may be long.
+_WIDEST = 400
 
 
 def evaluation(console: Console, found: Evaluation) -> None:
@@ -103,7 +105,9 @@ def comparison(console: Console, found: Comparison, out: Path | None) -> None:
     for one in found.models:
         if one.report is not None:
             table.add_row(one.name, *cells_of(one))
-    console.print(table)
+    if not console.is_terminal:  # nobody's window is too narrow: a line a model, wider than other tables
+        table.width = console.measure(table, options=console.options.update(width=_WIDEST)).maximum
+    console.print(table, crop=False)
     for one in found.models:
         if one.failed:
             console.print(f"{one.name}: {one.failed}", soft_wrap=True)

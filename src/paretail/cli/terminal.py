@@ -12,7 +12,7 @@ from rich.progress import Progress as Bars
 
 from paretail.core.progress import Progress
 
-#: Where nobody watches, lines are as wide as the widest table of ours.
+#: Where nobody watches, lines are as wide as any table of ours but that of `compare`, which widens itself.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False)
 
