@@ -58,12 +58,16 @@ def test_every_verb_and_each_of_its_options_is_documented() -> None:
     assert not bare, f"options without a word of help: {bare}"
 
 
-@pytest.mark.parametrize("package", ["retrieve", "learn"])
-def test_a_file_that_cites_a_paper_says_where_it_deviates(package: str) -> None:
-    files = {file: file.read_text(encoding="utf-8") for file in (ROOT / "src" / "paretail" / package).rglob("*.py")}
-    citing = {file: text for file, text in files.items() if "arXiv:" in text or "doi:10" in text}
-    assert citing
-    assert not [str(file.relative_to(ROOT)) for file, text in citing.items() if "eviation" not in text]
+#: Files that cite the paper of a tool which they call: they implement nothing of it.
+CALLS_A_TOOL = {"search/cluster.py"}
+
+
+def test_a_file_that_cites_a_paper_says_where_it_deviates() -> None:
+    source = ROOT / "src" / "paretail"
+    files = {str(file.relative_to(source)): file.read_text(encoding="utf-8") for file in source.rglob("*.py")}
+    citing = {file for file, text in files.items() if "arXiv:" in text or "doi:10" in text}
+    assert citing > CALLS_A_TOOL
+    assert {file for file in citing if "eviation" not in files[file]} == CALLS_A_TOOL
 
 
 @pytest.mark.parametrize("heading", generate_reference.TABLES)

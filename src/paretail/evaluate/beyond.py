@@ -1,7 +1,10 @@
 """Metrics beyond accuracy of each user's list: coverage, novelty, popularity, diversity, serendipity, calibration.
 
 Every function returns `values[users]`, NaN where the question has no meaning for a user (an empty list, no
-held-out item, no history). `lists[users, k]` holds item rows, -1 past the end.
+held-out item, no history). `lists[users, k]` holds item rows, -1 past the end. Sources stand at each function.
+Deviations: 1. user coverage asks for a floor of scores; 2. novelty counts an item that nobody had as had by one user;
+3. popularity counts users, not ratings; 4. diversity is 1 - a mean over pairs, of features, not a sum over a taxonomy;
+5. in serendipity a held-out item is a useful one; 6. calibration weighs all items of a history or a list alike.
 """
 
 from typing import Any, Final

@@ -4,6 +4,9 @@ They are functions of `shown[items]`, how often each item is recommended. Such a
 resampling users with replacement shows fewer distinct items than the users did, so its bootstrap interval would not
 hold the value itself: the interval comes from the delete-a-group jackknife (P. Kott, "The delete-a-group
 jackknife", Journal of Official Statistics, 2001).
+
+Deviations: 1. replicates spread about their own mean, not about the value of all lists, and are not weighed up; 2. the
+interval is the normal one, not Student's; 3. the Gini index divides by n, where its source divides by n - 1.
 """
 
 from collections.abc import Callable

@@ -8,6 +8,8 @@ Every function takes `hit[users, k]`, whether the item at that position is held 
 of held-out items, and returns `values[users]`, NaN for a user without held-out items. No negatives are sampled.
 Where libraries differ: Recall divides by all held-out items, not by at most k; the ideal of NDCG and the divisor
 of MAP are min(k, held-out items).
+Deviations: 1. NDCG has gains of 0 or 1 and divides by log2(rank + 1) from the first rank on, where the paper divides by
+log_b(rank) from rank b on; 2. MRR and MAP end at k, and so does what they are divided by.
 """
 
 import numpy as np

@@ -82,6 +82,7 @@ def _evenly(weight: NDArray[np.floating], count: int, rng: np.random.Generator) 
     """Return `count` rows, each so often as its share of the weights says to less than one: a systematic sample.
 
     W. Madow, L. Madow, "On the theory of systematic sampling, I", 1944, doi:10.1214/aoms/1177731312.
+    Deviations: units have weights, where theirs are alike, and who weighs more than a step is taken more than once.
     """
     ends = np.cumsum(weight) * (count / max(float(weight.sum()), 1e-9))
     return np.minimum(np.searchsorted(ends, rng.random() + np.arange(count), side="right"), max(len(weight) - 1, 0))

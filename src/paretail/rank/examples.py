@@ -10,6 +10,9 @@ counts as clicked. Where clicks or views tell how long somebody stayed, a click 
 on: half a minute is the usual sign that what was clicked satisfied (S. Fox et al., "Evaluating implicit measures to
 improve web search", TOIS 2005, doi:10.1145/1059981.1059982). A share of clicks and not seconds, because whoever leaves
 a page open stays for hours.
+
+Deviations: 1. Ma et al. fit P(click and purchase) to all impressions; here what follows a click is told of clicks
+alone, and `spaces/esmm.py` is theirs; 2. of the measures of Fox et al. the seconds alone count.
 """
 
 from collections.abc import Sequence

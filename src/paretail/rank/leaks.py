@@ -8,6 +8,7 @@ told from what was known at the time. A log that does not tell what was shown is
 retriever's scores, and those read labels, vectors and traits.
 
 S. Kaufman, S. Rosset, C. Perlich, "Leakage in data mining", KDD 2011, doi:10.1145/2020408.2020496.
+Deviations: values have no tags that say when they were known; of their ways this is the search for what tells too much.
 """
 
 from collections.abc import Iterator, Mapping

@@ -3,7 +3,7 @@
 `planted`: users and items have latent vectors in blocks; the items of a user are drawn one after the other without
 replacement, P(next = i | had) ∝ exp(oracle[u, i]) over the items not had (R. Plackett, "The analysis of
 permutations", 1975, doi:10.2307/2346567). Whatever was drawn so far, the items left are ordered by `oracle`: no
-ranking does better in expectation on Recall, NDCG, HR, MRR or MAP.
+ranking does better in expectation on Recall, NDCG, HR, MRR or MAP. Deviations: a draw ends before all are ranked.
 
 `planted_sequence`: the next item depends on the last one alone, P(next = j | last = i) ∝ transitions[i, j] over the
 items not had; the oracle of a user is the row of the user's last item.

@@ -2,6 +2,7 @@
 
 Source: Zhao et al., RecBole: Towards a Unified, Comprehensive and Efficient Framework for Recommendation Algorithms,
 2021, arXiv:2011.01731, section 3.1. Types: token, token_seq, float, float_seq; sequences are separated by spaces.
+Deviations: `timestamp`, `source_id` and `target_id` take our names; a column without a type is refused.
 """
 
 from typing import Any

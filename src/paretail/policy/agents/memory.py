@@ -10,7 +10,8 @@ Of each lane, with φ_i the features of item i, c_j whether slot j was clicked a
 p is the share of clicks in the probe. Traces are a linear recurrent network whose recurrence is fixed, so that a state
 is known without unrolling: it can be kept in a replay and resumed exactly. A learned encoder may read `rows`
 (`windows.py`). The inverse is kept up to date by Woodbury's identity (M. A. Woodbury, 1950), a slate at a time.
-Draws are those of linear Thompson sampling (S. Agrawal, N. Goyal, 2013, arXiv:1209.3352).
+Draws are those of linear Thompson sampling (S. Agrawal, N. Goyal, 2013, arXiv:1209.3352). Deviations: 1. the prior is
+κ I, not I; 2. a click counts by how far it is above p; 3. one draw serves all slots of a slate.
 """
 
 from collections.abc import Mapping

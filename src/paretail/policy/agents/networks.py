@@ -9,6 +9,8 @@ x is the observation, the taste and totals of the session; h_k is what the sessi
 shown and clicked, at each decay and in this slate, its rate of clicks and the taste's product with its centre. g is one
 network for all groups, so what is learned of the boredom with one holds for all (M. Zaheer et al., "Deep Sets", 2017,
 arXiv:1703.06114). As c moves q, slots know what stands above them.
+Deviations: scores pool nothing, each group has an output of its own (their equivariant layer with γ = 0); values pool
+by a mean.
 """
 
 from collections.abc import Mapping
