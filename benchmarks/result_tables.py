@@ -162,11 +162,11 @@ def _circumstances(results: Results) -> str:
 
 
 def _earlier(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return which models' rows are of earlier runs, and of when."""
+    """Return which models', or sizes', rows are of earlier runs, and of when."""
     models: dict[str, list[str]] = {}
     for row in rows:
         if run := row.get("earlier"):
-            models.setdefault(f"{run['date'][:10]}, commit {run['commit']}", []).append(row["model"])
+            models.setdefault(f"{run['date'][:10]}, commit {run['commit']}", []).append(row.get("model") or row["size"])
     return "".join(f"; {', '.join(dict.fromkeys(names))}: {when}" for when, names in models.items())
 
 
