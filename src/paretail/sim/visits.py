@@ -23,7 +23,7 @@ and at the end of a visit with satisfaction S = pleased·clicks + glad·kept pur
 
 Nothing in W, N, m and P(go) depends on luck: the expected value of a plan of slates is a finite sum
 (`sim/oracle.py`). Related: E. Ie et al., "RecSim", 2019, arXiv:1909.04847; D. Rohde et al., "RecoGym", 2018,
-arXiv:1808.00720. Neither is imitated: here the tastes, prices and propensities are those of the demo shop.
+arXiv:1808.00720. Deviations: neither is imitated; the tastes, prices and propensities are those of the demo shop.
 """
 
 from dataclasses import dataclass, replace

@@ -139,7 +139,7 @@ class Agent(ABC):
         trials and exploring take their shares of those, and what went best in stretches before counts. Without it the
         environment may be another: sessions of calls before are forgotten. `minutes`: this call ends after so many, if
         not 0. Raises AgentError (AGENT-03 to -07); the agent is then as it was after its last whole round, or before
-        the call.
+        the call; a new one that had been probed and tried keeps its probe, not what it met there.
         """
         if steps < 1:
             raise stages.few(steps)

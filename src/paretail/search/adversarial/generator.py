@@ -12,9 +12,10 @@ R. Adams, "On warm-starting neural network training", NeurIPS 2020, arXiv:1910.0
 collapse).
 Deviations: 1. no value network: a reward comes once, at the end, and the batch's mean is its baseline. 2. a decoder
 over fields, not the graph network of S. Rezaei et al. (IJCAI 2021): spaces tell tokens, of which some make no graph.
-3. norms come first, and have no weights of their own. 4. all of a batch is one minibatch, and Adam's moments begin anew
-with each batch: a batch's rewards are those of a new judge. 5. the bonus is the mean entropy of a field as a share of
-its largest, not the sum in nats.
+3. nothing is encoded, so there is no attention across; places are learned, norms come first and have no weights of
+their own, GELU, inner layers of twice the width, no dropout. 4. all of a batch is one minibatch, and Adam's moments
+begin anew with each batch: a batch's rewards are those of a new judge. 5. the bonus is the mean entropy of a field as
+a share of its largest, not the sum in nats.
 """
 
 from collections.abc import Sequence
