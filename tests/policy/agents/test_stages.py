@@ -82,6 +82,18 @@ def test_a_break_before_the_first_round_leaves_the_way_to_act_and_what_went_best
     assert all((after[0][key] == value).all() for key, value in before[0].items())
 
 
+@pytest.mark.parametrize("name", ["ppo", "dqn"])
+def test_a_new_agent_that_breaks_before_its_first_round_keeps_what_the_probe_met(name: str) -> None:
+    env, steps = Bored(), iter(range(1000))
+    agent = made(name, env, trial=0)
+    step = env.step
+    env.step = lambda rows: 1 / 0 if next(steps) == 65 else step(rows)  # type: ignore[method-assign,return-value]  # 60 probe
+    with pytest.raises(AgentError, match="AGENT-06"):
+        agent.learn(env, 400)
+    assert (agent.probed, agent.steps) == (True, 60)
+    assert agent.recent
+
+
 def test_an_agent_that_learns_in_short_calls_reads_clicks() -> None:
     agent = SlatePPO(Bored().observation_space, Bored().item_vectors, 3, {"dim": 8, "response_passes": 0.0})
     agent.learn(Bored(), 200)

@@ -139,18 +139,18 @@ class Agent(ABC):
         trials and exploring take their shares of those, and what went best in stretches before counts. Without it the
         environment may be another: sessions of calls before are forgotten. `minutes`: this call ends after so many, if
         not 0. Raises AgentError (AGENT-03 to -07); the agent is then as it was after its last whole round, or before
-        the call; a new one that had been probed and tried keeps its probe, not what it met there.
+        the call. A new one keeps its probe, and what it met there.
         """
         if steps < 1:
             raise stages.few(steps)
         lanes = self._fitted(env, seed)  # what does not fit is refused before anything changes
-        told, before = list[Told](), {name: getattr(self, name) for name in self.forgotten}
+        told, before = list[Told](), {name: getattr(self, name) for name in self.forgotten if self.steps}
         self._acting, self.way = None, 0
         self._limit(minutes)
         try:
             stages.rounds(self, lanes, steps, seed, progress, of, told)
         except BaseException:
-            if not told and self.steps:
+            if not told:
                 vars(self).update(before)
             raise
         finally:

@@ -63,7 +63,9 @@ class GanConfig(Config):
     penalty: float = Field(0.3, ge=0, description="Weight of the one-sided gradient penalty.")
     spectral: bool = Field(False, description="Whether the discriminator's matrices have a norm of 1 at most.")
     members: int = Field(4, ge=1, description="Networks of the ensemble.")
-    width: int = Field(32, ge=4, multiple_of=4, description="Width of their layers, and of the generator's.")
+    width: int = Field(
+        32, ge=4, multiple_of=4, description="Width of their layers, and of the generator's; a multiple of 4."
+    )  # fmt: skip
     steps: int = Field(40, ge=1, description="Steps of the discriminator in each round.")
     lr: float = Field(3e-3, gt=0, description="Learning rate of the discriminator at the beginning of a round.")
     weight_decay: float = Field(0.05, ge=0, description="Pull of the discriminator's weights towards zero.")
